@@ -1,0 +1,138 @@
+"""What map and reduce attempts have in common: the tree first, then one task, then a marker or a failure."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from . import tree
+from .errors import JobCodeError, SluiceError, UserError
+from .keys import Phase, RunKeys
+from .model import Failure, Stats, TaskCall, encode, from_payload, to_payload
+from .ports import FunctionName, Loc, Runtime
+
+log = logging.getLogger(__name__)
+
+FUNCTION: dict[Phase, FunctionName] = {"map": "mapper", "reduce": "reducer"}
+
+
+def keys_of(call: TaskCall) -> RunKeys:
+    return RunKeys(Loc(call.bucket, call.prefix), call.job, call.run)
+
+
+def call_for(keys: RunKeys, lo: int, hi: int, attempt: int = 0) -> TaskCall:
+    """The root of a tree over tasks `[lo, hi)`."""
+    return TaskCall(
+        bucket=keys.work.bucket,
+        prefix=keys.work.key,
+        job=keys.job,
+        run=keys.run,
+        lo=lo,
+        hi=hi,
+        attempt=attempt,
+    )
+
+
+def start(runtime: Runtime, phase: Phase, call: TaskCall) -> None:
+    runtime.invoker.invoke(FUNCTION[phase], to_payload(call))
+
+
+def serve(
+    runtime: Runtime,
+    phase: Phase,
+    payload: dict[str, Any],
+    attempt: Callable[[Runtime, RunKeys, TaskCall], None],
+) -> None:
+    """Handle one invocation: start the sub-trees, then try task `lo`, and say so if that fails.
+
+    Only what the attempt itself raises becomes a `.failed` marker; an error of the store or invoker on
+    the way to it goes up, so that Lambda retries the invocation.
+    """
+    call = from_payload(TaskCall, payload, f"the {FUNCTION[phase]}'s event")
+    keys = keys_of(call)
+    if call.hop > tree.MAX_HOPS:
+        raise SluiceError(f"job {keys.job}, run {keys.run}: {call.hop} invocations deep: this must be a loop")
+    for lo, hi in tree.children(call.lo, call.hi):
+        start(runtime, phase, msgspec.structs.replace(call, lo=lo, hi=hi, hop=call.hop + 1))
+    ids = {"job": keys.job, "run": keys.run, "task": call.lo, "attempt": call.attempt, "phase": phase}
+    if call.attempt and done(runtime, keys, phase, call.lo):
+        return
+    try:
+        with quiet_collector():
+            attempt(runtime, keys, call)
+    except Exception as error:  # noqa: BLE001 - the root of a task: whatever happened must be written down
+        failure = describe(phase, call.lo, call.attempt, error, runtime.clock.now())
+        log.warning("%s", failure.message, extra={**ids, "traceback": failure.detail})
+        runtime.store.put(keys.failed(phase, call.lo, call.attempt), encode(failure))
+
+
+def done(runtime: Runtime, keys: RunKeys, phase: Phase, task: int) -> bool:
+    """Whether a task has its marker; a repeated attempt asks before it works."""
+    marker = keys.done(phase, task)
+    return any(info.key == marker.key for info in runtime.store.list(marker))
+
+
+def describe(phase: Phase, task: int, attempt: int, error: BaseException, at: float) -> Failure:
+    """A failure for its marker: one line, and the traceback from the user's own code on."""
+    return Failure(
+        phase=phase,
+        task=task,
+        attempt=attempt,
+        error=type(
+            error.__cause__ if isinstance(error, JobCodeError) and error.__cause__ else error
+        ).__name__,
+        message=str(error) or repr(error),
+        detail=user_traceback(error),
+        fatal=isinstance(error, SluiceError) and error.fatal,
+        at=at,
+    )
+
+
+def user_traceback(error: BaseException) -> str:
+    """The traceback, of the user's code from there on; empty for a user's mistake, whose text is enough."""
+    if isinstance(error, UserError):
+        return ""
+    cause = error.__cause__ if isinstance(error, JobCodeError) and error.__cause__ else error
+    trace = traceback.TracebackException.from_exception(cause)
+    if isinstance(error, JobCodeError):
+        own = __file__.rpartition("/")[0] + "/"
+        theirs = [frame for frame in trace.stack if not frame.filename.startswith(own)]
+        trace.stack = traceback.StackSummary.from_list(theirs)
+    return "".join(trace.format()).rstrip()
+
+
+@contextmanager
+def quiet_collector() -> Iterator[None]:
+    """No cyclic garbage collection during a task: it makes decoding blocks three times slower."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+class Meter:
+    """What one attempt uses, from its beginning to `stats`."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._before = runtime.store.requests.copy()
+        self.started = runtime.clock.now()
+
+    def stats(self, **figures: Any) -> Stats:
+        used = self._runtime.store.requests - self._before
+        return Stats(
+            gets=used["get"] + used["head"],
+            puts=used["put"],
+            lists=used["list"],
+            seconds=round(self._runtime.clock.now() - self.started, 6),
+            **figures,
+        )

@@ -1,0 +1,85 @@
+"""What a listing of markers means: which tasks are done, which attempts failed, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .keys import Phase, RunKeys, parse_done, parse_failed
+from .ports import Store
+
+
+@dataclass
+class Progress:
+    """What is known of one phase of a run: distinct task numbers, never a count of objects."""
+
+    phase: Phase
+    tasks: int
+    done: set[int] = field(default_factory=set)
+    #: Attempts that failed, by task.
+    failed: dict[int, set[int]] = field(default_factory=dict)
+    #: All tasks below this one are done, so a listing may start after it.
+    contiguous: int = 0
+
+    @property
+    def complete(self) -> bool:
+        return len(self.done) == self.tasks
+
+    def missing(self) -> list[int]:
+        return [task for task in range(self.contiguous, self.tasks) if task not in self.done]
+
+    def note(self, keys: Iterable[str]) -> None:
+        """Take in keys of a listing; those that are no markers of ours are passed over."""
+        for key in keys:
+            task = parse_done(key)
+            if task is not None:
+                if task < self.tasks:
+                    self.done.add(task)
+                continue
+            failure = parse_failed(key)
+            if failure and failure[0] < self.tasks:
+                self.failed.setdefault(failure[0], set()).add(failure[1])
+        while self.contiguous in self.done:
+            self.contiguous += 1
+
+
+def scan(store: Store, keys: RunKeys, progress: Progress) -> None:
+    """Bring `progress` up to date with one LIST, started after the contiguous part already seen."""
+    after = keys.done(progress.phase, progress.contiguous - 1).key if progress.contiguous else ""
+    progress.note(info.key for info in store.list(keys.phase(progress.phase), after))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do about tasks that are not done: (task, attempt) to start, and those given up."""
+
+    start: tuple[tuple[int, int], ...]
+    given_up: tuple[int, ...]
+
+
+def decide(
+    progress: Progress,
+    started: dict[int, tuple[int, float]],
+    now: float,
+    max_attempts: int,
+    lost_after: float,
+) -> Decision:
+    """Which attempts to start now.
+
+    `started` has, for each task, the last attempt known to be started and when. A task whose last
+    attempt failed is started again at once; one that has shown nothing for `lost_after` seconds is
+    taken for lost. A task is given up when `max_attempts` have failed or been lost.
+    """
+    start: list[tuple[int, int]] = []
+    given_up: list[int] = []
+    for task in progress.missing():
+        attempt, since = started.get(task, (0, now))
+        failed = max(progress.failed.get(task, ()), default=-1)
+        if failed < attempt and now - since <= lost_after:
+            continue
+        following = max(failed, attempt) + 1
+        if following >= max_attempts:
+            given_up.append(task)
+        else:
+            start.append((task, following))
+    return Decision(tuple(start), tuple(given_up))

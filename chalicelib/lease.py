@@ -1,0 +1,79 @@
+"""A lease: four operations on conditional writes that let one supervisor at a time do the waiting.
+
+It saves work and is never what makes a result right: clocks may disagree and two may hold it at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import NotFound
+from .model import Lease, decode, encode
+from .ports import Loc, Store
+
+#: Seconds a lease is believed without renewal. Less than the minute after which Lambda retries.
+TTL = 45.0
+#: Expiry of the lease of a run that has ended: nobody need look again.
+NEVER = 253_402_300_799.0
+
+
+@dataclass
+class Held:
+    """A lease in hand; `etag` is what the next conditional write must match."""
+
+    store: Store
+    loc: Loc
+    lease: Lease
+    etag: str
+
+    def renew(self, now: float) -> bool:
+        """Put off the expiry. False if somebody else has taken the lease."""
+        return self._replace(now + TTL, self.lease.renewals + 1)
+
+    def release(self) -> bool:
+        """Let anybody take it at once."""
+        return self._replace(0.0, self.lease.renewals)
+
+    def end(self) -> bool:
+        """The run has ended: let nobody take it again."""
+        return self._replace(NEVER, self.lease.renewals)
+
+    def _replace(self, expires: float, renewals: int) -> bool:
+        lease = Lease(
+            token=self.lease.token,
+            trigger=self.lease.trigger,
+            expires=expires,
+            renewals=renewals,
+            hops=self.lease.hops,
+        )
+        etag = self.store.put_if_match(self.loc, encode(lease), self.etag)
+        if etag is None:
+            return False
+        self.lease, self.etag = lease, etag
+        return True
+
+
+def read(store: Store, loc: Loc) -> tuple[Lease, str] | None:
+    """The lease as it stands and its etag, or None. A write between the two reads only costs a try."""
+    try:
+        etag = store.head(loc).etag
+        return decode(Lease, store.get(loc), loc.url), etag
+    except NotFound:
+        return None
+
+
+def acquire(store: Store, loc: Loc, token: str, trigger: str, now: float, hops: int) -> Held | Lease:
+    """Take the lease if there is none or it has expired; else the live one, which somebody holds."""
+    found = read(store, loc)
+    mine = Lease(token=token, trigger=trigger, expires=now + TTL, hops=hops)
+    if found is None:
+        if store.put_if_absent(loc, encode(mine)):
+            return Held(store, loc, mine, store.head(loc).etag)
+        found = read(store, loc)
+        if found is None:
+            return mine  # taken and gone within a moment: treat it as live, the next event looks again
+    theirs, etag = found
+    if theirs.expires > now:
+        return theirs
+    taken = store.put_if_match(loc, encode(mine), etag)
+    return Held(store, loc, mine, taken) if taken else theirs

@@ -1,0 +1,5 @@
+"""The local engine: the same handlers over folders, in forked processes, on every core of one machine."""
+
+from .engine import LocalRun, run_local
+
+__all__ = ["LocalRun", "run_local"]

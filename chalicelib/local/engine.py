@@ -1,0 +1,251 @@
+"""A run on this machine: plan it, hand its invocations to workers, deliver its events, wait for its end."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from .. import coordinator
+from ..attempts import FUNCTION
+from ..errors import NotFound, RunFailed, SluiceError
+from ..events import event_for
+from ..finish import read_verdict
+from ..keys import DONE, OutputKeys, Phase, RunKeys, parse_done, parse_run_key
+from ..model import Failure, Manifest, decode, encode
+from ..plan import read_head
+from ..ports import FunctionName, Loc, ObjectInfo, Runtime
+from ..spec import JobSpec
+from ..stores.folder import FolderStore
+from .workers import Call, Setup, Worker, new_token
+
+#: Deliveries of an invocation that dies or raises: the first and two more, as on AWS.
+_DELIVERIES = 3
+#: Times a run that stopped moving is picked up again before it is given up.
+_REVIVALS = 5
+
+#: What a progress display is told: phase, tasks done, tasks in all.
+Progress = Callable[[Phase, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalRun:
+    """What to run and where; folders are absolute."""
+
+    name: str
+    spec: JobSpec
+    run: str
+    inputs: Sequence[ObjectInfo]
+    source: str
+    output: Path
+    work: Path
+    workers: int
+    load_job: Callable[[str], type[Any]]
+    progress: Progress = field(default=lambda *_: None)
+
+    @property
+    def keys(self) -> RunKeys:
+        return RunKeys(Loc(str(self.work), ""), self.name, self.run)
+
+
+def run_local(run: LocalRun) -> Manifest:
+    """Run to the end and return the manifest. Raises RunFailed, with the reason, if the run failed."""
+    scratch = run.work / "tmp"
+    scratch.mkdir(parents=True, exist_ok=True)
+    return _Engine(run, scratch).run()
+
+
+class _Engine:
+    """The parent: a queue of invocations, workers that take them, and one more that supervises."""
+
+    def __init__(self, run: LocalRun, scratch: Path) -> None:
+        self._run = run
+        self._queue: deque[Call] = deque()
+        self._events: deque[Call] = deque()
+        self._workers: list[Worker] = []
+        self._supervisor: Worker | None = None
+        roots = [Path("/"), run.work, run.output]
+        self._setup = Setup(roots, run.load_job, scratch, self._watched)
+        self._runtime = Runtime(
+            store=FolderStore(roots, on_created=self._on_created),
+            invoker=self,
+            clock=_Clock(),
+            new_token=new_token,
+            remaining=lambda: float("inf"),
+            load_job=run.load_job,
+            scratch=scratch,
+        )
+        self._tasks: dict[Phase, int] = {}
+        self._done: dict[Phase, set[int]] = {"map": set(), "reduce": set()}
+        self._errors: list[str] = []
+
+    def run(self) -> Manifest:
+        run = self._run
+        output = Loc(str(run.output), "")
+        inputs = [("/", info) for info in run.inputs]
+        coordinator.begin(
+            self._runtime, run.keys, run.spec, run.source, inputs, output, reducers=2 * run.workers
+        )
+        self._tasks["map"] = read_head(self._runtime.store, run.keys).tasks
+        run.progress("map", 0, self._tasks["map"])
+        try:
+            self._fork()
+            self._until_ended()
+        finally:
+            for worker in self._all():
+                worker.stop()
+        manifest_loc = OutputKeys(output).manifest
+        manifest = decode(Manifest, self._runtime.store.get(manifest_loc), manifest_loc.url)
+        if manifest.outcome != "success":
+            raise RunFailed(self._runtime.store.get(OutputKeys(output).failure).decode().rstrip())
+        return manifest
+
+    # -- what the coordinator and the workers ask for -----------------------------------------------
+
+    def invoke(self, function: FunctionName, payload: dict[str, Any]) -> None:
+        (self._events if function == "supervisor" else self._queue).append(Call(function, payload))
+
+    def _watched(self, loc: Loc) -> bool:
+        return loc.key.endswith(DONE) and loc.bucket == str(self._run.work)
+
+    def _on_created(self, loc: Loc) -> None:
+        if not self._watched(loc):
+            return
+        self._events.append(Call("supervisor", event_for(loc)))
+        found = parse_run_key(*loc)
+        task = parse_done(loc.key)
+        if found is None or task is None:
+            return
+        phase: Phase = "map" if found[1].startswith("map/") else "reduce"
+        self._done[phase].add(task)
+        self._show(phase)
+
+    def _show(self, phase: Phase) -> None:
+        if phase not in self._tasks:
+            with suppress(NotFound):
+                from ..model import ReducePlan
+
+                loc = self._run.keys.reduce_plan
+                plan = decode(ReducePlan, self._runtime.store.get(loc), loc.url)
+                self._tasks[phase] = len(plan.tasks)
+        self._run.progress(phase, len(self._done[phase]), self._tasks.get(phase, 0))
+
+    # -- the loop ------------------------------------------------------------------------------------
+
+    def _fork(self) -> None:
+        count = max(1, min(self._run.workers, self._tasks["map"]))
+        if self._tasks["map"] > 1:
+            count = self._run.workers
+        self._supervisor = Worker(self._setup)
+        self._workers = [Worker(self._setup) for _ in range(count)]
+
+    def _all(self) -> list[Worker]:
+        return [*self._workers, *([self._supervisor] if self._supervisor else [])]
+
+    def _until_ended(self) -> None:
+        revivals = 0
+        while True:
+            self._dispatch()
+            if any(worker.call for worker in self._all()):
+                self._receive()
+                continue
+            if self._ended():
+                return
+            revivals += 1
+            if revivals > _REVIVALS:
+                reason = "\n".join(self._errors[-3:]) or "no function is at work and none was asked for"
+                raise SluiceError(f"job {self._run.name}, run {self._run.run} stopped moving: {reason}")
+            self._events.append(Call("supervisor", event_for(self._run.keys.plan_done)))
+
+    def _ended(self) -> bool:
+        output = OutputKeys(Loc(str(self._run.output), ""))
+        for loc in (output.success, output.failure):
+            with suppress(NotFound):
+                self._runtime.store.head(loc)
+                return True
+        return False
+
+    def _dispatch(self) -> None:
+        for worker in self._workers:
+            if self._queue and worker.call is None:
+                worker.give(self._queue.popleft())
+        assert self._supervisor is not None
+        if not self._events:
+            return
+        if self._supervisor.call is None:
+            self._supervisor.give(self._events.popleft())
+            self._events.clear()  # it will look at everything there is
+        elif not self._queue and not any(worker.call for worker in self._workers):
+            # Only the supervisor can move the run on now; while others work, its own pace will do.
+            self._events.clear()
+            self._supervisor.wake()
+
+    def _receive(self) -> None:
+        by_pipe = {worker.pipe: worker for worker in self._all()}
+        for pipe in wait(list(by_pipe)):
+            worker = by_pipe[pipe]  # type: ignore[index]
+            try:
+                report = worker.read()
+            except (EOFError, OSError):
+                call, code = worker.call, worker.process.exitcode
+                worker.restart()
+                if call:
+                    self._again(call, f"its process was killed (exit code {code}): out of memory?")
+                continue
+            if report.kind == "invoke":
+                self.invoke(report.function, report.payload)
+            elif report.kind == "created":
+                self._on_created(Loc(report.bucket, report.key))
+            else:
+                call, worker.call = worker.call, None
+                if report.error and call:
+                    self._again(call, report.error)
+
+    def _again(self, call: Call, error: str) -> None:
+        """Deliver an invocation that came to nothing once more, or write its attempt off."""
+        self._errors.append(f"{call.function}: {error}")
+        if call.function == "supervisor":
+            self._events.append(call)
+        elif call.tried + 1 < _DELIVERIES:
+            self._queue.append(Call(call.function, call.payload, call.tried + 1))
+        else:
+            self._write_off(call, error)
+
+    def _write_off(self, call: Call, error: str) -> None:
+        phase: Phase = "map" if call.function == FUNCTION["map"] else "reduce"
+        task, attempt = call.payload["lo"], call.payload["attempt"]
+        message, _, detail = error.partition("\n")
+        failure = Failure(
+            phase=phase,
+            task=task,
+            attempt=attempt,
+            error="Crashed",
+            message=message,
+            detail=detail,
+            at=time.time(),
+        )
+        self._runtime.store.put(self._run.keys.failed(phase, task, attempt), encode(failure))
+        verdict = read_verdict(self._runtime.store, self._run.keys)
+        if verdict is None:
+            self._events.append(Call("supervisor", event_for(self._run.keys.plan_done)))
+
+
+class _Clock:
+    def now(self) -> float:
+        return time.time()
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+def usable_cpus() -> int:
+    """The processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

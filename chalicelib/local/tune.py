@@ -1,0 +1,37 @@
+"""What a machine wants otherwise than a cloud: tasks for a few processes, a share of one memory.
+
+Only what nobody has set is changed, and nothing that changes the output's bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from ..config import DEFAULT
+from ..spec import KIB, MIB, JobSpec
+
+#: A task's dictionary of this much text stays in the processor's cache; larger ones are slower.
+_LARGEST_SPLIT = 32 * MIB
+_SMALLEST_SPLIT = 256 * KIB
+#: Tasks for each worker, so that they end together.
+_TASKS_A_WORKER = 4
+_LARGEST_BUDGET = 1024 * MIB
+
+
+def tune(spec: JobSpec, provenance: Mapping[str, str], input_bytes: int, workers: int) -> JobSpec:
+    """The configuration with split size and memory budget fit for this machine."""
+    if provenance.get("split_size") == DEFAULT:
+        fair = input_bytes // (workers * _TASKS_A_WORKER)
+        spec = replace(spec, split_size=min(max(fair, _SMALLEST_SPLIT), _LARGEST_SPLIT))
+    if provenance.get("memory_budget") == DEFAULT:
+        share = memory_bytes() // (2 * workers)
+        spec = replace(spec, memory_budget=min(share, _LARGEST_BUDGET))
+    return spec
+
+
+def memory_bytes() -> int:
+    """The machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

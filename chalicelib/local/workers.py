@@ -1,0 +1,174 @@
+"""Worker processes, forked from one warm parent, and the messages between them.
+
+A worker is what a Lambda is: it gets a function's name and a payload, and may start other functions and
+create objects while it works. Both reach the parent as messages; data never does, it is in the store.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+from msgspec import Struct, msgpack
+
+from .. import mapper, reducer, supervisor
+from ..attempts import user_traceback
+from ..ports import FunctionName, Loc, Runtime
+from ..stores.folder import FolderStore
+
+_HANDLERS: dict[FunctionName, Callable[[Runtime, dict[str, Any]], None]] = {
+    "mapper": mapper.handle,
+    "reducer": reducer.handle,
+    "supervisor": supervisor.handle,
+}
+#: Seconds an invocation may run: there is no limit here, and the supervisor hands over when it has one.
+_FOREVER = 10.0**9
+
+
+class Call(Struct, frozen=True):
+    """Parent to worker: run this function. `tried` counts earlier deliveries that came to nothing."""
+
+    function: FunctionName
+    payload: dict[str, Any]
+    tried: int = 0
+
+
+class Report(Struct, frozen=True):
+    """Worker to parent: an invocation asked for, an object created, or the work is done."""
+
+    kind: Literal["invoke", "created", "idle"]
+    function: FunctionName = "mapper"
+    payload: dict[str, Any] = {}
+    bucket: str = ""
+    key: str = ""
+    error: str = ""
+
+
+WAKE = b"wake"
+_reports = msgpack.Decoder(Report)
+_calls = msgpack.Decoder(Call)
+
+
+@dataclass
+class Setup:
+    """What every worker is forked with."""
+
+    roots: list[Path]
+    load_job: Callable[[str], type[Any]]
+    scratch: Path
+    #: Whether an object's creation is anybody's business.
+    watched: Callable[[Loc], bool]
+
+
+class Worker:
+    """The parent's side of one process."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self.call: Call | None = None
+        self._start()
+
+    def _start(self) -> None:
+        context = get_context("fork")
+        self.pipe, theirs = context.Pipe()
+        gc.freeze()
+        self.process = context.Process(target=_work, args=(theirs, self._setup, self.pipe), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def restart(self) -> None:
+        """Replace a process that died."""
+        self.pipe.close()
+        self.process.join()
+        self.call = None
+        self._start()
+
+    def give(self, call: Call) -> None:
+        self.call = call
+        self.pipe.send_bytes(msgpack.encode(call))
+
+    def wake(self) -> None:
+        self.pipe.send_bytes(WAKE)
+
+    def read(self) -> Report:
+        """The next report. Raises EOFError or OSError if the process is gone."""
+        return _reports.decode(self.pipe.recv_bytes())
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+def new_token() -> str:
+    return uuid.uuid4().hex[:12]
+
+
+class _Clock:
+    """A worker's clock; its pauses end when the parent says that something has happened."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+
+    def now(self) -> float:
+        return time.time()
+
+    def pause(self, seconds: float) -> None:
+        if self._pipe.poll(seconds):
+            self._pipe.recv_bytes()  # WAKE: a busy worker is sent nothing else
+
+
+class _Invoker:
+    def __init__(self, send: Callable[[Report], None]) -> None:
+        self._send = send
+
+    def invoke(self, function: FunctionName, payload: dict[str, Any]) -> None:
+        self._send(Report("invoke", function, payload))
+
+
+def _work(pipe: Connection, setup: Setup, parents: Connection) -> NoReturn:
+    """A worker's whole life."""
+    parents.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+
+    def send(report: Report) -> None:
+        pipe.send_bytes(msgpack.encode(report))
+
+    def created(loc: Loc) -> None:
+        if setup.watched(loc):
+            send(Report("created", bucket=loc.bucket, key=loc.key))
+
+    runtime = Runtime(
+        store=FolderStore(setup.roots, on_created=created),
+        invoker=_Invoker(send),
+        clock=_Clock(pipe),
+        new_token=new_token,
+        remaining=lambda: _FOREVER,
+        load_job=setup.load_job,
+        scratch=setup.scratch,
+    )
+    try:
+        while True:
+            body = pipe.recv_bytes()
+            if body != WAKE:
+                send(Report("idle", error=_handle(runtime, _calls.decode(body))))
+    except (EOFError, OSError):
+        os._exit(0)  # the parent is gone
+
+
+def _handle(runtime: Runtime, call: Call) -> str:
+    """Run a handler; what it raises, as text."""
+    try:
+        _HANDLERS[call.function](runtime, call.payload)
+    except Exception as error:  # noqa: BLE001 - the root of a process: the parent decides
+        return f"{type(error).__name__}: {error}\n{user_traceback(error)}".rstrip()
+    return ""

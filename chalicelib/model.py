@@ -1,0 +1,249 @@
+"""The messages of the protocol: what is written to the store and sent to functions.
+
+All are frozen and validated when they are built or decoded; a body that does not fit raises
+`CorruptData`, naming the object. Times are seconds since the epoch, sizes bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Struct, field
+
+from .errors import CorruptData
+from .ports import Loc
+from .spec import JobSpec
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """Base of everything that is stored as JSON."""
+
+
+M = TypeVar("M", bound=Message)
+
+
+def encode(message: Message) -> bytes:
+    return msgspec.json.encode(message)
+
+
+def decode(kind: type[M], body: bytes, where: str) -> M:
+    """Decode `body` as `kind`. Raises CorruptData, naming `where`, if it is anything else."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise CorruptData(f"{where}: expected a {kind.__name__}: {error}") from error
+
+
+class Split(Message, frozen=True, kw_only=True, array_like=True):
+    """Half-open byte range `[start, stop)` of one object of `size` bytes with this etag."""
+
+    bucket: str
+    key: str
+    etag: str
+    start: int
+    stop: int
+    size: int
+
+    @property
+    def loc(self) -> Loc:
+        return Loc(self.bucket, self.key)
+
+
+class Stats(Message, frozen=True, kw_only=True):
+    """What an attempt or a whole phase read, wrote and used; added up field by field."""
+
+    records_in: int = 0
+    records_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    #: Bytes spilled to local disk.
+    spilled: int = 0
+    seconds: float = 0.0
+    gets: int = 0
+    puts: int = 0
+    lists: int = 0
+    invokes: int = 0
+
+    def __add__(self, other: Stats) -> Stats:
+        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+        return Stats(**dict(zip(self.__struct_fields__, (a + b for a, b in pairs), strict=True)))
+
+
+class Plan(Message, frozen=True, kw_only=True):
+    """The head of plan.json: everything about a run but its tasks, which follow it page by page."""
+
+    job: str
+    run: str
+    #: Which coordinator execution wrote it.
+    token: str
+    #: URL of the object whose event started the run.
+    source: str
+    #: Bytes of the head line in plan.json (padded); the tasks start there.
+    head: int
+    spec: JobSpec
+    work: Loc
+    output: Loc
+    partitions: int
+    #: Reduce tasks worth having even if their data would fit in fewer (the local engine's workers).
+    reducers: int = 1
+    tasks: int
+    #: Tasks in a page, and the byte offsets after the head where each page starts (and the last ends).
+    page: int
+    pages: tuple[int, ...]
+    inputs: int
+    bytes: int
+    created: float
+    #: Digest of the job's code and Sluice's version, to tell runs of different code apart.
+    code: str
+
+
+class MapMarker(Message, frozen=True, kw_only=True):
+    """Commits one map task: where its run file is and which bytes of it are whose partition's."""
+
+    task: int
+    attempt: int
+    token: str
+    run_file: str
+    #: P + 1 byte offsets: partition p is `[offsets[p], offsets[p + 1])` of the run file.
+    offsets: tuple[int, ...]
+    stats: Stats
+    started: float
+    finished: float
+    counters: dict[str, int] = {}
+
+
+class Failure(Message, frozen=True, kw_only=True):
+    """Why one attempt of a task failed. `message` is one line; `detail` the user's traceback."""
+
+    phase: Literal["map", "reduce", "plan"]
+    task: int
+    attempt: int
+    error: str
+    message: str
+    detail: str = ""
+    #: The next attempt would fail the same way.
+    fatal: bool = False
+    at: float = 0.0
+
+
+class ReduceTask(Message, frozen=True, kw_only=True, array_like=True):
+    """A contiguous range of partitions `[first, last)` and its slice of the shuffle index."""
+
+    first: int
+    last: int
+    bytes: int
+    index_start: int
+    index_stop: int
+
+
+class ReducePlan(Message, frozen=True, kw_only=True):
+    """Commits the end of the map phase: the reduce tasks and what all maps did."""
+
+    tasks: tuple[ReduceTask, ...]
+    mapped: Stats
+    counters: dict[str, int]
+    map_started: float
+    map_finished: float
+
+
+class Slice(Message, frozen=True, kw_only=True, array_like=True):
+    """One run file's part in one reduce task: offsets of its partitions first..last inclusive."""
+
+    run_file: str
+    offsets: tuple[int, ...]
+
+
+class ReduceMarker(Message, frozen=True, kw_only=True):
+    """Commits one reduce task: its part."""
+
+    task: int
+    attempt: int
+    token: str
+    part: str
+    bytes: int
+    records: int
+    stats: Stats
+    started: float
+    finished: float
+    counters: dict[str, int] = {}
+
+
+class Lease(Message, frozen=True, kw_only=True):
+    """Who supervises a run, and until when it may be believed alive."""
+
+    token: str
+    #: The key of the event that started the holder.
+    trigger: str
+    expires: float
+    renewals: int = 0
+    #: How often supervision was handed to a fresh invocation.
+    hops: int = 0
+
+
+class Verdict(Message, frozen=True, kw_only=True):
+    """How a run ended; written once, with If-None-Match, before `_SUCCESS` or `_FAILED`."""
+
+    outcome: Literal["success", "failed"]
+    reason: str = ""
+    failures: tuple[Failure, ...] = ()
+
+
+class Part(Message, frozen=True, kw_only=True):
+    key: str
+    bytes: int
+    records: int
+
+
+class Manifest(Message, frozen=True, kw_only=True):
+    """The final word on a run: its parts in order, or why it failed. A function of the markers alone."""
+
+    job: str
+    run: str
+    outcome: Literal["success", "failed"]
+    reason: str = ""
+    #: URL of the object whose event started the run; "" if its writer did not know.
+    source: str = ""
+    parts: tuple[Part, ...] = ()
+    records: int = 0
+    bytes: int = 0
+    inputs: int = 0
+    input_bytes: int = 0
+    map_tasks: int = 0
+    reduce_tasks: int = 0
+    mapped: Stats = field(default_factory=Stats)
+    reduced: Stats = field(default_factory=Stats)
+    counters: dict[str, int] = {}
+    failures: tuple[Failure, ...] = ()
+    started: float = 0.0
+    finished: float = 0.0
+
+
+class TaskCall(Message, frozen=True, kw_only=True):
+    """Payload of a mapper or reducer: the node for tasks `[lo, hi)` of the invocation tree.
+
+    `bucket` and `prefix` are the work place, so a function needs nothing but its payload and the store.
+    """
+
+    bucket: str
+    prefix: str
+    job: str
+    run: str
+    lo: int
+    hi: int
+    attempt: int = 0
+    #: Invocations between the coordinator or supervisor and this one.
+    hop: int = 0
+
+
+def to_payload(message: Message) -> dict[str, Any]:
+    """As plain JSON types, for an invoker."""
+    payload: dict[str, Any] = msgspec.to_builtins(message)
+    return payload
+
+
+def from_payload(kind: type[M], payload: object, where: str) -> M:
+    try:
+        return msgspec.convert(payload, type=kind)
+    except msgspec.ValidationError as error:
+        raise CorruptData(f"{where}: expected a {kind.__name__} payload: {error}") from error

@@ -1,0 +1,143 @@
+"""What the handlers ask of the world: a store, an invoker, a clock. Adapters live beside this file.
+
+Nothing here has a default that could race: each method is one request of the store, and the
+conditional ones are atomic (RFC 9110 `If-None-Match: *` and `If-Match`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, Protocol, Self
+
+FunctionName = Literal["coordinator", "mapper", "supervisor", "reducer"]
+
+
+class Loc(NamedTuple):
+    """One object (or, where a prefix is asked for, all objects whose key starts with `key`).
+
+    `bucket` is a bucket's name, or an absolute folder for the local engine.
+    """
+
+    bucket: str
+    key: str
+
+    @property
+    def url(self) -> str:
+        """How the place is shown to people: `s3://bucket/key`, or a plain path."""
+        if self.bucket.startswith("/"):
+            return f"{self.bucket.rstrip('/')}/{self.key}"
+        return f"s3://{self.bucket}/{self.key}"
+
+    def child(self, name: str) -> Loc:
+        """The object `name` under this prefix; nothing is put between the two."""
+        return Loc(self.bucket, self.key + name)
+
+
+class ObjectInfo(NamedTuple):
+    """One row of a listing. `modified` is in seconds since the epoch, by the store's clock."""
+
+    key: str
+    size: int
+    etag: str
+    modified: float
+
+
+class ObjectWriter(Protocol):
+    """Writes one object in pieces; nothing is visible before `commit`.
+
+    Use as a context manager: leaving it without a commit aborts and removes what was uploaded.
+    """
+
+    def write(self, data: bytes) -> None: ...
+
+    def commit(self) -> bool:
+        """Publish. False if `if_absent` was asked for and another object is there already."""
+
+    def abort(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Store(Protocol):
+    """An object store with strong consistency and conditional writes.
+
+    Errors: `NotFound`, `Forbidden`, `PreconditionFailed`, else `StoreError`, each naming the object.
+    """
+
+    #: How many reads are worth having under way at once (0: reading in line is as fast).
+    parallel_reads: int
+    #: Requests made so far: "get", "put", "list", "delete", "head".
+    requests: Counter[str]
+
+    def head(self, loc: Loc) -> ObjectInfo: ...
+
+    def get(self, loc: Loc, start: int = 0, stop: int | None = None, etag: str | None = None) -> bytes:
+        """Bytes `[start, stop)`, cut at the object's end. An empty range is `b""`.
+
+        Raises PreconditionFailed if `etag` is given and the object's is another.
+        """
+
+    def stream(
+        self, loc: Loc, start: int = 0, stop: int | None = None, etag: str | None = None, block: int = 1 << 17
+    ) -> Iterator[bytes]:
+        """The same bytes in order, as blocks of about `block` bytes; bounded memory."""
+
+    def put(self, loc: Loc, body: bytes) -> str:
+        """Write and return the etag."""
+
+    def put_if_absent(self, loc: Loc, body: bytes) -> bool:
+        """True if this call created the object. Atomic; the body is complete.
+
+        A lost answer is recognised: when the object is there and holds exactly `body`, this call
+        (or a retry of it) created it. Put a token in bodies where two writers must differ.
+        """
+
+    def put_if_match(self, loc: Loc, body: bytes, etag: str) -> str | None:
+        """The new etag, or None if the object is gone or has another etag than `etag`."""
+
+    def list(self, prefix: Loc, after: str = "") -> Iterator[ObjectInfo]:
+        """All objects under `prefix`, by key (UTF-8 bytes), those after the whole key `after` only."""
+
+    def delete(self, bucket: str, keys: Iterable[str]) -> None:
+        """Delete objects; those that are not there are no error."""
+
+    def writer(self, loc: Loc, if_absent: bool = False) -> ObjectWriter: ...
+
+
+class Invoker(Protocol):
+    """Starts a function asynchronously: at least once, in any order."""
+
+    def invoke(self, function: FunctionName, payload: dict[str, Any]) -> None: ...
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait about `seconds`; may return early when something has happened."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """Everything a handler needs of the world, composed once at a root."""
+
+    store: Store
+    invoker: Invoker
+    clock: Clock
+    #: A string no other execution has; it tells one execution's writes from another's.
+    new_token: Callable[[], str]
+    #: Seconds this invocation may still run.
+    remaining: Callable[[], float]
+    #: The class named by a job file's `job: module:Class`.
+    load_job: Callable[[str], type[Any]]
+    #: Local disk for spills and whole files.
+    scratch: Path

@@ -1,0 +1,189 @@
+"""Bytes of a split to blocks of whole lines.
+
+A line belongs to the split its first byte is in. A reader of `[start, stop)` therefore begins one byte
+early, skips past the first newline it meets, and goes on past `stop` to the end of the line it is in.
+Blocks are what travels: nothing here touches single lines.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from typing import IO, Any, NamedTuple, cast
+
+from .errors import InputChanged, InputError, NotFound, PreconditionFailed
+from .model import Split
+from .ports import Store
+from .zstd import ZstdError, ZstdFile
+
+#: Bytes of a block. Blocks of 64 to 256 KiB stay in the cache; larger ones are slower to split.
+BLOCK = 1 << 17
+#: Bytes read past a split's end with the same request; most lines end within.
+LOOK_AHEAD = 1 << 14
+_DECOMPRESSED = 1 << 17
+
+_OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {
+    ".gz": lambda raw: gzip.GzipFile(fileobj=raw),
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+    ".zst": ZstdFile,
+}
+_DAMAGED = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, ZstdError, OSError)
+
+
+class TextBlock(NamedTuple):
+    """Whole lines, the last of which may lack its newline, and where they stand in the object.
+
+    For a compressed object `offset` counts unpacked bytes.
+    """
+
+    offset: int
+    data: bytes
+
+
+def compression(key: str) -> str | None:
+    """The extension by which an object is known to be compressed, and so cannot be split."""
+    return next((extension for extension in _OPENERS if key.endswith(extension)), None)
+
+
+def line_blocks(store: Store, split: Split) -> Iterator[TextBlock]:
+    """The lines whose first byte is in the split, in blocks of about 128 KiB.
+
+    Memory: one block and the line that crosses its end. Raises InputChanged if the object is no longer
+    the one that was planned, InputError for damaged compression.
+    """
+    extension = compression(split.key)
+    if extension:
+        return _align(_unpacked(store, split, extension), 0, None)
+    return _align(_bytes(store, split), split.start, split.stop)
+
+
+def whole_object(store: Store, split: Split) -> Iterator[bytes]:
+    """The bytes of an unsplit object, unpacked if it is compressed."""
+    extension = compression(split.key)
+    return _unpacked(store, split, extension) if extension else _stream(store, split, 0, split.size)
+
+
+def _align(chunks: Iterator[bytes], start: int, stop: int | None) -> Iterator[TextBlock]:
+    """Cut chunks, which begin at byte `start - 1` (or 0), into blocks of the split's whole lines.
+
+    What has no newline yet waits in `pieces`; only new chunks are searched, so that a line of many
+    chunks costs linear time.
+    """
+    at = max(start - 1, 0)
+    skipping = start > 0
+    pieces: list[bytes] = []
+    held = 0
+    for chunk in chunks:
+        begin = 0
+        if skipping:
+            begin = chunk.find(b"\n") + 1
+            if not begin:
+                at += len(chunk)
+                continue
+            skipping = False
+            at += begin
+        if not held and stop is not None and at >= stop:
+            return
+        end = at + held + len(chunk) - begin
+        if stop is None or end < stop:
+            cut = chunk.rfind(b"\n", begin) + 1
+        else:
+            # The line in which byte stop - 1 stands is the last one of this split.
+            last = begin + max(stop - 1 - at - held, 0)
+            cut = chunk.find(b"\n", last) + 1
+        if cut <= begin:
+            pieces.append(chunk[begin:])
+            held += len(chunk) - begin
+            continue
+        pieces.append(chunk[begin:cut])
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        yield TextBlock(at, data)
+        at += len(data)
+        if stop is not None and at >= stop:
+            return
+        rest = chunk[cut:]
+        pieces, held = ([rest], len(rest)) if rest else ([], 0)
+    if held:
+        yield TextBlock(at, b"".join(pieces))
+
+
+def _bytes(store: Store, split: Split) -> Iterator[bytes]:
+    """From one byte before the split to the object's end, asked for as far as the caller reads."""
+    begin = max(split.start - 1, 0)
+    stop = min(split.stop + LOOK_AHEAD, split.size)
+    step = LOOK_AHEAD
+    while begin < split.size:
+        yield from _stream(store, split, begin, stop)
+        step *= 4
+        begin, stop = stop, min(stop + step, split.size)
+
+
+def _stream(store: Store, split: Split, start: int, stop: int) -> Iterator[bytes]:
+    try:
+        yield from store.stream(split.loc, start, stop, etag=split.etag, block=BLOCK)
+    except (PreconditionFailed, NotFound) as error:
+        raise InputChanged(
+            f"{split.loc.url}: was overwritten or deleted while the run was reading it (planned with etag"
+            f" {split.etag}): upload it again to start a new run"
+        ) from error
+
+
+def _unpacked(store: Store, split: Split, extension: str) -> Iterator[bytes]:
+    raw = cast("IO[bytes]", io.BufferedReader(_Chunks(_stream(store, split, 0, split.size)), BLOCK))
+    at = 0
+    try:
+        with _OPENERS[extension](raw) as file:
+            while chunk := file.read(_DECOMPRESSED):
+                at += len(chunk)
+                yield chunk
+    except _DAMAGED as error:
+        raise InputError(
+            f"{split.loc.url}: not a whole {extension} file; it breaks after {at} unpacked bytes: {error}"
+        ) from error
+
+
+class _Chunks(io.RawIOBase):
+    """Chunks as a raw file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            self._rest = memoryview(next(self._chunks, b""))
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def decode_text(block: TextBlock, encoding: str, errors: str, url: str) -> str:
+    """The block as text. Raises InputError that names object and byte."""
+    try:
+        return block.data.decode(encoding, errors)
+    except UnicodeDecodeError as error:
+        bad = block.data[error.start : error.start + 8]
+        raise InputError(
+            f"{url}: byte {block.offset + error.start}: {bad!r} is not valid {encoding}:"
+            " set input.encoding (or `bytes`), or input.errors: replace"
+        ) from error
+
+
+def split_lines(text: Any) -> list[Any]:
+    """The lines of a text (or bytes), without `\\n` or `\\r\\n`; the last may lack its newline."""
+    newline, carriage = (b"\n", b"\r") if isinstance(text, bytes) else ("\n", "\r")
+    lines: list[Any] = text.split(newline)
+    if not lines[-1]:
+        lines.pop()
+    if carriage in text:
+        return [line[:-1] if line.endswith(carriage) else line for line in lines]
+    return lines

@@ -1,0 +1,122 @@
+"""The schema of `spec.JobSpec` as a flat table: dotted key, what it may hold, its default.
+
+Names, ranges, choices and units are read from the Structs, so a field added there can be set everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import yaml
+from msgspec import inspect
+
+from . import units, yamldoc
+from .spec import JobSpec
+from .yamldoc import BadValue
+
+ENV_PREFIX = "SLUICE_"
+_MAX_INT = 2**63 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaf:
+    """A key of the schema that holds one value."""
+
+    key: str
+    kind: Literal["text", "choice", "integer", "bytes", "seconds"]
+    default: Any
+    low: int = -_MAX_INT
+    high: int = _MAX_INT
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+
+    @property
+    def expected(self) -> str:
+        if self.kind == "integer":
+            bounds = f"an integer from {self.low} to {self.high}"
+            what = f"an integer >= {self.low}" if self.high == _MAX_INT else bounds
+        elif self.kind == "bytes":
+            what = f"a size from {self.low} byte up, such as 64MiB, 1.5GB or a number of bytes"
+        elif self.kind == "seconds":
+            what = f"a duration from {self.low}s to {self.high}s, such as 90s, 15m or a number of seconds"
+        else:
+            what = " or ".join(self.choices) if self.kind == "choice" else "text"
+        return f"{what}, or null" if self.optional else what
+
+    def read(self, node: yaml.Node) -> Any:
+        """The node's value. Raises BadValue."""
+        if not isinstance(node, yaml.ScalarNode) or not yamldoc.is_standard(node):
+            raise BadValue(f"expected {self.expected}, got {yamldoc.shown(node)}")
+        text: str = node.value
+        null = node.tag == f"{yamldoc.TAG}null"
+        if null and self.optional:
+            return None
+        if self.kind == "text" and not (null and text):
+            return yamldoc.storable(text)
+        value: Any = None
+        if self.kind == "choice":
+            value = text if text in self.choices else None
+        elif self.kind == "integer":
+            value = int(text) if yamldoc.INTEGER.fullmatch(text.strip()) else None
+        elif self.kind != "text":
+            value = units.parse(text, self.kind)
+        if value is None or (isinstance(value, int) and not self.low <= value <= self.high):
+            raise BadValue(f"expected {self.expected}, got {yamldoc.shown(node)}")
+        return value
+
+
+def _leaf(key: str, schema: inspect.Field) -> Leaf:
+    kind, optional = schema.type, False
+    if isinstance(kind, inspect.UnionType):
+        (kind,) = (one for one in kind.types if not isinstance(one, inspect.NoneType))
+        optional = True
+    unit = None
+    if isinstance(kind, inspect.Metadata):
+        unit, kind = (kind.extra or {}).get("unit"), kind.type
+    common: dict[str, Any] = {"key": key, "default": schema.default, "optional": optional}
+    if isinstance(kind, inspect.IntType):
+        low = -_MAX_INT if kind.ge is None else kind.ge
+        high = _MAX_INT if kind.le is None else kind.le
+        return Leaf(kind=unit or "integer", low=low, high=high, **common)
+    if isinstance(kind, inspect.LiteralType):
+        return Leaf(kind="choice", choices=tuple(str(value) for value in kind.values), **common)
+    if isinstance(kind, inspect.StrType):
+        return Leaf(kind="text", **common)
+    raise TypeError(f"chalicelib/spec.py: {key}: config cannot read a {type(kind).__name__}")
+
+
+def _flatten(struct: inspect.StructType, prefix: str = "") -> Iterator[tuple[str, Leaf | None]]:
+    """(dotted key, leaf) in the schema's order; a free mapping such as `params` has no leaf."""
+    for schema in struct.fields:
+        key = prefix + schema.encode_name
+        if isinstance(schema.type, inspect.StructType):
+            yield from _flatten(schema.type, f"{key}.")
+        else:
+            yield key, None if isinstance(schema.type, inspect.DictType) else _leaf(key, schema)
+
+
+def _schema() -> dict[str, Leaf | None]:
+    root = inspect.type_info(JobSpec)
+    assert isinstance(root, inspect.StructType)
+    return dict(_flatten(root))
+
+
+KEYS = _schema()
+LEAVES = {key: leaf for key, leaf in KEYS.items() if leaf}
+MAPS = frozenset(KEYS) - frozenset(LEAVES)
+SECTIONS = frozenset(key.rpartition(".")[0] for key in LEAVES) - {""}
+
+
+def children(section: str) -> list[str]:
+    """The names that may stand in a section, `""` being the top."""
+    prefix = f"{section}." if section else ""
+    below = (key.removeprefix(prefix) for key in KEYS if key.startswith(prefix))
+    return list(dict.fromkeys(name.partition(".")[0] for name in below))
+
+
+def env_name(key: str) -> str:
+    """The variable that sets a dotted key: `memory.mapper` is SLUICE_MEMORY_MAPPER."""
+    return ENV_PREFIX + re.sub(r"[.-]", "_", key).upper()

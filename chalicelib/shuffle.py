@@ -1,0 +1,83 @@
+"""Between the phases: from the map markers to reduce tasks, and the index that tells each what to fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from .errors import CorruptData
+from .fetch import fetch_all
+from .keys import RunKeys
+from .model import MapMarker, Plan, ReducePlan, ReduceTask, Slice, Stats, decode
+from .ports import Store
+from .splits import pack_partitions
+
+#: Bytes of shuffled data that are not worth a reduce task of their own.
+SMALLEST_SHARE = 1 << 18
+_encode = msgspec.msgpack.Encoder().encode
+_slices = msgspec.msgpack.Decoder(list[Slice])
+
+
+def read_map_markers(store: Store, keys: RunKeys, plan: Plan) -> list[MapMarker]:
+    """All markers of the map phase, in task order."""
+    locs = [keys.done("map", task) for task in range(plan.tasks)]
+    bodies = fetch_all(store, ((loc, 0, None) for loc in locs))
+    return [decode(MapMarker, body, loc.url) for loc, body in zip(locs, bodies, strict=True)]
+
+
+def build(plan: Plan, markers: Sequence[MapMarker]) -> tuple[ReducePlan, bytes]:
+    """(reduce plan, index): a pure function of the markers, so that two supervisors write the same.
+
+    The index holds one msgpack list of `Slice` for each reduce task, so that a reducer reads only its
+    own. A run without map tasks has no reduce tasks; any other has one at least.
+    """
+    for marker in markers:
+        if len(marker.offsets) != plan.partitions + 1:
+            raise CorruptData(f"map task {marker.task}: expected {plan.partitions + 1} offsets in its marker")
+    sizes = [sum(m.offsets[p + 1] - m.offsets[p] for m in markers) for p in range(plan.partitions)]
+    share = max(-(-sum(sizes) // plan.reducers), SMALLEST_SHARE)
+    ranges = pack_partitions(sizes, min(plan.spec.reduce_size, share)) if markers else []
+    tasks: list[ReduceTask] = []
+    index = bytearray()
+    for first, last in ranges:
+        begin = len(index)
+        index += _encode(_slices_of(markers, first, last))
+        tasks.append(
+            ReduceTask(
+                first=first, last=last, bytes=sum(sizes[first:last]), index_start=begin, index_stop=len(index)
+            )
+        )
+    plan_of_reduce = ReducePlan(
+        tasks=tuple(tasks),
+        mapped=sum((marker.stats for marker in markers), Stats()),
+        counters=_total_counters(markers),
+        map_started=min((marker.started for marker in markers), default=plan.created),
+        map_finished=max((marker.finished for marker in markers), default=plan.created),
+    )
+    return plan_of_reduce, bytes(index)
+
+
+def read_slices(store: Store, keys: RunKeys, task: ReduceTask) -> list[Slice]:
+    """A reduce task's slice of the index, run files in map task order."""
+    body = store.get(keys.reduce_index, task.index_start, task.index_stop)
+    try:
+        return _slices.decode(body)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise CorruptData(f"{keys.reduce_index.url}: byte {task.index_start}: {error}") from error
+
+
+def _slices_of(markers: Sequence[MapMarker], first: int, last: int) -> list[Slice]:
+    return [
+        Slice(run_file=marker.run_file, offsets=marker.offsets[first : last + 1])
+        for marker in markers
+        if marker.offsets[first] < marker.offsets[last]
+    ]
+
+
+def _total_counters(markers: Sequence[MapMarker]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for marker in markers:
+        for name, count in marker.counters.items():
+            total[name] = total.get(name, 0) + count
+    return total

@@ -1,0 +1,107 @@
+"""A job's configuration: every key a YAML may hold, its type and its default, in one place.
+
+Reading it from files, the environment and `--set` is `config`'s work; here is only what there is.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from .ports import Loc
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
+#: A size; written in YAML as a number of bytes or as `64MiB`, `1GB`, `512KiB`.
+Bytes = Annotated[int, Meta(ge=1, extra={"unit": "bytes"})]
+#: A length of time in seconds; written as a number, or as `90s`, `15m`.
+Seconds = Annotated[int, Meta(ge=1, le=900, extra={"unit": "seconds"})]
+LambdaMemory = Annotated[int, Meta(ge=128, le=10_240)]
+
+
+class InputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where input is dropped and how its bytes become records."""
+
+    url: str
+    #: text: a record is a line. whole_file: a record is an object (mapper_raw, or key = its URL).
+    format: Literal["text", "whole_file"] = "text"
+    #: A Python codec's name for text, or `bytes` for lines as they are.
+    encoding: str = "utf-8"
+    #: What to do with bytes that are no text: strict (the run fails, naming them) or replace.
+    errors: Literal["strict", "replace"] = "strict"
+    #: Only keys that end so start a run (S3's suffix filter); empty: all.
+    suffix: str = ""
+
+
+class PlaceSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    url: str
+
+
+class OutputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    url: str
+    format: Literal["tsv", "jsonl", "csv"] = "tsv"
+
+
+class MemorySpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Lambda memory of each function, in MB (128 to 10 240); CPU grows with it."""
+
+    mapper: LambdaMemory = 2048
+    reducer: LambdaMemory = 2048
+    supervisor: LambdaMemory = 256
+    coordinator: LambdaMemory = 512
+
+
+class TimeoutSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Lambda timeout of each function, in seconds (AWS allows 900)."""
+
+    mapper: Seconds = 900
+    reducer: Seconds = 900
+    supervisor: Seconds = 300
+    coordinator: Seconds = 300
+
+
+class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One job's whole configuration, validated. Sizes are in bytes."""
+
+    #: `module:Class`, the module being a file in jobs/.
+    job: str
+    input: InputSpec
+    work: PlaceSpec
+    output: OutputSpec
+    #: each: every object starts a run. marker: `_READY` or `*.manifest` does, over what it names.
+    trigger: Literal["each", "marker"] = "each"
+    split_size: Bytes = 64 * MIB
+    #: Fixed slots of the key space; None: chosen from the input's size.
+    partitions: Annotated[int, Meta(ge=1, le=4096)] | None = None
+    reduce_size: Bytes = 128 * MIB
+    max_attempts: Annotated[int, Meta(ge=1, le=20)] = 4
+    #: Bytes of records a map or reduce task holds before it spills; None: 60 % of the function's memory.
+    memory_budget: Bytes | None = None
+    memory: MemorySpec = field(default_factory=MemorySpec)
+    timeout: TimeoutSpec = field(default_factory=TimeoutSpec)
+    architecture: Literal["x86_64", "arm64"] = "x86_64"
+    #: The job's own parameters, `self.params` in its methods.
+    params: dict[str, Any] = {}
+
+    @property
+    def work_loc(self) -> Loc:
+        return parse_url(self.work.url)
+
+    @property
+    def output_loc(self) -> Loc:
+        return parse_url(self.output.url)
+
+    def budget(self, function: Literal["mapper", "reducer"]) -> int:
+        """Bytes of records a task of `function` may hold in memory."""
+        if self.memory_budget is not None:
+            return self.memory_budget
+        return int(getattr(self.memory, function) * MIB * 0.6)
+
+
+def parse_url(url: str) -> Loc:
+    """`s3://bucket/prefix/` or an absolute folder, as a prefix that is empty or ends in `/`."""
+    if url.startswith("/"):
+        return Loc(url.rstrip("/") or "/", "")
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    return Loc(bucket, prefix if not prefix or prefix.endswith("/") else prefix + "/")

@@ -1,0 +1,152 @@
+"""Objects in a dictionary: for tests, and for runs that fit into memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from ..errors import NotFound, PreconditionFailed
+from ..ports import Loc, ObjectInfo, ObjectWriter
+from . import WriterBase, check_block, check_range
+
+
+@dataclass(frozen=True)
+class _Object:
+    body: bytes
+    etag: str
+    modified: float
+
+    def info(self, key: str) -> ObjectInfo:
+        return ObjectInfo(key, len(self.body), self.etag, self.modified)
+
+
+class MemoryStore:
+    """A thread-safe `Store`; any bucket exists. Every write makes an etag that was never there before.
+
+    `on_created` is called after an object became visible, in the writer's thread, without a lock held.
+    """
+
+    parallel_reads = 0
+
+    def __init__(
+        self, *, now: Callable[[], float] = time.time, on_created: Callable[[Loc], None] | None = None
+    ) -> None:
+        self.requests: Counter[str] = Counter()
+        self._now = now
+        self._on_created = on_created
+        self._lock = threading.Lock()
+        self._objects: dict[Loc, _Object] = {}
+        self._writes = 0
+
+    def head(self, loc: Loc) -> ObjectInfo:
+        return self._find("head", loc).info(loc.key)
+
+    def get(self, loc: Loc, start: int = 0, stop: int | None = None, etag: str | None = None) -> bytes:
+        if not check_range(start, stop):
+            return b""
+        found = self._find("get", loc)
+        if etag is not None and found.etag != etag:
+            raise PreconditionFailed(f"{loc.url}: expected etag {etag}, found {found.etag}")
+        return found.body[start:stop]
+
+    def stream(
+        self, loc: Loc, start: int = 0, stop: int | None = None, etag: str | None = None, block: int = 1 << 17
+    ) -> Iterator[bytes]:
+        check_block(block)
+        body = self.get(loc, start, stop, etag)
+        for at in range(0, len(body), block):
+            yield body[at : at + block]
+
+    def put(self, loc: Loc, body: bytes) -> str:
+        with self._lock:
+            self.requests["put"] += 1
+            etag = self._write(loc, body)
+        self._created(loc)
+        return etag
+
+    def put_if_absent(self, loc: Loc, body: bytes) -> bool:
+        with self._lock:
+            self.requests["put"] += 1
+            there = self._objects.get(loc)
+            if there is None:
+                self._write(loc, body)
+        if there is not None:
+            return there.body == body
+        self._created(loc)
+        return True
+
+    def put_if_match(self, loc: Loc, body: bytes, etag: str) -> str | None:
+        with self._lock:
+            self.requests["put"] += 1
+            there = self._objects.get(loc)
+            if there is None:
+                return None
+            if there.etag != etag:
+                return there.etag if there.body == body else None
+            new = self._write(loc, body)
+        self._created(loc)
+        return new
+
+    def list(self, prefix: Loc, after: str = "") -> Iterator[ObjectInfo]:
+        with self._lock:
+            self.requests["list"] += 1
+            found = [
+                item.info(loc.key)
+                for loc, item in self._objects.items()
+                if loc.bucket == prefix.bucket and loc.key.startswith(prefix.key) and loc.key > after
+            ]
+        # Strings compare by code point, which is the order of their UTF-8 bytes.
+        yield from sorted(found)
+
+    def delete(self, bucket: str, keys: Iterable[str]) -> None:
+        doomed = tuple(keys)  # before the lock: `keys` may be a listing of this store
+        with self._lock:
+            self.requests["delete"] += 1
+            for key in doomed:
+                self._objects.pop(Loc(bucket, key), None)
+
+    def writer(self, loc: Loc, if_absent: bool = False) -> ObjectWriter:
+        return _Writer(self, loc, if_absent)
+
+    def _find(self, kind: str, loc: Loc) -> _Object:
+        with self._lock:
+            self.requests[kind] += 1
+            found = self._objects.get(loc)
+        if found is None:
+            raise NotFound(f"{loc.url}: no such object")
+        return found
+
+    def _write(self, loc: Loc, body: bytes) -> str:
+        """Store a new version. The caller holds the lock."""
+        self._writes += 1
+        self._objects[loc] = _Object(bytes(body), f"{self._writes:08x}", self._now())
+        return self._objects[loc].etag
+
+    def _created(self, loc: Loc) -> None:
+        if self._on_created is not None:
+            self._on_created(loc)
+
+
+class _Writer(WriterBase):
+    def __init__(self, store: MemoryStore, loc: Loc, if_absent: bool) -> None:
+        self._store, self._loc, self._if_absent = store, loc, if_absent
+        self._data = bytearray()
+
+    def write(self, data: bytes) -> None:
+        self.check_open()
+        self._data += data
+
+    def commit(self) -> bool:
+        self.check_open()
+        self.closed = True
+        if self._if_absent:
+            return self._store.put_if_absent(self._loc, bytes(self._data))
+        self._store.put(self._loc, bytes(self._data))
+        return True
+
+    def abort(self) -> None:
+        self.closed = True
+        self._data.clear()

@@ -1,0 +1,108 @@
+"""Results to bytes: tsv, jsonl, csv. Whole blocks of pairs at a time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+Rows = Callable[[Sequence[Any], Sequence[Any]], bytes]
+
+_json = msgspec.json.Encoder(decimal_format="number").encode
+_UNESCAPES = {"\\\\": "\\", "\\t": "\t", "\\n": "\n"}
+_ESCAPED = re.compile(r"\\[\\tn]")
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n"})
+
+
+def tsv(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
+    """`key<TAB>value` lines: text as it is with tab, newline and backslash escaped, all else as JSON."""
+    columns = zip(_column(keys), _column(values), strict=True)
+    return b"".join([b"%b\t%b\n" % row for row in columns])
+
+
+def jsonl(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
+    """One `{"key": ..., "value": ...}` a line."""
+    rows = zip(map(to_json, keys), map(to_json, values), strict=True)
+    return b"".join([b'{"key":%b,"value":%b}\n' % row for row in rows])
+
+
+def csv_rows(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
+    """Key, then value; a tuple or list takes a column for each of its parts. No header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows(_cells(key) + _cells(value) for key, value in zip(keys, values, strict=True))
+    return text.getvalue().encode(errors="backslashreplace")
+
+
+FORMATS: dict[str, Rows] = {"tsv": tsv, "jsonl": jsonl, "csv": csv_rows}
+
+
+def unescape(text: str) -> str:
+    """A tsv cell's text as it was before it was written."""
+    return _ESCAPED.sub(lambda found: _UNESCAPES[found[0]], text) if "\\" in text else text
+
+
+def to_json(item: Any) -> bytes:
+    """JSON of anything that Sluice carries; bytes become text, NaN and infinities become null."""
+    if type(item) is float and not math.isfinite(item):
+        return b"null"
+    try:
+        return _json(item) if type(item) in (str, int, float, bool) or item is None else _json(_plain(item))
+    except (OverflowError, TypeError):
+        return json.dumps(_plain(item), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _column(items: Sequence[Any]) -> list[bytes]:
+    kinds = set(map(type, items))
+    if kinds == {int}:
+        return [b"%d" % item for item in items]
+    if kinds == {str}:
+        joined = "".join(items)
+        if "\\" in joined or "\t" in joined or "\n" in joined:
+            return [item.translate(_ESCAPES).encode() for item in items]
+        return list(map(str.encode, items))
+    return list(map(_cell, items))
+
+
+def _cell(item: Any) -> bytes:
+    if type(item) is str:
+        return item.translate(_ESCAPES).encode()
+    if type(item) is bytes:
+        return item.replace(b"\\", b"\\\\").replace(b"\t", b"\\t").replace(b"\n", b"\\n")
+    if type(item) is float and not math.isfinite(item):
+        return repr(item).encode()
+    return to_json(item)
+
+
+def _plain(item: Any) -> Any:
+    """The same with what JSON has no word for put into words."""
+    if type(item) is bytes:
+        return item.decode(errors="backslashreplace")
+    if isinstance(item, tuple | list):
+        return [_plain(part) for part in item]
+    if isinstance(item, dict):
+        return {
+            key if type(key) is str else to_json(key).decode(): _plain(part) for key, part in item.items()
+        }
+    return item
+
+
+def _cells(item: Any) -> list[Any]:
+    if isinstance(item, tuple | list):
+        return [_csv_cell(part) for part in item]
+    return [_csv_cell(item)]
+
+
+def _csv_cell(item: Any) -> Any:
+    if item is None or type(item) in (str, int, float) or isinstance(item, Decimal):
+        return item
+    if type(item) is bytes:
+        return item.decode(errors="backslashreplace")
+    return to_json(item).decode()
