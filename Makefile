@@ -1,0 +1,54 @@
+# The two commands are `make demo` and `make test`; each makes the environments it needs.
+# Needed on the machine: Python 3.11 or later, with venv, and make.
+
+# The first interpreter that is recent enough; choose another with `make PYTHON=...`.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+
+# One file per environment says which requirements it was made from.
+STAMPS := .venv/.made .venv-cloud/.made .venv-lambda/.made
+PY := .venv/bin/python
+
+.PHONY: help setup demo test check cloud-up cloud-down clean
+
+help:
+	@echo "make demo        count words on an emulated AWS, from deployment to result"
+	@echo "make test        all that CI runs: check, then the tests"
+	@echo "make check       lint, format, types"
+	@echo "make cloud-up    start an emulated AWS to play with; make cloud-down ends it"
+	@echo "make setup       make the environments; make clean removes them"
+
+setup: $(STAMPS)
+
+.venv/.made: requirements-dev.txt requirements.txt
+.venv-cloud/.made: requirements-cloud.txt
+.venv-lambda/.made: requirements-lambda.txt
+
+$(STAMPS):
+	@test -n "$(PYTHON)" || { echo "Sluice needs Python 3.11 or later; found none. Name one: make PYTHON=..." >&2; exit 1; }
+	@echo "making $(@D) from $< (once, and when that file changes)"
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+demo: setup
+	@$(PY) scripts/demo.py
+
+test: check
+	$(PY) -m pytest
+
+check: setup
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+
+cloud-up: setup
+	@$(PY) scripts/cloud.py up
+
+cloud-down: setup
+	@$(PY) scripts/cloud.py down
+
+# What was deployed to AWS is remembered in .chalice/deployed/, which stays.
+clean:
+	rm -rf .venv .venv-cloud .venv-lambda .sluice .hypothesis .pytest_cache .mypy_cache .ruff_cache .chalice/deployments
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,96 @@
+"""What Chalice deploys: four functions, and the S3 events that start two of them.
+
+A stage is a job: its environment names it (`SLUICE_NAME`). The job's YAML is read here only while
+Chalice deploys, to learn which buckets to watch; on Lambda this module stays light.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from chalice import Chalice
+from chalice.app import S3Event
+
+from chalicelib import cloud
+from chalicelib.triggers import Trigger, TriggeredFunction
+
+app = Chalice(app_name="sluice")
+
+NOT_DEPLOYING: dict[TriggeredFunction, Trigger] = {
+    "coordinator": Trigger("known-at-deployment", "", ""),
+    "supervisor": Trigger("known-at-deployment", "", ""),
+}
+
+
+def watched() -> dict[TriggeredFunction, Trigger]:
+    """The objects that start the coordinator and the supervisor; real only while Chalice deploys."""
+    if "AWS_CHALICE_CLI_MODE" not in os.environ:
+        return NOT_DEPLOYING
+    from chalicelib.config import load_job
+    from chalicelib.errors import UserError
+    from chalicelib.triggers import triggers
+
+    name = os.environ.get("SLUICE_NAME")
+    if not name:
+        raise SystemExit(
+            "sluice: this stage has no SLUICE_NAME in .chalice/config.json; "
+            "deploy a job with: scripts/deploy.py NAME"
+        )
+    try:
+        job = load_job(name, root=cloud.ROOT, environ=os.environ, require_cloud=True)
+    except UserError as error:
+        raise SystemExit(f"sluice: {error}") from None
+    return triggers(job.name, job.spec)
+
+
+class RawS3Event(S3Event):
+    """An S3 event as it came.
+
+    Chalice's own class reads `Records[0]` at once, so an event without Records (S3's test event)
+    would fail before our code sees it, and the other records of an event would be lost.
+    """
+
+    def _extract_attributes(self, event_dict: dict[str, Any]) -> None:
+        pass
+
+
+def on_created(function: TriggeredFunction) -> Any:
+    """Register a handler for the objects that start `function`."""
+    place = TRIGGERS[function]
+    return app.on_s3_event(
+        bucket=place.bucket,
+        prefix=place.prefix or None,
+        suffix=place.suffix or None,
+        events=["s3:ObjectCreated:*"],
+    )
+
+
+TRIGGERS = watched()
+
+
+@on_created("coordinator")
+def coordinator(event: RawS3Event) -> None:
+    cloud.run(event.to_dict(), event.context)
+
+
+@app.lambda_function()
+def mapper(event: dict[str, Any], context: Any) -> None:
+    cloud.run(event, context)
+
+
+@on_created("supervisor")
+def supervisor(event: RawS3Event) -> None:
+    cloud.run(event.to_dict(), event.context)
+
+
+@app.lambda_function()
+def reducer(event: dict[str, Any], context: Any) -> None:
+    cloud.run(event, context)
+
+
+coordinator.event_class = RawS3Event
+supervisor.event_class = RawS3Event
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ and "AWS_CHALICE_CLI_MODE" not in os.environ:
+    cloud.prepare()

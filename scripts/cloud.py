@@ -1,0 +1,106 @@
+#!/usr/bin/env python
+"""Keep an emulated AWS (MiniStack) running to play with: `up` starts it, `down` ends it.
+
+Its data is in memory, and gone when it ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from chalicelib.errors import UserError
+from scripts import emulator
+from scripts.deployment.waiters import fast_waiters
+from scripts.terminal import run_main
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / ".sluice"
+STATE = FOLDER / "cloud.json"
+SHELL = FOLDER / "cloud.sh"
+#: What a shell needs to be pointed at the emulator.
+EXPORTED = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_DEFAULT_REGION",
+    "AWS_DATA_PATH",
+)
+
+
+class State(NamedTuple):
+    """The emulator that `up` started."""
+
+    endpoint: str
+    pid: int
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="cloud.py", description=__doc__)
+    parser.add_argument("action", choices=["up", "down"])
+    action = up if parser.parse_args(argv).action == "up" else down
+    try:
+        action()
+    except emulator.EmulatorError as error:
+        raise UserError(str(error)) from error
+    return 0
+
+
+def up() -> None:
+    """Start the emulator unless it runs, and say how to use it."""
+    FOLDER.mkdir(exist_ok=True)
+    state = read_state()
+    if state is None or not answers(state.endpoint):
+        down(quiet=True)
+        started = emulator.start(FOLDER / "ministack.log")
+        state = State(started.endpoint, started.pid)
+        STATE.write_text(json.dumps(state._asdict()) + "\n", "utf-8")
+    variables = emulator.client_environment(state.endpoint, os.environ)
+    variables["AWS_DATA_PATH"] = str(fast_waiters(FOLDER / "models"))
+    SHELL.write_text("".join(f"export {name}='{variables[name]}'\n" for name in EXPORTED), "utf-8")
+    print(f"an emulated AWS runs at {state.endpoint}; let a shell use it with:")
+    print(f"  . {SHELL.relative_to(ROOT)}")
+    print("  .venv/bin/python scripts/deploy.py wordcount")
+    print("  .venv/bin/python scripts/submit.py wordcount README.md --wait")
+    print("make cloud-down ends it, and forgets its data")
+
+
+def down(*, quiet: bool = False) -> None:
+    """End the emulator that `up` started; nothing happens if there is none."""
+    state = read_state()
+    if state is not None:
+        emulator.stop(state.pid)
+    STATE.unlink(missing_ok=True)
+    SHELL.unlink(missing_ok=True)
+    if not quiet:
+        print("no emulated AWS was running" if state is None else f"ended the one at {state.endpoint}")
+
+
+def read_state() -> State | None:
+    """What `up` wrote, or None if there is nothing to read."""
+    try:
+        state = json.loads(STATE.read_text("utf-8"))
+        return State(str(state["endpoint"]), int(state["pid"]))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def answers(endpoint: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{endpoint}/_ministack/health", timeout=5).close()  # noqa: S310 (our own http)
+    except (urllib.error.URLError, OSError):
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(lambda: main(sys.argv[1:])))

@@ -1,0 +1,66 @@
+"""Runs the real `chalice`, in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from .plan import DeployError
+
+#: Chalice only warns, and ships a zip that lacks them.
+INCOMPLETE = "Could not install dependencies"
+_RUN = "import sys; from chalice.cli import main; sys.exit(main())"
+#: The environment decides what Chalice sees of chalicelib: compiled files would go into the zip.
+_QUIET = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def chalice(
+    command: str, stage: str, root: Path, environ: Mapping[str, str], *extra: str, verbose: bool = False
+) -> str:
+    """Run `chalice COMMAND --stage STAGE EXTRA...` in `root`; its output.
+
+    Raises DeployError with that output if it fails, or leaves out a dependency.
+    """
+    started = time.time()
+    args = [sys.executable, "-c", _RUN, "--project-dir", str(root), command, "--stage", stage, *extra]
+    finished = subprocess.run(
+        args,
+        cwd=root,
+        env={**environ, **_QUIET},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    output = finished.stdout.strip()
+    if verbose:
+        print(output, file=sys.stderr)
+    incomplete = INCOMPLETE in output
+    if incomplete or finished.returncode:
+        # Chalice writes the zip in place and takes one that is there as good: a broken one would be
+        # shipped by the next deployment, without a warning.
+        remove_packages(root, since=started)
+    if incomplete:
+        raise DeployError(
+            f"Chalice {_explain_incomplete(output)}; a package in requirements.txt has no wheel for Lambda's "
+            f"Python {sys.version_info[0]}.{sys.version_info[1]}: choose a version that has one"
+        )
+    if finished.returncode:
+        raise DeployError(f"`chalice {command} --stage {stage}` failed; its output:\n{output}")
+    return output
+
+
+def _explain_incomplete(output: str) -> str:
+    _, _, rest = output.partition(INCOMPLETE + ":")
+    names = rest.partition("You will have to")[0].split()
+    return f"could not install {', '.join(names) or 'the dependencies'}"
+
+
+def remove_packages(root: Path, since: float) -> None:
+    """Delete the zips made since then. A second is allowed for file systems with coarse times."""
+    for package in (root / ".chalice" / "deployments").glob("*.zip"):
+        if package.stat().st_mtime >= since - 1:
+            package.unlink(missing_ok=True)

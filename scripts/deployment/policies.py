@@ -1,0 +1,133 @@
+"""What each function may do, and no more: one IAM policy document per function. Pure.
+
+S3 answers 403 instead of 404 for a missing object unless the caller may list the bucket, so each
+function may list the prefixes in which it looks for objects that may not be there. A GET or HEAD has
+no `s3:prefix` for a condition to be about; `IfExists` lets those pass, as a plain condition would not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from chalicelib.keys import FAILURE, MANIFEST, PLAN, PLAN_DONE, SUCCESS, RunKeys, runs_prefix
+from chalicelib.ports import FunctionName, Loc
+from chalicelib.spec import parse_url
+
+from .plan import FUNCTIONS, Json, Target, function_name
+
+READ = ["s3:GetObject"]
+READ_WRITE = ["s3:GetObject", "s3:PutObject"]
+#: AbortMultipartUpload: a writer that is left without a commit removes what it uploaded.
+WRITE_PARTS = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+#: A mapper whose attempt was not the first to be committed deletes its run file.
+WORK = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+
+#: Who starts whom: trees of mappers and reducers, and the supervisor, which revives all.
+INVOKES: dict[FunctionName, tuple[FunctionName, ...]] = {
+    "coordinator": ("mapper",),
+    "mapper": ("mapper",),
+    "supervisor": ("mapper", "reducer", "supervisor"),
+    "reducer": ("reducer",),
+}
+
+
+def policies(target: Target) -> dict[FunctionName, Json]:
+    """The policy document of each function."""
+    access = {
+        "coordinator": _coordinator(target),
+        "mapper": _mapper(target),
+        "supervisor": _supervisor(target),
+        "reducer": _reducer(target),
+    }
+    return {
+        function: {
+            "Version": "2012-10-17",
+            "Statement": [*access[function], _invoke(target.name, function), _logs(target.name, function)],
+        }
+        for function in FUNCTIONS
+    }
+
+
+def _coordinator(target: Target) -> list[Json]:
+    source, work, output = _places(target)
+    any_run = RunKeys(target.spec.work_loc, target.name, "*")
+    plan_keys = [any_run.root.child(name) for name in (PLAN, PLAN_DONE)]
+    verdict = [output.child(f"*{name}") for name in (MANIFEST, SUCCESS, FAILURE)]
+    return [
+        _objects(READ, [source.child("*")]),
+        _objects(WRITE_PARTS, plan_keys),
+        _objects(READ_WRITE, verdict),
+        *_listing([source, work, output]),
+    ]
+
+
+def _mapper(target: Target) -> list[Json]:
+    source, work, _ = _places(target)
+    return [_objects(READ, [source.child("*")]), _objects(WORK, [work.child("*")]), *_listing([source, work])]
+
+
+def _supervisor(target: Target) -> list[Json]:
+    _, work, output = _places(target)
+    verdict = [output.child(f"*{name}") for name in (MANIFEST, SUCCESS, FAILURE)]
+    return [
+        _objects(READ_WRITE, [work.child("*")]),
+        _objects(READ_WRITE, verdict),
+        *_listing([work, output]),
+    ]
+
+
+def _reducer(target: Target) -> list[Json]:
+    _, work, output = _places(target)
+    return [
+        _objects(READ_WRITE, [work.child("*")]),
+        _objects(WRITE_PARTS, [output.child("*")]),
+        *_listing([work, output]),
+    ]
+
+
+def _places(target: Target) -> tuple[Loc, Loc, Loc]:
+    spec = target.spec
+    return parse_url(spec.input.url), runs_prefix(spec.work_loc, target.name), spec.output_loc
+
+
+def _objects(actions: list[str], keys: Iterable[Loc]) -> Json:
+    """`arn:*` because the partition differs (China, GovCloud); S3's names are global within one."""
+    return {
+        "Effect": "Allow",
+        "Action": actions,
+        "Resource": [f"arn:*:s3:::{loc.bucket}/{loc.key}" for loc in keys],
+    }
+
+
+def _listing(prefixes: Iterable[Loc]) -> list[Json]:
+    """Listing these prefixes, one statement a bucket, since a condition is about the whole statement."""
+    by_bucket: dict[str, list[str]] = {}
+    for loc in prefixes:
+        by_bucket.setdefault(loc.bucket, []).append(f"{loc.key}*")
+    return [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:ListBucket"],
+            "Resource": [f"arn:*:s3:::{bucket}"],
+            "Condition": {"StringLikeIfExists": {"s3:prefix": patterns}},
+        }
+        for bucket, patterns in by_bucket.items()
+    ]
+
+
+def _invoke(job: str, function: FunctionName) -> Json:
+    return {
+        "Effect": "Allow",
+        "Action": ["lambda:InvokeFunction"],
+        "Resource": [f"arn:*:lambda:*:*:function:{function_name(job, name)}" for name in INVOKES[function]],
+    }
+
+
+def _logs(job: str, function: FunctionName) -> dict[str, Any]:
+    group = f"arn:*:logs:*:*:log-group:/aws/lambda/{function_name(job, function)}"
+    return {
+        "Effect": "Allow",
+        "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": [group, f"{group}:*"],
+    }

@@ -1,0 +1,145 @@
+"""The checkout that is deployed: Chalice's files in `.chalice/`, and what goes into the zip."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from chalicelib.config import PROJECT_FILE
+from chalicelib.ports import FunctionName
+
+from .plan import FUNCTIONS, DeployError, Json, policy_file, with_stage
+
+#: The checkout that these scripts belong to.
+ROOT = Path(__file__).resolve().parent.parent.parent
+BASE: Json = {"version": "2.0", "app_name": "sluice", "stages": {}}
+#: What a deployment reads of a checkout.
+SHIPPED = ("app.py", "chalicelib", "jobs", "requirements.txt", PROJECT_FILE)
+COMPILED = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+class Project:
+    """A checkout at `root`. All writes replace a file as a whole."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.folder = root / ".chalice"
+
+    # -------------------------------------------------------------- what Chalice reads
+
+    def config(self) -> Json:
+        path = self.folder / "config.json"
+        if not path.exists():
+            return BASE
+        try:
+            found: Json = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise DeployError(f"{path}: expected JSON: {error}; mend it, or take it from git") from error
+        return found
+
+    def write_stage(
+        self, name: str, stage: Json | None, policies: Mapping[FunctionName, Json] | None = None
+    ) -> None:
+        """Write the stage and its policy files, or remove them all if `stage` is None."""
+        for function in FUNCTIONS:
+            path = self.folder / policy_file(name, function)
+            if policies is None:
+                path.unlink(missing_ok=True)
+            else:
+                _write_json(path, policies[function])
+        _write_json(self.folder / "config.json", with_stage(self.config(), name, stage))
+
+    def stages(self) -> dict[str, Json]:
+        return dict(self.config().get("stages", {}))
+
+    # -------------------------------------------------------------- what Chalice remembers
+
+    def _deployed_path(self, name: str) -> Path:
+        return self.folder / "deployed" / f"{name}.json"
+
+    def deployed(self, name: str) -> Json:
+        """What Chalice wrote about the last deployment; empty if there is none, or it is lost."""
+        try:
+            found: Json = json.loads(self._deployed_path(name).read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return found
+
+    def forget_deployed(self, name: str) -> None:
+        self._deployed_path(name).unlink(missing_ok=True)
+
+    # -------------------------------------------------------------- what goes into the zip
+
+    def check_vendor(self) -> None:
+        """The jobs travel in the zip through `vendor/jobs -> ../jobs`: raises DeployError if not."""
+        link = self.root / "vendor" / "jobs"
+        if link.is_dir() and link.resolve() == (self.root / "jobs").resolve():
+            return
+        raise DeployError(
+            f"{link} is no link to ../jobs, so the jobs would be missing from the zip: git makes the link on "
+            "Linux and macOS (on Windows with core.symlinks=true, or in WSL); mend it with: "
+            "rm -r vendor/jobs; ln -s ../jobs vendor/jobs"
+        )
+
+    def drop_compiled(self) -> None:
+        """Remove compiled files: Chalice would ship them, and take them for a change of the code."""
+        for folder in ("chalicelib", "jobs"):
+            for cache in (self.root / folder).rglob("__pycache__"):
+                shutil.rmtree(cache, ignore_errors=True)
+
+    def link_defaults(self) -> None:
+        """Let `sluice.yml` travel with the jobs, if there is one: the coordinator reads the same layers."""
+        link = self.root / "vendor" / PROJECT_FILE
+        if (self.root / PROJECT_FILE).exists():
+            if not link.is_symlink():
+                link.symlink_to(f"../{PROJECT_FILE}")
+        else:
+            link.unlink(missing_ok=True)
+
+    def copy_to(self, target: Path) -> Project:
+        """A copy to deploy from, with no stages: nothing that is done with it changes this checkout.
+
+        Packages are shared with the original, since their names are digests of what is in them.
+        """
+        for name in SHIPPED:
+            source = self.root / name
+            if not source.exists():
+                continue
+            if source.is_dir():
+                shutil.copytree(source, target / name, ignore=COMPILED)
+            else:
+                shutil.copy2(source, target / name)
+        (target / "vendor").mkdir()
+        (target / "vendor" / "jobs").symlink_to("../jobs")
+        packages = self.folder / "deployments"
+        packages.mkdir(parents=True, exist_ok=True)
+        copy = Project(target)
+        copy.folder.mkdir()
+        (copy.folder / "deployments").symlink_to(packages.resolve())
+        _write_json(copy.folder / "config.json", BASE)
+        return copy
+
+    # -------------------------------------------------------------- one deployment at a time
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Wait for other deployments from this checkout: they share config.json and the zip."""
+        import fcntl
+
+        path = self.root / ".sluice" / "deploy.lock"
+        path.parent.mkdir(exist_ok=True)
+        with path.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    draft.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    draft.replace(path)

@@ -1,0 +1,95 @@
+#!/usr/bin/env python
+"""Write the two files of a new job, jobs/NAME.py and jobs/NAME.yml, to start from."""
+
+from __future__ import annotations
+
+import argparse
+import keyword
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from chalicelib.errors import UserError
+from scripts.deployment.plan import check_name
+from scripts.terminal import run_main
+
+ROOT = Path(__file__).resolve().parent.parent
+
+CODE = '''\
+from chalicelib import Job, Sum
+
+
+class {cls}(Job):
+    """How often each word occurs. Say here what your job finds out."""
+
+    def mapper(self, _, line):
+        for word in line.split():
+            yield word, 1
+
+    reducer = Sum()
+'''
+
+SETTINGS = """\
+# The class in jobs/{module}.py, and where its data is. Bucket names are shared by all of AWS: choose your own.
+job: {module}:{cls}
+input: {{url: "s3://{buckets}-in/{name}/", format: text}}      # files dropped here start the job
+work: {{url: "s3://{buckets}-work/"}}                          # the job's own files; they expire after a week
+output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv
+
+# What follows are the defaults; take away the # to change one.
+#trigger: each                  # marker: only _READY or a *.manifest starts a run, over all it names
+#split_size: 64MiB              # how much of the input one map task reads
+#partitions: null               # fixed slots of the key space, 1 to 4096; null: from the input's size
+#reduce_size: 128MiB            # about how much one reduce task reads
+#max_attempts: 4                # tries at a task before the run fails
+#memory_budget: null            # records a task holds before it spills to disk; null: 60 % of its memory
+#memory: {{mapper: 2048, reducer: 2048, supervisor: 256, coordinator: 512}}     # MB; CPU grows with it
+#timeout: {{mapper: 15m, reducer: 15m, supervisor: 5m, coordinator: 5m}}
+#architecture: x86_64           # or arm64, a fifth cheaper
+#params: {{}}                     # your job's own settings: self.params
+"""
+
+NEXT_STEPS = """\
+wrote jobs/{module}.py and jobs/{name}.yml; next:
+  1. write the mapper in jobs/{module}.py, and name your buckets in jobs/{name}.yml
+  2. try it here:        scripts/run.py {name} FILE... --output DIR
+  3. deploy it to AWS:   scripts/deploy.py {name}
+  4. drop files in:      scripts/submit.py {name} FILE... --wait"""
+
+
+def scaffold(root: Path, name: str, buckets: str) -> tuple[str, str]:
+    """Write the job's two files below `root`; (module, class). Raises UserError, and then wrote nothing."""
+    module = check_name(name).replace("-", "_")
+    if keyword.iskeyword(module):
+        raise UserError(f"{name!r} cannot be a job's name: Python keeps it for itself")
+    cls = "".join(word.capitalize() for word in module.split("_")) or module
+    code, settings = root / "jobs" / f"{module}.py", root / "jobs" / f"{name}.yml"
+    for path in (code, settings):
+        if path.exists():
+            raise UserError(f"{path.relative_to(root)} exists already; choose another name, or remove it")
+    values = {"name": name, "module": module, "cls": cls, "buckets": buckets}
+    code.parent.mkdir(exist_ok=True)
+    code.write_text(CODE.format(**values), "utf-8")
+    settings.write_text(SETTINGS.format(**values), "utf-8")
+    return module, cls
+
+
+def main(argv: Sequence[str], root: Path = ROOT) -> int:
+    parser = argparse.ArgumentParser(prog="new_job.py", description=__doc__)
+    parser.add_argument("name", metavar="NAME", help="a-z, 0-9, _ and -, starting with a letter")
+    parser.add_argument(
+        "--buckets",
+        default="sluice-demo",
+        metavar="PREFIX",
+        help="the job's buckets are PREFIX-in, PREFIX-work and PREFIX-out (default %(default)s)",
+    )
+    options = parser.parse_args(argv)
+    module, _ = scaffold(root, options.name, options.buckets)
+    print(NEXT_STEPS.format(module=module, name=options.name))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(lambda: main(sys.argv[1:])))
