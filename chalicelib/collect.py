@@ -7,17 +7,17 @@ can, and estimate their size by sampling so that the caller can spill in time.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from operator import itemgetter
 from typing import Any, Protocol
 
-from .aggregators import Aggregator
+from .aggregators import Aggregator, Count, Sum
 from .errors import DataTypeError
-from .job import BoundJob, GroupFunction
+from .job import BoundJob, Each, GroupFunction
 from .order import check_keys, sort_keys, sort_pairs
-from .partition import partitions_of
+from .partition import Hash, Partitioner
 from .sizes import DICT_SLOT, LIST_SLOT, PAIR, mean_size
 
 Pair = tuple[Any, Any]
@@ -37,6 +37,12 @@ class Collector(Protocol):
     def absorb(self, pairs: Iterator[Pair]) -> bool:
         """Take some pairs; False when there were none left."""
 
+    def absorb_each(self, each: Each) -> None:
+        """Take keys that share one value."""
+
+    def absorb_block(self, keys: list[Any], values: list[Any]) -> None:
+        """Take pairs that were checked before, as columns."""
+
     def weight(self) -> int: ...
 
     def drain(self, partitions: int) -> Iterator[Piece]:
@@ -44,23 +50,39 @@ class Collector(Protocol):
 
 
 class StateCollector:
-    """One state a key, folded by an aggregator."""
+    """One state a key, folded by an aggregator. `merging`: what comes in are states, not values."""
 
-    def __init__(self, absorb: Callable[[dict[Any, Any], Iterable[Pair]], None]) -> None:
-        self._absorb = absorb
+    def __init__(self, aggregator: Aggregator, partitioner: Partitioner, *, merging: bool = False) -> None:
+        self._absorb = aggregator.absorb_states if merging else aggregator.absorb
+        # How often each key occurs is counted in C.
+        self._tallies = type(aggregator) in (Sum, Count) and not getattr(aggregator, "exact", False)
+        self._counts = type(aggregator) is Count
+        self._partitioner = partitioner
         self._table: dict[Any, Any] = {}
         self._entry = 0.0
         self._sampled = 0
 
     def absorb(self, pairs: Iterator[Pair]) -> bool:
         for first in pairs:
-            try:
-                self._absorb(self._table, chain((first,), islice(pairs, CHUNK)))
-            except (TypeError, ValueError) as error:
-                _refuse_pair(error)
-                raise
+            self._fold(chain((first,), islice(pairs, CHUNK)))
             return True
         return False
+
+    def absorb_each(self, each: Each) -> None:
+        if self._tallies and (self._counts or (type(each.value) is int and each.value == 1)):
+            Counter.update(self._table, each.keys)  # type: ignore[call-overload]
+        else:
+            self._fold(zip(each.keys, repeat(each.value)))
+
+    def absorb_block(self, keys: list[Any], values: list[Any]) -> None:
+        self._fold(zip(keys, values, strict=True))
+
+    def _fold(self, pairs: Iterable[Pair]) -> None:
+        try:
+            self._absorb(self._table, pairs)
+        except (TypeError, ValueError) as error:
+            _refuse_pair(error)
+            raise
 
     def weight(self) -> int:
         count = len(self._table)
@@ -72,17 +94,29 @@ class StateCollector:
 
     def drain(self, partitions: int) -> Iterator[Piece]:
         table, self._table, self._sampled = self._table, {}, 0
-        keys = list(table)
-        check_keys(keys)
-        for partition, own in _by_partition(keys, keys, partitions):
-            ordered = sort_keys(own)
-            yield partition, ordered, list(map(table.__getitem__, ordered))
+        check_keys(table)
+        lookup = table.__getitem__
+        for partition, keys in self._sorted(table, partitions):
+            yield partition, keys, list(map(lookup, keys))
+
+    def _sorted(self, table: dict[Any, Any], partitions: int) -> Iterator[tuple[int, list[Any]]]:
+        if partitions == 1 or self._partitioner.ordered:
+            keys = list(table)
+            sort_keys(keys)
+            for partition, start, stop in _cuts(self._partitioner, keys, partitions):
+                yield partition, keys[start:stop]
+            return
+        for partition, own in enumerate(self._partitioner.scatter(table, table, partitions)):
+            if own:
+                sort_keys(own)
+                yield partition, own
 
 
 class PairCollector:
     """Pairs as they come; those of one key stay in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, partitioner: Partitioner) -> None:
+        self._partitioner = partitioner
         self._pairs: list[Pair] = []
         self._bytes = 0.0
 
@@ -91,30 +125,50 @@ class PairCollector:
         if not chunk:
             return False
         check_pairs(chunk)
+        self._take(chunk)
+        return True
+
+    def absorb_each(self, each: Each) -> None:
+        self._take(list(zip(each.keys, repeat(each.value))))
+
+    def absorb_block(self, keys: list[Any], values: list[Any]) -> None:
+        self._take(list(zip(keys, values, strict=True)))
+
+    def _take(self, chunk: list[Pair]) -> None:
         self._pairs += chunk
         step = max(1, len(chunk) // _SAMPLE)
         self._bytes += len(chunk) * (mean_size(chunk[::step]) + LIST_SLOT)
-        return True
 
     def weight(self) -> int:
         return int(self._bytes)
 
     def drain(self, partitions: int) -> Iterator[Piece]:
         pairs, self._pairs, self._bytes = self._pairs, [], 0.0
+        if partitions == 1 or self._partitioner.ordered:
+            check_keys(list(map(_first, pairs)))
+            sort_pairs(pairs)
+            keys, values = list(map(_first, pairs)), list(map(_second, pairs))
+            del pairs
+            for partition, start, stop in _cuts(self._partitioner, keys, partitions):
+                yield partition, keys[start:stop], values[start:stop]
+            return
         keys = list(map(_first, pairs))
         check_keys(keys)
-        split = _by_partition(keys, pairs, partitions)
+        parts = self._partitioner.scatter(keys, pairs, partitions)
         del keys, pairs
-        for partition, own in split:
-            sort_pairs(own)
-            yield partition, list(map(_first, own)), list(map(_second, own))
+        for partition, own in enumerate(parts):
+            if own:
+                sort_pairs(own)
+                yield partition, list(map(_first, own)), list(map(_second, own))
+            parts[partition] = []
 
 
 class GroupCollector:
     """The values of each key, for the user's combiner; it may emit other keys than it was given."""
 
-    def __init__(self, combiner: GroupFunction) -> None:
+    def __init__(self, combiner: GroupFunction, partitioner: Partitioner) -> None:
         self._combiner = combiner
+        self._partitioner = partitioner
         self._table: defaultdict[Any, list[Any]] = defaultdict(list)
         self._bytes = 0.0
 
@@ -123,21 +177,33 @@ class GroupCollector:
         if not chunk:
             return False
         check_pairs(chunk)
+        self._take(chunk)
+        return True
+
+    def absorb_each(self, each: Each) -> None:
+        self._take(list(zip(each.keys, repeat(each.value))))
+
+    def absorb_block(self, keys: list[Any], values: list[Any]) -> None:
+        self._take(list(zip(keys, values, strict=True)))
+
+    def _take(self, chunk: list[Pair]) -> None:
         table, before = self._table, len(self._table)
         for key, value in chunk:
-            table[key].append(value)
+            try:
+                table[key].append(value)
+            except TypeError as error:
+                raise _bad_pair(error, key, value) from error
         sample = chunk[:: max(1, len(chunk) // _SAMPLE)]
         self._bytes += len(chunk) * (mean_size(map(_second, sample)) + LIST_SLOT)
         new = len(table) - before
         self._bytes += new * (mean_size(map(_first, sample)) + DICT_SLOT + PAIR)
-        return True
 
     def weight(self) -> int:
         return int(self._bytes)
 
     def drain(self, partitions: int) -> Iterator[Piece]:
         table, self._table, self._bytes = self._table, defaultdict(list), 0.0
-        combined = PairCollector()
+        combined = PairCollector(self._partitioner)
         pairs = chain.from_iterable(self._combiner(key, iter(values)) or () for key, values in table.items())
         while combined.absorb(pairs):
             pass
@@ -147,9 +213,9 @@ class GroupCollector:
 class _FinishedCollector(StateCollector):
     """An aggregator as combiner of another reducer: what is shuffled is its results, not its states."""
 
-    def __init__(self, aggregator: Aggregator) -> None:
-        super().__init__(aggregator.absorb)
-        self._finish = aggregator.finish
+    def __init__(self, aggregator: Aggregator, partitioner: Partitioner) -> None:
+        super().__init__(aggregator, partitioner)
+        self._finish: Callable[[Any], Any] = aggregator.finish
 
     def drain(self, partitions: int) -> Iterator[Piece]:
         for partition, keys, states in super().drain(partitions):
@@ -159,17 +225,18 @@ class _FinishedCollector(StateCollector):
 def map_collector(job: BoundJob) -> Collector:
     """The collector of a map task."""
     if isinstance(job.combiner, Aggregator):
-        return (
-            StateCollector(job.combiner.absorb) if job.shuffles_states else _FinishedCollector(job.combiner)
-        )
-    return GroupCollector(job.combiner) if job.combiner else PairCollector()
+        collector = StateCollector if job.shuffles_states else _FinishedCollector
+        return collector(job.combiner, job.partitioner)
+    if job.combiner:
+        return GroupCollector(job.combiner, job.partitioner)
+    return PairCollector(job.partitioner)
 
 
 def reduce_collector(job: BoundJob) -> Collector:
     """The collector of one partition in a reduce task."""
     if isinstance(job.reducer, Aggregator):
-        return StateCollector(job.reducer.absorb_states if job.shuffles_states else job.reducer.absorb)
-    return PairCollector()
+        return StateCollector(job.reducer, Hash(), merging=job.shuffles_states)
+    return PairCollector(Hash())
 
 
 def check_pairs(chunk: list[Any]) -> None:
@@ -190,20 +257,18 @@ def _refuse_pair(error: Exception) -> None:
     if "unpack" in str(error):
         raise DataTypeError(f"expected (key, value) pairs: {error}: write `yield key, value`") from error
     names = trace.tb_frame.f_locals
-    if "key" not in names:
-        return
-    key, value = names["key"], names.get("value", names.get("state"))
-    raise DataTypeError(
+    if "key" in names:
+        raise _bad_pair(error, names["key"], names.get("value", names.get("state"))) from error
+
+
+def _bad_pair(error: Exception, key: Any, value: Any) -> DataTypeError:
+    return DataTypeError(
         f"{error}: key {key!r} ({type(key).__name__}), value {value!r} ({type(value).__name__});"
         " keys are None, bool, int, float, str, bytes or tuples of them"
-    ) from error
+    )
 
 
-def _by_partition(keys: list[Any], items: list[Any], partitions: int) -> Iterator[tuple[int, list[Any]]]:
-    """The items of each partition that has any, in partition order, each in the order given."""
+def _cuts(partitioner: Partitioner, keys: list[Any], partitions: int) -> Iterator[tuple[int, int, int]]:
     if partitions == 1:
-        return iter([(0, items)] if items else [])
-    parts: list[list[Any]] = [[] for _ in range(partitions)]
-    for item, partition in zip(items, partitions_of(keys, partitions), strict=True):
-        parts[partition].append(item)
-    return ((partition, own) for partition, own in enumerate(parts) if own)
+        return iter([(0, 0, len(keys))] if keys else [])
+    return partitioner.cuts(keys, partitions)

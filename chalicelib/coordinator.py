@@ -11,16 +11,19 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import attempts, splits
+from .codec import encode_column
 from .errors import NotFound, SluiceError, UserError
 from .events import Created, created, run_id
 from .finish import failure_text
-from .job import bind
+from .job import BoundJob, bind
 from .keys import MANIFEST, OutputKeys, RunKeys, results_place
-from .loading import code_digest
-from .model import Failure, Manifest, Plan, Split, Verdict, encode
+from .loading import code_digest, input_type
+from .model import Column, Failure, Manifest, Plan, Split, Verdict, encode
+from .partition import Range
 from .plan import read_head, render
 from .ports import Loc, ObjectInfo, Runtime
 from .reading import compression
+from .sampling import sample_bounds
 from .spec import JobSpec
 
 log = logging.getLogger(__name__)
@@ -100,9 +103,12 @@ def _plan(
     from . import __version__
 
     cls = runtime.load_job(spec.job)
-    whole = bind(cls, keys.job, spec.params).mapper == "mapper_raw" or spec.input.format == "whole_file"
-    tasks = list(splits.pack(_cut(inputs, spec, whole), spec.split_size))
+    job = bind(cls, keys.job, spec.params)
+    whole = job.mapper == "mapper_raw" or spec.input.format == "whole_file" or spec.input.multiline
+    pieces = list(_cut(inputs, spec, whole))
+    tasks = list(splits.pack(pieces, spec.split_size))
     size = sum(info.size for _, info in inputs)
+    partitions = spec.partitions or splits.default_partitions(size, spec.reduce_size)
     plan = Plan(
         job=keys.job,
         run=keys.run,
@@ -112,17 +118,32 @@ def _plan(
         spec=spec,
         work=keys.work,
         output=output,
-        partitions=spec.partitions or splits.default_partitions(size, spec.reduce_size),
+        partitions=partitions,
         tasks=0,
         page=0,
         pages=(),
         reducers=reducers,
         inputs=len(inputs),
         bytes=size,
+        bounds=_bounds(runtime, job, spec, pieces, partitions),
         created=runtime.clock.now(),
         code=code_digest(cls, __version__),
     )
     return render(plan, tasks)
+
+
+def _bounds(
+    runtime: Runtime, job: BoundJob, spec: JobSpec, pieces: list[Split], partitions: int
+) -> Column | None:
+    """The bounds between partitions, if the job wants its keys in total order."""
+    if not isinstance(job.partitioner, Range) or partitions == 1:
+        return None
+    record_type = input_type(runtime, spec)
+    samples = job.partitioner.samples
+    shape, body = encode_column(
+        sample_bounds(job, spec, record_type, pieces, samples, partitions, runtime.store, runtime.scratch)
+    )
+    return Column(shape=shape, body=body)
 
 
 def _cut(inputs: list[tuple[str, ObjectInfo]], spec: JobSpec, whole: bool) -> Iterator[Split]:

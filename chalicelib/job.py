@@ -12,17 +12,26 @@ The names are mrjob's. One instance serves one task, so attributes set in `mappe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from .aggregators import Aggregator
 from .errors import ConfigError
+from .partition import ByFunction, Hash, Partitioner, Range
 
 Pair = tuple[Any, Any]
 Pairs = Iterable[Pair]
 
 _MAPPERS = ("mapper", "mapper_chunk", "mapper_raw")
+
+
+@dataclass(frozen=True)
+class Each:
+    """Keys that share one value: `return Each(text.split(), 1)` in a `mapper_chunk`, the fastest way to count."""
+
+    keys: Iterable[Any]
+    value: Any = None
 
 
 class Job:
@@ -37,6 +46,8 @@ class Job:
 
     combiner: ClassVar[Any] = None
     reducer: ClassVar[Any] = None
+    #: `Hash()`, `Range()` for total order, `FirstLetter()`, or a method `partitioner(self, key, n)`.
+    partitioner: ClassVar[Any] = Hash()
 
     def __init__(self, params: dict[str, Any] | None = None) -> None:
         self.params = dict(params or {})
@@ -84,6 +95,7 @@ class BoundJob:
     #: What folds values in the map task: an aggregator, the user's function, or nothing.
     combiner: Aggregator | GroupFunction | None
     reducer: Aggregator | GroupFunction | None
+    partitioner: Partitioner
 
     @property
     def shuffles_states(self) -> bool:
@@ -91,8 +103,11 @@ class BoundJob:
         return isinstance(self.reducer, Aggregator) and self.combiner is self.reducer
 
 
-def bind(cls: type[Any], name: str, params: dict[str, Any]) -> BoundJob:
-    """Make an instance for one task. Raises ConfigError for a class that is no usable job."""
+def bind(cls: type[Any], name: str, params: dict[str, Any], bounds: Sequence[Any] = ()) -> BoundJob:
+    """Make an instance for one task. Raises ConfigError for a class that is no usable job.
+
+    `bounds` are the plan's, for a job whose partitioner is `Range()`.
+    """
     if not (isinstance(cls, type) and issubclass(cls, Job)):
         raise ConfigError(f"{name}: {cls!r} is not a Job: write `class {getattr(cls, '__name__', 'X')}(Job)`")
     written = [mapper for mapper in _MAPPERS if getattr(cls, mapper) is not getattr(Job, mapper)]
@@ -108,7 +123,25 @@ def bind(cls: type[Any], name: str, params: dict[str, Any]) -> BoundJob:
     combiner = _group_function(job, "combiner", name)
     if combiner is None and isinstance(reducer, Aggregator):
         combiner = reducer
-    return BoundJob(job, name, written[0], combiner, reducer)
+    return BoundJob(job, name, written[0], combiner, reducer, _partitioner(job, name, bounds))
+
+
+def _partitioner(job: Job, name: str, bounds: Sequence[Any]) -> Partitioner:
+    found = job.partitioner
+    if isinstance(found, Range):
+        return found.with_bounds(bounds)
+    if isinstance(found, Partitioner):
+        return found
+    if isinstance(found, type) and issubclass(found, Partitioner):
+        raise ConfigError(
+            f"{name}: partitioner = {found.__name__}: an instance is wanted: {found.__name__}()"
+        )
+    if callable(found) and hasattr(found, "__func__"):
+        return ByFunction(found)
+    raise ConfigError(
+        f"{name}: partitioner = {found!r}: expected Hash(), Range(), FirstLetter() or a method"
+        " partitioner(self, key, n)"
+    )
 
 
 def _group_function(job: Job, part: str, name: str) -> Aggregator | GroupFunction | None:

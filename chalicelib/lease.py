@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from .errors import NotFound
-from .model import Lease, decode, encode
+from .model import Lease, Watch, decode, encode
 from .ports import Loc, Store
 
 #: Seconds a lease is believed without renewal. Less than the minute after which Lambda retries.
@@ -26,25 +28,29 @@ class Held:
     lease: Lease
     etag: str
 
-    def renew(self, now: float) -> bool:
-        """Put off the expiry. False if somebody else has taken the lease."""
-        return self._replace(now + TTL, self.lease.renewals + 1)
+    def renew(self, now: float, watch: Watch | None = None) -> bool:
+        """Put off the expiry. False if somebody else has taken the lease.
 
-    def release(self) -> bool:
+        `watch` is what the next holder shall know should this one vanish; None leaves what is there.
+        """
+        return self._replace(now + TTL, self.lease.renewals + 1, watch)
+
+    def release(self, watch: Watch | None = None) -> bool:
         """Let anybody take it at once."""
-        return self._replace(0.0, self.lease.renewals)
+        return self._replace(0.0, self.lease.renewals, watch)
 
     def end(self) -> bool:
         """The run has ended: let nobody take it again."""
         return self._replace(NEVER, self.lease.renewals)
 
-    def _replace(self, expires: float, renewals: int) -> bool:
+    def _replace(self, expires: float, renewals: int, watch: Watch | None = None) -> bool:
         lease = Lease(
             token=self.lease.token,
             trigger=self.lease.trigger,
             expires=expires,
             renewals=renewals,
             hops=self.lease.hops,
+            watch=watch or self.lease.watch,
         )
         etag = self.store.put_if_match(self.loc, encode(lease), self.etag)
         if etag is None:
@@ -63,7 +69,10 @@ def read(store: Store, loc: Loc) -> tuple[Lease, str] | None:
 
 
 def acquire(store: Store, loc: Loc, token: str, trigger: str, now: float, hops: int) -> Held | Lease:
-    """Take the lease if there is none or it has expired; else the live one, which somebody holds."""
+    """Take the lease if there is none or it has expired; else the live one, which somebody holds.
+
+    A lease taken over brings what its last holder left as `watch`.
+    """
     found = read(store, loc)
     mine = Lease(token=token, trigger=trigger, expires=now + TTL, hops=hops)
     if found is None:
@@ -75,5 +84,6 @@ def acquire(store: Store, loc: Loc, token: str, trigger: str, now: float, hops: 
     theirs, etag = found
     if theirs.expires > now:
         return theirs
+    mine = replace(mine, watch=theirs.watch)
     taken = store.put_if_match(loc, encode(mine), etag)
     return Held(store, loc, mine, taken) if taken else theirs

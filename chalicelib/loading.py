@@ -13,6 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from .errors import ConfigError
+from .ports import Runtime
+from .spec import JobSpec
 
 
 def job_loader(folder: Path) -> Callable[[str], type[Any]]:
@@ -38,6 +40,13 @@ def job_loader(folder: Path) -> Callable[[str], type[Any]]:
         return found
 
     return load
+
+
+def input_type(runtime: Runtime, spec: JobSpec) -> type[Any] | None:
+    """The class that `input.type` names in the job's own module; None if it names none."""
+    if not spec.input.type:
+        return None
+    return runtime.load_job(f"{spec.job.partition(':')[0]}:{spec.input.type}")
 
 
 def code_digest(cls: type[Any], version: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from . import attempts
+from .codec import decode_column
 from .errors import SluiceError
 from .job import bind
 from .keys import RunKeys
+from .loading import input_type
 from .mapping import MapTask
 from .model import MapMarker, Plan, TaskCall, encode
 from .plan import Task, read_head, read_tasks
@@ -38,6 +40,7 @@ def _attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
         token=token,
         run_file=run_file.key,
         offsets=offsets,
+        key_types=tuple(sorted(writer.key_types)),
         stats=meter.stats(
             records_in=task.records,
             records_out=writer.pairs,
@@ -53,9 +56,18 @@ def _attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
 
 
 def _map(runtime: Runtime, plan: Plan, splits: Task, writer: RunWriter) -> MapTask:
-    job = bind(runtime.load_job(plan.spec.job), plan.job, plan.spec.params)
+    bounds = decode_column(plan.bounds.shape, plan.bounds.body) if plan.bounds else ()
+    job = bind(runtime.load_job(plan.spec.job), plan.job, plan.spec.params, bounds)
     budget = plan.spec.budget("mapper")
-    task = MapTask(job, plan.spec.input, runtime.store, plan.partitions, budget, runtime.scratch)
+    task = MapTask(
+        job,
+        plan.spec.input,
+        runtime.store,
+        plan.partitions,
+        budget,
+        runtime.scratch,
+        input_type(runtime, plan.spec),
+    )
     try:
         task.run(splits, writer)
     except SluiceError as error:

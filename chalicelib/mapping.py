@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from operator import length_hint
@@ -14,15 +14,18 @@ from typing import Any
 from .aggregators import Aggregator
 from .collect import map_collector
 from .errors import DataTypeError, InputError, JobCodeError, SluiceError
-from .job import BoundJob
+from .job import BoundJob, Each
 from .model import Split
 from .ports import Store
-from .reading import TextBlock, decode_text, line_blocks, split_lines, whole_object
+from .reading import TextBlock, decode_text, fixed_blocks, line_blocks, whole_object
+from .records import LineReader, RecordReader, record_reader, rows_of_stream
 from .runfile import RunWriter
 from .spec import InputSpec
 from .spill import Spiller, fold_states
 
 Pair = tuple[Any, Any]
+#: A call that gives pairs: an iterable of them, a dict, an `Each`, or None.
+Batch = Callable[[], Any]
 
 
 class MapTask:
@@ -32,7 +35,14 @@ class MapTask:
     """
 
     def __init__(
-        self, job: BoundJob, spec: InputSpec, store: Store, partitions: int, budget: int, scratch: Path
+        self,
+        job: BoundJob,
+        spec: InputSpec,
+        store: Store,
+        partitions: int,
+        budget: int,
+        scratch: Path,
+        record_type: type[Any] | None = None,
     ) -> None:
         self._job = job
         self._spec = spec
@@ -40,6 +50,7 @@ class MapTask:
         self._partitions = partitions
         self._budget = budget
         self._scratch = scratch
+        self._record_type = record_type
         self._where = _Where(job.name)
         self.records = 0
         self.bytes = 0
@@ -49,16 +60,13 @@ class MapTask:
         """Map all splits and write their pairs. Raises InputError, DataTypeError or JobCodeError."""
         with TemporaryDirectory(prefix="sluice-map-", dir=self._scratch) as scratch:
             spiller = Spiller(map_collector(self._job), self._partitions, self._budget, Path(scratch))
-            for pairs in self._batches(splits, Path(scratch)):
-                self._add(spiller, pairs)
+            for batch in self._batches(splits, Path(scratch)):
+                with _blame(self._where):
+                    _add(spiller, batch())
             self._where.at("sort and combine")
             with _blame(self._where):
                 self._write(spiller, writer)
             self.spilled = spiller.bytes
-
-    def _add(self, spiller: Spiller, pairs: Iterable[Pair]) -> None:
-        with _blame(self._where):
-            spiller.add(iter(pairs))
 
     def _write(self, spiller: Spiller, writer: RunWriter) -> None:
         combiner = self._job.combiner
@@ -68,49 +76,64 @@ class MapTask:
             for keys, values in folded:
                 writer.add(partition, keys, values)
 
-    def _batches(self, splits: Iterable[Split], scratch: Path) -> Iterator[Iterable[Pair]]:
-        """Iterables of pairs, lazily: each is consumed before the next one is asked for."""
+    def _batches(self, splits: Iterable[Split], scratch: Path) -> Iterator[Batch]:
+        """Calls that give pairs; each is made and its pairs are consumed before the next one is asked for."""
         job = self._job.job
         self._where.at("mapper_init")
-        yield _called(job.mapper_init)
+        yield job.mapper_init
         for split in splits:
             self._where.open(split)
             yield from self._of_split(split, scratch)
         self._where.at("mapper_final")
-        yield _called(job.mapper_final)
+        yield job.mapper_final
 
-    def _of_split(self, split: Split, scratch: Path) -> Iterator[Iterable[Pair]]:
+    def _of_split(self, split: Split, scratch: Path) -> Iterator[Batch]:
         if self._job.mapper == "mapper_raw":
-            yield self._raw(split, scratch)
+            yield partial(self._raw, split, scratch)
         elif self._spec.format == "whole_file":
             yield self._whole(split)
+        elif self._spec.multiline:
+            yield from self._rows(split)
+        elif self._job.mapper == "mapper":
+            yield from self._records(split)
         else:
-            yield from self._text(split)
+            yield from self._chunks(split)
 
-    def _text(self, split: Split) -> Iterator[Iterable[Pair]]:
-        by_line = self._job.mapper == "mapper"
-        chunk_mapper = self._job.job.mapper_chunk
-        line_mapper = partial(self._job.job.mapper, None)
-        plain = self._spec.encoding == "bytes"
-        for block in line_blocks(self._store, split):
+    def _blocks(self, split: Split) -> Iterator[TextBlock]:
+        if self._spec.format == "fixed":
+            blocks = fixed_blocks(self._store, split, self._spec.record_bytes)
+        else:
+            blocks = line_blocks(self._store, split)
+        for block in blocks:
             self.bytes += len(block.data)
-            text = (
-                block.data
-                if plain
-                else decode_text(block, self._spec.encoding, self._spec.errors, split.loc.url)
-            )
-            if by_line:
-                lines = split_lines(text)
-                self.records += len(lines)
-                records = iter(lines)
-                self._where.lines(block, records, len(lines))
-                yield chain.from_iterable(map(line_mapper, records))
-            else:
-                self.records += block.data.count(b"\n") + (not block.data.endswith(b"\n"))
-                self._where.chunk(block)
-                yield _lazily(partial(chunk_mapper, text))
+            yield block
 
-    def _whole(self, split: Split) -> Iterable[Pair]:
+    def _records(self, split: Split) -> Iterator[Batch]:
+        mapper = partial(self._job.job.mapper, None)
+        reader = record_reader(self._spec, self._record_type, self._store, split.loc)
+        for block in self._blocks(split):
+            found = reader.records(block)
+            self.records += len(found)
+            records = iter(found)
+            self._where.records(reader, block, records, len(found))
+            yield partial(chain.from_iterable, map(mapper, records))
+
+    def _chunks(self, split: Split) -> Iterator[Batch]:
+        mapper = self._job.job.mapper_chunk
+        reader = LineReader(self._spec, split.loc)
+        for block in self._blocks(split):
+            self.records += block.data.count(b"\n") + (not block.data.endswith(b"\n"))
+            self._where.chunk(block)
+            yield partial(mapper, reader.text(block))
+
+    def _rows(self, split: Split) -> Iterator[Batch]:
+        mapper = partial(self._job.job.mapper, None)
+        self.bytes += split.size
+        for rows in rows_of_stream(self._spec, whole_object(self._store, split), split.loc.url):
+            self.records += len(rows)
+            yield partial(chain.from_iterable, map(mapper, rows))
+
+    def _whole(self, split: Split) -> Batch:
         data = b"".join(whole_object(self._store, split))
         self.bytes += len(data)
         self.records += 1
@@ -119,8 +142,8 @@ class MapTask:
             value = decode_text(TextBlock(0, data), self._spec.encoding, self._spec.errors, split.loc.url)
         mapper = self._job.job.mapper if self._job.mapper == "mapper" else None
         if mapper:
-            return _lazily(partial(mapper, split.loc.url, value))
-        return _lazily(partial(self._job.job.mapper_chunk, value))
+            return partial(mapper, split.loc.url, value)
+        return partial(self._job.job.mapper_chunk, value)
 
     def _raw(self, split: Split, scratch: Path) -> Iterator[Pair]:
         path = scratch / ("object-" + Path(split.key).name[-80:])
@@ -130,7 +153,7 @@ class MapTask:
                 self.bytes += len(chunk)
         self.records += 1
         try:
-            yield from _called(partial(self._job.job.mapper_raw, str(path)))
+            yield from self._job.job.mapper_raw(str(path)) or ()
         finally:
             path.unlink(missing_ok=True)
 
@@ -144,6 +167,7 @@ class _Where:
         self._url = ""
         self._block: TextBlock | None = None
         self._lines: Iterator[Any] | None = None
+        self._reader: RecordReader | None = None
         self._count = 0
 
     def at(self, step: str) -> None:
@@ -153,8 +177,8 @@ class _Where:
         self.at("mapper")
         self._url = split.loc.url
 
-    def lines(self, block: TextBlock, lines: Iterator[Any], count: int) -> None:
-        self._block, self._lines, self._count = block, lines, count
+    def records(self, reader: RecordReader, block: TextBlock, records: Iterator[Any], count: int) -> None:
+        self._reader, self._block, self._lines, self._count = reader, block, records, count
 
     def chunk(self, block: TextBlock) -> None:
         self._block, self._lines = block, None
@@ -165,19 +189,12 @@ class _Where:
             return place + self._step
         if self._block is None:
             return f"{place}{self._url}"
-        if self._lines is None:
+        if self._lines is None or self._reader is None:
             return f"{place}{self._url}, chunk at byte {self._block.offset}"
         # A list's iterator knows how many items it still has: the one taken last is the culprit.
-        number = self._count - length_hint(self._lines) - 1
-        return f"{place}{self._url}, line at byte {self._block.offset + self._start_of(max(number, 0))}"
-
-    def _start_of(self, number: int) -> int:
-        """Byte offset in the block of its line `number` (from 0)."""
-        data = self._block.data if self._block else b""
-        start = 0
-        for _ in range(number):
-            start = data.index(b"\n", start) + 1
-        return start
+        number = max(self._count - length_hint(self._lines) - 1, 0)
+        at = self._block.offset + self._reader.start_of(self._block, number)
+        return f"{place}{self._url}, {self._reader.unit} at byte {at}"
 
 
 class _blame:  # noqa: N801 - reads as a statement
@@ -204,12 +221,9 @@ def explain(error: BaseException) -> str:
     return "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
 
 
-def _called(method: Any) -> Iterator[Pair]:
-    """The pairs of a method that yields, returns a list, or returns nothing."""
-    yield from method() or ()
-
-
-def _lazily(method: Any) -> Iterator[Pair]:
-    """The same, and of a mapping its items."""
-    result = method()
-    yield from result.items() if isinstance(result, dict) else result or ()
+def _add(spiller: Spiller, found: Any) -> None:
+    """Give a batch's pairs to the spiller."""
+    if isinstance(found, Each):
+        spiller.add_each(found)
+    elif found is not None:
+        spiller.add(iter(found.items() if isinstance(found, dict) else found))

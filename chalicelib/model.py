@@ -50,6 +50,13 @@ class Split(Message, frozen=True, kw_only=True, array_like=True):
         return Loc(self.bucket, self.key)
 
 
+class Column(Message, frozen=True, kw_only=True, array_like=True):
+    """A list of keys as `codec` writes it."""
+
+    shape: int
+    body: bytes
+
+
 class Stats(Message, frozen=True, kw_only=True):
     """What an attempt or a whole phase read, wrote and used; added up field by field."""
 
@@ -93,6 +100,8 @@ class Plan(Message, frozen=True, kw_only=True):
     pages: tuple[int, ...]
     inputs: int
     bytes: int
+    #: Bounds between partitions for a job in total order, as a column of keys.
+    bounds: Column | None = None
     created: float
     #: Digest of the job's code and Sluice's version, to tell runs of different code apart.
     code: str
@@ -107,6 +116,8 @@ class MapMarker(Message, frozen=True, kw_only=True):
     run_file: str
     #: P + 1 byte offsets: partition p is `[offsets[p], offsets[p + 1])` of the run file.
     offsets: tuple[int, ...]
+    #: Types of the keys; what was cut into tasks must not mix what one task would refuse.
+    key_types: tuple[str, ...] = ()
     stats: Stats
     started: float
     finished: float
@@ -169,6 +180,17 @@ class ReduceMarker(Message, frozen=True, kw_only=True):
     counters: dict[str, int] = {}
 
 
+class Watch(Message, frozen=True, kw_only=True):
+    """What a supervisor has seen of a phase and leaves to the next one, so that silence adds up."""
+
+    phase: Literal["map", "reduce"]
+    #: How many tasks were done, and when that number last grew.
+    done: int
+    moved: float
+    #: For each task started again, its last attempt and when that was started.
+    started: dict[int, tuple[int, float]] = {}
+
+
 class Lease(Message, frozen=True, kw_only=True):
     """Who supervises a run, and until when it may be believed alive."""
 
@@ -179,6 +201,7 @@ class Lease(Message, frozen=True, kw_only=True):
     renewals: int = 0
     #: How often supervision was handed to a fresh invocation.
     hops: int = 0
+    watch: Watch | None = None
 
 
 class Verdict(Message, frozen=True, kw_only=True):

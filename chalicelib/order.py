@@ -6,7 +6,7 @@ equal though of two types (`1` and `1.0`) would be written as whichever came fir
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any
@@ -18,7 +18,7 @@ Pair = tuple[Any, Any]
 _first = itemgetter(0)
 
 
-def check_keys(keys: Sequence[Any]) -> None:
+def check_keys(keys: Collection[Any]) -> None:
     """Raise DataTypeError unless every key is of a type that is carried and all are of one type."""
     kinds = set(map(type, keys))
     if kinds in ({str}, {bytes}, {int}):
@@ -30,7 +30,9 @@ def check_keys(keys: Sequence[Any]) -> None:
             " or a tuple of them: convert it first"
         )
     if len(kinds) > 1:
-        samples = {type(key): key for key in reversed(keys)}
+        samples: dict[type, Any] = {}
+        for key in keys:
+            samples.setdefault(type(key), key)
         listed = ", ".join(f"{key!r} ({kind.__name__})" for kind, key in samples.items())
         raise DataTypeError(f"keys of one job must be of one type, got {listed}")
     if float in kinds and any(key != key for key in keys):
@@ -39,7 +41,7 @@ def check_keys(keys: Sequence[Any]) -> None:
         check_parts(keys)
 
 
-def check_parts(keys: Sequence[tuple[Any, ...]]) -> None:
+def check_parts(keys: Collection[tuple[Any, ...]]) -> None:
     """The same for the parts of tuple keys."""
     kinds = set(map(type, chain.from_iterable(keys)))
     for kind in kinds - KEY_TYPES:
@@ -52,13 +54,11 @@ def check_parts(keys: Sequence[tuple[Any, ...]]) -> None:
         raise DataTypeError("a key holds NaN, which equals nothing: map it to None or a word")
 
 
-def sort_keys(keys: list[Any]) -> list[Any]:
-    """Distinct keys in order."""
+def sort_keys(keys: list[Any]) -> None:
+    """Sort distinct keys in place."""
     try:
-        return sorted(keys)
+        keys.sort()
     except TypeError as error:
-        if len(keys) == 1:
-            return keys
         raise _incomparable(keys, error) from error
 
 

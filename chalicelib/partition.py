@@ -1,18 +1,22 @@
-"""Which partition a key belongs to: a stable hash of its encoding, the same on every engine.
+"""Which partition a key belongs to: the same on every engine and in every process.
 
-Never Python's `hash()`, which differs from process to process. Keys that are equal in Python
-(`1`, `1.0`, `True`) are one key, so they hash alike.
+`Hash` is the default: a stable hash of the encoded key, never Python's `hash()`. Keys that are equal in
+Python (`1`, `1.0`, `True`) are one key, so they hash alike. `Range` puts keys in order over the
+partitions, so that the parts, one after the other, are sorted from end to end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 from zlib import crc32
 
 import msgspec
 
 from .codec import Unsupported, surrogate_text
+from .errors import DataTypeError
 
 _encode = msgspec.msgpack.Encoder().encode
 _EXACT = frozenset({str, bytes, type(None)})
@@ -30,24 +34,6 @@ def key_bytes(key: Any) -> bytes:
         return repr(_canonical(key)).encode()
 
 
-def partitions_of(keys: Sequence[Any], partitions: int) -> list[int]:
-    """The partition of each key: CRC-32 of its encoding, modulo `partitions`.
-
-    Raises Unsupported for text that is not valid Unicode.
-    """
-    if partitions == 1:
-        return [0] * len(keys)
-    kinds = set(map(type, keys))
-    try:
-        if kinds == {str}:
-            return [code % partitions for code in map(crc32, map(str.encode, keys))]
-        if kinds == {bytes}:
-            return [code % partitions for code in map(crc32, keys)]
-        return [crc32(key_bytes(key)) % partitions for key in keys]
-    except UnicodeEncodeError as error:
-        raise Unsupported(surrogate_text(error)) from error
-
-
 def _canonical(key: Any) -> Any:
     """Equal numbers as one number."""
     kind = type(key)
@@ -60,3 +46,101 @@ def _canonical(key: Any) -> Any:
     if kind is tuple:
         return tuple(map(_canonical, key))
     return key
+
+
+class Partitioner:
+    """Base of all partitioners: write `partitions_of`."""
+
+    #: Partitions are in key order, so sorted keys need only be cut.
+    ordered = False
+
+    def partitions_of(self, keys: Collection[Any], partitions: int) -> Iterable[int]:
+        """The partition, from 0 up to `partitions - 1`, of each key in turn."""
+        raise NotImplementedError(
+            f"{type(self).__name__}: partitions_of(self, keys, partitions) is not written"
+        )
+
+    def scatter(self, keys: Collection[Any], items: Iterable[Any], partitions: int) -> list[list[Any]]:
+        """For each partition the items whose keys belong to it, in the order given."""
+        parts: list[list[Any]] = [[] for _ in range(partitions)]
+        appends = [part.append for part in parts]
+        for item, partition in zip(items, self.partitions_of(keys, partitions), strict=True):
+            appends[partition](item)
+        return parts
+
+    def cuts(self, keys: Sequence[Any], partitions: int) -> Iterator[tuple[int, int, int]]:
+        """(partition, start, stop) of the stretches of sorted keys; for an `ordered` partitioner."""
+        raise NotImplementedError(f"{type(self).__name__} is not ordered")
+
+
+class Hash(Partitioner):
+    """CRC-32 of the encoded key, modulo the number of partitions."""
+
+    def partitions_of(self, keys: Collection[Any], partitions: int) -> Iterable[int]:
+        """Raises Unsupported for text that is not valid Unicode."""
+        kinds = set(map(type, keys))
+        encode: Callable[[Any], bytes] = (
+            str.encode if kinds == {str} else bytes if kinds == {bytes} else key_bytes
+        )
+        try:
+            return [code % partitions for code in map(crc32, map(encode, keys))]
+        except UnicodeEncodeError as error:
+            raise Unsupported(surrogate_text(error)) from error
+
+
+class Range(Partitioner):
+    """Total order: all keys of a partition come before those of the next.
+
+    The coordinator runs the mapper over `samples` evenly placed pieces of the input and chooses the
+    bounds so that partitions are about even; they are written in the plan, the same for every task.
+    """
+
+    ordered = True
+
+    def __init__(self, samples: int = 64, bounds: Sequence[Any] = ()) -> None:
+        self.samples = samples
+        self.bounds = bounds
+
+    def with_bounds(self, bounds: Sequence[Any]) -> Range:
+        return Range(self.samples, bounds)
+
+    def partitions_of(self, keys: Collection[Any], partitions: int) -> Iterable[int]:
+        last = partitions - 1
+        return [min(bisect_right(self.bounds, key), last) for key in keys]
+
+    def cuts(self, keys: Sequence[Any], partitions: int) -> Iterator[tuple[int, int, int]]:
+        bounds = self.bounds[: partitions - 1]
+        edges = [0, *(bisect_left(keys, bound) for bound in bounds), len(keys)]
+        return ((number, start, stop) for number, (start, stop) in enumerate(pairwise(edges)) if start < stop)
+
+
+class FirstLetter(Partitioner):
+    """By the first character of text (or byte of bytes), whatever its script; the empty key comes first."""
+
+    ordered = False
+
+    def partitions_of(self, keys: Collection[Any], partitions: int) -> Iterable[int]:
+        return [self._letter(key) % partitions for key in keys]
+
+    @staticmethod
+    def _letter(key: Any) -> int:
+        if type(key) not in (str, bytes):
+            raise DataTypeError(f"FirstLetter() wants keys that are text, got {key!r} ({type(key).__name__})")
+        if not key:
+            return 0
+        return ord(key[0].casefold()[0]) if type(key) is str else int(key[0])
+
+
+class ByFunction(Partitioner):
+    """The user's `partitioner(self, key, n)`; its answer is taken modulo `n`."""
+
+    def __init__(self, function: Callable[[Any, int], int]) -> None:
+        self._function = function
+
+    def partitions_of(self, keys: Collection[Any], partitions: int) -> Iterable[int]:
+        function = self._function
+        numbers = [function(key, partitions) for key in keys]
+        if set(map(type, numbers)) - {int, bool}:
+            bad = next(number for number in numbers if not isinstance(number, int))
+            raise DataTypeError(f"partitioner(self, key, n): expected an int, got {bad!r}")
+        return [number % partitions for number in numbers]

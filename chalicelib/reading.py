@@ -62,6 +62,27 @@ def line_blocks(store: Store, split: Split) -> Iterator[TextBlock]:
     return _align(_bytes(store, split), split.start, split.stop)
 
 
+def fixed_blocks(store: Store, split: Split, record_bytes: int) -> Iterator[TextBlock]:
+    """The records of `record_bytes` bytes whose first byte is in the split, in blocks of about 128 KiB.
+
+    Raises InputError if the object ends in mid-record.
+    """
+    if split.size % record_bytes:
+        raise InputError(
+            f"{split.loc.url}: its {split.size} bytes are not a multiple of input.record_bytes ({record_bytes})"
+        )
+    at = -(-split.start // record_bytes) * record_bytes
+    stop = -(-split.stop // record_bytes) * record_bytes
+    rest = b""
+    for chunk in _stream(store, split, at, stop) if at < stop else ():
+        data = rest + chunk
+        whole = len(data) - len(data) % record_bytes
+        if whole:
+            yield TextBlock(at, data[:whole])
+        at += whole
+        rest = data[whole:]
+
+
 def whole_object(store: Store, split: Split) -> Iterator[bytes]:
     """The bytes of an unsplit object, unpacked if it is compressed."""
     extension = compression(split.key)
@@ -134,7 +155,7 @@ def _stream(store: Store, split: Split, start: int, stop: int) -> Iterator[bytes
 
 
 def _unpacked(store: Store, split: Split, extension: str) -> Iterator[bytes]:
-    raw = cast("IO[bytes]", io.BufferedReader(_Chunks(_stream(store, split, 0, split.size)), BLOCK))
+    raw = cast("IO[bytes]", io.BufferedReader(ChunkFile(_stream(store, split, 0, split.size)), BLOCK))
     at = 0
     try:
         with _OPENERS[extension](raw) as file:
@@ -147,7 +168,7 @@ def _unpacked(store: Store, split: Split, extension: str) -> Iterator[bytes]:
         ) from error
 
 
-class _Chunks(io.RawIOBase):
+class ChunkFile(io.RawIOBase):
     """Chunks as a raw file."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:

@@ -125,7 +125,7 @@ class ReducePart:
 
     def _fold(self, spiller: Spiller, keys: list[Any], values: list[Any]) -> None:
         try:
-            spiller.add(zip(keys, values, strict=True))
+            spiller.add_block(keys, values)
         except DataTypeError as error:
             raise DataTypeError(f"job {self._job.name}: reducer: {error}") from error
         except SluiceError:
@@ -139,6 +139,9 @@ class ReducePart:
             yield from blocks
         elif isinstance(reducer, Aggregator):
             folded = fold_states(blocks, reducer.merge) if spilled else blocks
+            if type(reducer).finish is Aggregator.finish:
+                yield from folded
+                return
             for keys, states in folded:
                 try:
                     yield keys, list(map(reducer.finish, states))

@@ -40,6 +40,8 @@ class RunWriter:
         self._offsets = [0] * (partitions + 1)
         self._partition = 0
         self.pairs = 0
+        #: The names of the types of all keys written.
+        self.key_types: set[str] = set()
 
     def add(self, partition: int, keys: list[Any], values: list[Any]) -> None:
         """Append sorted pairs to `partition`; partitions must come in ascending order."""
@@ -51,6 +53,7 @@ class RunWriter:
             self._write(frame)
             self._at += len(frame)
         self.pairs += len(keys)
+        self.key_types.update(kind.__name__ for kind in set(map(type, keys)))
 
     def finish(self) -> tuple[int, ...]:
         """The P + 1 offsets of the partitions."""

@@ -26,7 +26,7 @@ class Leaf:
     """A key of the schema that holds one value."""
 
     key: str
-    kind: Literal["text", "choice", "integer", "bytes", "seconds"]
+    kind: Literal["text", "choice", "switch", "integer", "bytes", "seconds"]
     default: Any
     low: int = -_MAX_INT
     high: int = _MAX_INT
@@ -40,6 +40,8 @@ class Leaf:
             what = f"an integer >= {self.low}" if self.high == _MAX_INT else bounds
         elif self.kind == "bytes":
             what = f"a size from {self.low} byte up, such as 64MiB, 1.5GB or a number of bytes"
+        elif self.kind == "switch":
+            what = "true or false"
         elif self.kind == "seconds":
             what = f"a duration from {self.low}s to {self.high}s, such as 90s, 15m or a number of seconds"
         else:
@@ -59,6 +61,8 @@ class Leaf:
         value: Any = None
         if self.kind == "choice":
             value = text if text in self.choices else None
+        elif self.kind == "switch":
+            value = {"true": True, "false": False}.get(text.lower())
         elif self.kind == "integer":
             value = int(text) if yamldoc.INTEGER.fullmatch(text.strip()) else None
         elif self.kind != "text":
@@ -77,6 +81,8 @@ def _leaf(key: str, schema: inspect.Field) -> Leaf:
     if isinstance(kind, inspect.Metadata):
         unit, kind = (kind.extra or {}).get("unit"), kind.type
     common: dict[str, Any] = {"key": key, "default": schema.default, "optional": optional}
+    if isinstance(kind, inspect.BoolType):
+        return Leaf(kind="switch", low=0, high=1, **common)
     if isinstance(kind, inspect.IntType):
         low = -_MAX_INT if kind.ge is None else kind.ge
         high = _MAX_INT if kind.le is None else kind.le

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from .errors import CorruptData
+from .errors import CorruptData, DataTypeError
 from .fetch import fetch_all
 from .keys import RunKeys
 from .model import MapMarker, Plan, ReducePlan, ReduceTask, Slice, Stats, decode
@@ -30,8 +30,10 @@ def build(plan: Plan, markers: Sequence[MapMarker]) -> tuple[ReducePlan, bytes]:
     """(reduce plan, index): a pure function of the markers, so that two supervisors write the same.
 
     The index holds one msgpack list of `Slice` for each reduce task, so that a reducer reads only its
-    own. A run without map tasks has no reduce tasks; any other has one at least.
+    own. A run without map tasks has no reduce tasks; any other has one at least. Raises DataTypeError
+    if keys of two types were written.
     """
+    _check_key_types(plan, markers)
     for marker in markers:
         if len(marker.offsets) != plan.partitions + 1:
             raise CorruptData(f"map task {marker.task}: expected {plan.partitions + 1} offsets in its marker")
@@ -73,6 +75,17 @@ def _slices_of(markers: Sequence[MapMarker], first: int, last: int) -> list[Slic
         for marker in markers
         if marker.offsets[first] < marker.offsets[last]
     ]
+
+
+def _check_key_types(plan: Plan, markers: Sequence[MapMarker]) -> None:
+    """A task refuses keys of two types that meet in it; whether they meet must not depend on the splits."""
+    first: dict[str, int] = {}
+    for marker in markers:
+        for name in marker.key_types:
+            first.setdefault(name, marker.task)
+    if len(first) > 1:
+        listed = ", ".join(f"{name} (map task {task})" for name, task in first.items())
+        raise DataTypeError(f"job {plan.job}: keys of one job must be of one type, got {listed}")
 
 
 def _total_counters(markers: Sequence[MapMarker]) -> dict[str, int]:

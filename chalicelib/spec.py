@@ -24,8 +24,21 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where input is dropped and how its bytes become records."""
 
     url: str
-    #: text: a record is a line. whole_file: a record is an object (mapper_raw, or key = its URL).
-    format: Literal["text", "whole_file"] = "text"
+    #: text: a record is a line. csv, tsv: a row of fields. jsonl: a JSON document on a line. fixed: so
+    #: many bytes. whole_file: an object (mapper_raw, or a mapper whose key is its URL).
+    format: Literal["text", "csv", "tsv", "jsonl", "fixed", "whole_file"] = "text"
+    #: jsonl: a class of the job's module (a msgspec.Struct, a dataclass) to decode documents into.
+    type: str = ""
+    #: csv: what stands between fields, if not a comma (tsv: a tab).
+    delimiter: Annotated[str, Meta(max_length=1)] = ""
+    #: csv, tsv: the first line of each object names the columns; records are dicts.
+    header: bool = False
+    #: csv, tsv: quoted fields may hold newlines; each object is then one split.
+    multiline: bool = False
+    #: Lines that begin so are passed over; empty: none are.
+    comment: str = ""
+    #: fixed: bytes of a record.
+    record_bytes: Annotated[int, Meta(ge=1)] = 1
     #: A Python codec's name for text, or `bytes` for lines as they are.
     encoding: str = "utf-8"
     #: What to do with bytes that are no text: strict (the run fails, naming them) or replace.
@@ -40,7 +53,8 @@ class PlaceSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 class OutputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     url: str
-    format: Literal["tsv", "jsonl", "csv"] = "tsv"
+    #: text: the value alone, or the key where the value is None, each on a line, as it is.
+    format: Literal["tsv", "jsonl", "csv", "text"] = "tsv"
 
 
 class MemorySpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

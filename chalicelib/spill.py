@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from .collect import Collector, Pair, Piece
 from .errors import StoreError
+from .job import Each
 from .merge import merge
 from .runfile import Block, RunWriter, read_blocks
 
@@ -66,8 +67,17 @@ class Spiller:
     def add(self, pairs: Iterator[Pair]) -> None:
         """Take all pairs, spilling whenever the budget is full."""
         while self._collector.absorb(pairs):
-            if self._collector.weight() > self._budget:
-                self._spill(self._collector.drain(self._partitions))
+            self._spill_if_full()
+
+    def add_each(self, each: Each) -> None:
+        """Take keys that share one value."""
+        self._collector.absorb_each(each)
+        self._spill_if_full()
+
+    def add_block(self, keys: list[Any], values: list[Any]) -> None:
+        """Take a block that a run file held."""
+        self._collector.absorb_block(keys, values)
+        self._spill_if_full()
 
     def blocks(self) -> Iterator[tuple[int, Iterator[Block]]]:
         """(partition, its sorted blocks) for each partition that has any, in order.
@@ -89,6 +99,10 @@ class Spiller:
     def spilled(self) -> bool:
         """Whether a key's pairs may be in several runs."""
         return bool(self._spills)
+
+    def _spill_if_full(self) -> None:
+        if self._collector.weight() > self._budget:
+            self._spill(self._collector.drain(self._partitions))
 
     def _spill(self, pieces: Iterable[Piece]) -> None:
         self._files += 1

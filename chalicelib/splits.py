@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from .model import Split
 from .ports import ObjectInfo
@@ -16,18 +17,19 @@ MAX_PARTITIONS = 4096
 
 
 def cut(bucket: str, info: ObjectInfo, split_size: int, splittable: bool) -> Iterator[Split]:
-    """Ranges of at most `split_size` bytes that cover an object; one range if it cannot be split.
+    """Ranges of at most `split_size` bytes, as even as can be, that cover an object; one if it cannot be split.
 
     An empty object has no splits.
     """
-    step = split_size if splittable else max(info.size, 1)
-    for start in range(0, info.size, step):
+    pieces = -(-info.size // split_size) if splittable else 1
+    edges = [info.size * number // pieces for number in range(pieces + 1)] if info.size else []
+    for start, stop in pairwise(edges):
         yield Split(
             bucket=bucket,
             key=info.key,
             etag=info.etag,
             start=start,
-            stop=min(start + step, info.size),
+            stop=stop,
             size=info.size,
         )
 
@@ -62,12 +64,12 @@ def default_partitions(input_bytes: int, reduce_size: int) -> int:
 def pack_partitions(sizes: list[int], reduce_size: int) -> list[tuple[int, int]]:
     """Contiguous ranges of partitions `[first, last)` of about `reduce_size` bytes, by their real sizes.
 
-    Covers all partitions; one larger than `reduce_size` gets a range of its own.
+    Covers all partitions; one larger than `reduce_size` gets a range of its own, but for empty ones.
     """
     ranges: list[tuple[int, int]] = []
     first, held = 0, 0
     for partition, size in enumerate(sizes):
-        if partition > first and held and held + size > reduce_size:
+        if held and size and held + size > reduce_size:
             ranges.append((first, partition))
             first, held = partition, 0
         held += size

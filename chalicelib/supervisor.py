@@ -12,11 +12,11 @@ from typing import Any
 
 from . import attempts, finish, shuffle
 from .completion import Decision, Progress, decide, scan
-from .errors import NotFound, SluiceError
+from .errors import NotFound, SluiceError, UserError
 from .events import created, event_for
 from .keys import PLAN_DONE, Phase, RunKeys, parse_run_key
 from .lease import TTL, Held, acquire
-from .model import Failure, Plan, ReducePlan, Verdict, decode, encode
+from .model import Failure, Plan, ReducePlan, Verdict, Watch, decode, encode
 from .plan import read_head
 from .ports import Runtime
 
@@ -82,10 +82,12 @@ class Supervision:
         self._keys = keys
         self._held = held
         self._renewed = runtime.clock.now()
-        self._moved = self._renewed
         self._progress: Progress | None = None
+        #: How many tasks of the phase were done when last that number grew, and when that was.
+        self._seen, self._moved = 0, self._renewed
         #: For each task, the last attempt known to be started and when.
         self._started: dict[int, tuple[int, float]] = {}
+        #: What went wrong in the phase, by task and attempt.
         self._failures: dict[tuple[int, int], Failure] = {}
 
     def run(self) -> None:
@@ -154,7 +156,12 @@ class Supervision:
         if not self._look(plan, self._progress):
             return None
         markers = shuffle.read_map_markers(self._store, self._keys, plan)
-        reduce_plan, index = shuffle.build(plan, markers)
+        try:
+            reduce_plan, index = shuffle.build(plan, markers)
+        except UserError as error:
+            verdict = Verdict(outcome="failed", reason=str(error))
+            finish.conclude(self._runtime, self._keys, plan, verdict)
+            return None
         self._store.put(self._keys.reduce_index, index)
         if not self._store.put_if_absent(self._keys.reduce_plan, encode(reduce_plan)):
             reduce_plan = self._stored_reduce_plan() or reduce_plan
@@ -178,17 +185,29 @@ class Supervision:
         self._store.put(started, b"")
 
     def _enter(self, phase: Phase, tasks: int) -> None:
+        """Begin to watch a phase, or go on from where the last supervisor left it."""
         self._progress = Progress(phase, tasks)
-        self._started = {}
-        self._moved = self._runtime.clock.now()
+        self._failures = {}
+        left = self._held.lease.watch
+        if left and left.phase == phase:
+            self._seen, self._moved, self._started = left.done, left.moved, dict(left.started)
+        else:
+            self._seen, self._moved, self._started = 0, self._runtime.clock.now(), {}
+
+    def _watch(self) -> Watch | None:
+        """What the next supervisor has to know; None before there is anything."""
+        if self._progress is None:
+            return None
+        return Watch(
+            phase=self._progress.phase, done=self._seen, moved=self._moved, started=dict(self._started)
+        )
 
     def _look(self, plan: Plan, progress: Progress) -> bool:
         """Scan the markers of the phase, act on failed and lost tasks; True when all are done."""
-        before = len(progress.done)
         scan(self._store, self._keys, progress)
         now = self._runtime.clock.now()
-        if len(progress.done) != before:
-            self._moved = now
+        if len(progress.done) > self._seen:
+            self._seen, self._moved = len(progress.done), now
         if progress.complete:
             return True
         self._read_failures(progress)
@@ -247,7 +266,7 @@ class Supervision:
         if now - self._renewed < TTL / 3:
             return True
         self._renewed = now
-        return self._held.renew(now)
+        return self._held.renew(now, self._watch())
 
     def _hand_over(self) -> None:
         """Let a fresh invocation go on, before our own timeout stops us in mid-write."""
@@ -257,5 +276,5 @@ class Supervision:
                 f"job {self._keys.job}, run {self._keys.run}: supervision was handed over {hops} times:"
                 " raise timeout.supervisor, or start the run again"
             )
-        self._held.release()
+        self._held.release(self._watch())
         self._runtime.invoker.invoke("supervisor", event_for(self._keys.plan_done, hops))

@@ -23,8 +23,8 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n"})
 
 def tsv(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
     """`key<TAB>value` lines: text as it is with tab, newline and backslash escaped, all else as JSON."""
-    columns = zip(_column(keys), _column(values), strict=True)
-    return b"".join([b"%b\t%b\n" % row for row in columns])
+    rows = zip(_column(keys), _column(values), strict=True)
+    return "".join([f"{key}\t{value}\n" for key, value in rows]).encode("utf-8", "surrogateescape")
 
 
 def jsonl(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
@@ -41,7 +41,21 @@ def csv_rows(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
     return text.getvalue().encode(errors="backslashreplace")
 
 
-FORMATS: dict[str, Rows] = {"tsv": tsv, "jsonl": jsonl, "csv": csv_rows}
+def text_lines(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
+    """The value alone, or the key where the value is None, on a line; text and bytes as they are."""
+    kinds = set(map(type, values))
+    cells = keys if kinds == {type(None)} else values
+    if kinds == {type(None)} or type(None) not in kinds:
+        kinds = set(map(type, cells))
+        if kinds == {bytes}:
+            return b"\n".join(cells) + b"\n"
+        if kinds == {str}:
+            return ("\n".join(cells) + "\n").encode()
+    items = [key if value is None else value for key, value in zip(keys, values, strict=True)]
+    return b"".join([_raw(item) + b"\n" for item in items])
+
+
+FORMATS: dict[str, Rows] = {"tsv": tsv, "jsonl": jsonl, "csv": csv_rows, "text": text_lines}
 
 
 def unescape(text: str) -> str:
@@ -59,26 +73,40 @@ def to_json(item: Any) -> bytes:
         return json.dumps(_plain(item), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _column(items: Sequence[Any]) -> list[bytes]:
+def _column(items: Sequence[Any]) -> Sequence[Any]:
+    """The items as tsv cells: text, or what formats as the cell's text."""
     kinds = set(map(type, items))
     if kinds == {int}:
-        return [b"%d" % item for item in items]
+        return items
     if kinds == {str}:
-        joined = "".join(items)
-        if "\\" in joined or "\t" in joined or "\n" in joined:
-            return [item.translate(_ESCAPES).encode() for item in items]
-        return list(map(str.encode, items))
+        return _escaped(items)
     return list(map(_cell, items))
 
 
-def _cell(item: Any) -> bytes:
+def _escaped(items: Sequence[str]) -> Sequence[str]:
+    """All cells at once where no newline is in them, which is ten times as fast as one by one."""
+    text = "\n".join(items)
+    if text.count("\n") != len(items) - 1:
+        return [item.translate(_ESCAPES) for item in items]
+    if "\\" not in text and "\t" not in text:
+        return items
+    return text.replace("\\", "\\\\").replace("\t", "\\t").split("\n")
+
+
+def _cell(item: Any) -> str:
     if type(item) is str:
-        return item.translate(_ESCAPES).encode()
+        return item.translate(_ESCAPES)
     if type(item) is bytes:
-        return item.replace(b"\\", b"\\\\").replace(b"\t", b"\\t").replace(b"\n", b"\\n")
+        return item.decode("utf-8", "surrogateescape").translate(_ESCAPES)
     if type(item) is float and not math.isfinite(item):
-        return repr(item).encode()
-    return to_json(item)
+        return repr(item)
+    return to_json(item).decode()
+
+
+def _raw(item: Any) -> bytes:
+    if type(item) is str:
+        return item.encode()
+    return item if type(item) is bytes else to_json(item)
 
 
 def _plain(item: Any) -> Any:

@@ -193,8 +193,8 @@ class _Engine:
             try:
                 report = worker.read()
             except (EOFError, OSError):
-                call, code = worker.call, worker.process.exitcode
-                worker.restart()
+                call = worker.call
+                code = worker.restart()
                 if call:
                     self._again(call, f"its process was killed (exit code {code}): out of memory?")
                 continue

@@ -85,12 +85,14 @@ class Worker:
         self.process.start()
         theirs.close()
 
-    def restart(self) -> None:
-        """Replace a process that died."""
+    def restart(self) -> int | None:
+        """Replace a process that died; its exit code."""
         self.pipe.close()
         self.process.join()
+        code = self.process.exitcode
         self.call = None
         self._start()
+        return code
 
     def give(self, call: Call) -> None:
         self.call = call
