@@ -50,5 +50,5 @@ cloud-down: setup
 
 # What was deployed to AWS is remembered in .chalice/deployed/, which stays.
 clean:
-	rm -rf .venv .venv-cloud .venv-lambda .sluice .hypothesis .pytest_cache .mypy_cache .ruff_cache .chalice/deployments
+	rm -rf .venv .venv-* .sluice .hypothesis .pytest_cache .mypy_cache .ruff_cache .chalice/deployments
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -47,11 +47,11 @@ def demo(screen: Screen) -> None:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sluice-demo-") as name:
         folder = Path(name)
+        os.environ["TMPDIR"] = name  # the emulator leaves its functions' code behind: let it go with us
         screen.print("starting an emulated AWS (MiniStack)")
         with emulator.running(folder / "ministack.log") as cloud:
             use(cloud, folder)
-            (folder / "checkout").mkdir()
-            target = deploy(Project(ROOT).copy_to(folder / "checkout"), screen)
+            target = deploy(folder / "checkout", screen)
             files = write_texts(folder / "texts")
             size = sum(path.stat().st_size for path in files)
             screen.print(f"dropping {count(len(files), 'file')}, {human_bytes(size)}: each starts a run")
@@ -72,10 +72,14 @@ def use(cloud: emulator.Emulator, folder: Path) -> None:
     os.environ.update(ours)
 
 
-def deploy(project: Project, screen: Screen) -> Target:
-    """Make the buckets and run the real `chalice deploy`."""
+def deploy(folder: Path, screen: Screen) -> Target:
+    """Make the buckets and run the real `chalice deploy`, in a copy of this checkout."""
+    folder.mkdir()
+    original = Project(ROOT)
+    project = original.copy_to(folder)
     target = load_target(JOB, project, os.environ)
     Deployer(project=project, aws=Aws(), environ=os.environ, say=screen.print).deploy(target)
+    original.take_packages(project)
     return target
 
 

@@ -61,6 +61,7 @@ class Deployer:
             self._drop_stale_rules(target)
             self.say(f"deploying the four functions {APP}-{target.name}-* with Chalice")
             self.project.drop_compiled()
+            self.project.drop_unusable_packages()
             self.project.link_defaults()
             self._chalice("deploy", target.name)
             self._finish(target, before)

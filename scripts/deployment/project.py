@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,10 +103,7 @@ class Project:
             link.unlink(missing_ok=True)
 
     def copy_to(self, target: Path) -> Project:
-        """A copy to deploy from, with no stages: nothing that is done with it changes this checkout.
-
-        Packages are shared with the original, since their names are digests of what is in them.
-        """
+        """A copy to deploy from, with no stages: nothing that is done with it changes this checkout."""
         for name in SHIPPED:
             source = self.root / name
             if not source.exists():
@@ -116,13 +114,47 @@ class Project:
                 shutil.copy2(source, target / name)
         (target / "vendor").mkdir()
         (target / "vendor" / "jobs").symlink_to("../jobs")
-        packages = self.folder / "deployments"
-        packages.mkdir(parents=True, exist_ok=True)
         copy = Project(target)
         copy.folder.mkdir()
-        (copy.folder / "deployments").symlink_to(packages.resolve())
         _write_json(copy.folder / "config.json", BASE)
+        copy.take_packages(self)
         return copy
+
+    def take_packages(self, other: Project) -> None:
+        """Copy the zips that another copy of this checkout has made: each is named by a digest of its content.
+
+        Building one needs the network, even when nothing has changed.
+        """
+        folder = self.folder / "deployments"
+        folder.mkdir(parents=True, exist_ok=True)
+        other.drop_compiled()
+        other.drop_unusable_packages()
+        for package in (other.folder / "deployments").glob("*.zip"):
+            if not (folder / package.name).exists():
+                draft = folder / f"{package.name}.{os.getpid()}.tmp"
+                shutil.copyfile(package, draft)
+                draft.replace(folder / package.name)
+
+    def drop_unusable_packages(self) -> None:
+        """Remove zips that Chalice would use although it must not.
+
+        It writes them in place, so an interrupted one is there unfinished; and it names them by a digest
+        of what is in the files but not of their names, so a renamed or empty new file goes unnoticed.
+        """
+        expected = self._shipped_names()
+        for package in (self.folder / "deployments").glob("*.zip"):
+            if not zipfile.is_zipfile(package):
+                package.unlink(missing_ok=True)
+                continue
+            with zipfile.ZipFile(package) as archive:
+                names = {name for name in archive.namelist() if name.startswith(("chalicelib/", "jobs/"))}
+            if names != expected:
+                package.unlink(missing_ok=True)
+
+    def _shipped_names(self) -> set[str]:
+        folders = (self.root / "chalicelib", self.root / "jobs")
+        paths = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+        return {path.relative_to(self.root).as_posix() for path in paths}
 
     # -------------------------------------------------------------- one deployment at a time
 

@@ -1,0 +1,50 @@
+import os
+import time
+
+import boto3
+from botocore.exceptions import ClientError
+
+from chalicelib import Job, Sum
+
+PATIENCE = 100.0  # seconds; more than any test waits
+
+
+class Scripted(Job):
+    """Counts words. A line `!raise`, `!wait NAME` or `!die NAME` does what it says instead.
+
+    NAME is an object of the bucket `params.bucket`: what is waited for, or remembers the death.
+    """
+
+    def mapper_init(self):
+        self.s3 = boto3.client("s3")
+
+    def mapper(self, _, line):
+        command, _, name = line.partition(" ")
+        if command == "!raise":
+            raise ValueError(f"this line is cursed: {name}")
+        if command == "!wait":
+            self.wait(name)
+        elif command == "!die":
+            self.die_once(name)
+        else:
+            for word in line.split():
+                yield word, 1
+
+    reducer = Sum()
+
+    def wait(self, name):
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            try:
+                self.s3.head_object(Bucket=self.params["bucket"], Key=name)
+                return
+            except ClientError:
+                time.sleep(0.1)
+        raise TimeoutError(f"{name} did not come")
+
+    def die_once(self, name):
+        try:
+            self.s3.put_object(Bucket=self.params["bucket"], Key=name, IfNoneMatch="*")
+        except ClientError:
+            return  # it has died before
+        os._exit(3)

@@ -1,0 +1,179 @@
+"""What goes wrong in a run, and markers that start one over many files."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.cloud.harness import IN, WORK, Cloud, Run
+
+pytestmark = pytest.mark.cloud
+
+JOB = "scripted"
+
+
+def ended(cloud: Cloud, url: str) -> Run:
+    return cloud.wait(JOB, [url])[url]
+
+
+def begun(cloud: Cloud, url: str) -> str:
+    """The run that this object starts, once its plan is written and its tree started."""
+
+    def look() -> str | None:
+        run = cloud.run_of(JOB, url)
+        return run if run and cloud.find(WORK, f"runs/{JOB}/{run}/plan.done") is not None else None
+
+    return cloud.until(look, JOB, f"the run of {url} to begin")
+
+
+# ---------------------------------------------------------------------------------------------------
+# Markers
+
+
+def test_ready_starts_one_run_over_the_files_of_its_folder(cloud: Cloud) -> None:
+    files = {"one.txt": b"red blue red\n", "zwei drei.txt": b"blue", "deeper/水.txt": b"red\n"}
+    for name, body in files.items():
+        cloud.put(IN, f"scripted/ready/{name}", body)
+    cloud.put(IN, "scripted/ready/_hidden", b"not this\n")
+    cloud.put(IN, "scripted/ready.txt", b"nor this\n")
+    marker = cloud.put(IN, "scripted/ready/_READY")
+
+    run = ended(cloud, marker)
+
+    assert run.counts() == Counter(b" ".join(files.values()).decode().split())
+    assert run.manifest["inputs"] == 3
+
+
+def test_a_manifest_starts_one_run_over_what_it_names(cloud: Cloud) -> None:
+    cloud.put(IN, "scripted/named/a+b c%.txt", b"red\n")
+    cloud.put(IN, "scripted/named/folder/1.txt", b"blue\n")
+    cloud.put(IN, "scripted/named/folder/2.txt", b"blue\n")
+    cloud.put(IN, "scripted/named/unnamed.txt", b"green\n")
+    body = f"# what to read\nscripted/named/a+b c%.txt\n\ns3://{IN}/scripted/named/folder/\n"
+    marker = cloud.put(IN, "scripted/named/list of today.manifest", body.encode())
+
+    assert ended(cloud, marker).counts() == {"red": 1, "blue": 2}
+
+
+def test_only_markers_start_runs(cloud: Cloud) -> None:
+    cloud.put(IN, "scripted/quiet/file.txt", b"quiet\n")
+    ended(cloud, cloud.start("quiet", {"other.txt": b"loud\n"}))
+
+    assert {source for source in cloud.runs(JOB).values() if "/quiet" in source} == {
+        f"s3://{IN}/scripted/quiet.manifest"
+    }
+
+
+# ---------------------------------------------------------------------------------------------------
+# Failures
+
+
+def test_a_mapper_that_raises_fails_the_run_and_status_shows_where(cloud: Cloud) -> None:
+    lines = ["fine words", "!raise thirteen", "never reached"]
+    run = ended(cloud, cloud.start("raising", {"cursed file.txt": "\n".join(lines).encode()}))
+    status = cloud.script("status", JOB, run.run)
+    state = json.loads(cloud.script("status", JOB, run.run, "--json").stdout)
+
+    assert not run.succeeded
+    assert run.parts == []
+    place = f"s3://{IN}/scripted/raising/cursed file.txt, line at byte {len(lines[0]) + 1}"
+    for text in (run.failure, status.stdout):
+        assert place in text
+        assert "Traceback (most recent call last)" in text
+        assert 'raise ValueError(f"this line is cursed: {name}")' in text
+        assert "ValueError: this line is cursed: thirteen" in text
+    assert status.returncode == 1
+    assert state["phase"] == "failed"
+    assert {(failure["task"], failure["attempt"]) for failure in state["failures"]} == {(0, 0), (0, 1)}
+
+
+def test_one_bad_task_of_many_fails_the_run_and_is_named(cloud: Cloud) -> None:
+    good = {f"{number}.txt": b"word " * 13_000 for number in range(4)}
+    run = ended(cloud, cloud.start("among", {**good, "bad.txt": b"x " * 30_000 + b"\n!raise me\n"}))
+
+    assert not run.succeeded
+    assert [failure["task"] for failure in run.manifest["failures"]] == [4]
+    assert f"s3://{IN}/scripted/among/bad.txt, line at byte 60001" in run.failure
+
+
+def test_a_function_that_dies_is_started_again_by_lambda(cloud: Cloud) -> None:
+    run = ended(cloud, cloud.start("dying", {"file.txt": b"before\n!die gates/died\nafter\n"}))
+
+    assert run.succeeded, run.failure
+    assert run.counts() == {"before": 1, "after": 1}
+    assert cloud.find(WORK, "gates/died") is not None
+    marker = json.loads(cloud.get(WORK, f"runs/{JOB}/{run.run}/map/000000.done"))
+    assert marker["attempt"] == 0
+
+
+def test_an_input_overwritten_during_the_run_fails_it(cloud: Cloud) -> None:
+    gate = b"!wait gates/overwritten\n"
+    url = cloud.start("changing", {"1 gate.txt": gate, "2 victim.txt": b"old words\n"})
+    begun(cloud, url)
+    cloud.put(IN, "scripted/changing/2 victim.txt", b"new words\n")
+    cloud.put(WORK, "gates/overwritten")
+
+    run = ended(cloud, url)
+
+    assert not run.succeeded
+    assert run.parts == []
+    assert f"s3://{IN}/scripted/changing/2 victim.txt" in run.failure
+    assert "overwritten" in run.failure
+    assert "Traceback" not in run.failure
+    assert len(run.manifest["failures"]) == 1
+
+
+def test_text_that_is_no_utf8_fails_the_run_with_its_place(cloud: Cloud) -> None:
+    run = ended(cloud, cloud.start("coding", {"latin 1.txt": "fine\nna\u00efve\n".encode("latin-1")}))
+
+    assert not run.succeeded
+    assert f"s3://{IN}/scripted/coding/latin 1.txt" in run.failure
+    assert "byte 7" in run.failure
+    assert "Traceback" not in run.failure
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "problem"),
+    [
+        ("no object", "scripted/nowhere.txt", f"s3://{IN}/scripted/nowhere.txt"),
+        ("no prefix", "scripted/nothing here/", f"s3://{IN}/scripted/nothing here/"),
+        ("no bucket", "s3://sluice-no-such-bucket/things/", "sluice-no-such-bucket"),
+        ("no bucket for object", "s3://sluice-no-such-bucket/thing.txt", "sluice-no-such-bucket"),
+    ],
+)
+def test_a_manifest_that_names_what_is_not_there_fails_its_run(
+    cloud: Cloud, name: str, line: str, problem: str
+) -> None:
+    marker = cloud.put(IN, f"scripted/missing/{name}.manifest", f"# today\n{line}\n".encode())
+
+    run = ended(cloud, marker)
+
+    assert not run.succeeded
+    assert problem in run.failure
+    assert f"{marker}, line 2" in run.failure
+    assert "Traceback" not in run.failure
+
+
+# ---------------------------------------------------------------------------------------------------
+# Supervision
+
+
+def test_supervision_is_handed_over_until_a_slow_mapper_is_done(cloud: Cloud) -> None:
+    url = cloud.start("slow", {"file.txt": b"!wait gates/slow\ndone\n"})
+    run = begun(cloud, url)
+
+    def handed_over() -> dict[str, Any] | None:
+        body = cloud.find(WORK, f"runs/{JOB}/{run}/reduce/lease")
+        lease = json.loads(body) if body else {"hops": 0}
+        return lease if lease["hops"] >= 2 else None
+
+    cloud.until(handed_over, JOB, "two hand-overs of the supervisor")
+    cloud.put(WORK, "gates/slow")
+
+    result = ended(cloud, url)
+    assert result.succeeded, result.failure
+    assert result.counts() == {"done": 1}
+    assert [key for key in cloud.listing(WORK, f"runs/{JOB}/{run}/map/") if key.endswith(".failed")] == []

@@ -1,0 +1,22 @@
+"""Fixtures that more than one test module uses."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from scripts import emulator as ministack  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ministack.Emulator]:
+    """One MiniStack for all tests of the session; each makes and removes what it needs in it."""
+    with ministack.running(tmp_path_factory.mktemp("ministack") / "ministack.log") as started:
+        yield started

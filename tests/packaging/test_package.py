@@ -1,0 +1,166 @@
+"""What Chalice makes of this checkout: the zip, and its functions under Lambda's own runtime client."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.deployment.chalice_cli import chalice
+from scripts.deployment.deploy import load_target
+from scripts.deployment.plan import FUNCTIONS, function_name, stage_config
+from scripts.deployment.policies import policies
+from scripts.deployment.project import ROOT, Project
+from tests.packaging.runtime_api import LambdaProcess
+
+JOB = "wordcount"
+MAX_ZIP = 5_000_000
+#: Nothing listens here: a function that called AWS while it starts would fail.
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zip that `chalice deploy` uploads."""
+    folder = tmp_path_factory.mktemp("package")
+    (folder / "checkout").mkdir()
+    project = Project(ROOT).copy_to(folder / "checkout")
+    target = load_target(JOB, project, {})
+    stage = stage_config(target)
+    del stage["log_retention_in_days"]  # `chalice package` knows no log groups, `chalice deploy` does
+    project.write_stage(JOB, stage, policies(target))
+    project.drop_compiled()
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environ["AWS_DEFAULT_REGION"] = "us-east-1"
+    chalice("package", JOB, project.root, environ, "--pkg-format", "terraform", str(folder / "out"))
+    return folder / "out" / "deployment.zip"
+
+
+@pytest.fixture(scope="module")
+def unpacked(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("task")
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lambda_python() -> Path:
+    """The interpreter that has awslambdaric and boto3 only."""
+    python = ROOT / ".venv-lambda" / "bin" / "python"
+    if not python.exists():
+        pytest.fail(f"{python} is missing: run `make setup`")
+    version = subprocess.run(
+        [python, "-c", "import sys; print(sys.version_info[:2])"], capture_output=True, text=True, check=True
+    )
+    assert version.stdout.strip() == str(sys.version_info[:2]), (
+        "run `make clean setup`: two Pythons are in use"
+    )
+    return python
+
+
+def test_the_zip_holds_the_code_the_jobs_and_the_dependencies(package: Path) -> None:
+    with zipfile.ZipFile(package) as archive:
+        names = set(archive.namelist())
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "chalicelib").rglob("*.py")}
+    assert sources <= names
+    assert {"app.py", "chalice/app.py", f"jobs/{JOB}.py", f"jobs/{JOB}.yml"} <= names
+    assert {"msgspec/__init__.py", "yaml/__init__.py"} <= names
+    if sys.version_info < (3, 14):
+        assert "backports/zstd/__init__.py" in names
+
+
+def test_the_zip_holds_nothing_else(package: Path) -> None:
+    with zipfile.ZipFile(package) as archive:
+        names = archive.namelist()
+    assert [
+        name for name in names if "__pycache__" in name and name.startswith(("chalicelib/", "jobs/"))
+    ] == []
+    tops = {name.partition("/")[0] for name in names}
+    assert tops.isdisjoint({"boto3", "botocore", "tests", "scripts", ".venv", ".git", "vendor"})
+    assert len(names) == len(set(names))
+
+
+def test_compiled_modules_are_for_lambdas_processor_and_c_library(package: Path) -> None:
+    with zipfile.ZipFile(package) as archive:
+        wheels = {
+            name: archive.read(name).decode()
+            for name in archive.namelist()
+            if name.endswith(".dist-info/WHEEL")
+        }
+        compiled = [name for name in archive.namelist() if name.endswith(".so")]
+    assert compiled, "msgspec is compiled"
+    assert all("x86_64-linux-gnu" in name for name in compiled)
+    tags = [line for text in wheels.values() for line in text.splitlines() if line.startswith("Tag:")]
+    assert any("manylinux" in tag for tag in tags)
+    assert not any("musllinux" in tag or "macosx" in tag or "win" in tag for tag in tags)
+
+
+def test_the_zip_is_small(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    size = package.stat().st_size
+    with capsys.disabled():
+        print(f"\nzip: {size / 1e6:.2f} MB", end=" ")
+    assert size < MAX_ZIP
+
+
+def start(python: Path, code: Path, function: Any, **environ: str) -> LambdaProcess:
+    variables = {"SLUICE_NAME": JOB, "AWS_ENDPOINT_URL": NOWHERE, **environ}
+    return LambdaProcess(python, code, function_name(JOB, function), f"app.{function}", variables)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_starts_under_lambdas_runtime(
+    function: str, unpacked: Path, lambda_python: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with start(lambda_python, unpacked, function) as process:
+        if function in ("coordinator", "supervisor"):
+            outcome = process.invoke({"Service": "Amazon S3", "Event": "s3:TestEvent"})
+            assert (outcome.kind, outcome.body) == ("response", None)
+        else:
+            outcome = process.invoke({"job": JOB, "run": "r1"})
+            assert outcome.kind == "error"
+            assert outcome.body["errorType"] == "CorruptData"
+            assert f"the {function}'s event: expected a TaskCall payload" in outcome.body["errorMessage"]
+        seconds = process.cold_start
+        said = process.stop()
+    with capsys.disabled():
+        print(f"\n{function}: cold start {seconds * 1000:.0f} ms", end=" ")
+    assert '"function": ' in said, "log lines carry their fields"
+
+
+def test_a_process_serves_one_invocation_after_the_other(unpacked: Path, lambda_python: Path) -> None:
+    with start(lambda_python, unpacked, "supervisor") as process:
+        kinds = [process.invoke(event).kind for event in ({"Event": "x"}, {"Records": []}, {"Event": "y"})]
+    assert kinds == ["response"] * 3
+
+
+def test_a_job_that_is_not_in_the_zip_is_an_error_while_starting(unpacked: Path, lambda_python: Path) -> None:
+    with start(lambda_python, unpacked, "coordinator", SLUICE_NAME="absent") as process:
+        outcome = process.invoke({})
+    assert outcome.kind == "init-error"
+    assert "absent: no such job" in outcome.body["errorMessage"]
+
+
+@pytest.mark.parametrize(("function", "reads_yaml"), [("coordinator", True), ("mapper", False)])
+def test_only_the_coordinator_reads_yaml(
+    function: str, reads_yaml: bool, unpacked: Path, lambda_python: Path
+) -> None:
+    script = "import sys, app; print(sorted({'yaml', 'boto3', 'msgspec'} & set(sys.modules)))"
+    done = subprocess.run(
+        [lambda_python, "-s", "-c", script],
+        cwd=unpacked,
+        env={
+            "AWS_LAMBDA_FUNCTION_NAME": f"sluice-{JOB}-{function}",
+            "SLUICE_NAME": JOB,
+            "AWS_DEFAULT_REGION": "us-east-1",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(["boto3", "msgspec", "yaml"] if reads_yaml else ["boto3", "msgspec"])

@@ -1,0 +1,59 @@
+"""What hypothesis draws from in more than one test module, and how long it may draw."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+
+def examples(count: int) -> settings:
+    """Settings for `count` examples: no deadline (the machine may be busy), nothing kept on disk."""
+    return settings(
+        max_examples=count, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+
+
+ints = st.integers(-(2**70), 2**70)
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+scalars: st.SearchStrategy[Any] = st.one_of(
+    st.none(), st.booleans(), ints, st.floats(), text, st.binary(max_size=8)
+)
+#: Everything that is carried, nested.
+values: st.SearchStrategy[Any] = st.recursive(
+    scalars | st.decimals(allow_nan=False).map(Decimal),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(inner, max_size=3).map(tuple),
+        st.dictionaries(st.one_of(text, scalars, st.tuples(text, st.booleans())), inner, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+_real = st.floats(allow_nan=False)
+#: Lists of keys of one shape, with many ties.
+key_lists: st.SearchStrategy[list[Any]] = st.one_of(
+    st.lists(st.integers(0, 5)),
+    st.lists(st.text("abä", max_size=2)),
+    st.lists(st.binary(max_size=1)),
+    st.lists(st.booleans()),
+    st.lists(_real),
+    st.lists(st.none()),
+    st.lists(st.tuples(st.text("ab", max_size=1), st.integers(-1, 1))),
+    st.lists(st.tuples(st.none(), st.integers(0, 2))),
+)
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equal in value and in type all the way down; NaN equals NaN, 0.0 is not -0.0."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, float):
+        return repr(left) == repr(right)
+    if isinstance(left, list | tuple):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, dict):
+        return same(list(left.items()), list(right.items()))
+    return bool(left == right) and str(left) == str(right)

@@ -1,0 +1,186 @@
+"""The house shows its plan: imports point down, the pure parts touch no world, keys have one home."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "chalicelib"
+MODULES = {
+    path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+#: The floors of the house, lowest first; a module may import from its own floor and those below it.
+FLOORS: dict[str, int] = {
+    # what everybody speaks
+    "errors": 0, "ports": 0, "keys": 1, "spec": 1, "model": 2, "units": 1, "zstd": 0,
+    # pure parts
+    "codec": 3, "partition": 4, "order": 4, "sizes": 3, "runfile": 4, "merge": 5, "aggregators": 3,
+    "job": 4, "splits": 3, "tree": 3, "events": 3, "writing": 4, "collect": 5, "spill": 6,
+    # the engine's steps over ports
+    "fetch": 5, "plan": 5, "lease": 5, "completion": 5, "reading": 5, "loading": 5, "shuffle": 6,
+    "finish": 6, "records": 6, "mapping": 7, "sampling": 8, "reducing": 8, "attempts": 7,
+    # handlers
+    "coordinator": 9, "mapper": 9, "reducer": 9, "supervisor": 9,
+}  # fmt: skip
+PURE = {"codec", "partition", "order", "sizes", "runfile", "merge", "aggregators", "job", "splits", "tree", "events",
+        "writing", "collect", "keys", "spec", "model", "errors", "ports", "completion", "plan", "lease", "shuffle",
+        "finish", "fetch", "reading", "mapping", "reducing", "attempts", "coordinator", "mapper", "reducer",
+        "supervisor", "loading", "spill", "records", "sampling"}  # fmt: skip
+HANDLERS = {"coordinator", "mapper", "reducer", "supervisor"}
+ADAPTERS = {"stores", "invokers", "local", "cloud"}
+
+
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(), str(MODULES[module]))
+
+
+def imports(module: str) -> Iterator[tuple[str, int]]:
+    """(absolute name of what is imported, line); our own modules begin with `chalicelib.`.
+
+    What is imported for types alone is no dependency.
+    """
+    tree = tree_of(module)
+    for_types = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            if not node.level:
+                yield node.module or "", node.lineno
+                continue
+            package = ["chalicelib", *module.split(".")]
+            if MODULES[module].name != "__init__.py":
+                package = package[: -node.level]
+            elif node.level > 1:
+                package = package[: -(node.level - 1) - 1]
+            else:
+                package = package[:-1]
+            base = ".".join([*package, node.module] if node.module else package)
+            for alias in node.names:
+                full = f"{base}.{alias.name}"
+                yield (full if full.removeprefix("chalicelib.") in MODULES else base), node.lineno
+
+
+def ours(module: str) -> set[str]:
+    return {
+        name.removeprefix("chalicelib.") for name, _ in imports(module) if name.startswith("chalicelib.")
+    } & MODULES.keys()
+
+
+def test_the_reading_of_imports_works() -> None:
+    assert {"attempts", "finish", "completion", "ports"} <= ours("supervisor")
+    assert "ports" in ours("stores.memory")
+    assert "stores.folder" in ours("local.workers")
+
+
+def test_every_named_module_exists() -> None:
+    assert (FLOORS.keys() | PURE) - MODULES.keys() == set()
+
+
+@pytest.mark.parametrize("module", FLOORS)
+def test_imports_point_down(module: str) -> None:
+    for name in ours(module):
+        assert name.partition(".")[0] not in ADAPTERS, f"{module} knows the adapter {name}"
+        assert name in FLOORS, f"{module} imports {name}, which has no floor: give it one"
+        assert FLOORS[name] <= FLOORS[module], f"{module} imports {name}, which is above it"
+
+
+def test_no_two_modules_import_each_other() -> None:
+    graph = {module: ours(module) for module in MODULES if module != "__init__"}
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path, module))
+        if module not in done:
+            for name in graph.get(module, ()):
+                visit(name, (*path, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_handlers_do_not_know_each_other() -> None:
+    for module in HANDLERS:
+        assert ours(module) & HANDLERS == set(), module
+
+
+FORBIDDEN = {"boto3", "botocore", "chalice", "rich", "random", "uuid", "time", "multiprocessing", "subprocess", "asyncio"}
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_pure_modules_touch_no_world(module: str) -> None:
+    for name, line in imports(module):
+        assert name.partition(".")[0] not in FORBIDDEN, f"{module}.py:{line}: imports {name}"
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Attribute):
+            text = ast.unparse(node)
+            assert text not in ("os.environ", "os.getenv", "datetime.now"), f"{module}.py:{node.lineno}: {text}"
+            assert not text.startswith("time."), f"{module}.py:{node.lineno}: {text}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_runs_in_lambda_has_no_terminal(module: str) -> None:
+    for name, line in imports(module):
+        assert name.partition(".")[0] not in ("rich", "pytest", "scripts"), f"{module}.py:{line}: imports {name}"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - {"keys"}))
+def test_object_keys_are_built_in_one_place(module: str) -> None:
+    """No f-string or literal elsewhere makes the name of a protocol object."""
+    shape = re.compile(r"\.done$|\.failed$|\.run$|plan\.json|^part-|_SUCCESS$|_FAILED$|_manifest\.json|^runs/|reduce/lease")
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            if module == "spill" and node.value == ".run":
+                continue  # a file on local disk, no object
+            assert " " in node.value or not shape.search(node.value), f"{module}.py:{node.lineno}: {node.value!r}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_is_partitioned_by_python_s_own_hash(module: str) -> None:
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id != "hash", f"{module}.py:{node.lineno}: hash() differs from process to process"
+
+
+#: Roots, where whatever happened must be written down: a task, an invocation, a process.
+ROOTS = {"attempts": "serve", "supervisor": "_attend", "local.workers": "_handle", "loading": "_load_module"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_but_a_root_catches_everything(module: str) -> None:
+    tree = tree_of(module)
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for node in ast.walk(function):
+            if not isinstance(node, ast.ExceptHandler):
+                continue
+            everything = node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")
+            raises = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+            allowed = ROOTS.get(module) == function.name or raises
+            assert not everything or allowed, f"{module}.py:{node.lineno}: swallows everything in {function.name}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_stay_readable(module: str) -> None:
+    assert len(MODULES[module].read_text().splitlines()) <= 420, module
