@@ -16,6 +16,7 @@ help:
 	@echo "make test        all that CI runs: check, then the tests"
 	@echo "make check       lint, format, types"
 	@echo "make cloud-up    start an emulated AWS to play with; make cloud-down ends it"
+	@echo "make bench       measure against other programs; docs/performance.md explains"
 	@echo "make setup       make the environments; make clean removes them"
 
 setup: $(STAMPS)
@@ -52,3 +53,5 @@ cloud-down: setup
 clean:
 	rm -rf .venv .venv-* .sluice .hypothesis .pytest_cache .mypy_cache .ruff_cache .chalice/deployments
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+include benchmarks/bench.mk

@@ -1,0 +1,187 @@
+"""Measure Sluice.
+
+python -m benchmarks run [--scale 0.1] [--workloads w1,w4] [--programs sluice-record,hand-record]
+python -m benchmarks memory | growth | data | list
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from . import growth, memory, report
+from .report import MIB
+from .runner import Timing, compare
+from .workloads import PROGRAMS, ROOT, WORKLOADS, Program, Workload
+
+#: A machine busier than this before the start gives figures that mean little.
+_BUSY = 0.7
+
+Command = Callable[[argparse.Namespace], int]
+Named = TypeVar("Named", Program, Workload, memory.Case)
+
+
+def main() -> int:
+    options = _parse()
+    code: int = options.act(options)
+    return code
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Sluice.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(
+        name: str, act: Command, words: str, *parents: argparse.ArgumentParser
+    ) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, parents=parents, help=words, description=words)
+        added.set_defaults(act=act)
+        return added
+
+    data, scale, rounds, record = _shared_options()
+    run = command("run", _run, "Sluice and other programs, on the same work", data, scale, rounds, record)
+    run.add_argument("--workloads", metavar="W,W", default="", help="default: all")
+    run.add_argument("--programs", metavar="P,P", default="", help="default: all that are installed")
+    strain = command(
+        "memory", _memory, "peak memory where input is larger than the budget", data, scale, record
+    )
+    strain.add_argument("--cases", metavar="C,C", default="", help="default: all")
+    strain.add_argument("--budget", metavar="MIB", type=int, default=256, help="memory budget (default 256)")
+    grow = command(
+        "growth", _growth, "seconds per gigabyte in a small and a large input", data, rounds, record
+    )
+    grow.add_argument("--gib", metavar="N", type=float, nargs="+", default=[1, 4], help="sizes (default 1 4)")
+    grow.add_argument("--ways", metavar="W,W", default="record,chunk", help="default: record,chunk")
+    command("data", _data, "make the data of `run`", data, scale)
+    command("list", _list, "what there is to measure")
+    return parser.parse_args()
+
+
+def _shared_options() -> list[argparse.ArgumentParser]:
+    data, scale, rounds, record = (argparse.ArgumentParser(add_help=False) for _ in range(4))
+    data.add_argument(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        default=Path(os.environ.get("SLUICE_BENCH_DATA") or ROOT / "benchmarks/data"),
+        help="where data is kept (default: $SLUICE_BENCH_DATA, or benchmarks/data)",
+    )
+    scale.add_argument(
+        "--scale", metavar="X", type=float, default=1.0, help="size of the data, 1 as published"
+    )
+    rounds.add_argument("--rounds", metavar="N", type=int, default=3, help="runs that count (default 3)")
+    record.add_argument("--record", action="store_true", help="keep the figures, also in docs/performance.md")
+    return [data, scale, rounds, record]
+
+
+def _run(options: argparse.Namespace) -> int:
+    workloads = _chosen(options.workloads, WORKLOADS)
+    programs = _chosen(options.programs, PROGRAMS)
+    for program in programs:
+        if program.missing:
+            print(f"left out: {program.title}: {program.missing}")
+    machine = _machine()
+    timings: dict[str, dict[str, Timing]] = {}
+    for workload in workloads:
+        able = [p for p in programs if workload.name in p.workloads and not p.missing]
+        files = workload.files(options.data, options.scale)
+        timings[workload.name] = compare(workload, able, files, options.rounds, _scratch(options))
+    text = report.times_text(timings, options.scale, report.describe(machine), options.rounds)
+    print("\n" + text)
+    if options.record:
+        figures = {
+            workload: {name: timing.to_json() for name, timing in of.items()}
+            for workload, of in timings.items()
+        }
+        _keep("times", {"machine": machine, "scale": options.scale, "times": figures}, text)
+    problems = [
+        f"{workload} {name}: {timing.problem}"
+        for workload, of in timings.items()
+        for name, timing in of.items()
+        if timing.problem
+    ]
+    print("\n".join(["", *problems]) if problems else "")
+    return 1 if problems else 0
+
+
+def _memory(options: argparse.Namespace) -> int:
+    machine = _machine()
+    rows = []
+    for case in _chosen(options.cases, memory.CASES):
+        print(f"{case.title} ...", flush=True)
+        rows.append(memory.strain(case, options.scale, options.budget * MIB, _scratch(options)))
+    text = memory.memory_text(rows, options.scale, report.describe(machine))
+    print("\n" + text)
+    if options.record:
+        _keep("memory", {"machine": machine, "scale": options.scale, "memory": rows}, text)
+    return 1 if any(row["problem"] for row in rows) else 0
+
+
+def _growth(options: argparse.Namespace) -> int:
+    machine = _machine()
+    ways = options.ways.split(",")
+    grown = growth.grow(options.data, _scratch(options), options.gib, ways, options.rounds)
+    text = growth.growth_text(grown, report.describe(machine))
+    print("\n" + text)
+    if options.record:
+        _keep("growth", {"machine": machine, "growth": grown}, text)
+    return 0
+
+
+def _data(options: argparse.Namespace) -> int:
+    for workload in WORKLOADS:
+        files = workload.files(options.data, options.scale)
+        size = sum(path.stat().st_size for path in files)
+        print(
+            f"{workload.name} {workload.title}: {size / 1e6:.0f} MB in {len(files)} file(s), {files[0].parent}"
+        )
+    return 0
+
+
+def _list(_: argparse.Namespace) -> int:
+    for workload in WORKLOADS:
+        print(f"{workload.name:14s} {workload.title}")
+    for program in PROGRAMS:
+        does = " ".join(sorted(program.workloads)) or "nothing yet"
+        print(f"{program.name:14s} {program.title}: {does}{program.missing and f'; {program.missing}'}")
+    for case in memory.CASES:
+        print(f"{case.name:14s} memory: {case.title}")
+    return 0
+
+
+def _chosen(names: str, known: Sequence[Named]) -> list[Named]:
+    if not names:
+        return list(known)
+    by_name = {one.name: one for one in known}
+    unknown = [name for name in names.split(",") if name not in by_name]
+    if unknown:
+        raise SystemExit(f"{', '.join(unknown)}: unknown; expected some of {', '.join(by_name)}")
+    return [by_name[name] for name in names.split(",")]
+
+
+def _machine() -> dict:
+    machine = report.machine()
+    if machine["load"] > _BUSY:
+        print(
+            f"this machine is busy (load {machine['load']:.1f}): figures will be high and unsteady",
+            flush=True,
+        )
+    return machine
+
+
+def _scratch(options: argparse.Namespace) -> Path:
+    return options.data.absolute() / "scratch"
+
+
+def _keep(mark: str, content: dict, text: str) -> None:
+    path = report.save(mark, content)
+    report.publish(mark, text)
+    print(f"\nkept in {path.relative_to(ROOT)} and {report.PAGE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""The answers that programs write, read into one shape and compared.
+
+A program writes OUT, or OUT.0, OUT.1 ..., or a folder OUT of part-*; Sluice's parts are rows of
+`key<TAB>value` with its own escapes. Counts and order must be the same; sums of floats, which depend on
+the order of addition, must agree in seven digits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+#: By key a tuple of numbers; or of a sorted output its size and digest.
+Answer = dict[bytes, tuple[float, ...]] | tuple[int, str]
+
+_ESCAPED = re.compile(rb"\\(.)")
+_UNESCAPES = {b"n": b"\n", b"t": b"\t", b"\\": b"\\"}
+
+
+def read(workload: str, out: Path, *, ours: bool) -> Answer:
+    """The answer at `out`; `ours` if Sluice wrote it."""
+    files = _files(out)
+    if not files:
+        raise ValueError(f"no output at {out}")
+    if workload == "w6":
+        return _sorted(files)
+    parse = (_OURS if ours else _ROWS)[workload]
+    answer: dict[bytes, tuple[float, ...]] = {}
+    rows = 0
+    for line in _lines(files):
+        key, numbers = parse(line)
+        answer[key] = numbers
+        rows += 1
+    if rows != len(answer):
+        raise ValueError(f"{rows} rows, of only {len(answer)} keys")
+    return answer
+
+
+def difference(expected: Answer, got: Answer) -> str:
+    """What is wrong with an answer, in words; empty if nothing is."""
+    if isinstance(expected, tuple) or isinstance(got, tuple):
+        return "" if expected == got else f"expected size and digest {expected}, got {got}"
+    if expected == got:
+        return ""
+    unlike = (key for key in expected.keys() | got.keys() if not _alike(expected.get(key), got.get(key)))
+    shown = [f"{key!r}: expected {expected.get(key)}, got {got.get(key)}" for key in islice(unlike, 3)]
+    return "; ".join(shown)
+
+
+def _alike(expected: tuple[float, ...] | None, got: tuple[float, ...] | None) -> bool:
+    if expected is None or got is None or len(expected) != len(got):
+        return False
+    return all(
+        left == right if isinstance(left, int) else math.isclose(left, right, rel_tol=1e-7, abs_tol=1e-6)
+        for left, right in zip(expected, got, strict=True)
+    )
+
+
+def _files(out: Path) -> list[Path]:
+    if out.is_dir():
+        return sorted(out.glob("part-*"))
+    found = [out] if out.exists() else []
+    return found + sorted(out.parent.glob(f"{out.name}.[0-9]*"))
+
+
+def _lines(files: list[Path]) -> Iterator[bytes]:
+    for path in files:
+        with path.open("rb") as file:
+            for line in file:
+                yield line.rstrip(b"\n")
+
+
+def _sorted(files: list[Path]) -> tuple[int, str]:
+    digest = hashlib.blake2b()
+    size = 0
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                size += len(block)
+                digest.update(block)
+    return size, digest.hexdigest()
+
+
+# Rows as the programs by hand write them
+
+Row = tuple[bytes, tuple[float, ...]]
+
+
+def _count(separator: bytes) -> Callable[[bytes], Row]:
+    def parse(line: bytes) -> Row:
+        key, _, count = line.rpartition(separator)
+        return key, (int(count),)
+
+    return parse
+
+
+def _summary(line: bytes) -> Row:
+    flag, status, *sums, count = line.split(b"|")
+    return flag + status, (*map(float, sums), int(count))
+
+
+def _prefix_sum(line: bytes) -> Row:
+    key, total = line.split(b",")
+    return key, (float(total),)
+
+
+def _revenue(line: bytes) -> Row:
+    return b"revenue", (float(line),)
+
+
+def _best(line: bytes) -> Row:
+    address, rank, revenue = line.split(b",")
+    return address, (float(rank), float(revenue))
+
+
+_ROWS: dict[str, Callable[[bytes], Row]] = {
+    "w1": _count(b"\t"),
+    "w2": _summary,
+    "w3": _revenue,
+    "w4": _prefix_sum,
+    "w5": _best,
+    "w7": _count(b","),
+}
+
+# Rows as Sluice writes them: the W7 job asks for csv, all others have the default, tsv
+
+
+def _tsv(line: bytes) -> Row:
+    key, _, value = line.partition(b"\t")
+    numbers: Any = json.loads(value)
+    if b"\\" in key:
+        key = _ESCAPED.sub(lambda match: _UNESCAPES[match[1]], key)
+    return key, tuple(numbers) if isinstance(numbers, list) else (numbers,)
+
+
+_OURS: dict[str, Callable[[bytes], Row]] = {
+    **dict.fromkeys(("w1", "w2", "w3", "w4", "w5"), _tsv),
+    "w7": _count(b","),
+}

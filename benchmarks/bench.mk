@@ -1,0 +1,40 @@
+# Benchmarks; docs/performance.md explains them. Included by the Makefile.
+#   make bench                    the whole table, into docs/performance.md
+#   make bench SCALE=0.1          the same on a tenth of the data, printed only
+#   make bench ARGS="--workloads w1 --programs sluice-record,hand-record"    printed only
+# Data goes to benchmarks/data, or to the folder that SLUICE_BENCH_DATA names.
+
+SCALE ?= 1.0
+ARGS ?=
+BENCH := .venv-bench/bin/python -m benchmarks
+BENCH_STAMPS := .venv-bench/.made .venv-peers/.made
+# Only whole measurements at full size are kept.
+KEEP := $(if $(filter 1 1.0,$(SCALE)),$(if $(ARGS),,--record))
+
+.PHONY: bench bench-data bench-growth bench-memory bench-peers
+
+.venv-bench/.made: requirements-bench.txt requirements.txt
+.venv-peers/.made: requirements-peers.txt
+
+$(BENCH_STAMPS):
+	@test -n "$(PYTHON)" || { echo "Sluice needs Python 3.11 or later; found none. Name one: make PYTHON=..." >&2; exit 1; }
+	@echo "making $(@D) from $< (once, and when that file changes)"
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+bench: .venv-bench/.made
+	@$(BENCH) run --scale $(SCALE) $(KEEP) $(ARGS)
+
+# Peers have requirements that clash with ours; once installed, `make bench` measures them, too.
+bench-peers: .venv-peers/.made
+	@echo "make bench now measures Lithops and PySpark, too"
+
+bench-memory: .venv-bench/.made
+	@$(BENCH) memory --scale $(SCALE) $(KEEP) $(ARGS)
+
+bench-growth: .venv-bench/.made
+	@$(BENCH) growth $(KEEP) $(ARGS)
+
+bench-data: .venv-bench/.made
+	@$(BENCH) data --scale $(SCALE) $(ARGS)

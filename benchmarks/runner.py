@@ -1,0 +1,112 @@
+"""Measures programs in turns, and lets no time count whose answer is wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from tempfile import mkdtemp
+from typing import Any
+
+from . import answers
+from .answers import Answer
+from .measure import Usage, measure
+from .workloads import ORACLE, Program, Workload
+
+#: Seconds after which a program is ended.
+LIMIT = 900
+
+
+@dataclass
+class Timing:
+    """What a program took for a workload. The first run warms up and does not count."""
+
+    runs: list[Usage] = field(default_factory=list)
+    #: Why there is no time.
+    problem: str = ""
+
+    @property
+    def wall(self) -> float | None:
+        return None if self.problem or not self.runs else median(run.wall for run in self.runs)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"wall": self.wall, "problem": self.problem, "runs": [asdict(run) for run in self.runs]}
+
+
+def compare(
+    workload: Workload, programs: Sequence[Program], files: Sequence[Path], rounds: int, scratch: Path
+) -> dict[str, Timing]:
+    """Time the programs on a workload, in turns (A B C A B C), so that drift of the machine hits all."""
+    expected = oracle(workload, files, scratch)
+    timings = {program.name: Timing() for program in programs}
+    for round_ in range(rounds + 1):
+        for program in programs:
+            timing = timings[program.name]
+            if timing.problem:
+                continue
+            usage, timing.problem = _once(workload, program, files, scratch, expected)
+            told = timing.problem or f"{usage.wall:8.2f} s{'' if round_ else '  (warming up)'}"
+            print(f"{workload.name} {program.title:24s} {told}", flush=True)
+            if round_:
+                timing.runs.append(usage)
+    return timings
+
+
+def oracle(workload: Workload, files: Sequence[Path], scratch: Path) -> Answer:
+    """DuckDB's answer."""
+    if ORACLE.missing:
+        raise SystemExit(f"answers are checked against DuckDB: {ORACLE.missing}: run through `make bench`")
+    with workplace(scratch) as folder:
+        _, problem = _run(workload, ORACLE, files, folder)
+        if problem:
+            raise SystemExit(f"{workload.name}: DuckDB, whose answer is to be checked against: {problem}")
+        return answers.read(workload.name, folder / "out", ours=False)
+
+
+def _once(
+    workload: Workload, program: Program, files: Sequence[Path], scratch: Path, expected: Answer
+) -> tuple[Usage, str]:
+    with workplace(scratch) as folder:
+        usage, problem = _run(workload, program, files, folder)
+        if problem:
+            return usage, problem
+        try:
+            got = answers.read(workload.name, folder / "out", ours=program.ours)
+        except (ValueError, KeyError) as error:
+            return usage, f"unreadable answer: {error}"
+        wrong = answers.difference(expected, got)
+        return usage, f"wrong answer: {wrong}" if wrong else ""
+
+
+def _run(workload: Workload, program: Program, files: Sequence[Path], folder: Path) -> tuple[Usage, str]:
+    command = program.command(workload.name, folder / "out", files)
+    usage = measure(command, environment(folder), folder, LIMIT)
+    if usage.ok:
+        return usage, ""
+    return usage, f"failed with code {usage.code}: {last_line(folder)}"
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """This one's, without what would configure Sluice or others, and with temporary files in `folder`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
+    return kept | {"TMPDIR": str(folder), "HOME": str(folder)}
+
+
+def last_line(folder: Path) -> str:
+    lines = (folder / "log").read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+@contextmanager
+def workplace(scratch: Path) -> Iterator[Path]:
+    """A folder for one run, removed after it."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    folder = Path(mkdtemp(dir=scratch))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

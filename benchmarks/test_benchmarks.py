@@ -1,0 +1,116 @@
+"""What the benchmarks' figures rest on: answers are told apart, and use is counted where it happens."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import answers
+from benchmarks.measure import measure
+
+MIB = 1 << 20
+HOLD = "import time; held = bytearray(%d << 20); time.sleep(%s)"
+
+
+def write(folder: Path, **files: bytes) -> Path:
+    for name, content in files.items():
+        (folder / name.replace("_", ".")).write_bytes(content)
+    return folder / "out"
+
+
+def difference(folder: Path, workload: str, expected: bytes, got: bytes) -> str:
+    left, right = folder / "left", folder / "right"
+    for place, content in ((left, expected), (right, got)):
+        place.mkdir()
+        write(place, out=content)
+    read = [answers.read(workload, place / "out", ours=False) for place in (left, right)]
+    return answers.difference(*read)
+
+
+@pytest.mark.parametrize(
+    ("workload", "expected", "got"),
+    [
+        ("w1", b"a\t1\nb\t2\n", b"b\t2\na\t1\n"),
+        ("w4", b"10.0.0.1,0.50000000\n", b"10.0.0.1,0.50000004\n"),
+        ("w5", b"10.0.0.1,10.0,3.00000000\n", b"10.0.0.1,10.0,3.00000010\n"),
+        ("w6", b"a\nb\n", b"a\nb\n"),
+        ("w7", b"x,y,3\n", b"x,y,3\n"),
+    ],
+)
+def test_answers_that_differ_in_order_or_the_last_digits_are_the_same(tmp_path, workload, expected, got):
+    assert difference(tmp_path, workload, expected, got) == ""
+
+
+@pytest.mark.parametrize(
+    ("workload", "expected", "got", "named"),
+    [
+        ("w1", b"a\t1\nb\t2\n", b"a\t1\nb\t3\n", "b'b'"),
+        ("w1", b"a\t1\nb\t2\n", b"a\t1\n", "got None"),
+        ("w1", b"a\t1\n", b"a\t1\nb\t2\n", "expected None"),
+        (
+            "w2",
+            b"A|F|1.00|1.00|1.00|1.00|1.00|1.00|1.00|7\n",
+            b"A|F|1.00|1.00|1.00|1.00|1.00|1.00|1.00|8\n",
+            "AF",
+        ),
+        ("w4", b"10.0.0.1,0.5\n", b"10.0.0.1,0.50001\n", "10.0.0.1"),
+        ("w6", b"a\nb\n", b"b\na\n", "digest"),
+    ],
+)
+def test_wrong_answers_are_named(tmp_path, workload, expected, got, named):
+    assert named in difference(tmp_path, workload, expected, got)
+
+
+def test_a_key_in_two_rows_is_no_answer(tmp_path):
+    out = write(tmp_path, out_0=b"a\t1\n", out_1=b"a\t2\n")
+    with pytest.raises(ValueError, match="2 rows, of only 1 keys"):
+        answers.read("w1", out, ours=False)
+
+
+def test_sluice_rows_are_read_without_their_escapes(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "part-00000.tsv").write_bytes(b"a\\\\n\t1\nb\\tc\\n\t2\n")
+    assert answers.read("w1", out, ours=True) == {b"a\\n": (1,), b"b\tc\n": (2,)}
+
+
+def test_memory_of_a_grandchild_counts(tmp_path):
+    below = (
+        f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOLD % (200, 0.5)!r}], check=True)"
+    )
+    usage = measure([sys.executable, "-c", below], os.environ, tmp_path, 60)
+    assert usage.ok
+    assert 200 * MIB <= usage.largest < 260 * MIB
+    assert 200 * MIB <= usage.worker < 260 * MIB
+    assert usage.together > usage.worker
+
+
+def test_memory_of_the_one_who_measures_does_not_count(tmp_path):
+    held = bytearray(os.urandom(MIB) * 200)
+    usage = measure([sys.executable, "-c", "pass"], os.environ, tmp_path, 60)
+    assert len(held) == 200 * MIB
+    assert usage.largest < 60 * MIB
+
+
+def test_time_of_a_child_that_was_left_behind_counts_and_the_child_ends(tmp_path):
+    pid_file = tmp_path / "pid"
+    burn = "import time\nwhile time.process_time() < 0.3: pass\nprint('burnt', flush=True)\ntime.sleep(600)"
+    program = (
+        "import subprocess, sys, pathlib\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {burn!r}], stdout=subprocess.PIPE,"
+        " start_new_session=True)\n"
+        f"pathlib.Path({str(pid_file)!r}).write_text(str(child.pid))\n"
+        "child.stdout.readline()\n"
+    )
+    usage = measure([sys.executable, "-W", "ignore", "-c", program], os.environ, tmp_path, 60)
+    assert usage.ok
+    assert usage.user + usage.system >= 0.3
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
+
+
+def test_a_program_that_fails_or_hangs_is_not_ok(tmp_path):
+    assert measure([sys.executable, "-c", "raise SystemExit(3)"], os.environ, tmp_path, 60).code == 3
+    assert not measure([sys.executable, "-c", "import time; time.sleep(600)"], os.environ, tmp_path, 0.2).ok
+    assert measure(["/nonexistent"], os.environ, tmp_path, 60).code == 127

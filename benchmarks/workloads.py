@@ -1,0 +1,153 @@
+"""What is measured: the workloads, the programs that do them, and what is aimed at.
+
+A new program is one entry in PROGRAMS; a new way to write a Sluice job is one entry in `_OUR_WAYS` and
+a file benchmarks/jobs/WORKLOAD_WAY.yml for every workload it can do.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import generate
+
+ROOT = Path(__file__).resolve().parent.parent
+_HERE = ROOT / "benchmarks"
+_PEERS = ROOT / ".venv-peers/bin/python"
+
+
+@dataclass(frozen=True)
+class Workload:
+    name: str
+    title: str
+    files: Callable[[Path, float], list[Path]]
+
+
+WORKLOADS = [
+    Workload("w1", "word count", generate.text_files),
+    Workload("w2", "TPC-H Q1", generate.lineitem_files),
+    Workload("w3", "TPC-H Q6", generate.lineitem_files),
+    Workload("w4", "AMPLab aggregation", lambda root, scale: generate.visits_files(root, scale)[1:]),
+    Workload("w5", "AMPLab join", generate.visits_files),
+    Workload("w6", "total sort", generate.records_files),
+    Workload("w7", "telemetry JSON", generate.telemetry_files),
+]
+
+
+@dataclass(frozen=True)
+class Program:
+    """One way to do some of the workloads."""
+
+    name: str
+    title: str
+    workloads: frozenset[str]
+    #: From workload, output and input files to a command line.
+    command: Callable[[str, Path, Sequence[Path]], list[str]]
+    #: Why it cannot run on this machine; empty if it can.
+    missing: str = ""
+    #: Whether Sluice wrote the answer.
+    ours: bool = False
+
+
+def _script(
+    name: str,
+    title: str,
+    workloads: str,
+    script: str,
+    *options: str,
+    python: Path = Path(sys.executable),
+    missing: str = "",
+) -> Program:
+    path = str(_HERE / "programs" / script)
+    start = [path] if path.endswith(".sh") else [str(python), path]
+
+    def command(workload: str, out: Path, files: Sequence[Path]) -> list[str]:
+        return [*start, *options, workload, str(out), *map(str, files)]
+
+    return Program(name, title, frozenset(workloads.split()), command, missing)
+
+
+def _sluice(way: str, title: str, workers: int = 2) -> Program:
+    def job(workload: str) -> Path:
+        return _HERE / "jobs" / f"{workload}_{way}.yml"
+
+    def command(workload: str, out: Path, files: Sequence[Path]) -> list[str]:
+        places = ["--output", str(out), "--workers", str(workers)]
+        return [sys.executable, str(ROOT / "scripts/run.py"), str(job(workload)), *map(str, files), *places]
+
+    able = frozenset(workload.name for workload in WORKLOADS if job(workload.name).exists())
+    return Program(f"sluice-{way}", title, able, command, ours=True)
+
+
+def _no_module(name: str) -> str:
+    return "" if importlib.util.find_spec(name) else f"{name} is not installed"
+
+
+def _no_peer(*tools: str) -> str:
+    if not _PEERS.exists():
+        return "not installed: `make bench-peers`"
+    return next((f"{tool} is not on this machine" for tool in tools if not shutil.which(tool)), "")
+
+
+def _no_tool(*tools: str) -> str:
+    return next((f"{tool} is not on this machine" for tool in tools if not shutil.which(tool)), "")
+
+
+_ALL = "w1 w2 w3 w4 w5 w6 w7"
+
+#: Sluice's ways to write a job, in the order of the table.
+_OUR_WAYS = {
+    "record": "Sluice, per record",
+    "chunk": "Sluice, per chunk",
+    "typed": "Sluice, typed JSON",
+    "blocks": "Sluice, sort by blocks",
+    "sql": "Sluice, SQL",
+}
+
+ORACLE = _script("duckdb", "DuckDB", _ALL, "duck.py", missing=_no_module("duckdb"))
+
+PROGRAMS = [
+    *(_sluice(way, title) for way, title in _OUR_WAYS.items()),
+    _script("hand-record", "by hand, per record", "w1 w2 w4 w7", "by_hand_record.py"),
+    _script("hand-block", "by hand, per block", _ALL, "by_hand.py"),
+    _script("hand-orjson", "by hand, orjson", "w7", "by_hand.py", "--orjson", missing=_no_module("orjson")),
+    ORACLE,
+    _script("polars", "Polars", _ALL, "pola.py", missing=_no_module("polars")),
+    _script("gnu", "GNU sort, mawk", "w1 w2 w3 w4 w5 w6", "gnu.sh", missing=_no_tool("mawk", "split")),
+    _script("lithops", "Lithops", "w1 w2 w3 w4 w6 w7", "lith.py", python=_PEERS, missing=_no_peer()),
+    _script("spark-rdd", "PySpark, RDD", _ALL, "spark.py", "rdd", python=_PEERS, missing=_no_peer("java")),
+    _script(
+        "spark-frame",
+        "PySpark, DataFrame",
+        _ALL,
+        "spark.py",
+        "frame",
+        python=_PEERS,
+        missing=_no_peer("java"),
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`program` takes at most `ratio` times as long as `against`, in the same run."""
+
+    program: str
+    workloads: str
+    ratio: float
+    against: str
+
+
+GOALS = [
+    Goal("sluice-record", "w1 w2 w4 w7", 1.0, "hand-record"),
+    Goal("sluice-chunk", "w1", 0.9, "hand-block"),
+    Goal("sluice-chunk", "w2 w3 w4", 1.0, "hand-block"),
+    Goal("sluice-typed", "w7", 1.0, "hand-orjson"),
+    Goal("sluice-sql", "w1 w2 w3 w4 w5 w7", 1.3, "duckdb"),
+    Goal("sluice-record", "w6", 1.0, "gnu"),
+    Goal("sluice-blocks", "w6", 0.8, "gnu"),
+]
