@@ -1,7 +1,50 @@
 """Sluice: event-driven MapReduce on AWS Lambda and S3. A job needs only what is named here."""
 
-from .aggregators import Aggregator, Avg, Count, Max, Min, Sum
+from .aggregators import (
+    Aggregator,
+    ApproxDistinct,
+    Avg,
+    Collect,
+    Count,
+    CountDistinct,
+    Distinct,
+    First,
+    Histogram,
+    Last,
+    Max,
+    Min,
+    MostFrequent,
+    Quantiles,
+    Record,
+    Sample,
+    StdDev,
+    Sum,
+    Top,
+    Variance,
+)
 from .job import Job
 
 __version__ = "0.1.0"
-__all__ = ["Aggregator", "Avg", "Count", "Job", "Max", "Min", "Sum"]
+__all__ = [
+    "Aggregator",
+    "ApproxDistinct",
+    "Avg",
+    "Collect",
+    "Count",
+    "CountDistinct",
+    "Distinct",
+    "First",
+    "Histogram",
+    "Job",
+    "Last",
+    "Max",
+    "Min",
+    "MostFrequent",
+    "Quantiles",
+    "Record",
+    "Sample",
+    "StdDev",
+    "Sum",
+    "Top",
+    "Variance",
+]

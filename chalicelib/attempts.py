@@ -61,7 +61,7 @@ def serve(
     for lo, hi in tree.children(call.lo, call.hi):
         start(runtime, phase, msgspec.structs.replace(call, lo=lo, hi=hi, hop=call.hop + 1))
     ids = {"job": keys.job, "run": keys.run, "task": call.lo, "attempt": call.attempt, "phase": phase}
-    if call.attempt and done(runtime, keys, phase, call.lo):
+    if (call.attempt or call.resume) and done(runtime, keys, phase, call.lo):
         return
     try:
         with quiet_collector():

@@ -18,7 +18,7 @@ from .errors import DataTypeError
 from .job import BoundJob, Each, GroupFunction
 from .order import check_keys, sort_keys, sort_pairs
 from .partition import Hash, Partitioner
-from .sizes import DICT_SLOT, LIST_SLOT, PAIR, mean_size
+from .sizes import DICT_SLOT, DRAIN_SLOTS, LIST_SLOT, PAIR, mean_size
 
 Pair = tuple[Any, Any]
 #: (partition, keys in order, their values)
@@ -70,7 +70,7 @@ class StateCollector:
 
     def absorb_each(self, each: Each) -> None:
         if self._tallies and (self._counts or (type(each.value) is int and each.value == 1)):
-            Counter.update(self._table, each.keys)  # type: ignore[call-overload]
+            Counter.update(self._table, iter(each.keys))  # type: ignore[call-overload]
         else:
             self._fold(zip(each.keys, repeat(each.value)))
 
@@ -88,7 +88,7 @@ class StateCollector:
         count = len(self._table)
         if count > self._sampled * 1.25 or count < self._sampled:
             newest = islice(reversed(self._table.items()), _SAMPLE)
-            self._entry = mean_size(newest) - PAIR + DICT_SLOT
+            self._entry = mean_size(newest) - PAIR + DICT_SLOT + DRAIN_SLOTS // 2
             self._sampled = count
         return int(count * self._entry)
 
@@ -137,7 +137,7 @@ class PairCollector:
     def _take(self, chunk: list[Pair]) -> None:
         self._pairs += chunk
         step = max(1, len(chunk) // _SAMPLE)
-        self._bytes += len(chunk) * (mean_size(chunk[::step]) + LIST_SLOT)
+        self._bytes += len(chunk) * (mean_size(chunk[::step]) + LIST_SLOT + DRAIN_SLOTS)
 
     def weight(self) -> int:
         return int(self._bytes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .keys import Phase, RunKeys, parse_done, parse_failed
+from .keys import Phase, RunKeys, parse_done, parse_failed, parse_following
 from .ports import Store
 
 
@@ -18,12 +18,19 @@ class Progress:
     done: set[int] = field(default_factory=set)
     #: Attempts that failed, by task.
     failed: dict[int, set[int]] = field(default_factory=dict)
+    #: Invocations that ran out of time and left word: signs of life of tasks that are not done.
+    going_on: set[str] = field(default_factory=set)
     #: All tasks below this one are done, so a listing may start after it.
     contiguous: int = 0
 
     @property
     def complete(self) -> bool:
         return len(self.done) == self.tasks
+
+    @property
+    def signs(self) -> int:
+        """How much has been heard of the phase; it only grows."""
+        return len(self.done) + len(self.going_on)
 
     def missing(self) -> list[int]:
         return [task for task in range(self.contiguous, self.tasks) if task not in self.done]
@@ -35,6 +42,10 @@ class Progress:
             if task is not None:
                 if task < self.tasks:
                     self.done.add(task)
+                continue
+            following = parse_following(key)
+            if following:
+                self.going_on.add(following[1])
                 continue
             failure = parse_failed(key)
             if failure and failure[0] < self.tasks:

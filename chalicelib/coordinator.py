@@ -12,7 +12,7 @@ from typing import Any
 
 from . import attempts, splits
 from .codec import encode_column
-from .errors import NotFound, SluiceError, UserError
+from .errors import Forbidden, NotFound, SluiceError, UserError
 from .events import Created, created, run_id
 from .finish import failure_text
 from .job import BoundJob, bind
@@ -161,15 +161,24 @@ def _inputs(runtime: Runtime, spec: JobSpec, loc: Loc) -> Iterator[tuple[str, Ob
     if base == READY:
         yield from _under(runtime, Loc(loc.bucket, f"{folder}/" if folder else ""))
         return
-    for number, place in enumerate(_named(runtime, loc), start=1):
+    for number, place in _named(runtime, loc):
         where = f"{loc.url}, line {number}"
-        found = list(_under(runtime, place)) if place.key.endswith("/") or not place.key else None
-        if found is None:
-            yield place.bucket, _head(runtime, place, f"{where} names it, but it does not exist")
-        elif not found:
-            raise UserError(f"{where}: nothing under {place.url}: expected at least one object")
-        else:
-            yield from found
+        try:
+            yield from _those_named(runtime, place, where)
+        except (NotFound, Forbidden) as error:
+            # Another bucket than the job's own: waiting for it to appear would be waiting for ever.
+            raise UserError(f"{where}: {place.url} cannot be read: {error}") from error
+
+
+def _those_named(runtime: Runtime, place: Loc, where: str) -> Iterator[tuple[str, ObjectInfo]]:
+    """The object that one line of a manifest names, or all under the prefix it names."""
+    if place.key and not place.key.endswith("/"):
+        yield place.bucket, _head(runtime, place, f"{where} names it, but it does not exist")
+        return
+    found = list(_under(runtime, place))
+    if not found:
+        raise UserError(f"{where}: nothing under {place.url}: expected at least one object")
+    yield from found
 
 
 def _under(runtime: Runtime, prefix: Loc) -> Iterator[tuple[str, ObjectInfo]]:
@@ -180,8 +189,8 @@ def _under(runtime: Runtime, prefix: Loc) -> Iterator[tuple[str, ObjectInfo]]:
             yield prefix.bucket, info
 
 
-def _named(runtime: Runtime, manifest: Loc) -> Iterator[Loc]:
-    """The keys and prefixes a manifest names: an `s3://` URL, or a key of its own bucket, a line."""
+def _named(runtime: Runtime, manifest: Loc) -> Iterator[tuple[int, Loc]]:
+    """(line, place) of what a manifest names: an `s3://` URL, or a key or prefix of its own bucket, a line."""
     body = runtime.store.get(manifest, 0, _MAX_MANIFEST + 1)
     if len(body) > _MAX_MANIFEST:
         raise UserError(f"{manifest.url}: a manifest of over {_MAX_MANIFEST} bytes: name prefixes instead")
@@ -191,15 +200,15 @@ def _named(runtime: Runtime, manifest: Loc) -> Iterator[Loc]:
         raise UserError(
             f"{manifest.url}: byte {error.start}: a manifest is UTF-8 text, one key a line"
         ) from error
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         name = line.strip()
         if not name or name.startswith("#"):
             continue
         if name.startswith("s3://"):
             bucket, _, key = name.removeprefix("s3://").partition("/")
-            yield Loc(bucket, key)
+            yield number, Loc(bucket, key)
         else:
-            yield Loc(manifest.bucket, name)
+            yield number, Loc(manifest.bucket, name)
 
 
 def _head(runtime: Runtime, loc: Loc, problem: str) -> ObjectInfo:

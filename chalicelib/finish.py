@@ -78,6 +78,8 @@ def _succeeded(store: Store, keys: RunKeys, plan: Plan) -> Manifest:
         mapped=reduce_plan.mapped,
         reduced=sum((marker.stats for marker in markers), Stats()),
         counters=reduce_plan.counters,
+        bad=reduce_plan.bad,
+        quarantine=reduce_plan.quarantine,
         started=plan.created,
         finished=max((marker.finished for marker in markers), default=reduce_plan.map_finished),
     )

@@ -38,6 +38,7 @@ MANIFEST = "_manifest.json"
 _RUN_KEY = re.compile(r"(?:^|.*/)runs/(?P<job>[A-Za-z0-9_-]+)/(?P<run>[A-Za-z0-9._-]+)/(?P<rest>.+)$")
 _MARKER = re.compile(r"(?P<task>\d+)\.done$")
 _FAILURE = re.compile(r"(?P<task>\d+)\.(?P<attempt>\d+)\.failed$")
+_NEXT = re.compile(r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.next$")
 _RUN_FILE = re.compile(r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.run$")
 
 #: Digits of a task's number in its keys, so that listings come in task order.
@@ -94,6 +95,15 @@ class RunKeys:
     def failed(self, phase: Phase, task: int, attempt: int) -> Loc:
         return self.phase(phase).child(f"{task:0{_WIDTH[phase]}d}.{attempt}{FAILED}")
 
+    def following(self, phase: Phase, task: int, attempt: int, token: str) -> Loc:
+        """Where an attempt that ran out of time leaves what its next invocation must know."""
+        return self.phase(phase).child(f"{task:0{_WIDTH[phase]}d}.{attempt}.{token}.next")
+
+    def quarantine(self, phase: Phase, task: int, attempt: int, token: str) -> Loc:
+        """The bad records that one attempt set aside."""
+        name = f"{phase}-{task:0{_WIDTH[phase]}d}.{attempt}.{token}.jsonl"
+        return self.root.child(f"quarantine/{name}")
+
     def run_file(self, task: int, attempt: int, token: str) -> Loc:
         return self.phase("map").child(f"{task:0{_WIDTH['map']}d}.{attempt}.{token}.run")
 
@@ -128,6 +138,12 @@ def parse_failed(key: str) -> tuple[int, int] | None:
     """(task, attempt) of a failure marker."""
     found = _FAILURE.search(key.rpartition("/")[2])
     return (int(found["task"]), int(found["attempt"])) if found else None
+
+
+def parse_following(key: str) -> tuple[int, str] | None:
+    """(task, token) of the object that an attempt out of time left."""
+    found = _NEXT.search(key.rpartition("/")[2])
+    return (int(found["task"]), found["token"]) if found else None
 
 
 def parse_run_file(key: str) -> tuple[int, int, str] | None:

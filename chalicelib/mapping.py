@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain
-from operator import length_hint
+from itertools import chain, islice, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from msgspec.structs import replace
+
 from .aggregators import Aggregator
+from .blame import Where, blame
 from .collect import map_collector
-from .errors import DataTypeError, InputError, JobCodeError, SluiceError
+from .errors import InputChanged, InputError, UserError
 from .job import BoundJob, Each
-from .model import Split
+from .model import Position, Split
+from .pace import Pace, StepTooLong, endless
 from .ports import Store
-from .reading import TextBlock, decode_text, fixed_blocks, line_blocks, whole_object
-from .records import LineReader, RecordReader, record_reader, rows_of_stream
+from .quarantine import Quarantine
+from .reading import TextBlock, compression, decode_text, fixed_blocks, line_blocks, whole_object
+from .records import LineReader, RecordReader, newline_split, record_reader, rows_of_stream
 from .runfile import RunWriter
-from .spec import InputSpec
+from .spec import BadRecordsSpec, InputSpec
 from .spill import Spiller, fold_states
 
 Pair = tuple[Any, Any]
 #: A call that gives pairs: an iterable of them, a dict, an `Each`, or None.
 Batch = Callable[[], Any]
+#: Where the input goes on after a batch, for an attempt that has to stop there; None: it cannot.
+Edge = Callable[[], int] | None
 
 
 class MapTask:
@@ -43,6 +48,8 @@ class MapTask:
         budget: int,
         scratch: Path,
         record_type: type[Any] | None = None,
+        pace: Pace | None = None,
+        quarantine: Quarantine | None = None,
     ) -> None:
         self._job = job
         self._spec = spec
@@ -51,22 +58,52 @@ class MapTask:
         self._budget = budget
         self._scratch = scratch
         self._record_type = record_type
-        self._where = _Where(job.name)
+        self._pace = pace or endless()
+        self._quarantine = quarantine or Quarantine(BadRecordsSpec(), "map")
+        self._where = Where(job.name)
         self.records = 0
         self.bytes = 0
         self.spilled = 0
 
-    def run(self, splits: Iterable[Split], writer: RunWriter) -> None:
-        """Map all splits and write their pairs. Raises InputError, DataTypeError or JobCodeError."""
+    def run(self, splits: Sequence[Split], writer: RunWriter) -> Position | None:
+        """Map the splits and write their pairs; where to go on, if time ran out before the end.
+
+        Raises InputError, DataTypeError or JobCodeError, and StepTooLong if the user's code outlasted
+        the time there was.
+        """
         with TemporaryDirectory(prefix="sluice-map-", dir=self._scratch) as scratch:
             spiller = Spiller(map_collector(self._job), self._partitions, self._budget, Path(scratch))
-            for batch in self._batches(splits, Path(scratch)):
-                with _blame(self._where):
-                    _add(spiller, batch())
+            with self._pace.alarm():
+                stopped = self._feed(splits, spiller, Path(scratch))
             self._where.at("sort and combine")
-            with _blame(self._where):
+            with blame(self._where):
                 self._write(spiller, writer)
             self.spilled = spiller.bytes
+        return stopped
+
+    def _feed(self, splits: Sequence[Split], spiller: Spiller, scratch: Path) -> Position | None:
+        job, pace = self._job.job, self._pace
+        self._where.at("mapper_init")
+        self._take(spiller, job.mapper_init)
+        stopped = None
+        for number, split in enumerate(splits):
+            self._where.open(split)
+            for batch, edge in self._of_split(split, scratch):
+                pace.begin()
+                self._take(spiller, batch)
+                pace.end()
+                if edge and pace.out_of_time:
+                    stopped = Position(split=number, offset=edge())
+                    break
+            if stopped:
+                break
+        self._where.at("mapper_final")
+        self._take(spiller, job.mapper_final)
+        return stopped
+
+    def _take(self, spiller: Spiller, batch: Batch) -> None:
+        with blame(self._where):
+            _add(spiller, batch())
 
     def _write(self, spiller: Spiller, writer: RunWriter) -> None:
         combiner = self._job.combiner
@@ -76,28 +113,27 @@ class MapTask:
             for keys, values in folded:
                 writer.add(partition, keys, values)
 
-    def _batches(self, splits: Iterable[Split], scratch: Path) -> Iterator[Batch]:
-        """Calls that give pairs; each is made and its pairs are consumed before the next one is asked for."""
-        job = self._job.job
-        self._where.at("mapper_init")
-        yield job.mapper_init
-        for split in splits:
-            self._where.open(split)
-            yield from self._of_split(split, scratch)
-        self._where.at("mapper_final")
-        yield job.mapper_final
+    # -- a split's batches: each is called and consumed before the next one is asked for ------------
 
-    def _of_split(self, split: Split, scratch: Path) -> Iterator[Batch]:
-        if self._job.mapper == "mapper_raw":
-            yield partial(self._raw, split, scratch)
-        elif self._spec.format == "whole_file":
-            yield self._whole(split)
-        elif self._spec.multiline:
-            yield from self._rows(split)
-        elif self._job.mapper == "mapper":
-            yield from self._records(split)
-        else:
-            yield from self._chunks(split)
+    def _of_split(self, split: Split, scratch: Path) -> Iterator[tuple[Batch, Edge]]:
+        try:
+            if self._job.mapper == "mapper_raw":
+                yield self._one(split, partial(self._raw, split, scratch)), None
+            elif self._spec.format == "whole_file":
+                yield self._one(split, partial(self._whole, split)), None
+            elif self._spec.multiline:
+                yield from self._rows(split)
+            elif self._job.mapper == "mapper":
+                yield from self._records(split)
+            else:
+                yield from self._chunks(split)
+        except InputChanged:
+            raise
+        except InputError as error:
+            if not self._quarantine.active:
+                raise
+            self.records += 1
+            self._quarantine.add(error, split.loc.url, None, b"")
 
     def _blocks(self, split: Split) -> Iterator[TextBlock]:
         if self._spec.format == "fixed":
@@ -108,42 +144,154 @@ class MapTask:
             self.bytes += len(block.data)
             yield block
 
-    def _records(self, split: Split) -> Iterator[Batch]:
-        mapper = partial(self._job.job.mapper, None)
+    def _records(self, split: Split) -> Iterator[tuple[Batch, Edge]]:
         reader = record_reader(self._spec, self._record_type, self._store, split.loc)
         for block in self._blocks(split):
-            found = reader.records(block)
-            self.records += len(found)
-            records = iter(found)
-            self._where.records(reader, block, records, len(found))
-            yield partial(chain.from_iterable, map(mapper, records))
+            if not self._quarantine.active:
+                yield from self._of_block(reader, block, split)
+                continue
+            for readable in self._readable(reader, block, split):
+                yield from self._of_block(reader, readable, split)
 
-    def _chunks(self, split: Split) -> Iterator[Batch]:
+    def _of_block(self, reader: RecordReader, block: TextBlock, split: Split) -> Iterator[tuple[Batch, Edge]]:
+        """A block's records in steps, as long as the pace has them."""
+        found = reader.records(block)
+        self.records += len(found)
+        records = iter(found)
+        self._where.records(reader, block, records, len(found))
+        results: Iterator[Iterable[Pair]]
+        if self._pace.careful or self._quarantine.active:
+            results = self._carefully(reader, block, records, len(found), split)
+        else:
+            results = map(self._job.job.mapper, repeat(None), records)
+        done = 0
+        while done < len(found):
+            size = min(self._pace.size, len(found) - done)
+            done += size
+            step = results if size == len(found) else islice(results, size)
+            yield partial(chain.from_iterable, step), partial(_edge, reader, block, done, len(found))
+
+    def _carefully(
+        self, reader: RecordReader, block: TextBlock, records: Iterator[Any], count: int, split: Split
+    ) -> Iterator[Sequence[Pair]]:
+        """The pairs of each record, complete or, for a bad record, none."""
+        mapper = self._job.job.mapper
+        for number, record in enumerate(records):
+            try:
+                yield list(mapper(None, record) or ())
+            except (Exception, StepTooLong) as caught:
+                error = self._not_too_slow(caught)
+                if not self._quarantine.active:
+                    raise error from caught
+                start = reader.start_of(block, number)
+                stop = reader.start_of(block, number + 1) if number + 1 < count else len(block.data)
+                self._quarantine.add(error, split.loc.url, block.offset + start, block.data[start:stop])
+                yield ()
+
+    def _not_too_slow(self, caught: BaseException) -> Exception:
+        """What a record is bad for; an alarm counts only if the record had a fair share of the time."""
+        if isinstance(caught, Exception):
+            return caught
+        if not self._pace.careful:
+            raise caught
+        return UserError(
+            f"{self._where}: the mapper alone took longer than half the function's time for this record:"
+            " raise timeout.mapper, or set the record aside with bad_records.policy: quarantine"
+        )
+
+    def _readable(self, reader: RecordReader, block: TextBlock, split: Split) -> Iterator[TextBlock]:
+        """The block, or if it cannot be read what stands between its bad lines, which are set aside.
+
+        A bad line is set aside only when what follows it is asked for: an attempt that stops before it
+        leaves it to the next.
+        """
+        try:
+            reader.records(block)
+        except InputError:
+            yield from self._between_bad_lines(reader, block, split)
+        else:
+            yield block
+
+    def _between_bad_lines(self, reader: RecordReader, block: TextBlock, split: Split) -> Iterator[TextBlock]:
+        good: list[bytes] = []
+        start = at = block.offset
+        for line in newline_split(block.data):
+            try:
+                reader.records(TextBlock(at, line))
+                good.append(line)
+                at += len(line)
+            except InputError as error:
+                if good:
+                    yield TextBlock(start, b"".join(good))
+                self.records += 1
+                self._quarantine.add(error, split.loc.url, at, line)
+                good, start, at = [], at + len(line), at + len(line)
+        if good:
+            yield TextBlock(start, b"".join(good))
+
+    def _chunks(self, split: Split) -> Iterator[tuple[Batch, Edge]]:
         mapper = self._job.job.mapper_chunk
         reader = LineReader(self._spec, split.loc)
         for block in self._blocks(split):
             self.records += block.data.count(b"\n") + (not block.data.endswith(b"\n"))
             self._where.chunk(block)
-            yield partial(mapper, reader.text(block))
+            batch = (
+                partial(self._weeded_chunk, reader, block, split)
+                if self._quarantine.active
+                else partial(mapper, reader.text(block))
+            )
+            yield batch, partial(_edge, reader, block, 1, 1)
 
-    def _rows(self, split: Split) -> Iterator[Batch]:
-        mapper = partial(self._job.job.mapper, None)
+    def _weeded_chunk(self, reader: LineReader, block: TextBlock, split: Split) -> Any:
+        """A chunk's pairs; if it is bad, those of its lines that are good alone."""
+        mapper = self._job.job.mapper_chunk
+        try:
+            return _whole_result(mapper(reader.text(block)))
+        except Exception:  # noqa: BLE001 - whatever it is, the lines will show it again
+            pairs: list[Pair] = []
+        at = 0
+        for line in newline_split(block.data):
+            try:
+                found = _whole_result(mapper(reader.text(TextBlock(block.offset + at, line))))
+                pairs += zip(found.keys, repeat(found.value)) if isinstance(found, Each) else found
+            except Exception as error:  # noqa: BLE001 - the policy is to go on
+                self._quarantine.add(error, split.loc.url, block.offset + at, line)
+            at += len(line)
+        return pairs
+
+    def _rows(self, split: Split) -> Iterator[tuple[Batch, Edge]]:
+        mapper = self._job.job.mapper
         self.bytes += split.size
         for rows in rows_of_stream(self._spec, whole_object(self._store, split), split.loc.url):
             self.records += len(rows)
-            yield partial(chain.from_iterable, map(mapper, rows))
+            yield partial(chain.from_iterable, map(mapper, repeat(None), rows)), None
 
-    def _whole(self, split: Split) -> Batch:
+    def _one(self, split: Split, work: Batch) -> Batch:
+        """A whole object as one record."""
+        self.records += 1
+        if not self._quarantine.active:
+            return work
+
+        def carefully() -> Any:
+            try:
+                return _whole_result(work())
+            except InputChanged:
+                raise
+            except Exception as error:  # noqa: BLE001 - the policy is to go on
+                self._quarantine.add(error, split.loc.url, None, b"")
+                return ()
+
+        return carefully
+
+    def _whole(self, split: Split) -> Any:
         data = b"".join(whole_object(self._store, split))
         self.bytes += len(data)
-        self.records += 1
         value: Any = data
         if self._spec.encoding != "bytes":
             value = decode_text(TextBlock(0, data), self._spec.encoding, self._spec.errors, split.loc.url)
-        mapper = self._job.job.mapper if self._job.mapper == "mapper" else None
-        if mapper:
-            return partial(mapper, split.loc.url, value)
-        return partial(self._job.job.mapper_chunk, value)
+        if self._job.mapper == "mapper":
+            return self._job.job.mapper(split.loc.url, value)
+        return self._job.job.mapper_chunk(value)
 
     def _raw(self, split: Split, scratch: Path) -> Iterator[Pair]:
         path = scratch / ("object-" + Path(split.key).name[-80:])
@@ -151,74 +299,26 @@ class MapTask:
             for chunk in whole_object(self._store, split):
                 file.write(chunk)
                 self.bytes += len(chunk)
-        self.records += 1
         try:
             yield from self._job.job.mapper_raw(str(path)) or ()
         finally:
             path.unlink(missing_ok=True)
 
 
-class _Where:
-    """What is being worked on, for the message if it goes wrong. Costs nothing per record."""
-
-    def __init__(self, job: str) -> None:
-        self._job = job
-        self._step = ""
-        self._url = ""
-        self._block: TextBlock | None = None
-        self._lines: Iterator[Any] | None = None
-        self._reader: RecordReader | None = None
-        self._count = 0
-
-    def at(self, step: str) -> None:
-        self._step, self._url, self._block, self._lines = step, "", None, None
-
-    def open(self, split: Split) -> None:
-        self.at("mapper")
-        self._url = split.loc.url
-
-    def records(self, reader: RecordReader, block: TextBlock, records: Iterator[Any], count: int) -> None:
-        self._reader, self._block, self._lines, self._count = reader, block, records, count
-
-    def chunk(self, block: TextBlock) -> None:
-        self._block, self._lines = block, None
-
-    def __str__(self) -> str:
-        place = f"job {self._job}: "
-        if not self._url:
-            return place + self._step
-        if self._block is None:
-            return f"{place}{self._url}"
-        if self._lines is None or self._reader is None:
-            return f"{place}{self._url}, chunk at byte {self._block.offset}"
-        # A list's iterator knows how many items it still has: the one taken last is the culprit.
-        number = max(self._count - length_hint(self._lines) - 1, 0)
-        at = self._block.offset + self._reader.start_of(self._block, number)
-        return f"{place}{self._url}, {self._reader.unit} at byte {at}"
+def rest_of(splits: Sequence[Split], position: Position) -> list[Split]:
+    """The splits from a position on."""
+    first = splits[position.split]
+    rest = list(splits[position.split + 1 :])
+    if compression(first.key) is None and position.offset >= first.stop:
+        return rest
+    return [replace(first, start=position.offset), *rest]
 
 
-class _blame:  # noqa: N801 - reads as a statement
-    """Turn whatever the user's code raises into an error that says where."""
-
-    def __init__(self, where: _Where) -> None:
-        self._where = where
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        if error is None or not isinstance(error, Exception) or isinstance(error, InputError):
-            return
-        if isinstance(error, DataTypeError):
-            raise DataTypeError(f"{self._where}: {error}") from error
-        if isinstance(error, SluiceError):
-            return
-        raise JobCodeError(f"{self._where}: {explain(error)}") from error
-
-
-def explain(error: BaseException) -> str:
-    """One line on an error: its last line, as Python prints it."""
-    return "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+def _edge(reader: RecordReader, block: TextBlock, done: int, count: int) -> int:
+    """Byte of the object at which the record after the first `done` of a block's begins."""
+    if done == count:
+        return block.offset + len(block.data)
+    return block.offset + reader.start_of(block, done)
 
 
 def _add(spiller: Spiller, found: Any) -> None:
@@ -227,3 +327,12 @@ def _add(spiller: Spiller, found: Any) -> None:
         spiller.add_each(found)
     elif found is not None:
         spiller.add(iter(found.items() if isinstance(found, dict) else found))
+
+
+def _whole_result(found: Any) -> Any:
+    """All of what a mapper gives, so that it is known to be good before any of it counts."""
+    if isinstance(found, Each):
+        return Each(list(found.keys), found.value)
+    if isinstance(found, dict):
+        return list(found.items())
+    return list(found or ())

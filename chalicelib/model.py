@@ -107,6 +107,47 @@ class Plan(Message, frozen=True, kw_only=True):
     code: str
 
 
+class Position(Message, frozen=True, kw_only=True):
+    """An edge between records: the number of a split in its task, and a byte of its object."""
+
+    split: int
+    offset: int
+
+
+class Piece(Message, frozen=True, kw_only=True):
+    """A run file that an attempt wrote before it ran out of time; offsets as in `MapMarker`."""
+
+    run_file: str
+    offsets: tuple[int, ...]
+
+
+class BadRecord(Message, frozen=True, kw_only=True):
+    """One record set aside. `record` is base64 of its bytes, `text` the same to read."""
+
+    phase: Literal["map", "reduce"]
+    #: Where it came from; for a reduce group the key, as Python writes it.
+    source: str
+    offset: int | None
+    error: str
+    traceback: str
+    text: str
+    record: str
+
+
+class Continuation(Message, frozen=True, kw_only=True):
+    """What a map attempt that ran out of time leaves to its next invocation."""
+
+    #: Where to go on; None: from the beginning.
+    position: Position | None = None
+    earlier: tuple[Piece, ...] = ()
+    bad: tuple[BadRecord, ...] = ()
+    key_types: tuple[str, ...] = ()
+    stats: Stats
+    started: float = 0.0
+    #: Take one record at a time, to find the one that takes too long.
+    careful: bool = False
+
+
 class MapMarker(Message, frozen=True, kw_only=True):
     """Commits one map task: where its run file is and which bytes of it are whose partition's."""
 
@@ -116,6 +157,11 @@ class MapMarker(Message, frozen=True, kw_only=True):
     run_file: str
     #: P + 1 byte offsets: partition p is `[offsets[p], offsets[p + 1])` of the run file.
     offsets: tuple[int, ...]
+    #: What earlier invocations of the same attempt wrote, in order.
+    earlier: tuple[Piece, ...] = ()
+    #: Bad records set aside, and the object that lists them.
+    bad: int = 0
+    quarantine: str = ""
     #: Types of the keys; what was cut into tasks must not mix what one task would refuse.
     key_types: tuple[str, ...] = ()
     stats: Stats
@@ -154,6 +200,9 @@ class ReducePlan(Message, frozen=True, kw_only=True):
     tasks: tuple[ReduceTask, ...]
     mapped: Stats
     counters: dict[str, int]
+    #: Bad records set aside by all map tasks, and the objects that list them.
+    bad: int = 0
+    quarantine: tuple[str, ...] = ()
     map_started: float
     map_finished: float
 
@@ -237,6 +286,8 @@ class Manifest(Message, frozen=True, kw_only=True):
     mapped: Stats = field(default_factory=Stats)
     reduced: Stats = field(default_factory=Stats)
     counters: dict[str, int] = {}
+    bad: int = 0
+    quarantine: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
     started: float = 0.0
     finished: float = 0.0
@@ -255,6 +306,8 @@ class TaskCall(Message, frozen=True, kw_only=True):
     lo: int
     hi: int
     attempt: int = 0
+    #: The `Continuation` that an earlier invocation of this attempt left.
+    resume: str = ""
     #: Invocations between the coordinator or supervisor and this one.
     hop: int = 0
 

@@ -58,7 +58,8 @@ def line_blocks(store: Store, split: Split) -> Iterator[TextBlock]:
     """
     extension = compression(split.key)
     if extension:
-        return _align(_unpacked(store, split, extension), 0, None)
+        # An attempt that goes on in a compressed object must unpack again what it has read before.
+        return _align(_without(_unpacked(store, split, extension), split.start - 1), split.start, None)
     return _align(_bytes(store, split), split.start, split.stop)
 
 
@@ -131,6 +132,14 @@ def _align(chunks: Iterator[bytes], start: int, stop: int | None) -> Iterator[Te
         pieces, held = ([rest], len(rest)) if rest else ([], 0)
     if held:
         yield TextBlock(at, b"".join(pieces))
+
+
+def _without(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
+    """The chunks without their first `count` bytes."""
+    for chunk in chunks:
+        if count < len(chunk):
+            yield chunk[max(count, 0) :]
+        count -= len(chunk)
 
 
 def _bytes(store: Store, split: Split) -> Iterator[bytes]:

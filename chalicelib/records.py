@@ -49,13 +49,13 @@ def record_reader(spec: InputSpec, record_type: type[Any] | None, store: Store, 
 def _kept_lines(data: bytes, comment: bytes) -> Iterator[tuple[int, bytes]]:
     """(offset, line) of the lines that are not comments; the slow way, for comments and for errors."""
     at = 0
-    for line in data.splitlines(keepends=True) if b"\r" not in data else _newline_split(data):
+    for line in newline_split(data):
         if not (comment and line.startswith(comment)):
             yield at, line
         at += len(line)
 
 
-def _newline_split(data: bytes) -> Iterator[bytes]:
+def newline_split(data: bytes) -> Iterator[bytes]:
     """Lines that end in `\\n` only, with their ends."""
     start = 0
     while start < len(data):

@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from .aggregators import Aggregator
+from .blame import explain
 from .collect import reduce_collector
 from .errors import DataTypeError, JobCodeError, SluiceError
 from .fetch import fetch_all
 from .job import BoundJob, GroupFunction
-from .mapping import explain
 from .merge import groups
 from .model import ReduceTask, Slice
 from .order import check_keys
@@ -25,7 +25,7 @@ from .writing import Rows
 Pair = tuple[Any, Any]
 
 #: The part of the budget that fetched, still packed slices may take.
-_PACKED_SHARE = 4
+_PACKED_SHARE = 8
 
 
 class ReducePart:
@@ -111,7 +111,8 @@ class ReducePart:
 
     def _reduced(self, sources: Iterator[Block], scratch: Path) -> Iterator[Block]:
         """Blocks of results for one partition."""
-        spiller = Spiller(reduce_collector(self._job), 1, self._budget, scratch)
+        budget = self._budget - self._budget // _PACKED_SHARE
+        spiller = Spiller(reduce_collector(self._job), 1, budget, scratch)
         firsts: dict[type, Any] = {}
         for keys, values in sources:
             firsts.setdefault(type(keys[0]), keys[0])

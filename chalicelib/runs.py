@@ -76,4 +76,3 @@ def _hop(store: Store, prefix: Loc, run_of: Callable[[str], _Found | None]) -> I
 
 def _newest_last(runs: Iterator[RunKeys]) -> list[RunKeys]:
     return sorted(set(runs), key=lambda keys: (keys.run, keys.job))
-

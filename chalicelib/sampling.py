@@ -47,7 +47,7 @@ def sample_bounds(
         scratch,
         record_type,
     )
-    task.run(_windows(splits, samples), writer)
+    task.run(list(_windows(splits, samples)), writer)
     writer.finish()
     keys = [key for block, _ in read_blocks([bytes(body)], "the sample of keys") for key in block]
     wanted = (keys[len(keys) * number // partitions] for number in range(1, partitions)) if keys else ()

@@ -26,7 +26,7 @@ class Leaf:
     """A key of the schema that holds one value."""
 
     key: str
-    kind: Literal["text", "choice", "switch", "integer", "bytes", "seconds"]
+    kind: Literal["text", "choice", "switch", "integer", "number", "bytes", "seconds"]
     default: Any
     low: int = -_MAX_INT
     high: int = _MAX_INT
@@ -38,6 +38,8 @@ class Leaf:
         if self.kind == "integer":
             bounds = f"an integer from {self.low} to {self.high}"
             what = f"an integer >= {self.low}" if self.high == _MAX_INT else bounds
+        elif self.kind == "number":
+            what = f"a number from {self.low} to {self.high}"
         elif self.kind == "bytes":
             what = f"a size from {self.low} byte up, such as 64MiB, 1.5GB or a number of bytes"
         elif self.kind == "switch":
@@ -65,11 +67,18 @@ class Leaf:
             value = {"true": True, "false": False}.get(text.lower())
         elif self.kind == "integer":
             value = int(text) if yamldoc.INTEGER.fullmatch(text.strip()) else None
+        elif self.kind == "number":
+            value = _number(text)
         elif self.kind != "text":
             value = units.parse(text, self.kind)
-        if value is None or (isinstance(value, int) and not self.low <= value <= self.high):
+        if value is None or (isinstance(value, int | float) and not self.low <= value <= self.high):
             raise BadValue(f"expected {self.expected}, got {yamldoc.shown(node)}")
         return value
+
+
+def _number(text: str) -> float | None:
+    """A plain decimal number; infinities and NaN are none."""
+    return float(text) if re.fullmatch(r"[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?", text.strip()) else None
 
 
 def _leaf(key: str, schema: inspect.Field) -> Leaf:
@@ -83,6 +92,11 @@ def _leaf(key: str, schema: inspect.Field) -> Leaf:
     common: dict[str, Any] = {"key": key, "default": schema.default, "optional": optional}
     if isinstance(kind, inspect.BoolType):
         return Leaf(kind="switch", low=0, high=1, **common)
+    if isinstance(kind, inspect.FloatType):
+        low, high = (
+            bound if bound is not None else default for bound, default in ((kind.ge, 0), (kind.le, 1))
+        )
+        return Leaf(kind="number", low=int(low), high=int(high), **common)
     if isinstance(kind, inspect.IntType):
         low = -_MAX_INT if kind.ge is None else kind.ge
         high = _MAX_INT if kind.le is None else kind.le

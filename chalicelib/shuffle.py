@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from .errors import CorruptData, DataTypeError
+from .errors import CorruptData, DataTypeError, UserError
 from .fetch import fetch_all
 from .keys import RunKeys
-from .model import MapMarker, Plan, ReducePlan, ReduceTask, Slice, Stats, decode
+from .model import MapMarker, Piece, Plan, ReducePlan, ReduceTask, Slice, Stats, decode
 from .ports import Store
+from .quarantine import over_limit
 from .splits import pack_partitions
 
 #: Bytes of shuffled data that are not worth a reduce task of their own.
@@ -34,17 +35,16 @@ def build(plan: Plan, markers: Sequence[MapMarker]) -> tuple[ReducePlan, bytes]:
     if keys of two types were written.
     """
     _check_key_types(plan, markers)
-    for marker in markers:
-        if len(marker.offsets) != plan.partitions + 1:
-            raise CorruptData(f"map task {marker.task}: expected {plan.partitions + 1} offsets in its marker")
-    sizes = [sum(m.offsets[p + 1] - m.offsets[p] for m in markers) for p in range(plan.partitions)]
+    _check_bad_records(plan, markers)
+    pieces = [piece for marker in markers for piece in _pieces(plan, marker)]
+    sizes = [sum(s.offsets[p + 1] - s.offsets[p] for s in pieces) for p in range(plan.partitions)]
     share = max(-(-sum(sizes) // plan.reducers), SMALLEST_SHARE)
     ranges = pack_partitions(sizes, min(plan.spec.reduce_size, share)) if markers else []
     tasks: list[ReduceTask] = []
     index = bytearray()
     for first, last in ranges:
         begin = len(index)
-        index += _encode(_slices_of(markers, first, last))
+        index += _encode(_slices_of(pieces, first, last))
         tasks.append(
             ReduceTask(
                 first=first, last=last, bytes=sum(sizes[first:last]), index_start=begin, index_stop=len(index)
@@ -54,6 +54,8 @@ def build(plan: Plan, markers: Sequence[MapMarker]) -> tuple[ReducePlan, bytes]:
         tasks=tuple(tasks),
         mapped=sum((marker.stats for marker in markers), Stats()),
         counters=_total_counters(markers),
+        bad=sum(marker.bad for marker in markers),
+        quarantine=tuple(marker.quarantine for marker in markers if marker.quarantine),
         map_started=min((marker.started for marker in markers), default=plan.created),
         map_finished=max((marker.finished for marker in markers), default=plan.created),
     )
@@ -69,11 +71,22 @@ def read_slices(store: Store, keys: RunKeys, task: ReduceTask) -> list[Slice]:
         raise CorruptData(f"{keys.reduce_index.url}: byte {task.index_start}: {error}") from error
 
 
-def _slices_of(markers: Sequence[MapMarker], first: int, last: int) -> list[Slice]:
+def _pieces(plan: Plan, marker: MapMarker) -> Iterator[Piece]:
+    """The run files of a task, in the order of its records."""
+    for piece in (*marker.earlier, Piece(run_file=marker.run_file, offsets=marker.offsets)):
+        if len(piece.offsets) != plan.partitions + 1:
+            raise CorruptData(
+                f"map task {marker.task}: expected {plan.partitions + 1} offsets of {piece.run_file} in its marker,"
+                f" got {len(piece.offsets)}"
+            )
+        yield piece
+
+
+def _slices_of(pieces: Sequence[Piece], first: int, last: int) -> list[Slice]:
     return [
-        Slice(run_file=marker.run_file, offsets=marker.offsets[first : last + 1])
-        for marker in markers
-        if marker.offsets[first] < marker.offsets[last]
+        Slice(run_file=piece.run_file, offsets=piece.offsets[first : last + 1])
+        for piece in pieces
+        if piece.offsets[first] < piece.offsets[last]
     ]
 
 
@@ -86,6 +99,15 @@ def _check_key_types(plan: Plan, markers: Sequence[MapMarker]) -> None:
     if len(first) > 1:
         listed = ", ".join(f"{name} (map task {task})" for name, task in first.items())
         raise DataTypeError(f"job {plan.job}: keys of one job must be of one type, got {listed}")
+
+
+def _check_bad_records(plan: Plan, markers: Sequence[MapMarker]) -> None:
+    bad = sum(marker.bad for marker in markers)
+    records = sum(marker.stats.records_in for marker in markers)
+    reason = over_limit(plan.spec.bad_records, bad, records)
+    if reason:
+        listed = ", ".join(marker.quarantine for marker in markers if marker.quarantine)
+        raise UserError(f"job {plan.job}: {reason}; they are listed in {listed} of the work place")
 
 
 def _total_counters(markers: Sequence[MapMarker]) -> dict[str, int]:

@@ -11,6 +11,8 @@ from typing import Any
 DICT_SLOT = 104
 #: Bytes of a list's slot, with its room to grow.
 LIST_SLOT = 9
+#: Bytes a pair takes in the lists that sort it into partitions and cut it into columns.
+DRAIN_SLOTS = 4 * 8
 #: Bytes of a pair's tuple.
 PAIR = 56
 _FLAT = frozenset({str, bytes, int, float, bool, type(None)})

@@ -75,6 +75,16 @@ class TimeoutSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     coordinator: Seconds = 300
 
 
+class BadRecordsSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What to do with records that cannot be read or on which the user's code raises."""
+
+    #: fail: the run fails at the first. quarantine: it is set aside, and the run goes on up to a limit.
+    policy: Literal["fail", "quarantine"] = "fail"
+    #: Bad records a run may have, and which share of all records they may be.
+    max: Annotated[int, Meta(ge=0)] = 100
+    max_fraction: Annotated[float, Meta(ge=0, le=1)] = 0.001
+
+
 class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One job's whole configuration, validated. Sizes are in bytes."""
 
@@ -90,6 +100,7 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     partitions: Annotated[int, Meta(ge=1, le=4096)] | None = None
     reduce_size: Bytes = 128 * MIB
     max_attempts: Annotated[int, Meta(ge=1, le=20)] = 4
+    bad_records: BadRecordsSpec = field(default_factory=BadRecordsSpec)
     #: Bytes of records a map or reduce task holds before it spills; None: 60 % of the function's memory.
     memory_budget: Bytes | None = None
     memory: MemorySpec = field(default_factory=MemorySpec)

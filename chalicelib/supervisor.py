@@ -12,7 +12,7 @@ from typing import Any
 
 from . import attempts, finish, shuffle
 from .completion import Decision, Progress, decide, scan
-from .errors import NotFound, SluiceError, UserError
+from .errors import NotFound, UserError
 from .events import created, event_for
 from .keys import PLAN_DONE, Phase, RunKeys, parse_run_key
 from .lease import TTL, Held, acquire
@@ -22,8 +22,9 @@ from .ports import Runtime
 
 #: Seconds between two looks at the store: short while things move, longer while they do not.
 _SHORTEST, _LONGEST, _GROWTH = 0.1, 5.0, 1.5
-#: Seconds before its own timeout at which a supervisor hands over.
-_HAND_OVER = 20.0
+#: Seconds before its own timeout at which a supervisor hands over, and the share of a short time that
+#: this may take: handing over at once, again and again, would be a busy loop.
+_HAND_OVER, _HAND_OVER_SHARE = 20.0, 0.7
 #: Seconds beyond a function's timeout after which its silence means it is gone.
 _GRACE = 60.0
 #: Hand-overs before a run is taken for endless; at the default timeout this is three days.
@@ -82,6 +83,7 @@ class Supervision:
         self._keys = keys
         self._held = held
         self._renewed = runtime.clock.now()
+        self._hand_over_at = min(_HAND_OVER, runtime.remaining() * _HAND_OVER_SHARE)
         self._progress: Progress | None = None
         #: How many tasks of the phase were done when last that number grew, and when that was.
         self._seen, self._moved = 0, self._renewed
@@ -111,8 +113,8 @@ class Supervision:
                 self._held.end()
                 return
             pause = _SHORTEST if self._count() != before else min(pause * _GROWTH, _LONGEST)
-            if self._runtime.remaining() < _HAND_OVER + pause:
-                self._hand_over()
+            if self._runtime.remaining() < self._hand_over_at + pause:
+                self._hand_over(plan)
                 return
             if not self._renew():
                 return
@@ -206,8 +208,8 @@ class Supervision:
         """Scan the markers of the phase, act on failed and lost tasks; True when all are done."""
         scan(self._store, self._keys, progress)
         now = self._runtime.clock.now()
-        if len(progress.done) > self._seen:
-            self._seen, self._moved = len(progress.done), now
+        if progress.signs > self._seen:
+            self._seen, self._moved = progress.signs, now
         if progress.complete:
             return True
         self._read_failures(progress)
@@ -268,13 +270,16 @@ class Supervision:
         self._renewed = now
         return self._held.renew(now, self._watch())
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, plan: Plan) -> None:
         """Let a fresh invocation go on, before our own timeout stops us in mid-write."""
         hops = self._held.lease.hops + 1
         if hops > _MAX_HOPS:
-            raise SluiceError(
-                f"job {self._keys.job}, run {self._keys.run}: supervision was handed over {hops} times:"
+            reason = (
+                f"supervision was handed over {hops} times and the run has not ended:"
                 " raise timeout.supervisor, or start the run again"
             )
+            finish.conclude(self._runtime, self._keys, plan, Verdict(outcome="failed", reason=reason))
+            self._held.end()
+            return
         self._held.release(self._watch())
         self._runtime.invoker.invoke("supervisor", event_for(self._keys.plan_done, hops))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import wraps
 from typing import Any
 
 import msgspec
 
+from .codec import Unsupported, surrogate_text
+from .errors import DataTypeError
+
 Rows = Callable[[Sequence[Any], Sequence[Any]], bytes]
 
 _json = msgspec.json.Encoder(decimal_format="number").encode
+_JSON_TYPES = frozenset({str, bool, type(None)})
 _UNESCAPES = {"\\\\": "\\", "\\t": "\t", "\\n": "\n"}
 _ESCAPED = re.compile(r"\\[\\tn]")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n"})
@@ -55,7 +59,33 @@ def text_lines(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
     return b"".join([_raw(item) + b"\n" for item in items])
 
 
-FORMATS: dict[str, Rows] = {"tsv": tsv, "jsonl": jsonl, "csv": csv_rows, "text": text_lines}
+def _named(rows: Rows) -> Rows:
+    """The same, with an error that names the key of the pair that cannot be written."""
+
+    @wraps(rows)
+    def checked(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
+        try:
+            return rows(keys, values)
+        except (Unsupported, UnicodeEncodeError):
+            for key, value in zip(keys, values, strict=True):
+                try:
+                    rows([key], [value])
+                except Unsupported as error:
+                    raise DataTypeError(f"result of key {key!r}: {error}") from error
+                except UnicodeEncodeError as error:
+                    raise DataTypeError(f"result of key {key!r}: {surrogate_text(error)}") from error
+            raise
+
+    return checked
+
+
+#: By the name in `output.format`. Each raises DataTypeError for a pair that cannot be written.
+FORMATS: dict[str, Rows] = {
+    "tsv": _named(tsv),
+    "jsonl": _named(jsonl),
+    "csv": _named(csv_rows),
+    "text": _named(text_lines),
+}
 
 
 def unescape(text: str) -> str:
@@ -64,13 +94,11 @@ def unescape(text: str) -> str:
 
 
 def to_json(item: Any) -> bytes:
-    """JSON of anything that Sluice carries; bytes become text, NaN and infinities become null."""
-    if type(item) is float and not math.isfinite(item):
-        return b"null"
-    try:
-        return _json(item) if type(item) in (str, int, float, bool) or item is None else _json(_plain(item))
-    except (OverflowError, TypeError):
-        return json.dumps(_plain(item), ensure_ascii=False, separators=(",", ":")).encode()
+    """JSON of anything that Sluice carries; bytes become text, NaN and infinities become null.
+
+    Raises Unsupported for anything else: a set, for one, has another order in every process.
+    """
+    return _json(item if type(item) in _JSON_TYPES else _plain(item))
 
 
 def _column(items: Sequence[Any]) -> Sequence[Any]:
@@ -111,7 +139,14 @@ def _raw(item: Any) -> bytes:
 
 def _plain(item: Any) -> Any:
     """The same with what JSON has no word for put into words."""
-    if type(item) is bytes:
+    kind = type(item)
+    if kind in _JSON_TYPES:
+        return item
+    if kind is int:
+        return item if -(1 << 63) <= item < 1 << 64 else msgspec.Raw(b"%d" % item)
+    if kind in (float, Decimal):
+        return item if math.isfinite(item) else None
+    if kind is bytes:
         return item.decode(errors="backslashreplace")
     if isinstance(item, tuple | list):
         return [_plain(part) for part in item]
@@ -119,7 +154,9 @@ def _plain(item: Any) -> Any:
         return {
             key if type(key) is str else to_json(key).decode(): _plain(part) for key, part in item.items()
         }
-    return item
+    raise Unsupported(
+        f"{item!r} is a {kind.__module__}.{kind.__qualname__}, which cannot be written: convert it first"
+    )
 
 
 def _cells(item: Any) -> list[Any]:

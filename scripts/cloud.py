@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 import urllib.error
 import urllib.request
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".sluice"
 STATE = FOLDER / "cloud.json"
 SHELL = FOLDER / "cloud.sh"
+LOG = FOLDER / "ministack.log"
 #: What a shell needs to be pointed at the emulator.
 EXPORTED = (
     "AWS_ENDPOINT_URL",
@@ -61,7 +63,7 @@ def up() -> None:
     state = read_state()
     if state is None or not answers(state.endpoint):
         down(quiet=True)
-        started = emulator.start(FOLDER / "ministack.log")
+        started = emulator.start(LOG)
         state = State(started.endpoint, started.pid)
         STATE.write_text(json.dumps(state._asdict()) + "\n", "utf-8")
     variables = emulator.client_environment(state.endpoint, os.environ)
@@ -79,6 +81,7 @@ def down(*, quiet: bool = False) -> None:
     state = read_state()
     if state is not None:
         emulator.stop(state.pid)
+        shutil.rmtree(emulator.scratch_folder(LOG), ignore_errors=True)
     STATE.unlink(missing_ok=True)
     SHELL.unlink(missing_ok=True)
     if not quiet:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -38,10 +39,14 @@ class EmulatorError(Exception):
 
 @dataclass(frozen=True)
 class Emulator:
-    """A MiniStack that answers at `endpoint`; `pid` also names its process group."""
+    """A MiniStack that answers at `endpoint`; `pid` also names its process group.
+
+    Its functions' unpacked zips, some MB for each process, are in `scratch` until it ends.
+    """
 
     endpoint: str
     pid: int
+    scratch: Path
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False, compare=False)
 
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -56,6 +61,7 @@ class Emulator:
         elif process.poll() is None:
             _end(self.pid, lambda: process.poll() is None)
             process.wait()
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 def client_environment(endpoint: str, base: Mapping[str, str]) -> dict[str, str]:
@@ -85,15 +91,23 @@ def _installed() -> Path:
     return found
 
 
+def scratch_folder(log: Path) -> Path:
+    """Where the MiniStack that writes this log keeps its temporary files: it leaves them behind."""
+    return log.with_suffix(".tmp")
+
+
 def start(log: Path) -> Emulator:
     """Start MiniStack and wait until it answers. It outlives this process: see `stop` and `running`."""
+    scratch = scratch_folder(log).absolute()
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
     for _ in range(PORTS):
         port = _free_port()
         endpoint = f"http://{HOST}:{port}"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [_installed()],
-                env=_server_environment(endpoint, port),
+                env=_server_environment(endpoint, port) | {"TMPDIR": str(scratch)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -101,9 +115,9 @@ def start(log: Path) -> Emulator:
             )
         try:
             if _answers(endpoint, process):
-                return Emulator(endpoint, process.pid, process)
+                return Emulator(endpoint, process.pid, scratch, process)
         except BaseException:
-            Emulator(endpoint, process.pid, process).stop()
+            Emulator(endpoint, process.pid, scratch, process).stop()
             raise
         process.wait()
     raise EmulatorError(f"{program()} ended with status {process.returncode} at once; it said:\n{_tail(log)}")

@@ -44,6 +44,7 @@ output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv
 #partitions: null               # fixed slots of the key space, 1 to 4096; null: from the input's size
 #reduce_size: 128MiB            # about how much one reduce task reads
 #max_attempts: 4                # tries at a task before the run fails
+#bad_records: {{policy: fail, max: 100, max_fraction: 0.001}}   # quarantine: set bad records aside, up to a limit
 #memory_budget: null            # records a task holds before it spills to disk; null: 60 % of its memory
 #memory: {{mapper: 2048, reducer: 2048, supervisor: 256, coordinator: 512}}     # MB; CPU grows with it
 #timeout: {{mapper: 15m, reducer: 15m, supervisor: 5m, coordinator: 5m}}

@@ -49,7 +49,8 @@ class Simulation:
 
     `kill_function` names the n-th invocation of a function, which is stopped at its first call;
     `retries` is how often Lambda delivers a killed invocation again; `slow` has the seconds that pass
-    before an invocation of a function begins; `lifetime` is every function's timeout.
+    before an invocation of a function begins; `lifetime` is every function's timeout,
+    `supervisor_lifetime` the supervisor's if that is another.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Simulation:
         kill_function: tuple[str, int] | None = None,
         retries: int = 2,
         lifetime: float = 300.0,
+        supervisor_lifetime: float | None = None,
         slow: dict[str, float] | None = None,
     ) -> None:
         self.memory = MemoryStore(now=self.now, on_created=self._created)
@@ -81,6 +83,7 @@ class Simulation:
         self._before = before
         self._retries = retries
         self._lifetime = lifetime
+        self._supervisor_lifetime = supervisor_lifetime or lifetime
         self._kill_function = kill_function
         self._slow = slow or {}
         #: All that was ever delivered: (function, payload).
@@ -118,6 +121,10 @@ class Simulation:
         """Do something just before the n-th call."""
         self.when(lambda: self.calls == number, action)
 
+    def kill_now(self) -> None:
+        """From a hook: stop the invocation that is making this call."""
+        self._doomed = True
+
     def objects(self) -> dict[str, bytes]:
         """Everything there is, by `bucket/key`."""
         found = {}
@@ -126,7 +133,7 @@ class Simulation:
                 found[f"{bucket}/{info.key}"] = self.memory.get(Loc(bucket, info.key))
         return found
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         return list(self.objects())
 
     def deliver(self, function: str, payload: dict[str, Any]) -> None:
@@ -150,7 +157,10 @@ class Simulation:
 
     def output(self) -> dict[str, bytes]:
         """All objects of the output place, without the run's id."""
-        return {info.key.partition("/")[2]: self.memory.get(Loc("out", info.key)) for info in self.memory.list(OUT)}
+        return {
+            info.key.partition("/")[2]: self.memory.get(Loc("out", info.key))
+            for info in self.memory.list(OUT)
+        }
 
     def text(self) -> bytes:
         """The parts, in order, as one."""
@@ -191,7 +201,7 @@ class Simulation:
         self._doomed = (function, self.invocations[function]) == self._kill_function
         try:
             self._handle(function, payload)
-        except (Killed, Exception) as error:  # what a handler raises, Lambda tries again as well
+        except (Killed, Exception) as error:  # noqa: BLE001 - Lambda retries whatever a handler raises
             if isinstance(error, Killed):
                 self.killed.append(function)
             else:
@@ -200,13 +210,14 @@ class Simulation:
                 self._later.append((self.time + 60 * (tried + 1), (function, payload, tried + 1)))
 
     def _handle(self, function: str, payload: dict[str, Any]) -> None:
-        deadline = self.time + self._lifetime
         runtime = Runtime(
             store=_Watched(self),
             invoker=_Invoker(self),
             clock=self,
             new_token=self._token,
-            remaining=lambda: deadline - self.time,
+            remaining=self._remaining(
+                self._supervisor_lifetime if function == "supervisor" else self._lifetime
+            ),
             load_job=lambda _: self._job,
             scratch=self._scratch,
         )
@@ -214,6 +225,11 @@ class Simulation:
             coordinator.handle(runtime, payload, "job", self.spec)
         else:
             HANDLERS[function](runtime, payload)
+
+    def _remaining(self, lifetime: float) -> Callable[[], float]:
+        """How long the invocation that begins now may go on."""
+        deadline = self.time + lifetime
+        return lambda: deadline - self.time
 
     def _token(self) -> str:
         self._tokens += 1

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 def examples(count: int) -> settings:
     """Settings for `count` examples: no deadline (the machine may be busy), nothing kept on disk."""
     return settings(
-        max_examples=count, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=count,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
 
 
@@ -35,14 +38,19 @@ values: st.SearchStrategy[Any] = st.recursive(
 _real = st.floats(allow_nan=False)
 #: Lists of keys of one shape, with many ties.
 key_lists: st.SearchStrategy[list[Any]] = st.one_of(
-    st.lists(st.integers(0, 5)),
-    st.lists(st.text("abä", max_size=2)),
-    st.lists(st.binary(max_size=1)),
-    st.lists(st.booleans()),
-    st.lists(_real),
-    st.lists(st.none()),
-    st.lists(st.tuples(st.text("ab", max_size=1), st.integers(-1, 1))),
-    st.lists(st.tuples(st.none(), st.integers(0, 2))),
+    [
+        st.lists(item, max_size=20)
+        for item in (
+            st.integers(0, 5),
+            st.text("abä", max_size=2),
+            st.binary(max_size=1),
+            st.booleans(),
+            _real,
+            st.none(),
+            st.tuples(st.text("ab", max_size=1), st.integers(-1, 1)),
+            st.tuples(st.none(), st.integers(0, 2)),
+        )
+    ]
 )
 
 

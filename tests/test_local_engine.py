@@ -88,7 +88,11 @@ def words(texts: list[str]) -> list[str]:
 
 
 def lines(texts: list[str]) -> list[str]:
-    return [line for text in texts for line in text.replace("\r\n", "\n").split("\n")[: None if text[-1] != "\n" else -1]]
+    return [
+        line
+        for text in texts
+        for line in text.replace("\r\n", "\n").split("\n")[: None if text[-1] != "\n" else -1]
+    ]
 
 
 def by_initial(items: list[str]) -> dict[str, list[str]]:
@@ -111,7 +115,7 @@ ORACLES: dict[str, Callable[[list[str]], Rows]] = {
     "renamed": lambda texts: list(Counter(map(str.lower, words(texts))).items()),
     "pairs": lambda texts: [(line[:1], line) for line in lines(texts)],
     "in_order": lambda texts: [
-        (initial, (group + [None])[:2]) for initial, group in by_initial(lines(texts)).items()
+        (initial, [*group, None][:2]) for initial, group in by_initial(lines(texts)).items()
     ],
     "blind": lambda texts: [(word, "met") for word in set(words(texts))],
     "chunks": lambda texts: list(Counter(words(texts)).items()),
@@ -119,9 +123,13 @@ ORACLES: dict[str, Callable[[list[str]], Rows]] = {
     "edges": lambda texts: [("init", "first"), ("(begun)", 0), ("lines", len(lines(texts))), ("groups", 2)],
     "tuple_keys": lambda texts: [((len(word), word), count) for word, count in Counter(words(texts)).items()],
     "bytes_keys": lambda texts: list(Counter(words(texts)).items()),
-    "int_keys": lambda texts: list(Counter(len(word.encode().decode()) ** 40 for word in words(texts)).items()),
+    "int_keys": lambda texts: list(
+        Counter(len(word.encode().decode()) ** 40 for word in words(texts)).items()
+    ),
     "none_keys": lambda texts: [(None, sum(map(len, lines(texts))))],
-    "whole_files": lambda texts: [(f"{name}.txt", len(text.split())) for name, text in zip("ab", texts, strict=True)],
+    "whole_files": lambda texts: [
+        (f"{name}.txt", len(text.split())) for name, text in zip("ab", texts, strict=True)
+    ],
     "params": lambda texts: [(initial, len(group)) for initial, group in by_initial(words(texts)).items()],
 }
 
@@ -136,7 +144,9 @@ def row(key: Any, value: Any) -> str:
 
 
 @pytest.mark.parametrize("job", ORACLES)
-def test_each_job_keeps_its_promise_on_both_engines(job: str, texts: Path, local: Local, tmp_path: Path) -> None:
+def test_each_job_keeps_its_promise_on_both_engines(
+    job: str, texts: Path, local: Local, tmp_path: Path
+) -> None:
     # What init and final yield comes once a task: one task, one partition.
     figures = {"partitions": 1} if job == "edges" else {"split_size": 30, "partitions": 4}
     sets = [f"{key}={value}" for key, value in figures.items()]
@@ -160,7 +170,9 @@ def simulated(job: str, scratch: Path, figures: dict[str, Any]) -> bytes:
     places = spec()
     job_spec = replace(
         loaded.spec,
-        input=InputSpec(url=places.input.url, format=loaded.spec.input.format, encoding=loaded.spec.input.encoding),
+        input=InputSpec(
+            url=places.input.url, format=loaded.spec.input.format, encoding=loaded.spec.input.encoding
+        ),
         work=places.work,
         output=places.output,
         trigger="marker",
@@ -175,7 +187,9 @@ def simulated(job: str, scratch: Path, figures: dict[str, Any]) -> bytes:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-@pytest.mark.parametrize("figures", [["split_size=7", "reduce_size=1"], ["memory_budget=1"], ["max_attempts=1"]])
+@pytest.mark.parametrize(
+    "figures", [["split_size=7", "reduce_size=1"], ["memory_budget=1"], ["max_attempts=1"]]
+)
 def test_the_bytes_do_not_depend_on_workers_and_sizes(
     workers: int, figures: list[str], texts: Path, local: Local, tmp_path: Path
 ) -> None:
@@ -234,7 +248,9 @@ def test_a_worker_that_is_killed_once_is_survived(texts: Path, local: Local, tmp
     )
 
 
-def test_a_worker_that_always_dies_fails_the_run_and_says_so(texts: Path, local: Local, tmp_path: Path) -> None:
+def test_a_worker_that_always_dies_fails_the_run_and_says_so(
+    texts: Path, local: Local, tmp_path: Path
+) -> None:
     (tmp_path / "marks").mkdir()
     (texts / "c.txt").write_text("DIE\n")
     sets = [f"params.marks={tmp_path / 'marks'}", "params.times=99", "max_attempts=2"]
@@ -252,7 +268,9 @@ def test_an_input_overwritten_during_the_run_fails_it(tmp_path: Path, local: Loc
     loaded = load_job(JOBS / "sums.yml", root=ROOT, environ={}, require_cloud=False)
     inputs = find_inputs([str(path)])
     path.write_text("another one\n")
-    with pytest.raises(RunFailed, match=r"input\.txt: was overwritten or deleted while the run was reading it"):
+    with pytest.raises(
+        RunFailed, match=r"input\.txt: was overwritten or deleted while the run was reading it"
+    ):
         run_local(
             LocalRun(
                 name="sums", spec=loaded.spec, run="r", inputs=inputs, source="test", output=local.output,
@@ -313,8 +331,10 @@ BAD_JOBS = {
 def test_what_is_not_carried_is_named(mistake: str, reducer: str, local: Local, tmp_path: Path) -> None:
     code, message = BAD_JOBS[mistake]
     if mistake.endswith("value") and reducer == "Sum()":
-        message = r"unsupported operand|is not a type"
-    failed = fails_with(local, tmp_path, f"    def mapper(self, _, line):\n        {code}\n    reducer = {reducer}\n")
+        message = rf"key 'one' \(str\), value .* \({mistake.split()[0]}\)"
+    failed = fails_with(
+        local, tmp_path, f"    def mapper(self, _, line):\n        {code}\n    reducer = {reducer}\n"
+    )
     assert failed == _Matching(message)
     assert "Traceback" not in failed or "value" in mistake
 
@@ -407,9 +427,15 @@ def test_the_command_runs_a_job_and_refuses_to_write_over_its_results(texts: Pat
         (["{jobs}/sums.yml", "{texts}", "{texts}/a.txt", "--output", "{out}"], "a.txt: named twice"),
         (["{jobs}/sums.yml", "{texts}", "--output", "{texts}/out"], "lies in the input folder"),
         (["{jobs}/sums.yml", "{texts}/a.txt", "--output", "{texts}/b.txt"], "this is a file"),
-        (["{jobs}/sums.yml", "{texts}", "--output", "{out}", "--set", "job=nowhere:X"], "nowhere.py: no such file"),
+        (
+            ["{jobs}/sums.yml", "{texts}", "--output", "{out}", "--set", "job=nowhere:X"],
+            "nowhere.py: no such file",
+        ),
         (["{jobs}/sums.yml", "{texts}", "--output", "{out}", "--set", "job=sums:Sumz"], "no class Sumz"),
-        (["{jobs}/sums.yml", "{texts}", "--output", "{out}", "--set", "splitsize=1"], "did you mean 'split_size'"),
+        (
+            ["{jobs}/sums.yml", "{texts}", "--output", "{out}", "--set", "splitsize=1"],
+            "did you mean 'split_size'",
+        ),
         (["{jobs}/sums.yml", "{texts}", "--output", "{out}", "--set", "partitions=0"], "partitions"),
     ],
     ids=lambda item: item if isinstance(item, str) else "",
@@ -473,6 +499,10 @@ def test_ctrl_c_leaves_no_process_and_no_result(texts: Path, tmp_path: Path) -> 
 
 def test_find_inputs_says_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for name, message in [("none", "no such file"), ("*.none", "matches nothing"), ("empty", "a folder without files")]:
+    for name, message in [
+        ("none", "no such file"),
+        ("*.none", "matches nothing"),
+        ("empty", "a folder without files"),
+    ]:
         with pytest.raises(UserError, match=message):
             find_inputs([str(tmp_path / name)])

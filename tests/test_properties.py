@@ -153,7 +153,9 @@ def test_every_line_is_mapped_exactly_once(
     found = run(Lines, bodies, split_size=split_size, partitions=count, reduce_size=reduce_size)
     rows = [row.split("\t") for row in found.decode().split("\n")[:-1]]
     expected = Counter(all_lines(bodies))
-    assert {key: int(value) for key, value in rows} == {escaped(line): count for line, count in expected.items()}
+    assert {key: int(value) for key, value in rows} == {
+        escaped(line): count for line, count in expected.items()
+    }
     assert len(rows) == len(expected)
     if count == 1:
         assert [key for key, _ in rows] == list(map(escaped, sorted(expected)))
@@ -249,9 +251,7 @@ class FloodInOrder(Flood):
 @pytest.mark.parametrize("job", [Flood, FloodInOrder])
 def test_keys_that_span_blocks_and_spills(run: Run, job: type[Job], budget: int | None) -> None:
     bodies = ["a\nb\na\n", "c\na\nb\na\n"]
-    pairs = [
-        (f"{line}{number % 7}", number) for line in all_lines(bodies) for number in range(3000)
-    ]
+    pairs = [(f"{line}{number % 7}", number) for line in all_lines(bodies) for number in range(3000)]
     expected: list[tuple[str, Any]] = sorted(pairs, key=lambda pair: pair[0])
     if job is FloodInOrder:
         grouped: defaultdict[str, list[int]] = defaultdict(list)
@@ -286,8 +286,12 @@ BODY = "".join(f"häß {number % 7}\r\nline {number * 977 % 1009}\n" for number 
 
 @pytest.mark.parametrize("twice", [False, True], ids=["one member", "two members"])
 @pytest.mark.parametrize("extension", COMPRESSIONS)
-@pytest.mark.parametrize("body", [BODY, BODY + b"no newline", b"", b"\n"], ids=["text", "no end", "empty", "newline"])
-def test_compressed_input_equals_plain(run: Run, tmp_path: Path, extension: str, twice: bool, body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body", [BODY, BODY + b"no newline", b"", b"\n"], ids=["text", "no end", "empty", "newline"]
+)
+def test_compressed_input_equals_plain(
+    run: Run, tmp_path: Path, extension: str, twice: bool, body: bytes
+) -> None:
     compress = in_two(COMPRESSIONS[extension]) if twice else COMPRESSIONS[extension]
     simulation = Simulation(Lines, spec(split_size=50), tmp_path)
     simulation.drop(f"a.txt{extension}", compress(body))

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -28,6 +28,7 @@ from tests.simulation import Simulation, spec
 from tests.strategies import examples
 
 SCRATCH = Path(gettempdir())
+START = 1_700_000_000.0
 TEXT = b"the quick brown fox\njumps over the lazy dog\nthe end h\xc3\xa4\xc3\x9f\r\nfox\n"
 
 
@@ -85,8 +86,10 @@ def check(simulation: Simulation) -> None:
     assert manifest["records"] == len(counted)
     assert manifest["mapped"]["records_in"] == 4
     assert [part["key"].rpartition("/")[2] for part in manifest["parts"]] == sorted(parts(simulation))
-    assert [part["bytes"] for part in manifest["parts"]] == [len(body) for _, body in sorted(parts(simulation).items())]
-    odd = [key for key in simulation.keys() if not DOCUMENTED.fullmatch(key)]
+    assert [part["bytes"] for part in manifest["parts"]] == [
+        len(body) for _, body in sorted(parts(simulation).items())
+    ]
+    odd = [key for key in simulation.names() if not DOCUMENTED.fullmatch(key)]
     assert odd == []
 
 
@@ -101,7 +104,7 @@ def test_the_fault_free_run_is_right() -> None:
 
 
 def test_a_fault_free_run_leaves_one_run_file_a_task() -> None:
-    files = [key for key in fault_free().keys() if key.endswith(".run")]
+    files = [key for key in fault_free().names() if key.endswith(".run")]
     assert len(files) == 4
     assert len({key.rpartition("/")[2].split(".")[0] for key in files}) == 4
 
@@ -116,6 +119,7 @@ def test_a_kill_at_any_call_changes_nothing(before: bool) -> None:
         simulation = simulate(kill_at=[number], before=before)
         assert len(simulation.killed) == 1, f"call {number}"
         check(simulation)
+        assert simulation.time < START + 300, f"call {number}: Lambda's retry is soon, silence is long"
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
@@ -180,7 +184,7 @@ def test_ten_objects_dropped_at_once_are_ten_runs_without_cross_talk() -> None:
     simulation.run()
     runs: dict[str, dict[str, bytes]] = {}
     for key, body in simulation.objects().items():
-        place, run, name = (key.split("/") + ["", ""])[:3]
+        place, run, name = [*key.split("/"), "", ""][:3]
         if place == "out":
             runs.setdefault(run, {})[name] = body
     found = {}
@@ -206,7 +210,7 @@ def test_two_supervisors_at_once_change_nothing() -> None:
         simulation = Simulation(WordCount, small(), SCRATCH)
 
         def rob(simulation: Simulation = simulation) -> None:
-            for key in simulation.keys():
+            for key in simulation.names():
                 if key.endswith("/reduce/lease"):
                     bucket, _, lease = key.partition("/")
                     gone = Lease(token="gone", trigger="gone", expires=0.0)
@@ -223,17 +227,47 @@ def test_two_supervisors_at_once_change_nothing() -> None:
 @pytest.mark.parametrize("lifetime", [21.0, 25.0, 40.0])
 @pytest.mark.parametrize("seed", [None, 1, 2])
 def test_short_lives_mean_hand_overs(lifetime: float, seed: int | None) -> None:
-    simulation = simulate(lifetime=lifetime, seed=seed, slow={"mapper": 30.0})
+    simulation = simulate(supervisor_lifetime=lifetime, seed=seed, slow={"mapper": 30.0})
     check(simulation)
     assert simulation.hand_overs > 0
 
 
 def test_kills_during_hand_overs() -> None:
-    how: dict[str, Any] = {"lifetime": 26.0, "slow": {"mapper": 12.0}}
+    how: dict[str, Any] = {"supervisor_lifetime": 26.0, "slow": {"mapper": 12.0}}
     calm = simulate(**how)
     assert calm.hand_overs > 1
     for number in range(1, calm.calls + 1):
         check(simulate(kill_at=[number], before=number % 2 == 0, **how))
+
+
+def test_a_new_supervisor_does_not_start_the_reducers_again() -> None:
+    simulation = simulate(supervisor_lifetime=26.0, slow={"reducer": 20.0})
+    check(simulation)
+    assert simulation.hand_overs > 1
+    assert simulation.invocations["reducer"] == 3
+
+
+def test_the_last_reducer_ends_the_run_if_nobody_supervises() -> None:
+    simulation = Simulation(WordCount, small(), SCRATCH, retries=0)
+    simulation.when(
+        lambda: any(name.endswith("/reduce/started") for name in simulation.names()), simulation.kill_now
+    )
+    simulation.drop("a.txt", TEXT)
+    simulation.run()
+    assert simulation.killed == ["supervisor"]
+    check(simulation)
+
+
+def test_a_repeated_attempt_of_a_task_that_is_done_does_not_work() -> None:
+    simulation = Simulation(WordCount, small(), SCRATCH)
+    simulation.drop("a.txt", TEXT)
+    simulation.run()
+    for function in ("mapper", "reducer"):
+        payload = next(payload for name, payload in simulation.delivered if name == function)
+        before = simulation.calls
+        simulation.deliver(function, {**payload, "hi": payload["lo"] + 1, "attempt": 1})
+        simulation.run()
+        assert simulation.calls == before + 1, "it asks for the marker and no more"
 
 
 QUICK = TimeoutSpec(mapper=100, reducer=100, supervisor=300)
@@ -290,7 +324,7 @@ def test_a_failing_mapper_is_tried_exactly_max_attempts_times(attempts: int, see
     assert 'raise ValueError(f"boom {line[:5]}")' in failed
     assert "ValueError: boom jumps" in failed
     assert "chalicelib" not in failed, "the traceback is of the user's code"
-    assert len([key for key in simulation.keys() if key.endswith(".failed")]) == attempts
+    assert len([key for key in simulation.names() if key.endswith(".failed")]) == attempts
 
 
 def test_the_first_error_of_each_task_is_told() -> None:
@@ -317,7 +351,7 @@ def test_a_failing_run_ends_failed_wherever_it_is_killed(before: bool) -> None:
 class FlakyReducer(Job):
     """Tells the phases' failures apart: the mapper fails once, the reducer always."""
 
-    tries: Counter[str] = Counter()
+    tries: ClassVar[Counter[str]] = Counter()
 
     def mapper(self, _: Any, line: str) -> Iterator[Any]:
         FlakyReducer.tries["map"] += 1
@@ -340,7 +374,7 @@ def test_a_failing_reducer_is_not_blamed_on_an_earlier_mapper() -> None:
 
 
 class FailsAtFirst(WordCount):
-    tries: Counter[str] = Counter()
+    tries: ClassVar[Counter[str]] = Counter()
 
     def mapper(self, key: Any, line: str) -> Iterator[Any]:
         FailsAtFirst.tries[line] += 1
@@ -354,7 +388,7 @@ def test_tasks_that_fail_at_first_are_tried_again_at_once(seed: int | None) -> N
     FailsAtFirst.tries.clear()
     simulation = simulate(FailsAtFirst, small(max_attempts=12), seed=seed)
     check(simulation)
-    assert simulation.time < 1_700_000_000.0 + 60, "no waiting for what is known to have failed"
+    assert simulation.time < START + 60, "no waiting for what is known to have failed"
 
 
 class Coin(WordCount):
@@ -396,7 +430,7 @@ def test_verdict_races_are_seen_on_both_sides() -> None:
 
 
 class ReducerCoin(WordCount):
-    seen: Counter[str] = Counter()
+    seen: ClassVar[Counter[str]] = Counter()
 
     def reducer(self, key: str, values: Iterator[int]) -> Iterator[Any]:
         ReducerCoin.seen[key] += 1
@@ -428,11 +462,16 @@ def test_an_input_overwritten_after_planning_fails_the_run() -> None:
     simulation = Simulation(WordCount, small(), SCRATCH)
     simulation.drop("a.txt", TEXT)
     # Just before the first mapper reads its split.
-    simulation.when(lambda: simulation.invocations["mapper"] == 1, lambda: simulation.add("a.txt", TEXT.upper()))
+    simulation.when(
+        lambda: simulation.invocations["mapper"] == 1, lambda: simulation.add("a.txt", TEXT.upper())
+    )
     simulation.run()
     output = simulation.output()
     assert sorted(output) == ["_FAILED", "_manifest.json"]
-    assert "s3://in/data/a.txt: was overwritten or deleted while the run was reading it" in output["_FAILED"].decode()
+    assert (
+        "s3://in/data/a.txt: was overwritten or deleted while the run was reading it"
+        in output["_FAILED"].decode()
+    )
 
 
 def test_an_input_deleted_before_the_run_says_so() -> None:

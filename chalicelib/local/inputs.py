@@ -25,7 +25,9 @@ def find_inputs(names: Sequence[str], suffix: str = "") -> list[ObjectInfo]:
         for path in _expand(name, suffix):
             key = os.path.abspath(path).lstrip("/")
             if key in seen:
-                raise UserError(f"{path}: named twice (by {seen[key]!r} and {name!r}): each file is read once")
+                raise UserError(
+                    f"{path}: named twice (by {seen[key]!r} and {name!r}): each file is read once"
+                )
             seen[key] = name
             found.append(store.head(Loc("/", key)))
     return found

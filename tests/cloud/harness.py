@@ -105,7 +105,9 @@ class Cloud:
         """(etag, time of the last change) of each object by key."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         return {
-            row["Key"]: (row["ETag"], row["LastModified"]) for page in pages for row in page.get("Contents", [])
+            row["Key"]: (row["ETag"], row["LastModified"])
+            for page in pages
+            for row in page.get("Contents", [])
         }
 
     def buckets(self) -> set[str]:
@@ -115,7 +117,11 @@ class Cloud:
 
     def runs(self, job: str) -> dict[str, str]:
         """The source of each run that has a plan, by its id."""
-        plans = [key for key in self.listing(WORK, f"runs/{job}/") if key.count("/") == 3 and key.endswith("plan.json")]
+        plans = [
+            key
+            for key in self.listing(WORK, f"runs/{job}/")
+            if key.count("/") == 3 and key.endswith("plan.json")
+        ]
         return {key.split("/")[2]: self.plan(job, key.split("/")[2])["source"] for key in plans}
 
     def plan(self, job: str, run: str) -> dict[str, Any]:
@@ -189,7 +195,9 @@ class Cloud:
 
     def log(self, job: str, function: str) -> list[str]:
         try:
-            events = self.logs.filter_log_events(logGroupName=f"/aws/lambda/sluice-{job}-{function}")["events"]
+            events = self.logs.filter_log_events(logGroupName=f"/aws/lambda/sluice-{job}-{function}")[
+                "events"
+            ]
         except ClientError as error:
             return [str(error)]
         return [event["message"].rstrip() for event in sorted(events, key=lambda event: event["timestamp"])]
@@ -198,7 +206,9 @@ class Cloud:
 
     def invoke(self, job: str, function: str, payload: Any) -> None:
         """Call a function and wait for it; what it raises is an error here."""
-        answer = self.functions.invoke(FunctionName=f"sluice-{job}-{function}", Payload=json.dumps(payload).encode())
+        answer = self.functions.invoke(
+            FunctionName=f"sluice-{job}-{function}", Payload=json.dumps(payload).encode()
+        )
         said = answer["Payload"].read().decode()
         assert "FunctionError" not in answer, said
 
@@ -295,14 +305,19 @@ class Cloud:
     def _events(self, bucket: str, ours: str) -> list[Any]:
         found = self.s3.get_bucket_notification_configuration(Bucket=bucket)
         rules = found.get("LambdaFunctionConfigurations", [])
-        kept = [{k: v for k, v in rule.items() if k != "Id"} for rule in rules if ours in rule["LambdaFunctionArn"]]
+        kept = [
+            {k: v for k, v in rule.items() if k != "Id"}
+            for rule in rules
+            if ours in rule["LambdaFunctionArn"]
+        ]
         return sorted(kept, key=lambda rule: rule["LambdaFunctionArn"])
 
     def _lifecycle(self, bucket: str, ours: str) -> list[Any]:
         try:
             rules = self.s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
         except ClientError as error:
-            assert error.response["Error"]["Code"] == "NoSuchLifecycleConfiguration"
+            if error.response["Error"]["Code"] != "NoSuchLifecycleConfiguration":
+                raise
             return []
         return [rule for rule in rules if rule["ID"].startswith(ours)]
 

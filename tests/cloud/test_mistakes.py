@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.harness import FUNCTIONS, IN, OUT, WORK, Cloud
+from tests.cloud.harness import IN, Cloud
 
 pytestmark = pytest.mark.cloud
 
@@ -68,7 +68,7 @@ def test_results_under_the_watched_prefix(cloud: Cloud, write: Callable[..., Pat
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("source", ["small/part/", "sm", ""])
+@pytest.mark.parametrize("source", ["small/part/", "small/", ""])
 def test_two_jobs_with_overlapping_input(cloud: Cloud, write: Callable[..., Path], source: str) -> None:
     write(source=f"s3://{IN}/{source}")
 
@@ -157,9 +157,3 @@ def test_a_plain_chalice_deploy_of_a_stage_that_nobody_wrote(
     assert done.returncode != 0
     assert "scripts/deploy.py NAME" in done.stdout + done.stderr
     assert everything(cloud) == before
-
-
-def test_mistakes_leave_no_functions(cloud: Cloud) -> None:
-    names = {row["FunctionName"] for row in cloud.functions.list_functions(MaxItems=1000)["Functions"]}
-    assert not names & {f"sluice-{JOB}-{function}" for function in FUNCTIONS}
-    assert cloud.buckets() >= {IN, WORK, OUT}

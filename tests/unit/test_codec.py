@@ -13,7 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.codec import NONES, PLAIN, TAGGED, TUPLES, Unsupported, decode_column, encode_column, type_names
+from chalicelib.codec import (
+    NONES,
+    PLAIN,
+    TAGGED,
+    TUPLES,
+    Unsupported,
+    decode_column,
+    encode_column,
+    type_names,
+)
 from chalicelib.errors import CorruptData, DataTypeError
 from tests.strategies import examples, same, scalars, values
 
@@ -99,13 +108,20 @@ def test_another_type_is_refused_by_name_wherever_it_hides(bad: Any, wrapped: An
 
 @pytest.mark.parametrize("item", ["\ud800", ["\udfff"], ("a\ud800",), {"k": "\ud800"}, {"\ud800": 1}])
 def test_a_lone_surrogate_is_refused_with_a_way_out(item: Any) -> None:
-    with pytest.raises(Unsupported, match="surrogate.*errors: replace"):
+    with pytest.raises(Unsupported, match=r"surrogate.*errors: replace"):
         encode_column([item])
 
 
 @pytest.mark.parametrize(
     ("shape", "body"),
-    [(PLAIN, b"\xc1"), (PLAIN, b"\x01"), (TUPLES, b"\x91\x01"), (TAGGED, b"\x91\xc7\x01\x09x"), (9, b""), (PLAIN, b"")],
+    [
+        (PLAIN, b"\xc1"),
+        (PLAIN, b"\x01"),
+        (TUPLES, b"\x91\x01"),
+        (TAGGED, b"\x91\xc7\x01\x09x"),
+        (9, b""),
+        (PLAIN, b""),
+    ],
 )
 def test_bytes_that_are_no_column_are_corrupt(shape: int, body: bytes) -> None:
     with pytest.raises(CorruptData):

@@ -11,12 +11,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import Avg, Job, Max, Sum
-from chalicelib.collect import CHUNK, GroupCollector, PairCollector, StateCollector, check_pairs, map_collector
+from chalicelib import Avg, Count, Job, Max, Sum
+from chalicelib.collect import (
+    CHUNK,
+    GroupCollector,
+    PairCollector,
+    StateCollector,
+    check_pairs,
+    map_collector,
+)
 from chalicelib.errors import DataTypeError
-from chalicelib.job import bind
-from chalicelib.partition import partitions_of
+from chalicelib.job import Each, bind
+from chalicelib.partition import Hash
+from chalicelib.spill import FAN_IN, Spiller
 from tests.strategies import examples, key_lists
+
+
+def partitions_of(keys: list[Any], partitions: int) -> list[int]:
+    return list(Hash().partitions_of(keys, partitions))
+
+
+def pair_collector() -> PairCollector:
+    return PairCollector(Hash())
+
+
+def group_collector(combiner: Any = lambda key, values: ()) -> GroupCollector:
+    return GroupCollector(combiner, Hash())
+
+
+def sum_collector() -> StateCollector:
+    return StateCollector(Sum(), Hash())
 
 
 def drained(collector: Any, pairs: Any, partitions: int) -> list[tuple[int, list[Any], list[Any]]]:
@@ -30,7 +54,7 @@ def drained(collector: Any, pairs: Any, partitions: int) -> list[tuple[int, list
 @examples(100)
 def test_pairs_come_out_by_partition_sorted_stably(keys: list[Any], partitions: int) -> None:
     pairs = [(key, number) for number, key in enumerate(keys)]
-    found = drained(PairCollector(), pairs, partitions)
+    found = drained(pair_collector(), pairs, partitions)
     assert [partition for partition, _, _ in found] == sorted(set(partitions_of(keys, partitions)))
     for partition, own, values in found:
         mine = [pair for pair in pairs if partitions_of([pair[0]], partitions) == [partition]]
@@ -41,7 +65,7 @@ def test_pairs_come_out_by_partition_sorted_stably(keys: list[Any], partitions: 
 @given(key_lists, st.integers(1, 5))
 @examples(60)
 def test_states_are_one_a_key(keys: list[Any], partitions: int) -> None:
-    found = drained(StateCollector(Sum().absorb), [(key, 2) for key in keys], partitions)
+    found = drained(sum_collector(), [(key, 2) for key in keys], partitions)
     states = {key: state for _, own, values in found for key, state in zip(own, values, strict=True)}
     assert states == {key: 2 * count for key, count in Counter(keys).items()}
 
@@ -54,24 +78,24 @@ def test_a_combiner_is_called_once_a_key_and_may_rename() -> None:
         yield key.upper(), sum(values)
 
     pairs = [("a", 1), ("b", 2), ("a", 3), ("A", 9)]
-    ((partition, keys, values),) = drained(GroupCollector(combiner), pairs, 1)
+    ((partition, keys, values),) = drained(group_collector(combiner), pairs, 1)
     assert sorted(calls) == ["A", "a", "b"]
     assert (partition, keys, values) == (0, ["A", "A", "B"], [4, 9, 2])
 
 
 def test_a_combiner_may_drop_everything() -> None:
-    assert drained(GroupCollector(lambda key, values: None), [("a", 1)], 3) == []
+    assert drained(group_collector(lambda key, values: None), [("a", 1)], 3) == []
 
 
 def test_absorbing_is_bounded_so_that_memory_can_be_looked_at() -> None:
-    for collector in (PairCollector(), StateCollector(Sum().absorb), GroupCollector(lambda key, values: ())):
+    for collector in (pair_collector(), sum_collector(), group_collector()):
         source = iter([("k", 1)] * (3 * CHUNK))
         assert collector.absorb(source)
         assert len(list(source)) >= CHUNK
         assert not collector.absorb(iter([]))
 
 
-@pytest.mark.parametrize("make", [PairCollector, lambda: GroupCollector(lambda key, values: [(key, list(values))])])
+@pytest.mark.parametrize("make", [pair_collector, group_collector])
 def test_weight_grows_with_what_is_held_and_goes_with_it(make: Any) -> None:
     collector = make()
     assert collector.weight() == 0
@@ -82,7 +106,7 @@ def test_weight_grows_with_what_is_held_and_goes_with_it(make: Any) -> None:
 
 
 def test_weight_of_states_follows_the_number_of_keys() -> None:
-    collector = StateCollector(Sum().absorb)
+    collector = sum_collector()
     collector.absorb(iter([("same", 1)] * 10_000))
     small = collector.weight()
     collector.absorb(iter([(f"key{number}", 1) for number in range(10_000)]))
@@ -123,16 +147,18 @@ def test_the_collector_is_chosen_by_what_the_job_has() -> None:
     assert of(combiner=Max(), reducer=Sum()) == [(0, ["a", "b"], [5, 2])]
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcdefg"), st.integers(0, 99)), max_size=60), st.integers(1, 4), st.integers(1, 9))
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdefg"), st.integers(0, 99)), max_size=60),
+    st.integers(1, 4),
+    st.integers(1, 9),
+)
 @examples(60)
 def test_a_spiller_gives_what_one_sort_would_give(
     tmp_path_factory: pytest.TempPathFactory, pairs: list[Any], partitions: int, step: int
 ) -> None:
     """A budget of one byte: every few pairs are a spill of their own."""
-    from chalicelib.spill import Spiller
-
     scratch = tmp_path_factory.mktemp("spill")
-    spiller = Spiller(PairCollector(), partitions, 1, scratch)
+    spiller = Spiller(pair_collector(), partitions, 1, scratch)
     for start in range(0, len(pairs), step):
         spiller.add(iter(pairs[start : start + step]))
     found: defaultdict[int, list[Any]] = defaultdict(list)
@@ -148,23 +174,59 @@ def test_a_spiller_gives_what_one_sort_would_give(
 
 
 def test_more_spills_than_are_merged_at_once_keep_the_order_of_ties(tmp_path: Path) -> None:
-    from chalicelib.spill import FAN_IN, Spiller
-
-    spiller = Spiller(PairCollector(), 2, 1, tmp_path)
+    spiller = Spiller(pair_collector(), 2, 1, tmp_path)
     count = 2 * FAN_IN + 3
     for number in range(count):
         spiller.add(iter([("tie", number), (f"k{number:04d}", number)]))
-    found = [pair for _, blocks in spiller.blocks() for keys, values in blocks for pair in zip(keys, values, strict=True)]
+    found = [
+        pair
+        for _, blocks in spiller.blocks()
+        for keys, values in blocks
+        for pair in zip(keys, values, strict=True)
+    ]
     assert [value for key, value in found if key == "tie"] == list(range(count))
     assert sorted(value for key, value in found if key != "tie") == list(range(count))
     assert len(list(tmp_path.iterdir())) <= 3, "merged spills are deleted"
 
 
 def test_without_pressure_nothing_touches_the_disk(tmp_path: Path) -> None:
-    from chalicelib.spill import Spiller
-
-    spiller = Spiller(PairCollector(), 2, 1 << 30, tmp_path)
+    spiller = Spiller(pair_collector(), 2, 1 << 30, tmp_path)
     spiller.add(iter([("a", 1)]))
     assert [keys for _, blocks in spiller.blocks() for keys, _ in blocks] == [["a"]]
     assert not spiller.spilled
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [["a", "b", "a"], iter(["a", "b", "a"]), {"a": 5, "b": 7}, {"a", "b"}],
+    ids=lambda keys: type(keys).__name__,
+)
+@pytest.mark.parametrize(
+    ("aggregator", "value"),
+    [(Sum(), 1), (Sum(), 3), (Sum(), True), (Count(), "x"), (Max(), 4)],
+    ids=lambda item: type(item).__name__,
+)
+def test_keys_that_share_a_value_are_as_good_as_pairs(keys: Any, aggregator: Any, value: Any) -> None:
+    """A mapping's keys are its keys, not counts; a generator may be read but once."""
+    listed = list(keys)
+    keys = iter(listed) if isinstance(keys, Iterator) else keys
+    one, two = StateCollector(aggregator, Hash()), StateCollector(aggregator, Hash())
+    for collector in (one, two):
+        collector.absorb(iter([("a", 2)]))
+    one.absorb_each(Each(keys, value))
+    two.absorb(iter([(key, value) for key in listed]))
+    assert list(one.drain(1)) == list(two.drain(1))
+
+
+def test_blocks_that_were_checked_before_are_as_good_as_pairs() -> None:
+    for make in (
+        pair_collector,
+        sum_collector,
+        lambda: group_collector(lambda key, values: [(key, list(values))]),
+    ):
+        one, two = make(), make()
+        one.absorb_block(["a", "b", "b"], [1, 2, 3])
+        two.absorb(iter([("a", 1), ("b", 2), ("b", 3)]))
+        assert one.weight() == two.weight()
+        assert list(one.drain(2)) == list(two.drain(2))

@@ -34,7 +34,14 @@ def test_repeated_scans_see_every_marker_once(rounds: list[set[int]]) -> None:
 def test_what_is_no_marker_of_the_phase_is_passed_over() -> None:
     progress = Progress("map", 2)
     progress.note(
-        ["map/000000.0.ff.run", "map/000002.done", "map/000009.0.failed", "map/x.done", "map/readme", "map/000001.1.failed"]
+        [
+            "map/000000.0.ff.run",
+            "map/000002.done",
+            "map/000009.0.failed",
+            "map/x.done",
+            "map/readme",
+            "map/000001.1.failed",
+        ]
     )
     assert progress.done == set()
     assert progress.failed == {1: {1}}
@@ -69,7 +76,9 @@ def test_a_scan_starts_after_what_is_known() -> None:
     assert asked == ["", KEYS.done("map", 1).key, KEYS.done("map", 3).key]
 
 
-def choose(progress: Progress, started: dict[int, tuple[int, float]], now: float = 100.0, attempts: int = 3) -> Decision:
+def choose(
+    progress: Progress, started: dict[int, tuple[int, float]], now: float = 100.0, attempts: int = 3
+) -> Decision:
     return decide(progress, started, now, max_attempts=attempts, lost_after=50.0)
 
 

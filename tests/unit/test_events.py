@@ -22,7 +22,14 @@ def record(key: str = "data/a.txt", **extra: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("encoded", "key"),
-    [("a.txt", "a.txt"), ("a+b.txt", "a b.txt"), ("a%2Bb", "a+b"), ("100%25", "100%"), ("h%C3%A4%C3%9F/%E2%82%AC", "häß/€"), ("a%2541", "a%41")],
+    [
+        ("a.txt", "a.txt"),
+        ("a+b.txt", "a b.txt"),
+        ("a%2Bb", "a+b"),
+        ("100%25", "100%"),
+        ("h%C3%A4%C3%9F/%E2%82%AC", "häß/€"),
+        ("a%2541", "a%41"),
+    ],
 )
 def test_keys_arrive_encoded(encoded: str, key: str) -> None:
     (found,) = created({"Records": [record(encoded)]})
@@ -35,7 +42,9 @@ def test_our_own_events_read_back(key: str) -> None:
     assert (found.loc, found.hops) == (Loc("b", key), 3)
 
 
-@pytest.mark.parametrize("event", [{}, {"Records": []}, {"Records": None}, {"Event": "s3:TestEvent", "Bucket": "b"}])
+@pytest.mark.parametrize(
+    "event", [{}, {"Records": []}, {"Records": None}, {"Event": "s3:TestEvent", "Bucket": "b"}]
+)
 def test_no_records_no_objects(event: dict[str, Any]) -> None:
     assert list(created(event)) == []
 

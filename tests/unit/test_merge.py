@@ -58,7 +58,9 @@ def test_merge_is_the_stable_sort_of_the_concatenation(runs: list[list[list[Pair
 @examples(100)
 def test_groups_are_itertools_groups(runs: list[list[list[Pair]]]) -> None:
     merged = flat(merge([as_blocks(run) for run in runs]))
-    expected = [(key, [value for _, value in group]) for key, group in groupby(merged, key=lambda pair: pair[0])]
+    expected = [
+        (key, [value for _, value in group]) for key, group in groupby(merged, key=lambda pair: pair[0])
+    ]
     found = groups(merge([as_blocks(run) for run in runs]))
     assert [(key, list(values)) for key, values in found] == expected
 

@@ -62,7 +62,9 @@ def test_nan_is_no_key(keys: list[Any]) -> None:
         check_keys(keys)
 
 
-@pytest.mark.parametrize("keys", [[("a", 1), ("a", "b")], [("a", None), ("a", 1)], [(1, (2,)), (1, 2)]], ids=repr)
+@pytest.mark.parametrize(
+    "keys", [[("a", 1), ("a", "b")], [("a", None), ("a", 1)], [(1, (2,)), (1, 2)]], ids=repr
+)
 def test_tuples_that_do_not_compare_show_their_shapes(keys: list[Any]) -> None:
     for sort in (lambda: sort_keys(list(keys)), lambda: sort_pairs([(key, 0) for key in keys])):
         with pytest.raises(DataTypeError, match="do not compare") as refusal:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import DataTypeError
 from chalicelib.partition import Hash, key_bytes
+from tests.strategies import examples, key_lists, scalars
 
 partitions_of = Hash().partitions_of
 scatter = Hash().scatter
-from tests.strategies import examples, key_lists, scalars
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,7 +52,8 @@ def test_known_partitions() -> None:
 
 
 @pytest.mark.parametrize(
-    "equal", [(1, 1.0, True), (0, -0.0, 0.0, False), (2**70, float(2**70)), ((1, "a"), (1.0, "a"), (True, "a"))]
+    "equal",
+    [(1, 1.0, True), (0, -0.0, 0.0, False), (2**70, float(2**70)), ((1, "a"), (1.0, "a"), (True, "a"))],
 )
 def test_equal_keys_share_a_partition(equal: tuple[Any, ...]) -> None:
     assert len({partitions_of([key], 4096)[0] for key in equal}) == 1
@@ -91,11 +92,18 @@ def test_a_lone_surrogate_is_a_user_s_mistake(key: Any, partitions: int) -> None
 
 def test_another_process_agrees_whatever_its_hash_seed() -> None:
     keys = ["a", b"a", None, 3, 0.25, ("x", (1, None)), "ß" * 9, 2**90]
-    code = f"from chalicelib.partition import Hash; print([Hash().partitions_of([k], 997)[0] for k in {keys!r}])"
+    code = (
+        f"from chalicelib.partition import Hash; print([Hash().partitions_of([k], 997)[0] for k in {keys!r}])"
+    )
     mine = str([partitions_of([key], 997)[0] for key in keys])
     for seed in ("0", "1", "4242"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         theirs = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert theirs.stdout.strip() == mine

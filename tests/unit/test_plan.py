@@ -19,7 +19,8 @@ KEYS = RunKeys(Loc("work", "w/"), "job", "run")
 
 def plan(**figures: object) -> Plan:
     fields = {
-        "job": "job", "run": "run", "token": "t", "source": "s3://in/é ü\n.txt", "head": 0, "spec": spec(), "work": KEYS.work,
+        "job": "job", "run": "run", "token": "t", "source": "s3://in/é ü\n.txt", "head": 0, "spec": spec(),
+        "work": KEYS.work,
         "output": Loc("out", "o/"), "partitions": 4, "tasks": 0, "page": 0, "pages": (), "inputs": 1, "bytes": 9,
         "created": 1.5, "code": "c",
     }  # fmt: skip
@@ -61,7 +62,9 @@ def test_the_whole_is_one_json_document_for_people(count: int) -> None:
     store, _, wanted = stored(count)
     document = json.loads(store.get(KEYS.plan))
     assert document["plan"]["source"] == "s3://in/é ü\n.txt"
-    assert [[split[1] for split in task] for task in document["tasks"]] == [[s.key for s in task] for task in wanted]
+    assert [[split[1] for split in task] for task in document["tasks"]] == [
+        [s.key for s in task] for task in wanted
+    ]
 
 
 def test_a_task_reads_its_page_and_not_the_plan() -> None:

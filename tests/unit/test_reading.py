@@ -40,7 +40,11 @@ def split_at(split: Split, start: int, stop: int) -> Split:
 
 
 def line_starts(body: bytes) -> list[int]:
-    return [0, *(place + 1 for place, byte in enumerate(body) if byte == 10 and place + 1 < len(body))] if body else []
+    return (
+        [0, *(place + 1 for place, byte in enumerate(body) if byte == 10 and place + 1 < len(body))]
+        if body
+        else []
+    )
 
 
 def check_split(store: MemoryStore, split: Split, body: bytes) -> None:
@@ -59,7 +63,10 @@ def check_split(store: MemoryStore, split: Split, body: bytes) -> None:
         at += len(block.data)
 
 
-@given(st.lists(st.sampled_from([b"\n", b"\r\n", b"a", b"bc", "€".encode()]), max_size=30).map(b"".join), st.data())
+@given(
+    st.lists(st.sampled_from([b"\n", b"\r\n", b"a", b"bc", "€".encode()]), max_size=30).map(b"".join),
+    st.data(),
+)
 @examples(200)
 def test_any_range_has_the_lines_that_begin_in_it(body: bytes, data: st.DataObject) -> None:
     store, whole = stored(body)
@@ -76,7 +83,7 @@ EDGE_SIZES = [1, LOOK_AHEAD - 1, LOOK_AHEAD, LOOK_AHEAD + 1, BLOCK - 1, BLOCK, B
 def test_lines_about_as_long_as_blocks(length: int, size: int) -> None:
     """One line of this length between short ones, which crosses blocks, look-ahead and splits."""
     body = b"a\n" * 7 + b"x" * length + b"\n" + b"b\n" * 11 + b"y" * (length // 2)
-    store, whole = stored(body)
+    store, _ = stored(body)
     (info,) = store.list(Loc("b", ""))
     for split in cut("b", info, size, True):
         check_split(store, split, body)
@@ -137,7 +144,15 @@ def test_offsets_of_a_compressed_object_count_unpacked_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "extension"), [("a.gz", ".gz"), ("a.tar.bz2", ".bz2"), ("a.xz", ".xz"), ("a.zst", ".zst"), ("gz", None), ("a.gzip", None)]
+    ("key", "extension"),
+    [
+        ("a.gz", ".gz"),
+        ("a.tar.bz2", ".bz2"),
+        ("a.xz", ".xz"),
+        ("a.zst", ".zst"),
+        ("gz", None),
+        ("a.gzip", None),
+    ],
 )
 def test_compression_is_known_by_the_key(key: str, extension: str | None) -> None:
     assert compression(key) == extension
@@ -162,7 +177,9 @@ def test_lines_end_at_newlines_and_nowhere_else(text: str, lines: list[str]) -> 
 
 def test_what_is_no_text_is_named_with_object_and_byte(tmp_path: Path) -> None:
     block = TextBlock(1000, b"fine\n\xffoops\n")
-    with pytest.raises(InputError, match=r"s3://b/k: byte 1005: b'\\xffoops\\n' is not valid utf-8.*errors: replace"):
+    with pytest.raises(
+        InputError, match=r"s3://b/k: byte 1005: b'\\xffoops\\n' is not valid utf-8.*errors: replace"
+    ):
         decode_text(block, "utf-8", "strict", "s3://b/k")
     assert decode_text(block, "utf-8", "replace", "") == "fine\n\ufffdoops\n"
     assert decode_text(block, "latin-1", "strict", "") == "fine\nÿoops\n"

@@ -1,0 +1,129 @@
+"""What an aggregator is, and its bulk forms."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
+
+from .values import NO_PART, Part, getter, no_part
+
+Table = dict[Any, Any]
+Pairs = Iterable[tuple[Any, Any]]
+
+NOTHING: Any = object()
+
+
+class Aggregator:
+    """Base: write `lift`, `merge` and `finish`. States must be values that Sluice carries.
+
+    A state should stay small, say below a few kilobytes: there is one a key, in memory and in run files.
+    """
+
+    #: Methods that the inherited bulk forms do in their own way: who writes one anew loses those forms.
+    _bulk_replaces: ClassVar[frozenset[str]] = frozenset({"lift", "merge"})
+
+    def lift(self, value: Any) -> Any:
+        """The state of one value."""
+        return value
+
+    def merge(self, left: Any, right: Any) -> Any:
+        """The state of both; may change and return `left`, never change `right`."""
+        raise NotImplementedError(f"{type(self).__name__}: merge(self, left, right) is not written")
+
+    def finish(self, state: Any) -> Any:
+        """The result of a state."""
+        return state
+
+    def of(self, part: Part) -> Aggregator:
+        """The same over one part of each value: `Sum().of("price")`, `Max().of(1)`, `Sum().of(len)`.
+
+        A value without that part raises ValueError.
+        """
+        return Of(self, part)
+
+    def absorb(self, table: Table, pairs: Pairs) -> None:
+        """Fold (key, value) pairs into a table of states. Bulk form of `lift` and `merge`."""
+        lift, merge, get = self.lift, self.merge, table.get
+        for key, value in pairs:
+            state = get(key, NOTHING)
+            table[key] = lift(value) if state is NOTHING else merge(state, lift(value))
+
+    def absorb_states(self, table: Table, pairs: Pairs) -> None:
+        """Fold (key, state) pairs into a table of states. Bulk form of `merge`."""
+        merge, get = self.merge, table.get
+        for key, state in pairs:
+            old = get(key, NOTHING)
+            table[key] = state if old is NOTHING else merge(old, state)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A subclass that writes `lift` or `merge` anew must not inherit the bulk form of the old one."""
+        super().__init_subclass__(**kwargs)
+        rewritten = cls._bulk_replaces & vars(cls).keys()
+        for bulk in ("absorb", "absorb_states"):
+            if rewritten and bulk not in vars(cls):
+                setattr(cls, bulk, getattr(Aggregator, bulk))
+
+
+class Batched(Aggregator):
+    """Base of those to whom many values at once are cheaper than one by one.
+
+    Write `batch`, `merge` and `finish`. How values are cut into batches must not show in a result.
+    """
+
+    _bulk_replaces = frozenset({"lift"})
+
+    def batch(self, values: list[Any]) -> Any:
+        """The state of one value or more."""
+        raise NotImplementedError(f"{type(self).__name__}: batch(self, values) is not written")
+
+    def lift(self, value: Any) -> Any:
+        return self.batch([value])
+
+    def absorb(self, table: Table, pairs: Pairs) -> None:
+        groups: defaultdict[Any, list[Any]] = defaultdict(list)
+        for key, value in pairs:
+            groups[key].append(value)
+        batch, merge, get = self.batch, self.merge, table.get
+        for key, value in groups.items():
+            state = get(key, NOTHING)
+            table[key] = batch(value) if state is NOTHING else merge(state, batch(value))
+
+    absorb_states = Aggregator.absorb_states
+
+
+class Of(Aggregator):
+    """An aggregator over one part of each value; what `Aggregator.of` makes. State: that aggregator's."""
+
+    def __init__(self, inner: Aggregator, part: Part) -> None:
+        self._inner = inner
+        self._part = part
+        self._get = getter(part)
+
+    def lift(self, value: Any) -> Any:
+        try:
+            part = self._get(value)
+        except NO_PART as error:
+            raise no_part(self._part, value, error) from error
+        return self._inner.lift(part)
+
+    def merge(self, left: Any, right: Any) -> Any:
+        return self._inner.merge(left, right)
+
+    def finish(self, state: Any) -> Any:
+        return self._inner.finish(state)
+
+    def absorb(self, table: Table, pairs: Pairs) -> None:
+        self._inner.absorb(table, self._picked(pairs))
+
+    def absorb_states(self, table: Table, pairs: Pairs) -> None:
+        self._inner.absorb_states(table, pairs)
+
+    def _picked(self, pairs: Pairs) -> Iterator[tuple[Any, Any]]:
+        get = self._get
+        for key, value in pairs:
+            try:
+                part = get(value)
+            except NO_PART as error:
+                raise no_part(self._part, value, error) from error
+            yield key, part

@@ -1,0 +1,143 @@
+"""The least, the greatest, the first, the last, the top n."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from operator import gt, itemgetter, lt
+from typing import Any
+
+from .base import NOTHING, Aggregator, Batched, Pairs, Table
+from .values import Part, check_order, parts, positive, rank, shown
+
+_order = itemgetter(0)
+#: Kinds of which equal values are the same.
+_EXACT = frozenset({int, str, bytes, bool})
+
+
+class _Extreme(Aggregator):
+    _better: Callable[[Any, Any], bool]
+
+    def lift(self, value: Any) -> Any:
+        return check_order(value)
+
+    def merge(self, left: Any, right: Any) -> Any:
+        if self._better(right, left):
+            return right
+        return left if self._better(left, right) else _tie(left, right)
+
+    def absorb(self, table: Table, pairs: Pairs) -> None:
+        get, better = table.get, self._better
+        for key, value in pairs:
+            old = get(key, NOTHING)
+            if old is NOTHING:
+                table[key] = check_order(value)
+            elif better(value, old):
+                table[key] = value
+            elif not better(old, value):
+                table[key] = _tie(old, value)
+
+
+class Min(_Extreme):
+    """The least value. State: that value.
+
+    Values must compare with each other (TypeError) and not be NaN (ValueError). Of values that are equal
+    and yet not the same (1 and 1.0, 0.0 and -0.0) it is the same one in any order.
+    """
+
+    _better = staticmethod(lt)
+
+
+class Max(_Extreme):
+    """The greatest value; as `Min` in all else."""
+
+    _better = staticmethod(gt)
+
+
+class _Edge(Aggregator):
+    def __init__(self, by: Part | None = None) -> None:
+        self._by = by
+
+    def lift(self, value: Any) -> Any:
+        if self._by is not None:
+            return check_order(parts(self._by, [value])[0]), value
+        if not isinstance(value, tuple | list) or len(value) != 2:
+            raise TypeError(f"{type(self).__name__}: expected (order, value) or by=..., got {shown(value)}")
+        return check_order(value[0]), value[1]
+
+    def finish(self, state: Any) -> Any:
+        return state[1]
+
+
+class First(_Edge):
+    """The value that comes first in an order. State: that order and that value.
+
+    Values are (order, value) pairs, or `by` says what of a value its order is: a key of a dict, a place
+    in a tuple, a function. Of values of one order it is the least (see `Distinct` for how any values are
+    ordered). Orders must compare with each other (TypeError) and not be NaN (ValueError).
+    """
+
+    def merge(self, left: Any, right: Any) -> Any:
+        if left[0] == right[0]:
+            return min(left, right, key=_rank)
+        return right if right[0] < left[0] else left
+
+
+class Last(_Edge):
+    """The value that comes last in an order; of one order the greatest. As `First` in all else."""
+
+    def merge(self, left: Any, right: Any) -> Any:
+        if left[0] == right[0]:
+            return max(left, right, key=_rank)
+        return right if right[0] > left[0] else left
+
+
+class Top(Batched):
+    """The `n` greatest values as a list, the greatest first; repeated values count as often as they come.
+
+    `by` says what of a value its order is: a key of a dict, a place in a tuple, a function (for the least
+    numbers, `lambda value: -value`). Values of one order stand from the least on. Orders must compare
+    with each other (TypeError) and not be NaN (ValueError). State: at most `n` orders and values.
+    """
+
+    def __init__(self, n: int, by: Part | None = None) -> None:
+        self._n = positive(self, "n", n)
+        self._by = by
+
+    def batch(self, values: list[Any]) -> list[list[Any]]:
+        orders = list(map(check_order, parts(self._by, values)))
+        return self._best([[order, value] for order, value in zip(orders, values, strict=True)])
+
+    def merge(self, left: list[list[Any]], right: list[list[Any]]) -> list[list[Any]]:
+        if len(left) == self._n:
+            limit = left[-1][0]
+            right = [item for item in right if not item[0] < limit]
+        return self._best(left + right) if right else left
+
+    def finish(self, state: list[list[Any]]) -> list[Any]:
+        return [value for _, value in state]
+
+    def _best(self, items: list[list[Any]]) -> list[list[Any]]:
+        items.sort(key=_order, reverse=True)
+        if len(items) > self._n:
+            limit = items[self._n - 1][0]
+            items = [item for item in items if not item[0] < limit]
+        if any(left[0] == right[0] for left, right in pairwise(items)):
+            items.sort(key=_rank)
+            items.sort(key=_order, reverse=True)
+        return items[: self._n]
+
+
+def _rank(item: Any) -> Any:
+    """The rank of the value of an (order, value)."""
+    return rank(item[1])
+
+
+def _tie(left: Any, right: Any) -> Any:
+    """One of two values of which neither is better. Raises ValueError if they are not equal either."""
+    if type(left) is type(right) and (type(left) in _EXACT or (type(left) is float and left == right != 0)):
+        return left
+    if left != right:
+        check_order(right)
+        raise ValueError(f"{shown(left)} and {shown(right)} do not compare")
+    return min(left, right, key=rank)

@@ -1,0 +1,195 @@
+"""Bad records under `quarantine`: the rest is exact, each is listed once, and there is a limit."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib import Job, Sum
+from chalicelib.job import Each
+from chalicelib.ports import Loc
+from chalicelib.spec import BadRecordsSpec
+from tests.simulation import Simulation, spec
+
+
+class Halves(Job):
+    """Emits, then raises on poison: what it emitted for that record must not count."""
+
+    def mapper(self, _: Any, line: str) -> Any:
+        yield "lines", 1
+        for word in line.split():
+            if word == "poison":
+                raise ValueError(f"cannot take {line!r}")
+            yield word, 1
+
+    reducer = Sum()
+
+
+class Chunks(Job):
+    def mapper_chunk(self, text: str) -> Any:
+        if "poison" in text:
+            raise ValueError("poisoned")
+        return Each(text.split(), 1)
+
+    reducer = Sum()
+
+
+class Amounts(Job):
+    def mapper(self, _: Any, record: Any) -> Any:
+        yield record["name"], record["n"]
+
+    reducer = Sum()
+
+
+LENIENT = BadRecordsSpec(policy="quarantine", max=1000, max_fraction=0.6)
+
+
+def text(lines: int = 600) -> tuple[bytes, list[int]]:
+    """Lines of which one in a hundred is poisoned, and the offsets of those."""
+    body, bad = b"", []
+    for number in range(lines):
+        if number % 100 == 37:
+            bad.append(len(body))
+            body += f"a b poison {number}\n".encode()
+        else:
+            body += f"a b{number % 5} ü\n".encode()
+    return body, bad
+
+
+def listed(simulation: Simulation) -> list[dict[str, Any]]:
+    """What the manifest's quarantine objects hold."""
+    manifest = json.loads(simulation.output()["_manifest.json"])
+    found = [
+        json.loads(line)
+        for key in manifest["quarantine"]
+        for line in simulation.memory.get(Loc("work", key)).splitlines()
+    ]
+    assert len(found) == manifest["bad"]
+    return found
+
+
+def counts(simulation: Simulation) -> dict[str, int]:
+    rows = (line.split("\t") for line in simulation.text().decode().splitlines())
+    return {word: int(count) for word, count in rows}
+
+
+@pytest.mark.parametrize("split_size", [64, 1000, 1 << 20])
+@pytest.mark.parametrize("seed", [None, 3])
+def test_the_rest_is_exact_and_each_bad_record_is_listed_once(
+    split_size: int, seed: int | None, tmp_path: Path
+) -> None:
+    body, bad = text()
+    simulation = Simulation(
+        Halves,
+        spec(split_size=split_size, bad_records=LENIENT),
+        tmp_path,
+        seed=seed,
+        duplicates=seed is not None,
+        kill_at=(50, 90) if seed else (),
+    )
+    simulation.drop("a.txt", body)
+    simulation.run()
+    assert "_SUCCESS" in simulation.output()
+    good = [line for line in body.decode().splitlines() if "poison" not in line]
+    expected = Counter(word for line in good for word in line.split())
+    assert counts(simulation) == expected | {"lines": len(good)}
+    found = listed(simulation)
+    assert sorted(record["offset"] for record in found) == bad
+    for record in found:
+        line = base64.b64decode(record["record"])
+        assert body[record["offset"] :].startswith(line)
+        assert "cannot take" in record["error"]
+        assert "ValueError" in record["traceback"]
+        assert record["source"] == "s3://in/data/a.txt"
+
+
+def test_of_a_bad_chunk_only_the_bad_lines_are_lost(tmp_path: Path) -> None:
+    body, bad = text()
+    simulation = Simulation(Chunks, spec(split_size=3000, bad_records=LENIENT), tmp_path)
+    simulation.drop("a.txt", body)
+    simulation.run()
+    good = [line for line in body.decode().splitlines() if "poison" not in line]
+    assert counts(simulation) == Counter(word for line in good for word in line.split())
+    assert sorted(record["offset"] for record in listed(simulation)) == bad
+
+
+@pytest.mark.parametrize("split_size", [40, 1 << 20])
+def test_lines_that_do_not_parse_are_set_aside(split_size: int, tmp_path: Path) -> None:
+    lines = [
+        b'{"name":"a","n":1}',
+        b"not json",
+        b"",
+        b'{"name":"b","n":2}',
+        b"{",
+        b'{"name":"a","n":3}',
+        b"\xff\xfe",
+    ]
+    body = b"\n".join(lines)
+    simulation = Simulation(
+        Amounts, spec(split_size=split_size, bad_records=LENIENT, input={"format": "jsonl"}), tmp_path
+    )
+    simulation.drop("a.jsonl", body)
+    simulation.run()
+    assert counts(simulation) == {"a": 4, "b": 2}
+    found = listed(simulation)
+    assert [base64.b64decode(record["record"]).rstrip(b"\n") for record in found] == [
+        b"not json",
+        b"{",
+        b"\xff\xfe",
+    ]
+    assert all(body[record["offset"] :].startswith(base64.b64decode(record["record"])) for record in found)
+
+
+def test_text_that_is_no_text(tmp_path: Path) -> None:
+    simulation = Simulation(Halves, spec(bad_records=LENIENT), tmp_path)
+    simulation.drop("a.txt", b"fine\n\xff\xff bad\nalso fine\n")
+    simulation.run()
+    assert counts(simulation) == {"lines": 2, "fine": 2, "also": 1}
+    assert [record["offset"] for record in listed(simulation)] == [5]
+
+
+def test_a_whole_object_that_is_damaged(tmp_path: Path) -> None:
+    simulation = Simulation(Halves, spec(bad_records=LENIENT, trigger="marker"), tmp_path)
+    whole = gzip.compress(b"fine words\n" * 10)
+    simulation.memory.put(Loc("in", "data/good.gz"), whole)
+    simulation.memory.put(Loc("in", "data/bad.gz"), b"this was never compressed")
+    simulation.drop("_READY", b"")
+    simulation.run()
+    assert counts(simulation) == {"lines": 10, "fine": 10, "words": 10}
+    (record,) = listed(simulation)
+    assert record["source"] == "s3://in/data/bad.gz"
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"max": 3, "max_fraction": 1.0}, "bad_records.max"),
+        ({"max": 100, "max_fraction": 0.005}, "max_fraction"),
+    ],
+)
+@pytest.mark.parametrize("split_size", [500, 1 << 20])
+def test_too_many_bad_records_fail_the_run(
+    limits: dict[str, Any], reason: str, split_size: int, tmp_path: Path
+) -> None:
+    body, _ = text()
+    bad = BadRecordsSpec(policy="quarantine", **limits)
+    simulation = Simulation(Halves, spec(split_size=split_size, bad_records=bad), tmp_path)
+    simulation.drop("a.txt", body)
+    simulation.run()
+    output = simulation.output()
+    assert "_SUCCESS" not in output
+    assert reason in output["_FAILED"].decode()
+
+
+def test_under_fail_the_first_is_named(tmp_path: Path) -> None:
+    body, bad = text()
+    simulation = Simulation(Halves, spec(), tmp_path)
+    simulation.drop("a.txt", body)
+    simulation.run()
+    assert f"s3://in/data/a.txt, line at byte {bad[0]}" in simulation.output()["_FAILED"].decode()
