@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from .keys import Phase, RunKeys, parse_done, parse_failed, parse_following
 from .ports import Store
+
+#: A straggler takes longer than so many medians and so many seconds.
+_SLOW_SHARE, _SLOW_FLOOR = 1.5, 0.25
 
 
 @dataclass
@@ -60,6 +64,15 @@ def scan(store: Store, keys: RunKeys, progress: Progress) -> None:
     progress.note(info.key for info in store.list(keys.phase(progress.phase), after))
 
 
+def slow_after(seconds: Sequence[float]) -> float:
+    """How long a task may be silent before a second attempt is worth it, from how long others took.
+
+    Half as long again as the median: with the median for the second attempt itself, a straggler then
+    costs at most two and a half medians.
+    """
+    return _SLOW_SHARE * median(seconds) + _SLOW_FLOOR
+
+
 @dataclass(frozen=True)
 class Decision:
     """What to do about tasks that are not done: (task, attempt) to start, and those given up."""
@@ -74,21 +87,26 @@ def decide(
     now: float,
     max_attempts: int,
     lost_after: float,
+    slow_after: float | None = None,
 ) -> Decision:
     """Which attempts to start now.
 
     `started` has, for each task, the last attempt known to be started and when. A task whose last
     attempt failed is started again at once; one that has shown nothing for `lost_after` seconds is
-    taken for lost. A task is given up when `max_attempts` have failed or been lost.
+    taken for lost. A task is given up when `max_attempts` have failed or been lost. One whose first
+    attempt takes longer than `slow_after`, which is learned from the others, gets a second one beside
+    it: it may be lost, or slow, and the first marker wins.
     """
     start: list[tuple[int, int]] = []
     given_up: list[int] = []
     for task in progress.missing():
         attempt, since = started.get(task, (0, now))
         failed = max(progress.failed.get(task, ()), default=-1)
-        if failed < attempt and now - since <= lost_after:
-            continue
         following = max(failed, attempt) + 1
+        silent = now - since
+        slow = slow_after is not None and attempt == 0 and silent > slow_after and following < max_attempts
+        if failed < attempt and silent <= lost_after and not slow:
+            continue
         if following >= max_attempts:
             given_up.append(task)
         else:

@@ -99,6 +99,10 @@ class RunKeys:
         """Where an attempt that ran out of time leaves what its next invocation must know."""
         return self.phase(phase).child(f"{task:0{_WIDTH[phase]}d}.{attempt}.{token}.next")
 
+    def piece(self, task: int, attempt: int, token: str) -> Loc:
+        """A stretch of a part, of an attempt that ran out of time."""
+        return self.phase("reduce").child(f"{task:0{_WIDTH['reduce']}d}.{attempt}.{token}.piece")
+
     def quarantine(self, phase: Phase, task: int, attempt: int, token: str) -> Loc:
         """The bad records that one attempt set aside."""
         name = f"{phase}-{task:0{_WIDTH[phase]}d}.{attempt}.{token}.jsonl"

@@ -20,7 +20,15 @@ from .model import Position, Split
 from .pace import Pace, StepTooLong, endless
 from .ports import Store
 from .quarantine import Quarantine
-from .reading import TextBlock, compression, decode_text, fixed_blocks, line_blocks, whole_object
+from .reading import (
+    TextBlock,
+    compression,
+    decode_text,
+    fixed_blocks,
+    line_blocks,
+    too_long,
+    whole_object,
+)
 from .records import LineReader, RecordReader, newline_split, record_reader, rows_of_stream
 from .runfile import RunWriter
 from .spec import BadRecordsSpec, InputSpec
@@ -139,10 +147,19 @@ class MapTask:
         if self._spec.format == "fixed":
             blocks = fixed_blocks(self._store, split, self._spec.record_bytes)
         else:
-            blocks = line_blocks(self._store, split)
+            blocks = line_blocks(
+                self._store,
+                split,
+                self._spec.max_record_bytes,
+                partial(self._set_aside, split) if self._quarantine.active else None,
+            )
         for block in blocks:
             self.bytes += len(block.data)
             yield block
+
+    def _set_aside(self, split: Split, error: InputError, at: int, record: bytes) -> None:
+        self.records += 1
+        self._quarantine.add(error, split.loc.url, at, record)
 
     def _records(self, split: Split) -> Iterator[tuple[Batch, Edge]]:
         reader = record_reader(self._spec, self._record_type, self._store, split.loc)
@@ -223,8 +240,7 @@ class MapTask:
             except InputError as error:
                 if good:
                     yield TextBlock(start, b"".join(good))
-                self.records += 1
-                self._quarantine.add(error, split.loc.url, at, line)
+                self._set_aside(split, error, at, line)
                 good, start, at = [], at + len(line), at + len(line)
         if good:
             yield TextBlock(start, b"".join(good))
@@ -284,8 +300,14 @@ class MapTask:
         return carefully
 
     def _whole(self, split: Split) -> Any:
-        data = b"".join(whole_object(self._store, split))
-        self.bytes += len(data)
+        pieces: list[bytes] = []
+        before = self.bytes
+        for chunk in whole_object(self._store, split):
+            pieces.append(chunk)
+            self.bytes += len(chunk)
+            if self.bytes - before > self._spec.max_record_bytes:
+                raise too_long(split.loc.url, self._spec.max_record_bytes)
+        data = b"".join(pieces)
         value: Any = data
         if self._spec.encoding != "bytes":
             value = decode_text(TextBlock(0, data), self._spec.encoding, self._spec.errors, split.loc.url)

@@ -214,6 +214,29 @@ class Slice(Message, frozen=True, kw_only=True, array_like=True):
     offsets: tuple[int, ...]
 
 
+class ReducePosition(Message, frozen=True, kw_only=True):
+    """An edge between groups: a partition, counted from the task's first, and the last key that is done."""
+
+    partition: int
+    key: Column | None = None
+
+
+class ReduceContinuation(Message, frozen=True, kw_only=True):
+    """What a reduce attempt that ran out of time leaves to its next invocation."""
+
+    #: Where to go on; None: from the beginning.
+    position: ReducePosition | None = None
+    #: What was written so far, as objects of the work place to be joined into the part.
+    pieces: tuple[str, ...] = ()
+    #: All groups are done; what is left is to join the pieces.
+    joining: bool = False
+    #: Leave half of the time to one group, to find the one that takes too long.
+    careful: bool = False
+    records: int = 0
+    stats: Stats
+    started: float
+
+
 class ReduceMarker(Message, frozen=True, kw_only=True):
     """Commits one reduce task: its part."""
 

@@ -18,6 +18,7 @@ from typing import IO, Any, NamedTuple, cast
 from .errors import InputChanged, InputError, NotFound, PreconditionFailed
 from .model import Split
 from .ports import Store
+from .spec import MIB
 from .zstd import ZstdError, ZstdFile
 
 #: Bytes of a block. Blocks of 64 to 256 KiB stay in the cache; larger ones are slower to split.
@@ -25,6 +26,8 @@ BLOCK = 1 << 17
 #: Bytes read past a split's end with the same request; most lines end within.
 LOOK_AHEAD = 1 << 14
 _DECOMPRESSED = 1 << 17
+#: Bytes of a record, unless `input.max_record_bytes` says otherwise.
+MAX_RECORD = 64 * MIB
 
 _OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {
     ".gz": lambda raw: gzip.GzipFile(fileobj=raw),
@@ -45,22 +48,50 @@ class TextBlock(NamedTuple):
     data: bytes
 
 
+#: What becomes of a line that is too long: the error, where the line begins, its first bytes. Returns to
+#: pass over the line.
+OnLong = Callable[[InputError, int, bytes], None]
+
+
 def compression(key: str) -> str | None:
     """The extension by which an object is known to be compressed, and so cannot be split."""
     return next((extension for extension in _OPENERS if key.endswith(extension)), None)
 
 
-def line_blocks(store: Store, split: Split) -> Iterator[TextBlock]:
+def line_blocks(
+    store: Store, split: Split, limit: int = MAX_RECORD, on_long: OnLong | None = None
+) -> Iterator[TextBlock]:
     """The lines whose first byte is in the split, in blocks of about 128 KiB.
 
-    Memory: one block and the line that crosses its end. Raises InputChanged if the object is no longer
-    the one that was planned, InputError for damaged compression.
+    Memory: one block and the line that crosses its end, of at most `limit` bytes. Raises InputChanged if
+    the object is no longer the one that was planned, InputError for damaged compression and, unless
+    `on_long` deals with it, for a longer line.
     """
+    tell = _telling(split.loc.url, limit, on_long)
     extension = compression(split.key)
     if extension:
         # An attempt that goes on in a compressed object must unpack again what it has read before.
-        return _align(_without(_unpacked(store, split, extension), split.start - 1), split.start, None)
-    return _align(_bytes(store, split), split.start, split.stop)
+        unpacked = _without(_unpacked(store, split, extension), split.start - 1)
+        return _align(unpacked, split.start, None, limit, tell)
+    return _align(_bytes(store, split), split.start, split.stop, limit, tell)
+
+
+def too_long(where: str, limit: int) -> InputError:
+    """The error for a record of more than `limit` bytes."""
+    return InputError(
+        f"{where}: longer than input.max_record_bytes ({limit}): does it lack its line end? Raise"
+        " max_record_bytes if such records are right, or set them aside with bad_records.policy: quarantine"
+    )
+
+
+def _telling(url: str, limit: int, on_long: OnLong | None) -> Callable[[int, bytes], None]:
+    def tell(at: int, data: bytes) -> None:
+        error = too_long(f"{url}: line at byte {at}", limit)
+        if on_long is None:
+            raise error
+        on_long(error, at, data)
+
+    return tell
 
 
 def fixed_blocks(store: Store, split: Split, record_bytes: int) -> Iterator[TextBlock]:
@@ -90,11 +121,13 @@ def whole_object(store: Store, split: Split) -> Iterator[bytes]:
     return _unpacked(store, split, extension) if extension else _stream(store, split, 0, split.size)
 
 
-def _align(chunks: Iterator[bytes], start: int, stop: int | None) -> Iterator[TextBlock]:
+def _align(
+    chunks: Iterator[bytes], start: int, stop: int | None, limit: int, tell: Callable[[int, bytes], None]
+) -> Iterator[TextBlock]:
     """Cut chunks, which begin at byte `start - 1` (or 0), into blocks of the split's whole lines.
 
-    What has no newline yet waits in `pieces`; only new chunks are searched, so that a line of many
-    chunks costs linear time.
+    The beginning of one line, which has no newline yet, waits in `pieces`; only new chunks are searched,
+    so that a line of many chunks costs linear time. `tell` is told of lines over `limit`.
     """
     at = max(start - 1, 0)
     skipping = start > 0
@@ -104,34 +137,53 @@ def _align(chunks: Iterator[bytes], start: int, stop: int | None) -> Iterator[Te
         begin = 0
         if skipping:
             begin = chunk.find(b"\n") + 1
-            if not begin:
-                at += len(chunk)
-                continue
-            skipping = False
-            at += begin
+            at += begin or len(chunk)
+            skipping = not begin
         if not held and stop is not None and at >= stop:
             return
-        end = at + held + len(chunk) - begin
-        if stop is None or end < stop:
-            cut = chunk.rfind(b"\n", begin) + 1
-        else:
+        if skipping:
+            continue
+        cut = chunk.rfind(b"\n", begin) + 1
+        if stop is not None and at + held + len(chunk) - begin >= stop:
             # The line in which byte stop - 1 stands is the last one of this split.
             last = begin + max(stop - 1 - at - held, 0)
-            cut = chunk.find(b"\n", last) + 1
+            cut = chunk.find(b"\n", last) + 1 or cut
         if cut <= begin:
             pieces.append(chunk[begin:])
             held += len(chunk) - begin
+            if held > limit:
+                tell(at, b"".join(pieces))
+                at, pieces, held, skipping = at + held, [], 0, True
             continue
         pieces.append(chunk[begin:cut])
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        yield TextBlock(at, data)
+        yield from _short(TextBlock(at, data), limit, tell)
         at += len(data)
         if stop is not None and at >= stop:
             return
         rest = chunk[cut:]
         pieces, held = ([rest], len(rest)) if rest else ([], 0)
     if held:
-        yield TextBlock(at, b"".join(pieces))
+        yield from _short(TextBlock(at, b"".join(pieces)), limit, tell)
+
+
+def _short(block: TextBlock, limit: int, tell: Callable[[int, bytes], None]) -> Iterator[TextBlock]:
+    """The block without lines over `limit` (line ends not counted), in pieces where there are any."""
+    data = block.data
+    if len(data) <= limit:
+        yield block
+        return
+    kept = at = 0
+    while at < len(data):
+        end = data.find(b"\n", at) + 1 or len(data)
+        if end - at - data.endswith(b"\n", at, end) > limit:
+            if kept < at:
+                yield TextBlock(block.offset + kept, data[kept:at])
+            tell(block.offset + at, data[at:end])
+            kept = end
+        at = end
+    if kept < len(data):
+        yield TextBlock(block.offset + kept, data[kept:])
 
 
 def _without(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:

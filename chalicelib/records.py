@@ -18,6 +18,9 @@ from .ports import Loc, Store
 from .reading import BLOCK, ChunkFile, TextBlock, decode_text, split_lines
 from .spec import InputSpec
 
+# The module's own limit, 128 KiB a field, would refuse good ones: rows are bounded by max_record_bytes.
+csv.field_size_limit((1 << 31) - 1)
+
 #: Bytes in which an object's header line must end.
 _HEADER = 1 << 16
 
@@ -220,20 +223,48 @@ def rows_of_stream(spec: InputSpec, chunks: Iterator[bytes], url: str) -> Iterat
 
 def _stream_rows(spec: InputSpec, chunks: Iterator[bytes]) -> Iterator[list[Any]]:
     raw = io.BufferedReader(ChunkFile(chunks), BLOCK)
-    text = io.TextIOWrapper(raw, encoding=spec.encoding, errors=spec.errors, newline="")
+    lines = _Lines(
+        io.TextIOWrapper(raw, encoding=spec.encoding, errors=spec.errors, newline=""), spec.max_record_bytes
+    )
     delimiter = spec.delimiter or ("\t" if spec.format == "tsv" else ",")
-    rows: Iterator[Any] = csv.reader(text, delimiter=delimiter, strict=True)
+    rows: Iterator[Any] = csv.reader(lines, delimiter=delimiter, strict=True)
     if spec.header:
         names: list[str] = next(rows, [])
         rows = (dict(zip(names, row, strict=True)) for row in rows)
     batch: list[Any] = []
     for row in rows:
+        lines.next_row()
         batch.append(row)
         if len(batch) == 2048:
             yield batch
             batch = []
     if batch:
         yield batch
+
+
+class _Lines:
+    """The lines of a text, of which one row may take so many characters."""
+
+    def __init__(self, text: io.TextIOWrapper, limit: int) -> None:
+        self._text = text
+        self._limit = self._left = limit
+
+    def next_row(self) -> None:
+        self._left = self._limit
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(self._left + 1)
+        self._left -= len(line)
+        if self._left < 0:
+            raise ValueError(
+                f"a row is longer than input.max_record_bytes ({self._limit}): is a quote left open?"
+            )
+        if not line:
+            raise StopIteration
+        return line
 
 
 def _start_of(

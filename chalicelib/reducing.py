@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -10,19 +11,23 @@ from typing import Any
 
 from .aggregators import Aggregator
 from .blame import explain
+from .codec import decode_column, encode_column
 from .collect import reduce_collector
 from .errors import DataTypeError, JobCodeError, SluiceError
 from .fetch import fetch_all
 from .job import BoundJob, GroupFunction
 from .merge import groups
-from .model import ReduceTask, Slice
+from .model import Column, ReducePosition, ReduceTask, Slice
 from .order import check_keys
+from .pace import Pace, endless
 from .ports import Loc, Store
 from .runfile import BLOCK_PAIRS, Block, read_blocks
 from .spill import Spiller, fold_states
 from .writing import Rows
 
 Pair = tuple[Any, Any]
+#: After which group one may stop, as a list of that one key; nothing: not here.
+Edge = list[Any] | None
 
 #: The part of the budget that fetched, still packed slices may take.
 _PACKED_SHARE = 8
@@ -36,38 +41,83 @@ class ReducePart:
     and `spilled` say what was done.
     """
 
-    def __init__(self, job: BoundJob, store: Store, work_bucket: str, budget: int, scratch: Path) -> None:
+    def __init__(
+        self,
+        job: BoundJob,
+        store: Store,
+        work_bucket: str,
+        budget: int,
+        scratch: Path,
+        pace: Pace | None = None,
+    ) -> None:
         self._job = job
         self._store = store
         self._bucket = work_bucket
         self._budget = budget
         self._scratch = scratch
+        self._pace = pace or endless()
+        #: The group that the user's reducer is in, for the message if it goes wrong.
+        self.current: Any = None
         self.records = 0
         self.bytes_in = 0
         self.pairs_in = 0
         self.spilled = 0
 
     def run(
-        self, task: ReduceTask, slices: Sequence[Slice], rows: Rows, write: Callable[[bytes], object]
-    ) -> None:
-        """Write the rows of all partitions of `task`, in order."""
-        job = self._job.job
-        self._emit(_called(job.reducer_init, self._job.name), rows, write)
-        for sources in self._partitions(task, slices):
-            with TemporaryDirectory(prefix="sluice-reduce-", dir=self._scratch) as scratch:
-                for block in self._reduced(sources, Path(scratch)):
-                    self._write(block, rows, write)
-        self._emit(_called(job.reducer_final, self._job.name), rows, write)
+        self,
+        task: ReduceTask,
+        slices: Sequence[Slice],
+        rows: Rows,
+        write: Callable[[bytes], object],
+        after: ReducePosition | None = None,
+    ) -> ReducePosition | None:
+        """Write the rows of all partitions of `task` behind `after`, in order.
 
-    def _partitions(self, task: ReduceTask, slices: Sequence[Slice]) -> Iterator[Iterator[Block]]:
-        """The blocks of each partition, run file after run file in task order.
+        Returns where to go on if time ran out before the end. Raises StepTooLong if the user's code
+        outlasted the time there was.
+        """
+        job = self._job.job
+        first = after.partition if after else 0
+        stopped = None
+        with self._pace.alarm():
+            self._emit(_called(job.reducer_init, self._job.name), rows, write)
+            for number, sources in self._partitions(task, slices, first):
+                done = after.key if after and number == first else None
+                stopped = self._partition(number, sources, done, rows, write)
+                if stopped is None and self._pace.out_of_time and number + 1 < task.last - task.first:
+                    stopped = ReducePosition(partition=number + 1)
+                if stopped:
+                    break
+            self._emit(_called(job.reducer_final, self._job.name), rows, write)
+        return stopped
+
+    def _partition(
+        self,
+        number: int,
+        sources: Iterator[Block],
+        done: Column | None,
+        rows: Rows,
+        write: Callable[[bytes], object],
+    ) -> ReducePosition | None:
+        """One partition's rows, those of groups up to `done` left out; where it stopped, if it did."""
+        with TemporaryDirectory(prefix="sluice-reduce-", dir=self._scratch) as scratch:
+            for block, edge in self._reduced(sources, Path(scratch), done):
+                self._write(block, rows, write)
+                if edge and self._pace.out_of_time:
+                    shape, body = encode_column(edge)
+                    return ReducePosition(partition=number, key=Column(shape=shape, body=body))
+        return None
+
+    def _partitions(
+        self, task: ReduceTask, slices: Sequence[Slice], first: int
+    ) -> Iterator[tuple[int, Iterator[Block]]]:
+        """From partition `first` on, the blocks of each, run file after run file in task order.
 
         As many partitions as fit a share of the budget come with one GET a run file; a partition that
         is larger than that alone is streamed.
         """
         count = task.last - task.first
         sizes = [sum(piece.offsets[i + 1] - piece.offsets[i] for piece in slices) for i in range(count)]
-        first = 0
         while first < count:
             last, held = first + 1, sizes[first]
             while last < count and held + sizes[last] <= self._budget // _PACKED_SHARE:
@@ -75,12 +125,14 @@ class ReducePart:
                 last += 1
             self.bytes_in += held
             if held > self._budget // _PACKED_SHARE:
-                yield self._streamed(slices, first)
+                yield first, self._streamed(slices, first)
             elif held:
                 yield from self._fetched(slices, first, last)
             first = last
 
-    def _fetched(self, slices: Sequence[Slice], first: int, last: int) -> Iterator[Iterator[Block]]:
+    def _fetched(
+        self, slices: Sequence[Slice], first: int, last: int
+    ) -> Iterator[tuple[int, Iterator[Block]]]:
         wanted = [piece for piece in slices if piece.offsets[first] < piece.offsets[last]]
         ranges = [(self._loc(piece), piece.offsets[first], piece.offsets[last]) for piece in wanted]
         bodies = list(fetch_all(self._store, ranges))
@@ -95,9 +147,8 @@ class ReducePart:
                 if (size := piece.offsets[partition + 1] - piece.offsets[partition])
             ]
             if parts:
-                yield chain.from_iterable(
-                    read_blocks((bytes(view[:size]),), url) for url, view, size in parts
-                )
+                blocks = (read_blocks((bytes(view[:size]),), url) for url, view, size in parts)
+                yield partition, chain.from_iterable(blocks)
 
     def _streamed(self, slices: Sequence[Slice], partition: int) -> Iterator[Block]:
         for piece in slices:
@@ -109,7 +160,9 @@ class ReducePart:
     def _loc(self, piece: Slice) -> Loc:
         return Loc(self._bucket, piece.run_file)
 
-    def _reduced(self, sources: Iterator[Block], scratch: Path) -> Iterator[Block]:
+    def _reduced(
+        self, sources: Iterator[Block], scratch: Path, done: Column | None
+    ) -> Iterator[tuple[Block, Edge]]:
         """Blocks of results for one partition."""
         budget = self._budget - self._budget // _PACKED_SHARE
         spiller = Spiller(reduce_collector(self._job), 1, budget, scratch)
@@ -121,7 +174,8 @@ class ReducePart:
         if len(firsts) > 1:
             check_keys(list(firsts.values()))
         for _, blocks in spiller.blocks():
-            yield from self._results(blocks, spiller.spilled)
+            rest = _behind(blocks, decode_column(done.shape, done.body)[0]) if done else blocks
+            yield from self._results(rest, spiller.spilled)
         self.spilled += spiller.bytes
 
     def _fold(self, spiller: Spiller, keys: list[Any], values: list[Any]) -> None:
@@ -134,43 +188,65 @@ class ReducePart:
         except Exception as error:
             raise self._blame(error, keys[0]) from error
 
-    def _results(self, blocks: Iterator[Block], spilled: bool) -> Iterator[Block]:
+    def _results(self, blocks: Iterator[Block], spilled: bool) -> Iterator[tuple[Block, Edge]]:
+        """Blocks of rows, and where one may stop after a block: at the last key of it, or nowhere."""
         reducer = self._job.reducer
         if reducer is None:
-            yield from blocks
+            for block in blocks:
+                yield block, None
         elif isinstance(reducer, Aggregator):
             folded = fold_states(blocks, reducer.merge) if spilled else blocks
-            if type(reducer).finish is Aggregator.finish:
-                yield from folded
-                return
             for keys, states in folded:
-                try:
-                    yield keys, list(map(reducer.finish, states))
-                except Exception as error:
-                    raise self._blame(error, keys[0]) from error
+                yield (keys, self._finished(reducer, keys, states)), keys[-1:]
         else:
             yield from self._grouped(blocks, reducer)
 
-    def _grouped(self, blocks: Iterator[Block], reducer: GroupFunction) -> Iterator[Block]:
-        """The user's reducer over every group; its pairs in blocks."""
-        current: list[Any] = [None]
+    def _finished(self, reducer: Aggregator, keys: list[Any], states: list[Any]) -> list[Any]:
+        if type(reducer).finish is Aggregator.finish:
+            return states
+        results: list[Any] = []
+        try:
+            results.extend(map(reducer.finish, states))
+        except Exception as error:
+            raise self._blame(error, keys[len(results)]) from error
+        return results
 
-        def pairs() -> Iterator[Pair]:
-            for key, values in groups(blocks):
-                current[0] = key
-                yield from reducer(key, values) or ()
+    def _grouped(self, blocks: Iterator[Block], reducer: GroupFunction) -> Iterator[tuple[Block, Edge]]:
+        """The user's reducer over every group; its pairs in blocks, cut between groups where time is short."""
+        pace, steps = self._pace, 0
+        batch: list[Pair] = []
+        pace.begin()
+        for key, values in groups(blocks):
+            self.current = key
+            pairs = self._called(reducer, key, values)
+            while len(batch) + len(more := self._some(pairs, BLOCK_PAIRS - len(batch), key)) == BLOCK_PAIRS:
+                yield _columns(batch + more, self._job.name), None
+                batch = []
+            batch += more
+            steps += 1
+            if steps >= pace.size:
+                pace.end()
+                if pace.out_of_time:
+                    yield _columns(batch, self._job.name), [key]
+                    batch = []
+                steps = 0
+                pace.begin()
+        if batch:
+            yield _columns(batch, self._job.name), None
 
-        source = pairs()
-        while True:
-            try:
-                batch = list(islice(source, BLOCK_PAIRS))
-            except SluiceError:
-                raise
-            except Exception as error:
-                raise self._blame(error, current[0]) from error
-            if not batch:
-                return
-            yield _columns(batch, self._job.name)
+    def _called(self, reducer: GroupFunction, key: Any, values: Iterator[Any]) -> Iterator[Pair]:
+        try:
+            return iter(reducer(key, values) or ())
+        except Exception as error:
+            raise self._blame(error, key) from error
+
+    def _some(self, pairs: Iterator[Pair], count: int, key: Any) -> list[Pair]:
+        try:
+            return list(islice(pairs, count))
+        except SluiceError:
+            raise
+        except Exception as error:
+            raise self._blame(error, key) from error
 
     def _blame(self, error: Exception, key: Any) -> JobCodeError:
         return JobCodeError(f"job {self._job.name}: reducer, at key {key!r}: {explain(error)}")
@@ -187,7 +263,19 @@ class ReducePart:
         self.records += len(keys)
 
 
+def _behind(blocks: Iterator[Block], key: Any) -> Iterator[Block]:
+    """What comes after `key` in sorted blocks."""
+    for keys, values in blocks:
+        if key is None:
+            continue  # then it is the only key there is
+        start = bisect_right(keys, key)
+        if start < len(keys):
+            yield keys[start:], values[start:]
+
+
 def _columns(batch: list[Any], job: str) -> Block:
+    if not batch:
+        return [], []
     try:
         keys, values = zip(*batch, strict=True)
     except (TypeError, ValueError) as error:

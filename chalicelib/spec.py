@@ -39,6 +39,9 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     comment: str = ""
     #: fixed: bytes of a record.
     record_bytes: Annotated[int, Meta(ge=1)] = 1
+    #: A longer record (a line, a row, a whole file) is a bad one, so that a missing line end or a small
+    #: object that unpacks to a huge one cannot fill the memory.
+    max_record_bytes: Bytes = 64 * MIB
     #: A Python codec's name for text, or `bytes` for lines as they are.
     encoding: str = "utf-8"
     #: What to do with bytes that are no text: strict (the run fails, naming them) or replace.

@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 from . import attempts, finish, shuffle
-from .completion import Decision, Progress, decide, scan
+from .completion import Decision, Progress, decide, scan, slow_after
 from .errors import NotFound, UserError
 from .events import created, event_for
+from .fetch import fetch_all
 from .keys import PLAN_DONE, Phase, RunKeys, parse_run_key
 from .lease import TTL, Held, acquire
-from .model import Failure, Plan, ReducePlan, Verdict, Watch, decode, encode
+from .model import Failure, MapMarker, Plan, ReduceMarker, ReducePlan, Verdict, Watch, decode, encode
 from .plan import read_head
 from .ports import Runtime
 
@@ -27,6 +28,8 @@ _SHORTEST, _LONGEST, _GROWTH = 0.1, 5.0, 1.5
 _HAND_OVER, _HAND_OVER_SHARE = 20.0, 0.7
 #: Seconds beyond a function's timeout after which its silence means it is gone.
 _GRACE = 60.0
+#: Markers read to learn how long a task takes.
+_SAMPLE = 15
 #: Hand-overs before a run is taken for endless; at the default timeout this is three days.
 _MAX_HOPS = 1000
 
@@ -89,6 +92,8 @@ class Supervision:
         self._seen, self._moved = 0, self._renewed
         #: For each task, the last attempt known to be started and when.
         self._started: dict[int, tuple[int, float]] = {}
+        #: Seconds of silence after which a task of the phase is slow; None until that is known.
+        self._slow_after: float | None = None
         #: What went wrong in the phase, by task and attempt.
         self._failures: dict[tuple[int, int], Failure] = {}
 
@@ -118,7 +123,14 @@ class Supervision:
                 return
             if not self._renew():
                 return
-            self._runtime.clock.pause(pause)
+            self._runtime.clock.pause(min(pause, self._until_slow()))
+
+    def _until_slow(self) -> float:
+        """Seconds until a straggler would show."""
+        if self._slow_after is None:
+            return _LONGEST
+        left = self._moved + self._slow_after - self._runtime.clock.now()
+        return max(left, 0.0) + _SHORTEST if left > -_LONGEST else _LONGEST
 
     def _count(self) -> tuple[str, int]:
         if self._progress is None:
@@ -190,6 +202,7 @@ class Supervision:
         """Begin to watch a phase, or go on from where the last supervisor left it."""
         self._progress = Progress(phase, tasks)
         self._failures = {}
+        self._slow_after = None
         left = self._held.lease.watch
         if left and left.phase == phase:
             self._seen, self._moved, self._started = left.done, left.moved, dict(left.started)
@@ -218,8 +231,25 @@ class Supervision:
         for task in progress.missing():
             since.setdefault(task, (0, self._moved))
         timeout = plan.spec.timeout.mapper if progress.phase == "map" else plan.spec.timeout.reducer
-        self._act(plan, progress, decide(progress, since, now, plan.spec.max_attempts, timeout + _GRACE))
+        self._learn(progress)
+        decision = decide(progress, since, now, plan.spec.max_attempts, timeout + _GRACE, self._slow_after)
+        self._act(plan, progress, decision)
         return False
+
+    def _learn(self, progress: Progress) -> None:
+        """Once half of a phase is done, learn from some of its markers what is slow."""
+        if self._slow_after is not None or len(progress.done) * 2 < progress.tasks or not progress.done:
+            return
+        done = sorted(progress.done)
+        sample = done[:: -(-len(done) // _SAMPLE)]
+        locs = [self._keys.done(progress.phase, task) for task in sample]
+        bodies = fetch_all(self._store, ((loc, 0, None) for loc in locs))
+        kind: type[MapMarker] | type[ReduceMarker] = MapMarker if progress.phase == "map" else ReduceMarker
+        took: list[float] = []
+        for loc, body in zip(locs, bodies, strict=True):
+            marker = decode(kind, body, loc.url)
+            took.append(marker.finished - marker.started)
+        self._slow_after = slow_after(took)
 
     def _act(self, plan: Plan, progress: Progress, decision: Decision) -> None:
         missing = set(progress.missing())

@@ -162,6 +162,10 @@ class Simulation:
             for info in self.memory.list(OUT)
         }
 
+    def work(self) -> list[str]:
+        """All keys of the work place."""
+        return [info.key for info in self.memory.list(WORK)]
+
     def text(self) -> bytes:
         """The parts, in order, as one."""
         return b"".join(body for key, body in sorted(self.output().items()) if key.startswith("part-"))

@@ -126,3 +126,76 @@ def test_a_record_that_alone_outlasts_the_timeout_is_found(policy: Any, tmp_path
     else:
         assert simulation.text() == b"one\t1\nthree\t1\ntwo\t1\n"
         assert b'"bad":1' in output["_manifest.json"]
+
+
+def slow_groups(simulation: list[Simulation], seconds: float) -> type[Job]:
+    """A job whose reducer lets virtual time pass, and writes several rows a group."""
+
+    class SlowGroups(Job):
+        def mapper(self, _: Any, line: str) -> Any:
+            for number, word in enumerate(line.split()):
+                yield word, number
+
+        def reducer(self, word: str, values: Any) -> Any:
+            simulation[0].time += seconds
+            yield word, sorted(values)
+            yield word, "done"
+
+    return SlowGroups
+
+
+def grouped(text: str) -> list[str]:
+    """The rows that `SlowGroups` must write, by partition no matter."""
+    groups: dict[str, list[int]] = {}
+    for line in text.splitlines():
+        for number, word in enumerate(line.split()):
+            groups.setdefault(word, []).append(number)
+    rows = []
+    for word in sorted(groups):
+        listed = ",".join(map(str, sorted(groups[word])))
+        rows += [f"{word}\t[{listed}]", f"{word}\tdone"]
+    return rows
+
+
+@pytest.mark.parametrize("partitions", [1, 5])
+@pytest.mark.parametrize("budget", [None, 1])
+@pytest.mark.parametrize("kill", [(), (60,), (75, 110)])
+def test_a_reduce_task_of_twenty_times_its_timeout(
+    partitions: int, budget: int | None, kill: tuple[int, ...], tmp_path: Path
+) -> None:
+    place: list[Simulation] = []
+    job_spec = spec(partitions=partitions, memory_budget=budget)
+    simulation = Simulation(slow_groups(place, 1.7), job_spec, tmp_path, lifetime=10.0, kill_at=kill)
+    place.append(simulation)
+    text = "\n".join(LINES)
+    simulation.drop("a.txt", text.encode())
+    simulation.run()
+    assert "_SUCCESS" in simulation.output()
+    assert sorted(simulation.text().decode().splitlines()) == sorted(grouped(text))
+    if partitions == 1:
+        assert simulation.text().decode().splitlines() == grouped(text)
+    pieces = [key for key in simulation.work() if key.endswith(".piece")]
+    assert len(pieces) >= len(grouped(text)) / 2 * 1.7 / 10 - 1
+    fast = Simulation(slow_groups(place, 0.0), job_spec, tmp_path)
+    fast.drop("a.txt", text.encode())
+    fast.run()
+    assert fast.text() == simulation.text()
+
+
+class StuckGroup(Job):
+    def mapper(self, _: Any, line: str) -> Any:
+        yield line, 1
+
+    def reducer(self, key: str, values: Any) -> Any:
+        while key == "stuck":
+            time.sleep(0.01)
+        yield key, sum(values)
+
+
+def test_a_group_that_alone_outlasts_the_timeout_is_named(tmp_path: Path) -> None:
+    simulation = RealTime(StuckGroup, spec(), tmp_path, lifetime=2.0)
+    simulation.drop("a.txt", b"one\nstuck\ntwo\n")
+    simulation.run()
+    failed = simulation.output()["_FAILED"].decode()
+    assert "at key 'stuck'" in failed
+    assert "timeout.reducer" in failed

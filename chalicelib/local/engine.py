@@ -84,6 +84,7 @@ class _Engine:
         self._tasks: dict[Phase, int] = {}
         self._done: dict[Phase, set[int]] = {"map": set(), "reduce": set()}
         self._errors: list[str] = []
+        self._concluded = False
 
     def run(self) -> Manifest:
         run = self._run
@@ -118,6 +119,7 @@ class _Engine:
         if not self._watched(loc):
             return
         self._events.append(Call("supervisor", event_for(loc)))
+        self._concluded = self._concluded or loc == self._run.keys.run_done
         found = parse_run_key(*loc)
         task = parse_done(loc.key)
         if found is None or task is None:
@@ -152,6 +154,9 @@ class _Engine:
         revivals = 0
         while True:
             self._dispatch()
+            # What is still at work when the run has ended lost to another attempt: nobody waits for it.
+            if self._concluded and self._ended():
+                return
             if any(worker.call for worker in self._all()):
                 self._receive()
                 continue

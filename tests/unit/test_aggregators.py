@@ -452,6 +452,34 @@ def test_ones_own() -> None:
     assert result(Rounded(0.5), [1.4, 1.3, 1.2]) == [1.0]
 
 
+def test_a_subclass_that_changes_lift_loses_the_old_bulk_form() -> None:
+    class Squares(Sum):
+        def lift(self, value: int) -> int:
+            return value * value
+
+    class Longest(Max):
+        def merge(self, left: str, right: str) -> str:
+            return max(left, right, key=len)
+
+    table: dict[Any, Any] = {}
+    Squares().absorb(table, [("k", 2), ("k", 3)])
+    assert table == {"k": 13}
+    table = {}
+    Longest().absorb(table, [("k", "zz"), ("k", "aaa"), ("k", "b")])
+    assert table == {"k": "aaa"}
+    table = {}
+    Longest().absorb_states(table, [("k", "zz"), ("k", "aaa")])
+    assert table == {"k": "aaa"}
+
+
+def test_an_unfinished_aggregator_says_what_it_lacks() -> None:
+    class Half(Aggregator):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Half: merge\(self, left, right\) is not written"):
+        Half().absorb({}, [("k", 1), ("k", 2)])
+
+
 # ---------------------------------------------------------------------------------------------------
 # What is refused, and how
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.completion import Decision, Progress, decide, scan
+from chalicelib.completion import Decision, Progress, decide, scan, slow_after
 from chalicelib.keys import RunKeys
 from chalicelib.ports import Loc
 from chalicelib.stores.memory import MemoryStore
@@ -108,3 +109,25 @@ def test_a_task_is_given_up_after_its_attempts() -> None:
 def test_a_task_that_is_done_is_neither_tried_nor_given_up() -> None:
     progress = Progress("map", 1, done={0}, failed={0: {0, 1, 2}})
     assert choose(progress, {0: (2, 0.0)}) == Decision((), ())
+
+
+def test_a_slow_task_gets_one_second_attempt_and_is_not_given_up_for_it() -> None:
+    progress = Progress("map", 3, done={0, 1}, contiguous=2)
+
+    def at(now: float, started: dict[int, tuple[int, float]]) -> Decision:
+        return decide(progress, started, now, max_attempts=2, lost_after=50.0, slow_after=4.0)
+
+    assert at(3.9, {2: (0, 0.0)}) == Decision((), ())
+    assert at(4.1, {2: (0, 0.0)}) == Decision(((2, 1),), ())
+    assert at(40.0, {2: (1, 4.1)}) == Decision((), ())
+    assert at(60.0, {2: (1, 4.1)}) == Decision((), (2,))
+
+
+def test_with_one_attempt_only_a_slow_task_is_let_be() -> None:
+    progress = Progress("map", 2, done={0})
+    decision = decide(progress, {1: (0, 0.0)}, 10.0, max_attempts=1, lost_after=50.0, slow_after=4.0)
+    assert decision == Decision((), ())
+
+
+def test_slow_is_half_as_long_again_as_the_median() -> None:
+    assert slow_after([1.0, 2.0, 30.0]) == pytest.approx(3.25)

@@ -1,0 +1,246 @@
+"""`input.max_record_bytes`: what is longer is a bad record, wherever it stands, and never fills the memory."""
+
+from __future__ import annotations
+
+import base64
+import bz2
+import gzip
+import json
+import lzma
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import Job, Sum
+from chalicelib.errors import InputError
+from chalicelib.model import Split
+from chalicelib.ports import Loc
+from chalicelib.reading import line_blocks
+from chalicelib.records import rows_of_stream
+from chalicelib.spec import BadRecordsSpec, InputSpec
+from chalicelib.splits import cut
+from chalicelib.stores.memory import MemoryStore
+from chalicelib.zstd import ZstdCompressor
+from tests.simulation import Simulation, spec
+from tests.strategies import examples
+
+MIB = 1 << 20
+
+
+class Chunked(MemoryStore):
+    """Streams in chunks of a given size, as a network might."""
+
+    def __init__(self, chunk: int) -> None:
+        super().__init__()
+        self.chunk = chunk
+
+    def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        return super().stream(*args, **(kwargs | {"block": self.chunk}))
+
+
+def read(
+    store: MemoryStore, split: Split, limit: int
+) -> tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]]:
+    """(lines with their offsets, long lines with their offsets and beginnings)."""
+    long: list[tuple[int, bytes]] = []
+    lines = []
+    for block in line_blocks(store, split, limit, lambda _error, at, data: long.append((at, data))):
+        at = block.offset
+        for line in block.data.splitlines(keepends=True):
+            lines.append((at, line))
+            at += len(line)
+    return lines, long
+
+
+@given(
+    st.lists(st.integers(0, 12), max_size=12),
+    st.booleans(),
+    st.integers(1, 8),
+    st.integers(1, 9),
+    st.integers(1, 40),
+)
+@examples(300)
+def test_long_lines_are_told_once_and_the_others_stay_whatever_the_splits_and_chunks(
+    lengths: list[int], newline_at_end: bool, limit: int, chunk: int, split_size: int
+) -> None:
+    body = b"\n".join(b"x" * length for length in lengths) + (b"\n" if newline_at_end else b"")
+    store = Chunked(chunk)
+    store.put(Loc("b", "k"), body)
+    (info,) = store.list(Loc("b", ""))
+    lines: list[tuple[int, bytes]] = []
+    long: list[tuple[int, bytes]] = []
+    for split in cut("b", info, split_size, True):
+        some, told = read(store, split, limit)
+        lines += some
+        long += told
+    expected: list[tuple[int, bytes]] = []
+    at = 0
+    for line in body.splitlines(keepends=True):
+        expected.append((at, line))
+        at += len(line)
+    assert lines == [(at, line) for at, line in expected if len(line.rstrip(b"\n")) <= limit]
+    refused = [(at, line) for at, line in expected if len(line.rstrip(b"\n")) > limit]
+    assert [at for at, _ in long] == [at for at, _ in refused]
+    for (_, told_line), (_, line) in zip(long, refused, strict=True):
+        assert line.startswith(told_line)
+        assert len(told_line) > limit
+
+
+def test_a_line_without_an_end_is_read_once_by_many_splits() -> None:
+    """Each split reads its own bytes and little more, not on to the end of the object."""
+    body = b"x" * (4 * MIB)
+    store = Chunked(1 << 14)
+    store.put(Loc("b", "k"), body)
+    (info,) = store.list(Loc("b", ""))
+    read_bytes = 0
+    plain = store.stream
+
+    class Counted:
+        def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+            nonlocal read_bytes
+            for chunk in plain(*args, **kwargs):
+                read_bytes += len(chunk)
+                yield chunk
+
+    for split in cut("b", info, MIB // 16, True):
+        assert list(line_blocks(Counted(), split, 1024, lambda *_: None)) == []  # type: ignore[arg-type]
+    assert read_bytes < 2 * len(body)
+
+
+def zstd(data: bytes) -> bytes:
+    return ZstdCompressor(level=1).compress(data, ZstdCompressor.FLUSH_FRAME)
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lambda data: lzma.compress(data, preset=1),
+    ".zst": zstd,
+}
+
+
+def stored_bomb(extension: str, content: bytes) -> tuple[MemoryStore, Split]:
+    store, body = MemoryStore(), PACKERS[extension](content)
+    assert len(body) < len(content) // 100
+    etag = store.put(Loc("b", f"k{extension}"), body)
+    return store, Split(bucket="b", key=f"k{extension}", etag=etag, start=0, stop=len(body), size=len(body))
+
+
+def peak_of(work: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("extension", PACKERS)
+def test_what_unpacks_to_much_is_streamed(extension: str) -> None:
+    store, split = stored_bomb(extension, (b"0" * 99 + b"\n") * 400_000)
+    total = 0
+
+    def work() -> None:
+        nonlocal total
+        total = sum(len(block.data) for block in line_blocks(store, split))
+
+    assert peak_of(work) < 4 * MIB
+    assert total == 40_000_000
+
+
+@pytest.mark.parametrize("extension", PACKERS)
+def test_what_unpacks_to_one_endless_line_is_refused_in_bounded_memory(extension: str) -> None:
+    store, split = stored_bomb(extension, bytes(40 * MIB))
+
+    def work() -> None:
+        with pytest.raises(
+            InputError, match=rf"s3://b/k{extension}: line at byte 0: longer than input.max_rec"
+        ):
+            list(line_blocks(store, split, MIB))
+
+    assert peak_of(work) < 8 * MIB
+
+
+def test_a_row_with_an_open_quote_is_refused_in_bounded_memory() -> None:
+    fields = InputSpec(url="s3://in/", format="csv", multiline=True, max_record_bytes=MIB)
+    chunks = (
+        b'a,"' + b"x" * 99_997 if number == 0 else b"y" * 50_000 + b"\n" * 50_000 for number in range(400)
+    )
+
+    def work() -> None:
+        with pytest.raises(InputError, match=r"s3://b/k: .*a row is longer than input.max_record_bytes"):
+            list(rows_of_stream(fields, chunks, "s3://b/k"))
+
+    assert peak_of(work) < 16 * MIB
+
+
+def test_rows_up_to_the_limit_are_whole() -> None:
+    fields = InputSpec(url="s3://in/", format="csv", multiline=True, max_record_bytes=400_000)
+    row = b'a,"' + b"x" * 150_000 + b"\n" + b"y" * 150_000 + b'"\n'
+    (rows,) = rows_of_stream(fields, iter([row * 5]), "s3://b/k")
+    assert [len(field) for field in rows[0]] == [1, 300_001]
+    assert rows == [rows[0]] * 5
+
+
+class Words(Job):
+    def mapper(self, _: Any, line: str) -> Any:
+        for word in line.split():
+            yield word, 1
+
+    reducer = Sum()
+
+
+class Sizes(Job):
+    def mapper(self, key: str, body: str) -> Any:
+        yield key, len(body)
+
+
+BODY = b"a b\n" * 100 + b"L" * 5000 + b"\n" + b"c\n" + b"M" * 300_000
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz"])
+@pytest.mark.parametrize("split_size", [64, 1000, 1 << 20])
+def test_under_quarantine_a_long_line_is_a_bad_record(name: str, split_size: int, tmp_path: Path) -> None:
+    bad = BadRecordsSpec(policy="quarantine", max_fraction=0.5)
+    job_spec = spec(split_size=split_size, bad_records=bad, input={"max_record_bytes": 1000})
+    simulation = Simulation(Words, job_spec, tmp_path)
+    simulation.drop(name, gzip.compress(BODY) if name.endswith(".gz") else BODY)
+    simulation.run()
+    rows = (line.split("\t") for line in simulation.text().decode().splitlines())
+    assert {word: int(number) for word, number in rows} == Counter({"a": 100, "b": 100, "c": 1})
+    manifest = json.loads(simulation.output()["_manifest.json"])
+    found = [
+        json.loads(line)
+        for key in manifest["quarantine"]
+        for line in simulation.memory.get(Loc("work", key)).splitlines()
+    ]
+    assert sorted(record["offset"] for record in found) == [400, 5403]
+    assert {base64.b64decode(record["record"])[:1] for record in found} == {b"L", b"M"}
+    assert all("max_record_bytes (1000)" in record["error"] for record in found)
+
+
+@pytest.mark.parametrize("split_size", [64, 1 << 20])
+def test_under_fail_it_is_named(split_size: int, tmp_path: Path) -> None:
+    simulation = Simulation(Words, spec(split_size=split_size, input={"max_record_bytes": 1000}), tmp_path)
+    simulation.drop("a.txt", BODY)
+    simulation.run()
+    told = simulation.output()["_FAILED"].decode()
+    assert "s3://in/data/a.txt: line at byte 400: longer than input.max_record_bytes (1000)" in told
+
+
+def test_a_whole_file_is_a_record_too(tmp_path: Path) -> None:
+    bad = BadRecordsSpec(policy="quarantine", max_fraction=0.6)
+    fields = {"format": "whole_file", "max_record_bytes": 1000}
+    simulation = Simulation(Sizes, spec(bad_records=bad, trigger="marker", input=fields), tmp_path)
+    simulation.add("bomb.gz", gzip.compress(bytes(10 * MIB)))
+    simulation.add("fine.gz", gzip.compress(bytes(1000)))
+    simulation.drop("_READY", b"")
+    simulation.run()
+    assert simulation.text() == b"s3://in/data/fine.gz\t1000\n"
+    assert json.loads(simulation.output()["_manifest.json"])["bad"] == 1
