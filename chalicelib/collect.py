@@ -11,14 +11,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice, repeat
 from operator import itemgetter
+from types import FrameType
 from typing import Any, Protocol
 
 from .aggregators import Aggregator, Count, Sum
 from .errors import DataTypeError
 from .job import BoundJob, Each, GroupFunction
-from .order import check_keys, sort_keys, sort_pairs
+from .order import check_keys, gather, sort_keys, sort_order
 from .partition import Hash, Partitioner
-from .sizes import DICT_SLOT, DRAIN_SLOTS, LIST_SLOT, PAIR, mean_size
+from .sizes import DICT_SLOT, DRAIN_SLOTS, LIST_SLOT, ORDER, PAIR, mean_size
 
 Pair = tuple[Any, Any]
 #: (partition, keys in order, their values)
@@ -26,7 +27,9 @@ Piece = tuple[int, list[Any], list[Any]]
 
 #: Pairs taken between two looks at the memory.
 CHUNK = 16_384
-_SAMPLE = 64
+_SAMPLE = 16
+#: Looks at a table's weight after which it is sampled again at the latest.
+_LOOKS = 32
 _first = itemgetter(0)
 _second = itemgetter(1)
 
@@ -60,7 +63,8 @@ class StateCollector:
         self._partitioner = partitioner
         self._table: dict[Any, Any] = {}
         self._entry = 0.0
-        self._sampled = 0
+        #: How many keys there were at the last sample, how often the weight was asked, and when to sample next.
+        self._sampled, self._looks, self._next_look = 0, 0, 1
 
     def absorb(self, pairs: Iterator[Pair]) -> bool:
         for first in pairs:
@@ -86,14 +90,19 @@ class StateCollector:
 
     def weight(self) -> int:
         count = len(self._table)
-        if count > self._sampled * 1.25 or count < self._sampled:
-            newest = islice(reversed(self._table.items()), _SAMPLE)
-            self._entry = mean_size(newest) - PAIR + DICT_SLOT + DRAIN_SLOTS // 2
+        self._looks += 1
+        if self._looks >= self._next_look or count > self._sampled * 1.25:
+            # Spread over all keys, old and new: states such as sets grow though no key is added.
+            step = max(1, count // (4 * _SAMPLE))
+            sample = islice(self._table.items(), 0, None, step)
+            self._entry = mean_size(sample) - PAIR + DICT_SLOT + DRAIN_SLOTS // 2
             self._sampled = count
+            self._next_look = self._looks + min(self._looks, _LOOKS)
         return int(count * self._entry)
 
     def drain(self, partitions: int) -> Iterator[Piece]:
-        table, self._table, self._sampled = self._table, {}, 0
+        table, self._table = self._table, {}
+        self._sampled, self._looks, self._next_look = 0, 0, 1
         check_keys(table)
         lookup = table.__getitem__
         for partition, keys in self._sorted(table, partitions):
@@ -113,11 +122,13 @@ class StateCollector:
 
 
 class PairCollector:
-    """Pairs as they come; those of one key stay in their order."""
+    """Pairs as they come, as columns; those of one key stay in their order."""
 
     def __init__(self, partitioner: Partitioner) -> None:
         self._partitioner = partitioner
-        self._pairs: list[Pair] = []
+        self._keys: list[Any] = []
+        #: The values; none as long as all of them are None, for keys alone are sorted faster.
+        self._values: list[Any] | None = None
         self._bytes = 0.0
 
     def absorb(self, pairs: Iterator[Pair]) -> bool:
@@ -125,42 +136,58 @@ class PairCollector:
         if not chunk:
             return False
         check_pairs(chunk)
-        self._take(chunk)
+        self.absorb_block(list(map(_first, chunk)), list(map(_second, chunk)))
         return True
 
     def absorb_each(self, each: Each) -> None:
-        self._take(list(zip(each.keys, repeat(each.value))))
+        keys = list(each.keys)
+        self.absorb_block(keys, [each.value] * len(keys))
 
     def absorb_block(self, keys: list[Any], values: list[Any]) -> None:
-        self._take(list(zip(keys, values, strict=True)))
-
-    def _take(self, chunk: list[Pair]) -> None:
-        self._pairs += chunk
-        step = max(1, len(chunk) // _SAMPLE)
-        self._bytes += len(chunk) * (mean_size(chunk[::step]) + LIST_SLOT + DRAIN_SLOTS)
+        bare = values.count(None) == len(values)
+        if not bare and self._values is None:
+            self._values = [None] * len(self._keys)
+        if self._values is not None:
+            self._values += values
+        self._keys += keys
+        step = max(1, len(keys) // _SAMPLE)
+        each = mean_size(keys[::step]) + LIST_SLOT + DRAIN_SLOTS
+        if not bare:
+            each += mean_size(values[::step]) + LIST_SLOT + ORDER
+        self._bytes += len(keys) * each
 
     def weight(self) -> int:
         return int(self._bytes)
 
     def drain(self, partitions: int) -> Iterator[Piece]:
-        pairs, self._pairs, self._bytes = self._pairs, [], 0.0
-        if partitions == 1 or self._partitioner.ordered:
-            check_keys(list(map(_first, pairs)))
-            sort_pairs(pairs)
-            keys, values = list(map(_first, pairs)), list(map(_second, pairs))
-            del pairs
-            for partition, start, stop in _cuts(self._partitioner, keys, partitions):
-                yield partition, keys[start:stop], values[start:stop]
-            return
-        keys = list(map(_first, pairs))
+        keys, values = self._keys, self._values
+        self._keys, self._values, self._bytes = [], None, 0.0
         check_keys(keys)
-        parts = self._partitioner.scatter(keys, pairs, partitions)
-        del keys, pairs
-        for partition, own in enumerate(parts):
-            if own:
-                sort_pairs(own)
-                yield partition, list(map(_first, own)), list(map(_second, own))
-            parts[partition] = []
+        if partitions > 1 and not self._partitioner.ordered:
+            return self._scattered(keys, values, partitions)
+        return self._cut(keys, values, partitions)
+
+    def _cut(self, keys: list[Any], values: list[Any] | None, partitions: int) -> Iterator[Piece]:
+        if values is None:
+            sort_keys(keys)
+        else:
+            keys, values = gather(sort_order(keys), keys, values)
+        for partition, start, stop in _cuts(self._partitioner, keys, partitions):
+            own = values[start:stop] if values is not None else [None] * (stop - start)
+            yield partition, keys[start:stop], own
+
+    def _scattered(self, keys: list[Any], values: list[Any] | None, partitions: int) -> Iterator[Piece]:
+        if values is None:
+            for partition, own in enumerate(self._partitioner.scatter(keys, keys, partitions)):
+                if own:
+                    sort_keys(own)
+                    yield partition, own, [None] * len(own)
+            return
+        numbers = self._partitioner.scatter(keys, range(len(keys)), partitions)
+        for partition, some in enumerate(numbers):
+            if some:
+                own, theirs = gather(sort_order(keys, some), keys, values)
+                yield partition, own, theirs
 
 
 class GroupCollector:
@@ -248,24 +275,35 @@ def check_pairs(chunk: list[Any]) -> None:
 
 
 def _refuse_pair(error: Exception) -> None:
-    """Raise DataTypeError if it was the fold that failed, not the user's code that makes the pairs."""
+    """Raise DataTypeError if it was the fold that failed, not the user's code that makes the pairs.
+
+    The fold is the last frame called `absorb` or `absorb_states`; what is below it must be an
+    aggregator's, not a generator's of the mapper.
+    """
+    fold: FrameType | None = None
     trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None or trace.tb_frame.f_code.co_name not in ("absorb", "absorb_states", "lift", "merge"):
+    while trace is not None:
+        frame, trace = trace.tb_frame, trace.tb_next
+        name, module = frame.f_code.co_name, str(frame.f_globals.get("__name__"))
+        if name in ("absorb", "absorb_states") and "pairs" in frame.f_locals:
+            fold = frame
+        elif fold and name not in ("lift", "merge") and not module.startswith(f"{__package__}.aggregators"):
+            return
+    if fold is None:
         return
     if "unpack" in str(error):
         raise DataTypeError(f"expected (key, value) pairs: {error}: write `yield key, value`") from error
-    names = trace.tb_frame.f_locals
+    names = fold.f_locals
     if "key" in names:
         raise _bad_pair(error, names["key"], names.get("value", names.get("state"))) from error
 
 
 def _bad_pair(error: Exception, key: Any, value: Any) -> DataTypeError:
-    return DataTypeError(
-        f"{error}: key {key!r} ({type(key).__name__}), value {value!r} ({type(value).__name__});"
-        " keys are None, bool, int, float, str, bytes or tuples of them"
+    about = f"key {key!r:.200} ({type(key).__name__}), value {value!r:.200} ({type(value).__name__})"
+    allowed = (
+        "; keys are None, bool, int, float, str, bytes or tuples of them" if "hash" in str(error) else ""
     )
+    return DataTypeError(f"{error}: {about}{allowed}")
 
 
 def _cuts(partitioner: Partitioner, keys: list[Any], partitions: int) -> Iterator[tuple[int, int, int]]:

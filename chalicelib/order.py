@@ -6,7 +6,7 @@ equal though of two types (`1` and `1.0`) would be written as whichever came fir
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any
@@ -55,11 +55,34 @@ def check_parts(keys: Collection[tuple[Any, ...]]) -> None:
 
 
 def sort_keys(keys: list[Any]) -> None:
-    """Sort distinct keys in place."""
+    """Sort keys in place."""
     try:
         keys.sort()
     except TypeError as error:
-        raise _incomparable(keys, error) from error
+        if set(keys) != {None}:
+            raise _incomparable(keys, error) from error
+
+
+def sort_order(keys: Sequence[Any], numbers: Iterable[int] | None = None) -> list[int]:
+    """The numbers (of all keys, or those given) in the order of their keys, stably.
+
+    Keys that come as sorted stretches cost one comparison each (timsort).
+    """
+    order = list(range(len(keys)) if numbers is None else numbers)
+    try:
+        order.sort(key=keys.__getitem__)
+    except TypeError as error:
+        if set(keys) != {None}:
+            raise _incomparable(keys, error) from error
+    return order
+
+
+def gather(order: Sequence[int], *columns: Sequence[Any]) -> tuple[list[Any], ...]:
+    """Each column's items by their numbers."""
+    if len(order) < 2:
+        return tuple([column[number] for number in order] for column in columns)
+    pick = itemgetter(*order)
+    return tuple(list(pick(column)) for column in columns)
 
 
 def sort_pairs(pairs: list[Pair]) -> None:

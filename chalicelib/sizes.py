@@ -13,6 +13,8 @@ DICT_SLOT = 104
 LIST_SLOT = 9
 #: Bytes a pair takes in the lists that sort it into partitions and cut it into columns.
 DRAIN_SLOTS = 4 * 8
+#: Bytes of a pair's number in the list by which columns are put in order.
+ORDER = 8 + 32
 #: Bytes of a pair's tuple.
 PAIR = 56
 _FLAT = frozenset({str, bytes, int, float, bool, type(None)})

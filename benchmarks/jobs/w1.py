@@ -1,8 +1,7 @@
 """Word count."""
 
-from collections import Counter
-
 from chalicelib import Job, Sum
+from chalicelib.job import Each
 
 
 class Record(Job):
@@ -15,6 +14,6 @@ class Record(Job):
 
 class Chunk(Job):
     def mapper_chunk(self, text):
-        return Counter(text.split())
+        return Each(text.split(), 1)
 
     reducer = Sum()

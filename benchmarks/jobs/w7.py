@@ -2,7 +2,46 @@
 
 import json
 
+import msgspec
+
 from chalicelib import Job, Sum
+
+
+class Request(msgspec.Struct):
+    Sender: str
+    Trigger: str
+
+
+class App(msgspec.Struct):
+    Program: str
+    Build: str
+    License: str
+    Version: str
+
+
+class Connection(msgspec.Struct):
+    Type: str
+
+
+class Region(msgspec.Struct):
+    Continent: str
+    Country: str
+
+
+class Client(msgspec.Struct):
+    OsVersion: str
+    Language: str
+    Architecture: str
+
+
+class Event(msgspec.Struct):
+    """The fields that are asked for; the others are not even decoded."""
+
+    Request: Request
+    App: App
+    Connection: Connection
+    Region: Region
+    Client: Client
 
 
 class Record(Job):
@@ -30,5 +69,27 @@ class Record(Job):
                 client["Architecture"],
             )
             yield key, 1
+
+    reducer = Sum()
+
+
+class Typed(Job):
+    def mapper(self, _, event):
+        request, app, region, client = event.Request, event.App, event.Region, event.Client
+        key = (
+            request.Sender,
+            request.Trigger,
+            app.Program,
+            app.Build,
+            app.License,
+            app.Version,
+            event.Connection.Type,
+            region.Continent,
+            region.Country,
+            client.OsVersion,
+            client.Language,
+            client.Architecture,
+        )
+        yield key, 1
 
     reducer = Sum()

@@ -22,7 +22,7 @@ from ..model import Failure, Manifest, decode, encode
 from ..plan import read_head
 from ..ports import FunctionName, Loc, ObjectInfo, Runtime
 from ..spec import JobSpec
-from ..stores.folder import FolderStore
+from ..stores.folder import TEMPORARY, FolderStore
 from .workers import Call, Setup, Worker, new_token
 
 #: Deliveries of an invocation that dies or raises: the first and two more, as on AWS.
@@ -101,6 +101,9 @@ class _Engine:
         finally:
             for worker in self._all():
                 worker.stop()
+            # Who was stopped while writing left a file that has no name yet.
+            for unfinished in run.output.glob(f"{TEMPORARY}*"):
+                unfinished.unlink(missing_ok=True)
         manifest_loc = OutputKeys(output).manifest
         manifest = decode(Manifest, self._runtime.store.get(manifest_loc), manifest_loc.url)
         if manifest.outcome != "success":

@@ -26,7 +26,7 @@ from ..ports import Loc, ObjectInfo
 from . import WriterBase, check_block, check_range
 
 #: Names that start so are our unfinished files: no listing shows them and no key may hold one.
-_TEMPORARY = ".sluice-tmp-"
+TEMPORARY = ".sluice-tmp-"
 
 #: How often a folder may vanish under a writer before the writer gives up. Each time, somebody
 #: deleted the last object in it just now, so a second time is rare already.
@@ -138,7 +138,7 @@ class FolderStore:
         if not _below(loc.key):
             raise Forbidden(
                 f"{loc.url}: expected a key that is a plain path below {root} (no empty part, "
-                f"no `.` or `..`, no name starting with {_TEMPORARY}), got {loc.key!r}"
+                f"no `.` or `..`, no name starting with {TEMPORARY}), got {loc.key!r}"
             )
         return os.path.join(root, loc.key)
 
@@ -181,7 +181,7 @@ class FolderStore:
                 names = [
                     (f"{entry.name}/" if entry.is_dir() else entry.name, entry)
                     for entry in entries
-                    if entry.name.startswith(stem) and not entry.name.startswith(_TEMPORARY)
+                    if entry.name.startswith(stem) and not entry.name.startswith(TEMPORARY)
                 ]
         except (FileNotFoundError, NotADirectoryError):
             return
@@ -298,7 +298,7 @@ def _below(key: str) -> bool:
     """Whether `key` names a place strictly below its root, and none of our temporary files."""
     parts = key.split("/")
     return "\0" not in key and not any(
-        part in ("", ".", "..") or part.startswith(_TEMPORARY) for part in parts
+        part in ("", ".", "..") or part.startswith(TEMPORARY) for part in parts
     )
 
 
@@ -306,7 +306,7 @@ def _temporary_beside(path: str) -> tuple[str, int]:
     """(name, descriptor) of a new file in the folder of `path`, which is made if it is missing."""
     folder = os.path.dirname(path)
     for attempt in itertools.count(1):
-        name = os.path.join(folder, f"{_TEMPORARY}{uuid.uuid4().hex}")
+        name = os.path.join(folder, f"{TEMPORARY}{uuid.uuid4().hex}")
         try:
             return name, os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         except FileNotFoundError:
