@@ -22,7 +22,8 @@ from .aggregators import (
     Top,
     Variance,
 )
-from .job import Job
+from .job import Each, Job
+from .partition import FirstLetter, Hash, Range
 
 __version__ = "0.1.0"
 __all__ = [
@@ -33,7 +34,10 @@ __all__ = [
     "Count",
     "CountDistinct",
     "Distinct",
+    "Each",
     "First",
+    "FirstLetter",
+    "Hash",
     "Histogram",
     "Job",
     "Last",
@@ -41,6 +45,7 @@ __all__ = [
     "Min",
     "MostFrequent",
     "Quantiles",
+    "Range",
     "Record",
     "Sample",
     "StdDev",

@@ -5,10 +5,13 @@
 <work>/runs/<job>/<run>/map/000042.0.9f3c.run  sorted partitions of task 42, attempt 0, execution 9f3c
 <work>/runs/<job>/<run>/map/000042.done        commit marker (conditional)
 <work>/runs/<job>/<run>/map/000042.1.failed    why attempt 1 failed
+<work>/runs/<job>/<run>/map/000042.0.9f3c.next where an attempt out of time goes on
+<work>/runs/<job>/<run>/quarantine/map-000042.0.9f3c.jsonl  bad records of task 42
 <work>/runs/<job>/<run>/reduce/lease           who supervises
 <work>/runs/<job>/<run>/reduce/plan.json       reduce tasks
 <work>/runs/<job>/<run>/reduce/index           one slice of the shuffle index for each reduce task
 <work>/runs/<job>/<run>/reduce/started         the reduce tree's root was invoked
+<work>/runs/<job>/<run>/reduce/00007.0.7b1e.next, .piece  an attempt out of time, and what it wrote
 <work>/runs/<job>/<run>/reduce/00007.done      commit marker (conditional)
 <work>/runs/<job>/<run>/run.done               the verdict: success or failure, once and for all
 <output>/<run>/part-00007.tsv                  results; in a local folder <output> alone
@@ -39,7 +42,10 @@ _RUN_KEY = re.compile(r"(?:^|.*/)runs/(?P<job>[A-Za-z0-9_-]+)/(?P<run>[A-Za-z0-9
 _MARKER = re.compile(r"(?P<task>\d+)\.done$")
 _FAILURE = re.compile(r"(?P<task>\d+)\.(?P<attempt>\d+)\.failed$")
 _NEXT = re.compile(r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.next$")
+_QUARANTINED = re.compile(r"(?P<phase>map|reduce)-(?P<task>\d+)\.(?P<attempt>\d+)\.[A-Za-z0-9]+\.jsonl$")
 _RUN_FILE = re.compile(r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.run$")
+
+_QUARANTINE = "quarantine/"
 
 #: Digits of a task's number in its keys, so that listings come in task order.
 _WIDTH = {"map": 6, "reduce": 5}
@@ -106,7 +112,12 @@ class RunKeys:
     def quarantine(self, phase: Phase, task: int, attempt: int, token: str) -> Loc:
         """The bad records that one attempt set aside."""
         name = f"{phase}-{task:0{_WIDTH[phase]}d}.{attempt}.{token}.jsonl"
-        return self.root.child(f"quarantine/{name}")
+        return self.quarantined.child(name)
+
+    @property
+    def quarantined(self) -> Loc:
+        """The prefix of all that was set aside."""
+        return self.root.child(_QUARANTINE)
 
     def run_file(self, task: int, attempt: int, token: str) -> Loc:
         return self.phase("map").child(f"{task:0{_WIDTH['map']}d}.{attempt}.{token}.run")
@@ -148,6 +159,12 @@ def parse_following(key: str) -> tuple[int, str] | None:
     """(task, token) of the object that an attempt out of time left."""
     found = _NEXT.search(key.rpartition("/")[2])
     return (int(found["task"]), found["token"]) if found else None
+
+
+def parse_quarantined(key: str) -> tuple[Phase, int] | None:
+    """(phase, task) of the bad records that one attempt set aside."""
+    found = _QUARANTINED.search(key.rpartition("/")[2])
+    return ("map" if found["phase"] == "map" else "reduce", int(found["task"])) if found else None
 
 
 def parse_run_file(key: str) -> tuple[int, int, str] | None:
