@@ -19,6 +19,7 @@ from typing import Any
 
 from . import splits
 from .job import Job, bind
+from .keys import RunKeys
 from .mapping import MapTask
 from .model import ReduceTask, Slice
 from .partition import Range
@@ -31,6 +32,7 @@ from .spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec
 from .stores.memory import MemoryStore
 
 _BUCKET = "memory"
+_KEYS = RunKeys(Loc(_BUCKET, ""), "job", "run")
 
 
 def run_job(
@@ -53,9 +55,9 @@ def run_job(
     body = _body(records)
     spec = JobSpec(
         job="job:Job",
-        input=InputSpec(url=f"s3://{_BUCKET}/in/", **(input or {})),
-        work=PlaceSpec(url=f"s3://{_BUCKET}/work/"),
-        output=OutputSpec(url=f"s3://{_BUCKET}/out/"),
+        input=InputSpec(url="s3://memory/in/", **(input or {})),
+        work=PlaceSpec(url="s3://memory/work/"),
+        output=OutputSpec(url="s3://memory/out/"),
         params=params or {},
         split_size=split_size,
         partitions=partitions,
@@ -100,7 +102,7 @@ def _map(
 ) -> Slice:
     """One map task's run file, as the slice that one reduce task over all partitions takes."""
     partitions = spec.partitions or 1
-    run_file = Loc(_BUCKET, f"work/{number:06d}.run")
+    run_file = _KEYS.run_file(number, 0, "0")
     with store.writer(run_file) as sink:
         writer = RunWriter(sink.write, partitions)
         bound = bind(job, job.__name__, spec.params, bounds)
