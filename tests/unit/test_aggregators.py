@@ -75,7 +75,7 @@ def test_exact_sum_and_mean_are_the_nearest_floats(items: list[float]) -> None:
 
 
 def test_exact_sum_where_floats_fail() -> None:
-    assert sum([1e16, 1.0, -1e16]) == 0.0
+    assert 1e16 + 1.0 - 1e16 == 0.0
     assert result(Sum(exact=True), [1e16, 1.0, -1e16]) == 1.0
     assert result(Sum(exact=True), [1e308, 1e308, -1e308, -1e308, 0.5]) == 0.5
     assert result(Sum(exact=True), [1e308, 1e308]) == math.inf
