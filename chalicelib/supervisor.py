@@ -21,8 +21,8 @@ from .model import Failure, MapMarker, Plan, ReduceMarker, ReducePlan, Verdict, 
 from .plan import read_head
 from .ports import Runtime
 
-#: Seconds between two looks at the store: short while things move, longer while they do not.
-_SHORTEST, _LONGEST, _GROWTH = 0.1, 5.0, 1.5
+#: Seconds between two looks at the store, and the share of a run's age that they are.
+_SHORTEST, _LONGEST, _SHARE = 0.1, 5.0, 0.1
 #: Seconds before its own timeout at which a supervisor hands over, and the share of a short time that
 #: this may take: handing over at once, again and again, would be a busy loop.
 _HAND_OVER, _HAND_OVER_SHARE = 20.0, 0.7
@@ -111,19 +111,22 @@ class Supervision:
         self._supervise(plan)
 
     def _supervise(self, plan: Plan) -> None:
-        pause = _SHORTEST
         while True:
-            before = self._count()
             if self._step(plan):
                 self._held.end()
                 return
-            pause = _SHORTEST if self._count() != before else min(pause * _GROWTH, _LONGEST)
-            if self._runtime.remaining() < self._hand_over_at + pause:
+            left = self._runtime.remaining() - self._hand_over_at
+            if left < _SHORTEST:
                 self._hand_over(plan)
                 return
             if not self._renew():
                 return
-            self._runtime.clock.pause(min(pause, self._until_slow()))
+            self._runtime.clock.pause(min(self._pause(plan), left))
+
+    def _pause(self, plan: Plan) -> float:
+        """A tenth of the run's age, so that looking costs little and never delays a run by much more."""
+        age = self._runtime.clock.now() - plan.created
+        return min(max(_SHORTEST, age * _SHARE), _LONGEST, self._until_slow())
 
     def _until_slow(self) -> float:
         """Seconds until a straggler would show."""
@@ -131,11 +134,6 @@ class Supervision:
             return _LONGEST
         left = self._moved + self._slow_after - self._runtime.clock.now()
         return max(left, 0.0) + _SHORTEST if left > -_LONGEST else _LONGEST
-
-    def _count(self) -> tuple[str, int]:
-        if self._progress is None:
-            return "", 0
-        return self._progress.phase, len(self._progress.done)
 
     def _step(self, plan: Plan) -> bool:
         """Look once and do what is to be done; True when the run has ended."""
