@@ -22,7 +22,19 @@ PLAIN, TUPLES, TAGGED, NONES = range(4)
 SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 KEY_TYPES = SCALARS | {tuple}
 _CONTAINERS = frozenset({list, dict})
+#: A longer column of nothing is written in full, so that few bytes cannot claim to be billions of items.
+MAX_NONES = 1 << 20
 _TAG_TUPLE, _TAG_INT, _TAG_DECIMAL, _TAG_DICT = 1, 2, 3, 4
+
+#: TypeError: a dict whose key is a list; RecursionError: lists nested thousands deep.
+_UNDECODABLE = (
+    msgspec.DecodeError,
+    msgspec.ValidationError,
+    ValueError,
+    ArithmeticError,
+    TypeError,
+    RecursionError,
+)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Any]).decode
@@ -38,7 +50,7 @@ def encode_column(items: Sequence[Any]) -> tuple[int, bytes]:
     kinds = set(map(type, items))
     try:
         if kinds <= SCALARS:
-            if kinds == {type(None)}:
+            if kinds == {type(None)} and len(items) <= MAX_NONES:
                 return NONES, len(items).to_bytes(4, "little")
             return PLAIN, _encode(items)
         if kinds == {tuple} and set(map(type, chain.from_iterable(items))) <= SCALARS:
@@ -63,10 +75,13 @@ def decode_column(shape: int, body: bytes | memoryview) -> list[Any]:
         if shape == TUPLES:
             return _decode_tuples(body)
         if shape == NONES:
-            return [None] * int.from_bytes(body, "little")
+            count = int.from_bytes(body, "little")
+            if len(body) != 4 or count > MAX_NONES:
+                raise ValueError(f"expected 4 bytes and at most {MAX_NONES} items")
+            return [None] * count
         if shape == TAGGED:
             return _decode_tagged(body)
-    except (msgspec.DecodeError, msgspec.ValidationError, ValueError, ArithmeticError) as error:
+    except _UNDECODABLE as error:
         raise CorruptData(f"a column of shape {shape} does not decode: {error}") from error
     raise CorruptData(f"expected a column of shape 0 to {NONES}, got {shape}")
 

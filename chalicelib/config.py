@@ -274,7 +274,10 @@ def _fill(values: dict[str, _Value], tried: set[str], shown: str, require_cloud:
     for key, leaf in schema.LEAVES.items():
         if key in values:
             continue
-        if not require_cloud and key in PLACEHOLDERS:
+        if key == "job" and "sql.map" not in values:
+            if not tried & {"job", "sql", "sql.map"}:
+                problems.append(f"{shown}: job: missing; expected {_MISSING[key]}")
+        elif not require_cloud and key in PLACEHOLDERS:
             values[key] = (PLACEHOLDERS[key], PLACEHOLDER)
         elif leaf.default is not NODEFAULT:
             values[key] = (leaf.default, DEFAULT)

@@ -10,14 +10,14 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from . import attempts, splits
+from . import attempts, jobcode, splits
 from .codec import encode_column
 from .errors import Forbidden, NotFound, SluiceError, UserError
 from .events import Created, created, run_id
 from .finish import failure_text
-from .job import BoundJob, bind
+from .job import BoundJob
 from .keys import MANIFEST, OutputKeys, RunKeys, results_place
-from .loading import code_digest, input_type
+from .loading import input_type
 from .model import Column, Failure, Manifest, Plan, Split, Verdict, encode
 from .partition import Range
 from .plan import read_head, render
@@ -100,15 +100,11 @@ def _plan(
     output: Loc,
     reducers: int,
 ) -> tuple[Plan, bytes]:
-    from . import __version__
-
-    cls = runtime.load_job(spec.job)
-    job = bind(cls, keys.job, spec.params)
-    whole = job.mapper == "mapper_raw" or spec.input.format == "whole_file" or spec.input.multiline
-    pieces = list(_cut(inputs, spec, whole))
+    code = jobcode.describe(runtime, keys.job, spec, inputs)
+    pieces = list(_cut(inputs, spec, code.whole))
     tasks = list(splits.pack(pieces, spec.split_size))
     size = sum(info.size for _, info in inputs)
-    partitions = spec.partitions or splits.default_partitions(size, spec.reduce_size)
+    partitions = spec.partitions or code.partitions or splits.default_partitions(size, spec.reduce_size)
     plan = Plan(
         job=keys.job,
         run=keys.run,
@@ -125,9 +121,10 @@ def _plan(
         reducers=reducers,
         inputs=len(inputs),
         bytes=size,
-        bounds=_bounds(runtime, job, spec, pieces, partitions),
+        bounds=_bounds(runtime, code.job, spec, pieces, partitions) if code.job else None,
+        sql=code.sql,
         created=runtime.clock.now(),
-        code=code_digest(cls, __version__),
+        code=code.digest,
     )
     return render(plan, tasks)
 

@@ -24,24 +24,32 @@ class Created(msgspec.Struct, frozen=True, kw_only=True):
 
 def created(event: dict[str, Any]) -> Iterator[Created]:
     """The objects an event tells of. Records of another shape, and deletions, are passed over."""
-    for record in event.get("Records") or ():
+    records = event.get("Records") if isinstance(event, dict) else None
+    for record in records if isinstance(records, list) else ():
         try:
-            place = record["s3"]
-            item = place["object"]
-            loc = Loc(place["bucket"]["name"], unquote_plus(item["key"]))
-        except (KeyError, TypeError):
+            found = _created(record)
+        except (KeyError, TypeError, ValueError, AttributeError):
             continue
-        if not str(record.get("eventName", "ObjectCreated:")).startswith(
-            ("ObjectCreated", "s3:ObjectCreated")
-        ):
-            continue
-        yield Created(
-            loc=loc,
-            time=str(record.get("eventTime", "")),
-            version=str(item.get("versionId") or item.get("eTag") or ""),
-            sequencer=str(item.get("sequencer", "")),
-            hops=int(record.get("sluiceHops", 0)),
-        )
+        if found:
+            yield found
+
+
+def _created(record: Any) -> Created | None:
+    """One record; None for a deletion. Raises whatever comes of another shape."""
+    place = record["s3"]
+    item = place["object"]
+    bucket, key, hops = place["bucket"]["name"], item["key"], record.get("sluiceHops", 0)
+    if not (isinstance(bucket, str) and bucket and isinstance(key, str) and isinstance(hops, int)):
+        return None
+    if not str(record.get("eventName", "ObjectCreated:")).startswith(("ObjectCreated", "s3:ObjectCreated")):
+        return None
+    return Created(
+        loc=Loc(bucket, unquote_plus(key)),
+        time=str(record.get("eventTime", "")),
+        version=str(item.get("versionId") or item.get("eTag") or ""),
+        sequencer=str(item.get("sequencer", "")),
+        hops=hops,
+    )
 
 
 def event_for(loc: Loc, hops: int = 0) -> dict[str, Any]:

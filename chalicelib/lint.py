@@ -12,7 +12,7 @@ from typing import NamedTuple
 from . import keys
 from .errors import ConfigError
 from .ports import Loc
-from .spec import MIB, JobSpec, parse_url
+from .spec import MIB, JobSpec, SqlSpec, parse_url
 from .triggers import Trigger, TriggeredFunction, triggers
 
 #: Seconds that every function needs to commit or hand over before AWS ends it.
@@ -48,7 +48,7 @@ def problems(
     spec: JobSpec, name: str, others: Mapping[str, JobSpec] | None = None, *, places: bool = True
 ) -> list[Problem]:
     """The same by key. Without `places`, only what matters wherever the job runs."""
-    found = [*_code(spec), *_encoding(spec), *_trigger(spec)]
+    found = [*_code(spec), *_sql(spec), *_encoding(spec), *_trigger(spec)]
     if not places:
         return found
     found += _limits(spec)
@@ -70,10 +70,51 @@ def problems(
 
 
 def _code(spec: JobSpec) -> Iterator[Problem]:
+    if spec.sql.map and not spec.job:
+        return
+    if spec.sql.map:
+        yield Problem("sql.map", f"a job is either a class or SQL; expected no `sql` beside job: {spec.job}")
     module, colon, cls = spec.job.partition(":")
     if not colon or not cls.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
         wanted = "`module:Class`, such as wordcount:WordCount for the class WordCount in jobs/wordcount.py"
         yield Problem("job", f"expected {wanted}, got {spec.job!a}")
+
+
+def _sql(spec: JobSpec) -> Iterator[Problem]:
+    """What only a job in SQL may say, and what it may not."""
+    given, sql = spec.input, spec.sql
+    if not sql.map:
+        if sql != SqlSpec():
+            yield Problem("sql.map", "missing; expected a query over the table `input`")
+        if given.columns:
+            yield Problem("input.columns", "only a job in SQL has columns; see sql.map")
+        for place, form in (("input", given.format), ("output", spec.output.format)):
+            if form == "parquet":
+                yield Problem(f"{place}.format", "only a job in SQL has parquet; see sql.map")
+        return
+    if given.format in ("fixed", "whole_file"):
+        yield Problem(
+            "input.format", f"{given.format} is no table; expected text, csv, tsv, jsonl or parquet"
+        )
+    if spec.output.format == "text":
+        yield Problem("output.format", "expected tsv, csv, jsonl or parquet of a job in SQL, got text")
+    if given.type:
+        yield Problem("input.type", "a job in SQL has no class to decode into; declare input.columns")
+    if given.format in ("text", "parquet") and given.columns:
+        what = "one column, line" if given.format == "text" else "the columns that its files have"
+        yield Problem("input.columns", f"{given.format} has {what}; leave it out")
+    if given.encoding == "bytes":
+        yield Problem("input.encoding", "a job in SQL reads text; expected the name of a codec, got bytes")
+    if given.multiline and (given.comment or given.errors != "strict" or given.encoding.lower() != "utf-8"):
+        text = "a job in SQL reads such objects as they are: plain utf-8 without comments"
+        yield Problem("input.multiline", f"{text}; leave out input.comment, input.encoding and input.errors")
+    if spec.bad_records.policy == "quarantine":
+        yield Problem(
+            "bad_records.policy", "a job in SQL stops at the first bad record; use TRY_CAST to go on"
+        )
+    if (spec.partitions or 1) > 1 and (sql.order_by or not sql.keys):
+        why = "sql.order_by sorts all rows" if sql.order_by else "without sql.key all rows meet"
+        yield Problem("partitions", f"{why}, so there is one partition; leave it out, got {spec.partitions}")
 
 
 def _encoding(spec: JobSpec) -> Iterator[Problem]:

@@ -6,7 +6,8 @@ last one commits, and its marker names all pieces.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -17,7 +18,7 @@ from .job import bind
 from .keys import RunKeys
 from .loading import input_type
 from .mapping import MapTask, rest_of
-from .model import Continuation, MapMarker, Piece, Plan, Position, Stats, TaskCall, decode, encode
+from .model import Continuation, MapMarker, Piece, Plan, Position, Split, Stats, TaskCall, decode, encode
 from .pace import Pace, StepTooLong
 from .plan import Task, read_head, read_tasks
 from .ports import Loc, Runtime
@@ -91,8 +92,23 @@ def _attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
     _commit(runtime, keys, body)
 
 
-def _task(runtime: Runtime, plan: Plan, careful: bool, quarantine: Quarantine) -> MapTask:
+class _Work(Protocol):
+    """What does the work of one task, in Python or in SQL."""
+
+    records: int
+    bytes: int
+    spilled: int
+
+    def run(self, splits: Sequence[Split], writer: RunWriter) -> Position | None: ...
+
+
+def _task(runtime: Runtime, plan: Plan, careful: bool, quarantine: Quarantine) -> _Work:
     spec = plan.spec
+    pace = Pace(runtime.clock.now, runtime.remaining, careful=careful)
+    if plan.sql:
+        from .sql.mapping import SqlMap  # only such jobs have DuckDB
+
+        return SqlMap(runtime, plan, pace)
     bounds = decode_column(plan.bounds.shape, plan.bounds.body) if plan.bounds else ()
     job = bind(runtime.load_job(spec.job), plan.job, spec.params, bounds)
     return MapTask(
@@ -103,12 +119,12 @@ def _task(runtime: Runtime, plan: Plan, careful: bool, quarantine: Quarantine) -
         spec.budget("mapper"),
         runtime.scratch,
         input_type(runtime, spec),
-        Pace(runtime.clock.now, runtime.remaining, careful=careful),
+        pace,
         quarantine,
     )
 
 
-def _run(task: MapTask, splits: Task | list[Any], writer: RunWriter, plan: Plan) -> Position | None:
+def _run(task: _Work, splits: Task | list[Any], writer: RunWriter, plan: Plan) -> Position | None:
     try:
         return task.run(splits, writer)
     except SluiceError as error:

@@ -6,14 +6,21 @@ All are frozen and validated when they are built or decoded; a body that does no
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from .errors import CorruptData
 from .ports import Loc
 from .spec import JobSpec
+
+#: A number of things, a byte's place, a task's number.
+Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+
+
+#: What msgspec raises for bytes that are not what was expected, however wrong they are.
+UNDECODABLE = (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError)
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -31,7 +38,7 @@ def decode(kind: type[M], body: bytes, where: str) -> M:
     """Decode `body` as `kind`. Raises CorruptData, naming `where`, if it is anything else."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except UNDECODABLE as error:
         raise CorruptData(f"{where}: expected a {kind.__name__}: {error}") from error
 
 
@@ -41,9 +48,9 @@ class Split(Message, frozen=True, kw_only=True, array_like=True):
     bucket: str
     key: str
     etag: str
-    start: int
-    stop: int
-    size: int
+    start: Count
+    stop: Count
+    size: Count
 
     @property
     def loc(self) -> Loc:
@@ -53,7 +60,7 @@ class Split(Message, frozen=True, kw_only=True, array_like=True):
 class Column(Message, frozen=True, kw_only=True, array_like=True):
     """A list of keys as `codec` writes it."""
 
-    shape: int
+    shape: Count
     body: bytes
 
 
@@ -77,6 +84,13 @@ class Stats(Message, frozen=True, kw_only=True):
         return Stats(**dict(zip(self.__struct_fields__, (a + b for a, b in pairs), strict=True)))
 
 
+class SqlTables(Message, frozen=True, kw_only=True):
+    """Names and types of the columns of a SQL job's tables: what every task must agree on."""
+
+    input: tuple[tuple[str, str], ...]
+    shuffled: tuple[tuple[str, str], ...]
+
+
 class Plan(Message, frozen=True, kw_only=True):
     """The head of plan.json: everything about a run but its tasks, which follow it page by page."""
 
@@ -87,21 +101,23 @@ class Plan(Message, frozen=True, kw_only=True):
     #: URL of the object whose event started the run.
     source: str
     #: Bytes of the head line in plan.json (padded); the tasks start there.
-    head: int
+    head: Count
     spec: JobSpec
     work: Loc
     output: Loc
-    partitions: int
+    partitions: Count
     #: Reduce tasks worth having even if their data would fit in fewer (the local engine's workers).
-    reducers: int = 1
-    tasks: int
+    reducers: Count = 1
+    tasks: Count
     #: Tasks in a page, and the byte offsets after the head where each page starts (and the last ends).
-    page: int
-    pages: tuple[int, ...]
-    inputs: int
-    bytes: int
+    page: Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
+    pages: tuple[Count, ...]
+    inputs: Count
+    bytes: Count
     #: Bounds between partitions for a job in total order, as a column of keys.
     bounds: Column | None = None
+    #: Only of a job in SQL.
+    sql: SqlTables | None = None
     created: float
     #: Digest of the job's code and Sluice's version, to tell runs of different code apart.
     code: str
@@ -110,15 +126,15 @@ class Plan(Message, frozen=True, kw_only=True):
 class Position(Message, frozen=True, kw_only=True):
     """An edge between records: the number of a split in its task, and a byte of its object."""
 
-    split: int
-    offset: int
+    split: Count
+    offset: Count
 
 
 class Piece(Message, frozen=True, kw_only=True):
     """A run file that an attempt wrote before it ran out of time; offsets as in `MapMarker`."""
 
     run_file: str
-    offsets: tuple[int, ...]
+    offsets: tuple[Count, ...]
 
 
 class BadRecord(Message, frozen=True, kw_only=True):
@@ -127,7 +143,7 @@ class BadRecord(Message, frozen=True, kw_only=True):
     phase: Literal["map", "reduce"]
     #: Where it came from; for a reduce group the key, as Python writes it.
     source: str
-    offset: int | None
+    offset: Count | None
     error: str
     traceback: str
     text: str
@@ -151,16 +167,16 @@ class Continuation(Message, frozen=True, kw_only=True):
 class MapMarker(Message, frozen=True, kw_only=True):
     """Commits one map task: where its run file is and which bytes of it are whose partition's."""
 
-    task: int
-    attempt: int
+    task: Count
+    attempt: Count
     token: str
     run_file: str
     #: P + 1 byte offsets: partition p is `[offsets[p], offsets[p + 1])` of the run file.
-    offsets: tuple[int, ...]
+    offsets: tuple[Count, ...]
     #: What earlier invocations of the same attempt wrote, in order.
     earlier: tuple[Piece, ...] = ()
     #: Bad records set aside, and the object that lists them.
-    bad: int = 0
+    bad: Count = 0
     quarantine: str = ""
     #: Types of the keys; what was cut into tasks must not mix what one task would refuse.
     key_types: tuple[str, ...] = ()
@@ -174,8 +190,8 @@ class Failure(Message, frozen=True, kw_only=True):
     """Why one attempt of a task failed. `message` is one line; `detail` the user's traceback."""
 
     phase: Literal["map", "reduce", "plan"]
-    task: int
-    attempt: int
+    task: Count
+    attempt: Count
     error: str
     message: str
     detail: str = ""
@@ -187,11 +203,11 @@ class Failure(Message, frozen=True, kw_only=True):
 class ReduceTask(Message, frozen=True, kw_only=True, array_like=True):
     """A contiguous range of partitions `[first, last)` and its slice of the shuffle index."""
 
-    first: int
-    last: int
-    bytes: int
-    index_start: int
-    index_stop: int
+    first: Count
+    last: Count
+    bytes: Count
+    index_start: Count
+    index_stop: Count
 
 
 class ReducePlan(Message, frozen=True, kw_only=True):
@@ -201,7 +217,7 @@ class ReducePlan(Message, frozen=True, kw_only=True):
     mapped: Stats
     counters: dict[str, int]
     #: Bad records set aside by all map tasks, and the objects that list them.
-    bad: int = 0
+    bad: Count = 0
     quarantine: tuple[str, ...] = ()
     map_started: float
     map_finished: float
@@ -211,13 +227,13 @@ class Slice(Message, frozen=True, kw_only=True, array_like=True):
     """One run file's part in one reduce task: offsets of its partitions first..last inclusive."""
 
     run_file: str
-    offsets: tuple[int, ...]
+    offsets: tuple[Count, ...]
 
 
 class ReducePosition(Message, frozen=True, kw_only=True):
     """An edge between groups: a partition, counted from the task's first, and the last key that is done."""
 
-    partition: int
+    partition: Count
     key: Column | None = None
 
 
@@ -232,7 +248,7 @@ class ReduceContinuation(Message, frozen=True, kw_only=True):
     joining: bool = False
     #: Leave half of the time to one group, to find the one that takes too long.
     careful: bool = False
-    records: int = 0
+    records: Count = 0
     stats: Stats
     started: float
 
@@ -240,12 +256,12 @@ class ReduceContinuation(Message, frozen=True, kw_only=True):
 class ReduceMarker(Message, frozen=True, kw_only=True):
     """Commits one reduce task: its part."""
 
-    task: int
-    attempt: int
+    task: Count
+    attempt: Count
     token: str
     part: str
-    bytes: int
-    records: int
+    bytes: Count
+    records: Count
     stats: Stats
     started: float
     finished: float
@@ -257,7 +273,7 @@ class Watch(Message, frozen=True, kw_only=True):
 
     phase: Literal["map", "reduce"]
     #: How many tasks were done, and when that number last grew.
-    done: int
+    done: Count
     moved: float
     #: For each task started again, its last attempt and when that was started.
     started: dict[int, tuple[int, float]] = {}
@@ -270,9 +286,9 @@ class Lease(Message, frozen=True, kw_only=True):
     #: The key of the event that started the holder.
     trigger: str
     expires: float
-    renewals: int = 0
+    renewals: Count = 0
     #: How often supervision was handed to a fresh invocation.
-    hops: int = 0
+    hops: Count = 0
     watch: Watch | None = None
 
 
@@ -286,8 +302,8 @@ class Verdict(Message, frozen=True, kw_only=True):
 
 class Part(Message, frozen=True, kw_only=True):
     key: str
-    bytes: int
-    records: int
+    bytes: Count
+    records: Count
 
 
 class Manifest(Message, frozen=True, kw_only=True):
@@ -300,16 +316,16 @@ class Manifest(Message, frozen=True, kw_only=True):
     #: URL of the object whose event started the run; "" if its writer did not know.
     source: str = ""
     parts: tuple[Part, ...] = ()
-    records: int = 0
-    bytes: int = 0
-    inputs: int = 0
-    input_bytes: int = 0
-    map_tasks: int = 0
-    reduce_tasks: int = 0
+    records: Count = 0
+    bytes: Count = 0
+    inputs: Count = 0
+    input_bytes: Count = 0
+    map_tasks: Count = 0
+    reduce_tasks: Count = 0
     mapped: Stats = field(default_factory=Stats)
     reduced: Stats = field(default_factory=Stats)
     counters: dict[str, int] = {}
-    bad: int = 0
+    bad: Count = 0
     quarantine: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
     started: float = 0.0
@@ -326,13 +342,13 @@ class TaskCall(Message, frozen=True, kw_only=True):
     prefix: str
     job: str
     run: str
-    lo: int
-    hi: int
-    attempt: int = 0
+    lo: Count
+    hi: Count
+    attempt: Count = 0
     #: The `Continuation` that an earlier invocation of this attempt left.
     resume: str = ""
     #: Invocations between the coordinator or supervisor and this one.
-    hop: int = 0
+    hop: Count = 0
 
 
 def to_payload(message: Message) -> dict[str, Any]:
@@ -344,5 +360,5 @@ def to_payload(message: Message) -> dict[str, Any]:
 def from_payload(kind: type[M], payload: object, where: str) -> M:
     try:
         return msgspec.convert(payload, type=kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         raise CorruptData(f"{where}: expected a {kind.__name__} payload: {error}") from error

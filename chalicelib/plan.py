@@ -12,7 +12,7 @@ import msgspec
 
 from .errors import CorruptData
 from .keys import RunKeys
-from .model import Plan, Split, encode
+from .model import UNDECODABLE, Plan, Split, encode
 from .ports import Store
 
 #: Tasks in a page.
@@ -54,7 +54,7 @@ def read_head(store: Store, keys: RunKeys) -> Plan:
         raise CorruptData(f"{keys.plan.url}: expected a plan, got {data[:60]!r}")
     try:
         return msgspec.json.decode(head[len(_OPEN) : -len(_CLOSE)], type=Plan)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except UNDECODABLE as error:
         raise CorruptData(f"{keys.plan.url}: expected a plan: {error}") from error
 
 
@@ -62,11 +62,14 @@ def read_tasks(store: Store, keys: RunKeys, plan: Plan, lo: int, hi: int) -> lis
     """Tasks `[lo, hi)`: one range read of the pages they are on."""
     first = lo // plan.page
     last = -(-hi // plan.page)
-    if hi <= lo or last >= len(plan.pages):
+    if not 0 <= lo < hi <= plan.tasks or last >= len(plan.pages):
         raise CorruptData(f"{keys.plan.url}: asked for tasks {lo} to {hi} of {plan.tasks}")
     data = store.get(keys.plan, plan.head + plan.pages[first], plan.head + plan.pages[last])
     try:
         page = _tasks.decode(b"[" + data.rstrip(b" ,\n") + b"]")
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except UNDECODABLE as error:
         raise CorruptData(f"{keys.plan.url}: tasks {lo} to {hi} do not decode: {error}") from error
-    return page[lo - first * plan.page : hi - first * plan.page]
+    tasks = page[lo - first * plan.page : hi - first * plan.page]
+    if len(tasks) != hi - lo:
+        raise CorruptData(f"{keys.plan.url}: asked for tasks {lo} to {hi}, found {len(tasks)} of them")
+    return tasks

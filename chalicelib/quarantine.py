@@ -19,7 +19,7 @@ from .ports import Store
 from .spec import BadRecordsSpec
 
 #: Bytes of a record that are kept; enough to run it again, unless it is a whole file.
-_KEPT = 1 << 20
+KEPT = 1 << 20
 
 
 class Quarantine:
@@ -45,7 +45,7 @@ class Quarantine:
                 error=f"{type(error).__name__}: {error}",
                 traceback="" if isinstance(error, InputError) else user_traceback(error),
                 text=body[:500].decode(errors="replace"),
-                record=base64.b64encode(body[:_KEPT]).decode(),
+                record=base64.b64encode(body[:KEPT]).decode(),
             )
         )
         if len(self.records) > self._spec.max:

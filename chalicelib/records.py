@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from .errors import ConfigError, InputError
+from .model import UNDECODABLE
 from .ports import Loc, Store
 from .reading import BLOCK, ChunkFile, TextBlock, decode_text, split_lines
 from .spec import InputSpec
@@ -116,7 +117,7 @@ class _JsonLines:
     def records(self, block: TextBlock) -> list[Any]:
         try:
             return self._decoder.decode_lines(_without_comments(block.data, self._comment))
-        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             raise self._culprit(block, error) from error
 
     def start_of(self, block: TextBlock, number: int) -> int:
@@ -128,7 +129,7 @@ class _JsonLines:
         for at, line in _kept_lines(block.data, self._comment):
             try:
                 self._decoder.decode_lines(line)
-            except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as narrow:
+            except UNDECODABLE as narrow:
                 error, bad = narrow, at
                 break
         where = f"{self._url}: line at byte {block.offset + bad}"

@@ -6,8 +6,8 @@ in the work place until all are there; the last invocation joins them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -23,6 +23,7 @@ from .model import (
     ReducePlan,
     ReducePosition,
     ReduceTask,
+    Slice,
     Stats,
     TaskCall,
     Verdict,
@@ -53,6 +54,25 @@ def _attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
         return
     runtime.store.put_if_absent(keys.done("reduce", call.lo), encode(body))
     _finish_if_last(runtime, keys, plan, len(reduce_plan.tasks))
+
+
+class _Work(Protocol):
+    """What does the work of one task, in Python or in SQL."""
+
+    current: Any
+    records: int
+    pairs_in: int
+    bytes_in: int
+    spilled: int
+
+    def run(
+        self,
+        task: ReduceTask,
+        slices: Sequence[Slice],
+        rows: Any,
+        write: Callable[[bytes], object],
+        after: ReducePosition | None,
+    ) -> ReducePosition | None: ...
 
 
 class _Attempt:
@@ -128,22 +148,25 @@ class _Attempt:
         for key in before.pieces:
             yield from self._store.stream(Loc(self._keys.work.bucket, key))
 
-    def _work(self, careful: bool) -> ReducePart:
+    def _work(self, careful: bool) -> _Work:
         spec = self._plan.spec
-        job = bind(self._runtime.load_job(spec.job), self._plan.job, spec.params)
         pace = Pace(self._runtime.clock.now, self._runtime.remaining, careful=careful)
+        if self._plan.sql:
+            from .sql.reducing import SqlReduce  # only such jobs have DuckDB
+
+            return SqlReduce(self._runtime, self._plan, self._keys.work.bucket, pace)
+        job = bind(self._runtime.load_job(spec.job), self._plan.job, spec.params)
         budget, scratch = spec.budget("reducer"), self._runtime.scratch
         return ReducePart(job, self._store, self._keys.work.bucket, budget, scratch, pace)
 
-    def _run(
-        self, work: ReducePart, sink: ObjectWriter, after: ReducePosition | None
-    ) -> ReducePosition | None:
+    def _run(self, work: _Work, sink: ObjectWriter, after: ReducePosition | None) -> ReducePosition | None:
         def write(data: bytes) -> None:
             self._size += len(data)
             sink.write(data)
 
         slices = read_slices(self._store, self._keys, self._task)
-        return work.run(self._task, slices, FORMATS[self._plan.spec.output.format], write, after)
+        rows = FORMATS.get(self._plan.spec.output.format)
+        return work.run(self._task, slices, rows, write, after)
 
     def _publish(self, sink: ObjectWriter, records: int) -> int:
         """Commit the part; how many records the part that is there has.
@@ -157,9 +180,11 @@ class _Attempt:
         if there == self._size:
             return records
         self._size = there
+        if self._plan.spec.output.format == "parquet":
+            return records
         return sum(chunk.count(b"\n") for chunk in self._store.stream(self._part))
 
-    def _more_careful(self, before: ReduceContinuation, work: ReducePart) -> ReduceContinuation:
+    def _more_careful(self, before: ReduceContinuation, work: _Work) -> ReduceContinuation:
         """Once more from the same place, with half of the time for one group."""
         if before.careful:
             raise UserError(
@@ -180,7 +205,7 @@ class _Attempt:
         self._store.put(loc, encode(following))
         attempts.start(self._runtime, "reduce", replace(call, hi=call.lo + 1, hop=0, resume=loc.key))
 
-    def _stats(self, work: ReducePart) -> Stats:
+    def _stats(self, work: _Work) -> Stats:
         return self._meter.stats(
             records_in=work.pairs_in,
             records_out=work.records,

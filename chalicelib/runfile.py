@@ -11,22 +11,22 @@ one range read brings any stretch of partitions.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Iterator
-from struct import Struct
 from typing import Any
 from zlib import crc32
 
 from .codec import Unsupported, decode_column, encode_column
 from .errors import CorruptData, DataTypeError
-from .zstd import ZstdCompressor, ZstdError, decompress
+from .zstd import ZstdCompressor, ZstdDecompressor, ZstdError
 
 #: A block is a list of keys and the list of their values, sorted by key.
 Block = tuple[list[Any], list[Any]]
 
 #: Pairs in a block: large enough to amortise a frame, small enough to hold one of each run.
 BLOCK_PAIRS = 8192
-_FRAME = Struct("<4I")
-_COLUMNS = Struct("<BBI")
+_FRAME = struct.Struct("<4I")
+_COLUMNS = struct.Struct("<BBI")
 _LEVEL = 1
 
 
@@ -54,6 +54,16 @@ class RunWriter:
             self._at += len(frame)
         self.pairs += len(keys)
         self.key_types.update(kind.__name__ for kind in set(map(type, keys)))
+
+    def add_raw(self, partition: int, frames: Iterable[bytes], rows: int) -> None:
+        """Append bytes in another format, which must have checksums of its own, to `partition`."""
+        if partition < self._partition:
+            raise ValueError(f"partition {partition} after {self._partition}")
+        self._skip_to(partition)
+        for frame in frames:
+            self._write(frame)
+            self._at += len(frame)
+        self.pairs += rows
 
     def finish(self) -> tuple[int, ...]:
         """The P + 1 offsets of the partitions."""
@@ -89,25 +99,46 @@ def _culprit(keys: list[Any], values: list[Any], error: Unsupported) -> DataType
     return error
 
 
-def read_blocks(chunks: Iterable[bytes], where: str) -> Iterator[Block]:
+def read_blocks(chunks: Iterable[bytes], where: str, size: int | None = None) -> Iterator[Block]:
     """The blocks in a stretch of frames that arrives in chunks of any size.
 
     Holds one frame and one chunk. Raises CorruptData, naming `where`, for a frame whose checksum or
-    length is not what was written.
+    length is not what was written, and for a stretch of other than `size` bytes: one that was cut off
+    between two frames looks whole otherwise.
     """
-    buffer = b""
+    waiting: list[bytes] = []
+    held, needed, seen = 0, _FRAME.size, 0
     for chunk in chunks:
-        buffer = buffer + chunk if buffer else chunk
+        waiting.append(chunk)
+        held += len(chunk)
+        seen += len(chunk)
+        if held < needed:
+            continue
+        buffer = waiting[0] if len(waiting) == 1 else b"".join(waiting)
         start = 0
-        while len(buffer) - start >= _FRAME.size:
-            length = _FRAME.unpack_from(buffer, start)[0]
-            if len(buffer) - start < _FRAME.size + length:
-                break
+        while held - start >= (needed := _needed(buffer, start, where)):
             yield _block(buffer, start, where)
-            start += _FRAME.size + length
-        buffer = buffer[start:]
-    if buffer:
-        raise CorruptData(f"{where}: the run file ends {len(buffer)} bytes into a frame")
+            start += needed
+        rest = buffer[start:]
+        waiting, held = ([rest], len(rest)) if rest else ([], 0)
+    if held:
+        raise CorruptData(f"{where}: the run file ends {held} bytes into a frame")
+    if size is not None and seen != size:
+        raise CorruptData(f"{where}: expected {size} bytes of the run file, got {seen}")
+
+
+def _needed(buffer: bytes, start: int, where: str) -> int:
+    """Bytes of the frame at `start`, or of its head if that is not there yet.
+
+    The checksum is known to fit only when the whole frame is read, so a length that cannot be right must
+    be seen before: zstd makes no data much longer.
+    """
+    if len(buffer) - start < _FRAME.size:
+        return _FRAME.size
+    length, _, _, raw_size = _FRAME.unpack_from(buffer, start)
+    if length > raw_size + (raw_size >> 7) + 512:
+        raise CorruptData(f"{where}: a frame of {length} bytes for {raw_size} bytes of pairs")
+    return _FRAME.size + int(length)
 
 
 def _block(buffer: bytes, start: int, where: str) -> Block:
@@ -116,13 +147,16 @@ def _block(buffer: bytes, start: int, where: str) -> Block:
     if crc32(payload) != checksum:
         raise CorruptData(f"{where}: a frame's checksum is {crc32(payload):08x}, expected {checksum:08x}")
     try:
-        raw = memoryview(decompress(payload))
-        if len(raw) != raw_size:
-            raise CorruptData(f"{where}: a frame unpacks to {len(raw)} bytes, expected {raw_size}")
+        raw = memoryview(ZstdDecompressor().decompress(payload, max_length=raw_size + 1))
+    except ZstdError as error:
+        raise CorruptData(f"{where}: a frame does not unpack: {error}") from error
+    if len(raw) != raw_size:
+        raise CorruptData(f"{where}: a frame unpacks to {len(raw)} bytes or more, expected {raw_size}")
+    try:
         key_shape, value_shape, key_size = _COLUMNS.unpack_from(raw)
         keys = decode_column(key_shape, raw[_COLUMNS.size : _COLUMNS.size + key_size])
         values = decode_column(value_shape, raw[_COLUMNS.size + key_size :])
-    except (ZstdError, ValueError) as error:
+    except (struct.error, CorruptData) as error:
         raise CorruptData(f"{where}: a frame does not unpack: {error}") from error
     if len(keys) != pairs or len(values) != pairs:
         raise CorruptData(

@@ -26,7 +26,7 @@ class Leaf:
     """A key of the schema that holds one value."""
 
     key: str
-    kind: Literal["text", "choice", "switch", "integer", "number", "bytes", "seconds"]
+    kind: Literal["text", "choice", "switch", "integer", "number", "bytes", "seconds", "names", "columns"]
     default: Any
     low: int = -_MAX_INT
     high: int = _MAX_INT
@@ -44,6 +44,10 @@ class Leaf:
             what = f"a size from {self.low} byte up, such as 64MiB, 1.5GB or a number of bytes"
         elif self.kind == "switch":
             what = "true or false"
+        elif self.kind == "names":
+            what = "names, as a list or with commas between them"
+        elif self.kind == "columns":
+            what = "column definitions such as `a BIGINT, b VARCHAR`, or a mapping of names to types"
         elif self.kind == "seconds":
             what = f"a duration from {self.low}s to {self.high}s, such as 90s, 15m or a number of seconds"
         else:
@@ -52,6 +56,8 @@ class Leaf:
 
     def read(self, node: yaml.Node) -> Any:
         """The node's value. Raises BadValue."""
+        if self.kind in ("names", "columns"):
+            return self._read_list(node)
         if not isinstance(node, yaml.ScalarNode) or not yamldoc.is_standard(node):
             raise BadValue(f"expected {self.expected}, got {yamldoc.shown(node)}")
         text: str = node.value
@@ -69,11 +75,26 @@ class Leaf:
             value = int(text) if yamldoc.INTEGER.fullmatch(text.strip()) else None
         elif self.kind == "number":
             value = _number(text)
-        elif self.kind != "text":
+        elif self.kind == "bytes" or self.kind == "seconds":
             value = units.parse(text, self.kind)
         if value is None or (isinstance(value, int | float) and not self.low <= value <= self.high):
             raise BadValue(f"expected {self.expected}, got {yamldoc.shown(node)}")
         return value
+
+    def _read_list(self, node: yaml.Node) -> Any:
+        """A list of names, or column definitions, as one text."""
+        if isinstance(node, yaml.ScalarNode) and yamldoc.is_standard(node):
+            return yamldoc.storable(node.value)
+        value = yamldoc.free(node)
+        if self.kind == "names" and isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return ", ".join(value)
+        if (
+            self.kind == "columns"
+            and isinstance(value, dict)
+            and all(isinstance(kind, str) for kind in value.values())
+        ):
+            return ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}" {kind}' for name, kind in value.items())
+        raise BadValue(f"expected {self.expected}, got {yamldoc.shown(node)}")
 
 
 def _number(text: str) -> float | None:
@@ -104,7 +125,7 @@ def _leaf(key: str, schema: inspect.Field) -> Leaf:
     if isinstance(kind, inspect.LiteralType):
         return Leaf(kind="choice", choices=tuple(str(value) for value in kind.values), **common)
     if isinstance(kind, inspect.StrType):
-        return Leaf(kind="text", **common)
+        return Leaf(kind=unit or "text", **common)
     raise TypeError(f"chalicelib/spec.py: {key}: config cannot read a {type(kind).__name__}")
 
 

@@ -9,7 +9,7 @@ import msgspec
 from .errors import CorruptData, DataTypeError, UserError
 from .fetch import fetch_all
 from .keys import RunKeys
-from .model import MapMarker, Piece, Plan, ReducePlan, ReduceTask, Slice, Stats, decode
+from .model import UNDECODABLE, MapMarker, Piece, Plan, ReducePlan, ReduceTask, Slice, Stats, decode
 from .ports import Store
 from .quarantine import over_limit
 from .splits import pack_partitions
@@ -67,7 +67,7 @@ def read_slices(store: Store, keys: RunKeys, task: ReduceTask) -> list[Slice]:
     body = store.get(keys.reduce_index, task.index_start, task.index_stop)
     try:
         return _slices.decode(body)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except UNDECODABLE as error:
         raise CorruptData(f"{keys.reduce_index.url}: byte {task.index_start}: {error}") from error
 
 

@@ -18,6 +18,10 @@ Bytes = Annotated[int, Meta(ge=1, extra={"unit": "bytes"})]
 #: A length of time in seconds; written as a number, or as `90s`, `15m`.
 Seconds = Annotated[int, Meta(ge=1, le=900, extra={"unit": "seconds"})]
 LambdaMemory = Annotated[int, Meta(ge=128, le=10_240)]
+#: Names with commas between them; in YAML also a list.
+Names = Annotated[str, Meta(extra={"unit": "names"})]
+#: Column definitions, `a BIGINT, b VARCHAR`; in YAML also a mapping of names to types.
+Columns = Annotated[str, Meta(extra={"unit": "columns"})]
 
 
 class InputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -25,8 +29,10 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     url: str
     #: text: a record is a line. csv, tsv: a row of fields. jsonl: a JSON document on a line. fixed: so
-    #: many bytes. whole_file: an object (mapper_raw, or a mapper whose key is its URL).
-    format: Literal["text", "csv", "tsv", "jsonl", "fixed", "whole_file"] = "text"
+    #: many bytes. whole_file: an object (mapper_raw, or a mapper whose key is its URL). parquet: SQL only.
+    format: Literal["text", "csv", "tsv", "jsonl", "fixed", "whole_file", "parquet"] = "text"
+    #: SQL jobs: names and types of the columns, as in CREATE TABLE; empty: found out from the first object.
+    columns: Columns = ""
     #: jsonl: a class of the job's module (a msgspec.Struct, a dataclass) to decode documents into.
     type: str = ""
     #: csv: what stands between fields, if not a comma (tsv: a tab).
@@ -56,8 +62,8 @@ class PlaceSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 class OutputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     url: str
-    #: text: the value alone, or the key where the value is None, each on a line, as it is.
-    format: Literal["tsv", "jsonl", "csv", "text"] = "tsv"
+    #: text: the value alone, or the key where the value is None, each on a line, as it is. parquet: SQL only.
+    format: Literal["tsv", "jsonl", "csv", "text", "parquet"] = "tsv"
 
 
 class MemorySpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -88,11 +94,29 @@ class BadRecordsSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_fraction: Annotated[float, Meta(ge=0, le=1)] = 0.001
 
 
+class SqlSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A job in SQL, instead of a class: DuckDB runs its queries inside the map and reduce tasks."""
+
+    #: Over the table `input`: the records of one task.
+    map: str = ""
+    #: Columns of its result: rows that agree in them meet in one reduce. None: all rows meet.
+    key: Names = ""
+    #: Over the table `shuffled`: all rows of the map queries that belong to one partition.
+    reduce: str = "SELECT * FROM shuffled"
+    #: What the whole result is sorted by, as behind ORDER BY; empty: each partition by the key.
+    order_by: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(name.strip() for name in self.key.split(",") if name.strip())
+
+
 class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One job's whole configuration, validated. Sizes are in bytes."""
 
-    #: `module:Class`, the module being a file in jobs/.
-    job: str
+    #: `module:Class`, the module being a file in jobs/; empty for a job in SQL.
+    job: str = ""
+    sql: SqlSpec = field(default_factory=SqlSpec)
     input: InputSpec
     work: PlaceSpec
     output: OutputSpec

@@ -53,12 +53,12 @@ def pack(splits: Iterable[Split], split_size: int) -> Iterator[tuple[Split, ...]
         yield tuple(task)
 
 
-def default_partitions(input_bytes: int, reduce_size: int) -> int:
-    """A power of two from 16 to 4 096, about four for each `reduce_size` of input; 1 for little input."""
+def default_partitions(input_bytes: int, reduce_size: int, least: int = 16) -> int:
+    """A power of two from `least` to 4 096, about four for each `reduce_size` of input; 1 for little input."""
     if input_bytes <= ONE_PARTITION:
         return 1
     wanted = -(-input_bytes * 4 // reduce_size)
-    return min(max(1 << (wanted - 1).bit_length(), 16), MAX_PARTITIONS)
+    return min(max(1 << (wanted - 1).bit_length(), least), MAX_PARTITIONS)
 
 
 def pack_partitions(sizes: list[int], reduce_size: int) -> list[tuple[int, int]]:

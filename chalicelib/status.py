@@ -14,7 +14,7 @@ import msgspec
 
 from . import plan as plans
 from .errors import NotFound, UserError
-from .keys import OutputKeys, Phase, RunKeys, parse_done, parse_failed
+from .keys import OutputKeys, Phase, RunKeys, parse_done, parse_failed, parse_following
 from .model import (
     Failure,
     Manifest,
@@ -30,8 +30,10 @@ from .model import (
 from .ports import Loc, ObjectInfo, Store
 from .prices import Bill, cost, usage
 from .runs import list_finished, list_runs
+from .standing import ENDED, PhaseStatus, RunPhase, RunStatus
 
 __all__ = [
+    "ENDED",
     "Memory",
     "PhaseStatus",
     "RunStatus",
@@ -40,70 +42,6 @@ __all__ = [
     "list_runs",
     "to_json",
 ]
-
-RunPhase = Literal["planning", "mapping", "shuffling", "reducing", "finishing", "succeeded", "failed"]
-ENDED = frozenset(("succeeded", "failed"))
-
-
-class PhaseStatus(Message, frozen=True, kw_only=True):
-    """How far the map or the reduce phase has come."""
-
-    #: Distinct tasks committed; None if the markers are gone and nothing else tells.
-    done: int | None
-    #: Tasks there are; None while that is not decided.
-    total: int | None
-    #: Distinct (task, attempt) that failed.
-    failed_attempts: int
-    #: What the tasks read, wrote and used, summed over `measured` of the `done` tasks.
-    stats: Stats
-    measured: int
-
-
-class RunStatus(Message, frozen=True, kw_only=True):
-    """One run at one moment. These fields are the JSON of `scripts/status.py --json`.
-
-    Sizes are bytes, times seconds since the epoch, `elapsed` and `idle` seconds.
-    """
-
-    job: str
-    run: str
-    phase: RunPhase
-    #: Where the run's own objects are, and its results; `output` is "" while unknown.
-    work: str
-    output: str
-    #: URL of the object that started the run; "" while unknown.
-    source: str
-    map: PhaseStatus
-    reduce: PhaseStatus
-    partitions: int | None
-    inputs: int | None
-    input_bytes: int | None
-    #: Records and bytes of the results; None before the run has succeeded.
-    output_records: int | None
-    output_bytes: int | None
-    parts: int | None
-    attempts_failed: int
-    #: Why the run failed; "" otherwise.
-    reason: str
-    #: Failed attempts, with the user's traceback in `detail`; not more than were asked for.
-    failures: tuple[Failure, ...]
-    started: float | None
-    finished: float | None
-    elapsed: float | None
-    #: Seconds since the run last wrote an object to the work place; None when it has ended.
-    idle: float | None
-    #: Estimated US dollars on AWS so far, by the table in `prices`; None while unknown.
-    cost: float | None
-    #: The run's plan is gone (the work place's lifecycle rule): this is what is left to know.
-    expired: bool = False
-
-    @property
-    def ended(self) -> bool:
-        return self.phase in ENDED
-
-
-# ---------------------------------------------------------------------------------------------------
-# How one run stands
 
 
 @dataclass
@@ -123,6 +61,7 @@ class _Listing:
     names: frozenset[str]
     done: dict[Phase, frozenset[int]]
     failed: dict[Phase, frozenset[tuple[int, int]]]
+    continued: int
     first: float | None
     last: float | None
     verdict_at: float | None
@@ -170,6 +109,7 @@ def _scan(store: Store, keys: RunKeys) -> _Listing:
     first: ObjectInfo | None = None
     last: ObjectInfo | None = None
     verdict_at: float | None = None
+    continued = 0
     for row in store.list(keys.root):
         first = row if first is None or row.modified < first.modified else first
         last = row if last is None or row.modified > last.modified else last
@@ -185,10 +125,13 @@ def _scan(store: Store, keys: RunKeys) -> _Listing:
                 done[phase].add(task)
             elif (attempt := parse_failed(row.key)) is not None:
                 failed[phase].add(attempt)
+            elif parse_following(row.key) is not None:
+                continued += 1
     return _Listing(
         names=frozenset(names),
         done={phase: frozenset(tasks) for phase, tasks in done.items()},
         failed={phase: frozenset(attempts) for phase, attempts in failed.items()},
+        continued=continued,
         first=first.modified if first else None,
         last=last.modified if last else None,
         verdict_at=verdict_at,
@@ -252,6 +195,10 @@ class _Reader:
             if marker is not None:
                 total, measured = total + marker.stats, measured + 1
         return total, measured
+
+    def bad(self) -> int:
+        """Bad records that the map markers read so far tell of."""
+        return sum(known.bad for known in self.memory.objects.values() if isinstance(known, MapMarker))
 
     def failures(self, failed: dict[Phase, frozenset[tuple[int, int]]]) -> tuple[Failure, ...]:
         """The first failed attempts, in the order of their keys."""
@@ -354,6 +301,8 @@ def _status(facts: _Facts, reader: _Reader, now: float) -> RunStatus:
         output_bytes=won.bytes if won else None,
         parts=len(won.parts) if won else None,
         attempts_failed=max(counted, len(ending.failures) if ending else 0),
+        bad=won.bad if won else facts.reduce_plan.bad if facts.reduce_plan else reader.bad(),
+        continued=facts.listing.continued,
         reason=ending.reason if ending else "",
         failures=failures[: reader.max_failures],
         started=started,

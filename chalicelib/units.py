@@ -14,7 +14,7 @@ _SIZES = {"": 1, "B": 1} | {
 }
 _FACTORS = {
     "bytes": {unit.lower(): factor for unit, factor in _SIZES.items()},
-    "seconds": {"": 1, "s": 1, "m": 60, "h": 3600},
+    "seconds": {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400},
 }
 
 

@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or sys.version_info < (3, 14):
-    from backports.zstd import ZstdCompressor, ZstdError, ZstdFile, decompress
+    from backports.zstd import ZstdCompressor, ZstdDecompressor, ZstdError, ZstdFile
 else:
-    from compression.zstd import ZstdCompressor, ZstdError, ZstdFile, decompress
+    from compression.zstd import ZstdCompressor, ZstdDecompressor, ZstdError, ZstdFile
 
-__all__ = ["ZstdCompressor", "ZstdError", "ZstdFile", "decompress"]
+__all__ = ["ZstdCompressor", "ZstdDecompressor", "ZstdError", "ZstdFile"]

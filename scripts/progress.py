@@ -27,6 +27,8 @@ def summary(status: RunStatus, *, job: bool = True, widths: tuple[int, int] = (0
     line.append((f"  map {_of(status.map):>7}  reduce {_of(status.reduce):>5}", ""))
     if status.attempts_failed:
         line.append((f"  {count(status.attempts_failed, 'failed attempt')}", "yellow"))
+    if status.bad:
+        line.append((f"  {count(status.bad, 'bad record')}", "yellow"))
     if status.elapsed is not None:
         line.append((f"  {human_seconds(status.elapsed)}", ""))
     if status.ended and status.output_records is not None:
@@ -59,6 +61,13 @@ def picture(status: RunStatus, *, terminal: bool) -> list[Line]:
     lines += _phase_rows("reduce", status.reduce, terminal)
     if status.attempts_failed:
         lines.append([*_row("attempts", ""), (f"{status.attempts_failed:,} failed", "yellow")])
+    if status.continued:
+        lines.append(
+            _row("pieces", f"{status.continued:,} times time ran out and a fresh invocation went on")
+        )
+    if status.bad:
+        told = f"; scripts/quarantine.py {status.job} {status.run} shows them"
+        lines.append([*_row("set aside", ""), (count(status.bad, "bad record"), "yellow"), (told, "dim")])
     lines += _ending(status)
     if status.cost is not None:
         lines.append(
@@ -225,7 +234,7 @@ def _reporter(
 
     def report(statuses: Sequence[RunStatus]) -> None:
         for status in statuses:
-            news = (status.phase, status.map.done, status.reduce.done, status.attempts_failed)
+            news = (status.phase, status.map.done, status.reduce.done, status.attempts_failed, status.bad)
             if told.get((status.job, status.run)) == news:
                 continue
             told[status.job, status.run] = news

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Run a job on this machine, over files and folders: the local engine.
 
-    scripts/run.py wordcount texts/ --output counts/
-    scripts/run.py my/job.yml 'logs/*.gz' --output out/ --workers 4 --set split_size=16MiB
+scripts/run.py wordcount texts/ --output counts/
+scripts/run.py my/job.yml 'logs/*.gz' --output out/ --workers 4 --set split_size=16MiB
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from chalicelib import jobcode  # noqa: E402
 from chalicelib.config import LoadedJob, format_config, load_job  # noqa: E402
 from chalicelib.errors import UserError  # noqa: E402
 from chalicelib.keys import FAILURE, MANIFEST, SUCCESS  # noqa: E402
@@ -36,9 +37,7 @@ from scripts.terminal import human_bytes, run_main  # noqa: E402
 def main() -> int:
     options = _parse()
     logging.getLogger("chalicelib").setLevel(logging.ERROR)  # a failure is told once, at the end
-    loaded = load_job(
-        options.job, root=ROOT, overrides=options.set, environ=os.environ, require_cloud=False
-    )
+    loaded = load_job(options.job, root=ROOT, overrides=options.set, environ=os.environ, require_cloud=False)
     if options.print_config:
         print(format_config(loaded), end="")
         return 0
@@ -49,7 +48,7 @@ def main() -> int:
     size = sum(info.size for info in inputs)
     spec = tune(loaded.spec, loaded.provenance, size, workers)
     load = job_loader(_folder(loaded))
-    load(spec.job)  # its mistakes are told before anything is written
+    jobcode.check(load, loaded.name, spec)  # its mistakes are told before anything is written
     _clear(output, options.force)
     started = time.perf_counter()
     with _work_folder(options.work, output) as work, _display(loaded.name) as progress:
@@ -81,9 +80,13 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--output", metavar="DIR", help="folder for the results; must be new or empty")
     parser.add_argument("--workers", metavar="N", type=int, help="processes (default: one a processor)")
     parser.add_argument("--work", metavar="DIR", help="keep intermediate files and status here")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override the job file")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="override the job file"
+    )
     parser.add_argument("--force", action="store_true", help="replace earlier results in DIR")
-    parser.add_argument("--print-config", action="store_true", help="show each setting and its origin, and stop")
+    parser.add_argument(
+        "--print-config", action="store_true", help="show each setting and its origin, and stop"
+    )
     options = parser.parse_args()
     if not options.print_config:
         if not options.input:
@@ -102,7 +105,9 @@ def _folder(loaded: LoadedJob) -> Path:
 def _refuse_overlap(names: Sequence[str], output: Path) -> None:
     for name in names:
         if Path(name).is_dir() and output.resolve().is_relative_to(Path(name).resolve()):
-            raise UserError(f"{output}: lies in the input folder {name}; results would become input: move it out")
+            raise UserError(
+                f"{output}: lies in the input folder {name}; results would become input: move it out"
+            )
 
 
 def _clear(output: Path, force: bool) -> None:
@@ -113,7 +118,9 @@ def _clear(output: Path, force: bool) -> None:
     if not any(output.iterdir()):
         return
     if not force:
-        raise UserError(f"{output}: is not empty: choose another folder, or replace earlier results with --force")
+        raise UserError(
+            f"{output}: is not empty: choose another folder, or replace earlier results with --force"
+        )
     for old in [*output.glob("part-*"), *(output / name for name in (MANIFEST, SUCCESS, FAILURE))]:
         old.unlink(missing_ok=True)
 

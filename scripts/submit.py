@@ -4,6 +4,8 @@
 A folder is uploaded with all that is below it, named relative to it. For a job with `trigger: marker`
 one manifest that lists what was uploaded follows, and starts one run over all of it. With --wait, exit
 code 0 says that every run this started has succeeded.
+
+    submit.py --resume NAME RUN    pick up a run that stopped moving because its events never came
 """
 
 from __future__ import annotations
@@ -24,10 +26,11 @@ from chalicelib.config import LoadedJob, load_job
 from chalicelib.coordinator import MANIFEST_SUFFIX, READY
 from chalicelib.errors import RunFailed, UserError
 from chalicelib.keys import RunKeys, results_place
-from chalicelib.ports import Clock, Loc, Store
+from chalicelib.ports import Clock, Invoker, Loc, Store
 from chalicelib.spec import parse_url
 from chalicelib.status import Memory, RunStatus
-from scripts.progress import failure_lines, follow, table
+from scripts.progress import all_ended, failure_lines, follow, table
+from scripts.resuming import pick_up, resumable, resumed_run
 from scripts.terminal import Line, Screen, count, human_bytes, human_seconds, run_main
 
 #: Where manifests are put, below the input place; they tell which objects a run is over.
@@ -46,6 +49,8 @@ class World:
     clock: Clock
     store: Callable[[], Store]
     upload: Callable[[Path, Loc], None]
+    #: Starts the functions of a deployed job.
+    invoker: Callable[[str], Invoker] = field(default=lambda job: _lambda_invoker(job))
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("name", metavar="NAME", help="the job: jobs/NAME.yml, or a .yml file")
     parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="files and folders")
+    parser.add_argument("--resume", action="store_true", help="take FILE for the id of a run (or `latest`)")
     parser.add_argument("--wait", action="store_true", help="follow the runs until they have ended")
     parser.add_argument(
         "--prefix-dir", action="store_true", help="keep a folder's own name: logs/ becomes logs/..., not ..."
@@ -72,11 +78,16 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         metavar="S",
         help="with --wait: how long S3 may take to start the runs (default %(default).0f s)",
     )
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.resume and len(options.files) != 1:
+        parser.error(f"--resume: expected NAME and the id of one run, got {len(options.files)} ids")
+    return options
 
 
 def main(argv: Sequence[str], world: World) -> int:
     options = parse(argv)
+    if options.resume:
+        return resume(options, world)
     job = load_job(options.name, root=world.root, environ=world.environ, require_cloud=True)
     choice = plan_uploads(options.files, job, prefix_dir=options.prefix_dir)
     for text in choice.skipped:
@@ -305,6 +316,48 @@ def ending(status: RunStatus) -> list[Line]:
     for failure in status.failures:
         lines += failure_lines(failure, status.reason)
     return lines
+
+
+# ---------------------------------------------------------------------------------------------------
+# Resume
+
+
+def resume(options: argparse.Namespace, world: World) -> int:
+    """Do for a run what its events should have done. Doing it twice, or for a run that moves, is harmless."""
+    job = resumable(options.name, world.root, world.environ)
+    store = world.store()
+    keys = resumed_run(store, job, str(options.files[0]))
+    memory = Memory()
+
+    def look() -> list[RunStatus]:
+        output = results_place(job.spec.output_loc, keys.run)
+        return [
+            runs.collect(
+                store, keys, now=world.clock.now(), output=output, max_failures=MAX_FAILURES, memory=memory
+            )
+        ]
+
+    (status,) = look()
+    if status.ended:
+        world.screen.print(*ending(status), [("this run has ended: there is nothing to resume", "dim")])
+        return int(status.phase == "failed")
+    for text in pick_up(store, keys, world.invoker(job.name)):
+        world.screen.print(text)
+    if not options.wait:
+        world.screen.print([(f"scripts/status.py {job.name} {keys.run} --watch shows how it goes on", "dim")])
+        return 0
+    (status,) = follow(
+        look, world.screen, world.clock, finished=all_ended, draw=lambda seen: table(seen, job=False)
+    )
+    world.screen.print(*ending(status))
+    return int(status.phase == "failed")
+
+
+def _lambda_invoker(job: str) -> Invoker:
+    from chalicelib.invokers.aws import LambdaInvoker
+    from chalicelib.stores.s3 import make_client
+
+    return LambdaInvoker(make_client("lambda"), f"sluice-{job}")
 
 
 def _not_started(started: Started, waited: float) -> str:

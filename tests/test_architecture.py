@@ -26,7 +26,7 @@ FLOORS: dict[str, int] = {
     "fetch": 5, "plan": 5, "lease": 5, "completion": 5, "reading": 5, "loading": 5, "records": 6, "finish": 6,
     "blame": 7, "attempts": 7, "quarantine": 8, "shuffle": 9, "mapping": 9, "reducing": 10, "sampling": 10,
     # handlers
-    "coordinator": 12, "mapper": 12, "reducer": 12, "supervisor": 12,
+    "sql": 8, "jobcode": 12, "coordinator": 12, "mapper": 12, "reducer": 12, "supervisor": 12,
 }  # fmt: skip
 PURE = {"codec", "partition", "order", "sizes", "runfile", "merge", "aggregators", "job", "splits", "tree", "events",
         "writing", "collect", "keys", "spec", "model", "errors", "ports", "completion", "plan", "lease", "shuffle",

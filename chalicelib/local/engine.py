@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections import deque
@@ -23,7 +24,7 @@ from ..plan import read_head
 from ..ports import FunctionName, Loc, ObjectInfo, Runtime
 from ..spec import JobSpec
 from ..stores.folder import TEMPORARY, FolderStore
-from .workers import Call, Setup, Worker, new_token
+from .workers import Call, Setup, Worker, World, new_token
 
 #: Deliveries of an invocation that dies or raises: the first and two more, as on AWS.
 _DELIVERIES = 3
@@ -48,6 +49,7 @@ class LocalRun:
     workers: int
     load_job: Callable[[str], type[Any]]
     progress: Progress = field(default=lambda *_: None)
+    world: World = field(default_factory=World)
 
     @property
     def keys(self) -> RunKeys:
@@ -71,7 +73,7 @@ class _Engine:
         self._workers: list[Worker] = []
         self._supervisor: Worker | None = None
         roots = [Path("/"), run.work, run.output]
-        self._setup = Setup(roots, run.load_job, scratch, self._watched)
+        self._setup = Setup(roots, run.load_job, scratch, self._watched, run.world)
         self._runtime = Runtime(
             store=FolderStore(roots, on_created=self._on_created),
             invoker=self,
@@ -101,6 +103,7 @@ class _Engine:
         finally:
             for worker in self._all():
                 worker.stop()
+            gc.unfreeze()  # frozen for the workers' sake; extension modules want their objects back at exit
             # Who was stopped while writing left a file that has no name yet.
             for unfinished in run.output.glob(f"{TEMPORARY}*"):
                 unfinished.unlink(missing_ok=True)

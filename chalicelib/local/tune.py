@@ -18,14 +18,19 @@ _LARGEST_SPLIT = 32 * MIB
 _SMALLEST_SPLIT = 256 * KIB
 #: Tasks for each worker, so that they end together.
 _TASKS_A_WORKER = 4
+#: DuckDB streams its input, so that its tasks may be large, and each one costs it some 20 ms.
+_LARGEST_SQL_SPLIT = 512 * MIB
+_SQL_TASKS_A_WORKER = 2
 _LARGEST_BUDGET = 1024 * MIB
 
 
 def tune(spec: JobSpec, provenance: Mapping[str, str], input_bytes: int, workers: int) -> JobSpec:
     """The configuration with split size and memory budget fit for this machine."""
     if provenance.get("split_size") == DEFAULT:
-        fair = input_bytes // (workers * _TASKS_A_WORKER)
-        spec = replace(spec, split_size=min(max(fair, _SMALLEST_SPLIT), _LARGEST_SPLIT))
+        tasks = workers * (_SQL_TASKS_A_WORKER if spec.sql.map else _TASKS_A_WORKER)
+        fair = -(-input_bytes // tasks)
+        largest = _LARGEST_SQL_SPLIT if spec.sql.map else _LARGEST_SPLIT
+        spec = replace(spec, split_size=min(max(fair, _SMALLEST_SPLIT), largest))
     if provenance.get("memory_budget") == DEFAULT:
         share = memory_bytes() // (2 * workers)
         spec = replace(spec, memory_budget=min(share, _LARGEST_BUDGET))

@@ -11,8 +11,8 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -53,6 +53,18 @@ class Report(Struct, frozen=True):
     error: str = ""
 
 
+class World:
+    """What stands between a worker and all else: here nothing. Tests put trouble there."""
+
+    def runtime(self, runtime: Runtime) -> Runtime:
+        """What the handlers get; called in each new process, before its first invocation."""
+        return runtime
+
+    def reports(self, report: Report) -> Iterable[Report]:
+        """What the parent hears when a worker says `report`."""
+        return (report,)
+
+
 WAKE = b"wake"
 _reports = msgpack.Decoder(Report)
 _calls = msgpack.Decoder(Call)
@@ -67,6 +79,7 @@ class Setup:
     scratch: Path
     #: Whether an object's creation is anybody's business.
     watched: Callable[[Loc], bool]
+    world: World = field(default_factory=World)
 
 
 class Worker:
@@ -143,20 +156,23 @@ def _work(pipe: Connection, setup: Setup, parents: Connection) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
 
     def send(report: Report) -> None:
-        pipe.send_bytes(msgpack.encode(report))
+        for heard in setup.world.reports(report):
+            pipe.send_bytes(msgpack.encode(heard))
 
     def created(loc: Loc) -> None:
         if setup.watched(loc):
             send(Report("created", bucket=loc.bucket, key=loc.key))
 
-    runtime = Runtime(
-        store=FolderStore(setup.roots, on_created=created),
-        invoker=_Invoker(send),
-        clock=_Clock(pipe),
-        new_token=new_token,
-        remaining=lambda: _FOREVER,
-        load_job=setup.load_job,
-        scratch=setup.scratch,
+    runtime = setup.world.runtime(
+        Runtime(
+            store=FolderStore(setup.roots, on_created=created),
+            invoker=_Invoker(send),
+            clock=_Clock(pipe),
+            new_token=new_token,
+            remaining=lambda: _FOREVER,
+            load_job=setup.load_job,
+            scratch=setup.scratch,
+        )
     )
     try:
         while True:

@@ -8,10 +8,9 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from chalicelib import lint
+from chalicelib import jobcode, lint
 from chalicelib.config import EXEMPT, JOBS, load_job
 from chalicelib.errors import UserError
-from chalicelib.job import bind
 from chalicelib.loading import job_loader
 from chalicelib.schema import ENV_PREFIX
 from chalicelib.spec import JobSpec
@@ -137,7 +136,7 @@ def _is_of(functions: set[str], arn: str) -> bool:
 def load_target(name: str, project: Project, environ: Mapping[str, str]) -> Target:
     """The job `name`, checked: its YAML, its class, its places beside the jobs deployed. Raises UserError."""
     job = load_job(name, root=project.root, environ=environ, require_cloud=True)
-    bind(job_loader(project.root / JOBS)(job.spec.job), name, job.spec.params)
+    jobcode.check(job_loader(project.root / JOBS), name, job.spec)
     lint.check(job.spec, name, _deployed_beside(name, project))
     overrides = {
         key: value for key, value in environ.items() if key.startswith(ENV_PREFIX) and key not in EXEMPT

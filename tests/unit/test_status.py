@@ -398,7 +398,8 @@ def test_json_has_the_documented_fields(world: World) -> None:
     told = json.loads(to_json(world.status()))
     assert set(told) == {
         "job", "run", "phase", "work", "output", "source", "map", "reduce", "partitions", "inputs",
-        "input_bytes", "output_records", "output_bytes", "parts", "attempts_failed", "reason", "failures",
+        "input_bytes", "output_records", "output_bytes", "parts", "attempts_failed", "bad",
+        "continued", "reason", "failures",
         "started", "finished", "elapsed", "idle", "cost", "expired",
     }  # fmt: skip
     assert set(told["map"]) == {"done", "total", "failed_attempts", "stats", "measured"}

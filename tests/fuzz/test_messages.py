@@ -1,0 +1,175 @@
+"""Messages from nowhere: plan, markers, lease, verdict, manifest, continuations, index and payloads.
+
+Whatever is in the place of a message, it is either a message or a `CorruptData` that names the object.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import model, plan
+from chalicelib.errors import CorruptData, NotFound, SluiceError
+from chalicelib.keys import RunKeys
+from chalicelib.model import (
+    BadRecord,
+    Column,
+    Continuation,
+    Failure,
+    Lease,
+    Manifest,
+    MapMarker,
+    Message,
+    Part,
+    Piece,
+    Plan,
+    Position,
+    ReduceContinuation,
+    ReduceMarker,
+    ReducePlan,
+    ReducePosition,
+    ReduceTask,
+    Split,
+    Stats,
+    TaskCall,
+    Verdict,
+    Watch,
+    encode,
+)
+from chalicelib.ports import Loc
+from chalicelib.shuffle import read_slices
+from chalicelib.stores.memory import MemoryStore
+from tests.fuzz.damage import damaged, json_values, or_refused, twisted
+from tests.simulation import OUT, WORK, spec
+from tests.strategies import examples
+
+STATS = Stats(records_in=3, bytes_in=40, seconds=0.5)
+FAILURE = Failure(
+    phase="map", task=1, attempt=0, error="ValueError", message="no", detail="Traceback", at=5.0
+)
+BAD = BadRecord(phase="map", source="s3://in/a", offset=7, error="e", traceback="t", text="x", record="eA==")
+COLUMN = Column(shape=0, body=b"\x91\xa1a")
+PIECE = Piece(run_file="runs/job/r/map/000000.0.ab.run", offsets=(0, 10, 20))
+SPLIT = Split(bucket="in", key="data/a", etag="e", start=0, stop=10, size=30)
+KEYS = RunKeys(WORK, "job", "r")
+PLAN = Plan(
+    job="job", run="r", token="t", source="s3://in/a", head=0, spec=spec(params={"a": [1, {"b": 2}]}), work=WORK,
+    output=OUT, partitions=2, tasks=0, page=1, pages=(), inputs=1, bytes=30, bounds=COLUMN, created=5.0, code="c",
+)  # fmt: skip
+TASKS = [(SPLIT,), (SPLIT, SPLIT)] * 20
+
+MESSAGES: list[Message] = [
+    MapMarker(task=1, attempt=0, token="t", run_file="f", offsets=(0, 5, 9), earlier=(PIECE,), bad=1,
+              quarantine="q", key_types=("str",), stats=STATS, started=1.0, finished=2.0, counters={"a": 1}),
+    ReduceMarker(task=0, attempt=0, token="t", part="p", bytes=5, records=2, stats=STATS, started=1.0, finished=2.0),
+    ReducePlan(tasks=(ReduceTask(first=0, last=2, bytes=20, index_start=0, index_stop=9),), mapped=STATS,
+               counters={}, bad=1, quarantine=("q",), map_started=1.0, map_finished=2.0),
+    Lease(token="t", trigger="plan.done", expires=9.0, renewals=1, hops=1,
+          watch=Watch(phase="map", done=1, moved=2.0, started={3: (1, 5.0)})),
+    Verdict(outcome="failed", reason="r", failures=(FAILURE,)),
+    Manifest(job="job", run="r", outcome="success", parts=(Part(key="p", bytes=5, records=2),), failures=(FAILURE,)),
+    Continuation(position=Position(split=0, offset=5), earlier=(PIECE,), bad=(BAD,), stats=STATS),
+    ReduceContinuation(position=ReducePosition(partition=0, key=COLUMN), pieces=("p",), stats=STATS, started=1.0),
+    TaskCall(bucket="work", prefix="", job="job", run="r", lo=0, hi=3),
+    FAILURE,
+    BAD,
+    PLAN,
+]  # fmt: skip
+
+
+def negative(value: Any) -> list[str]:
+    """Numbers of things that are below zero, anywhere in a message; times and the like may be."""
+    if isinstance(value, Stats):
+        return []
+    if isinstance(value, msgspec.Struct):
+        pairs = [(name, getattr(value, name)) for name in value.__struct_fields__]
+    elif isinstance(value, list | tuple):
+        pairs = [("item", item) for item in value]
+    else:
+        return []
+    found = [name for name, item in pairs if type(item) is int and item < 0]
+    return found + [name for _, item in pairs for name in negative(item)]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+@given(st.data())
+@examples(120)
+def test_a_message_or_an_error_that_names_the_object(message: Message, data: st.DataObject) -> None:
+    good = encode(message)
+    body = data.draw(st.one_of(damaged(good), twisted(good), json_values.map(json.dumps).map(str.encode)))
+    found = or_refused(
+        lambda: model.decode(type(message), body, "s3://work/x"), "s3://work/x: expected a", CorruptData
+    )
+    if found is not None:
+        assert type(found) is type(message)
+        assert negative(found) == []
+        assert model.decode(type(message), encode(found), "") == found
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+@pytest.mark.parametrize("body", [b"[" * 300_000, b'{"a":' * 300_000, b"", b"\xff", b"null"])
+def test_nesting_without_end(message: Message, body: bytes) -> None:
+    with pytest.raises(CorruptData, match="s3://work/x"):
+        model.decode(type(message), body, "s3://work/x")
+
+
+@given(st.one_of(json_values, twisted(encode(MESSAGES[8])).map(json.loads)))
+@examples(200)
+def test_payloads_of_functions(payload: Any) -> None:
+    found = or_refused(
+        lambda: model.from_payload(TaskCall, payload, "the event"), "the event: expected a TaskCall"
+    )
+    assert found is None or isinstance(found, TaskCall)
+
+
+def stored(body: bytes, loc: Loc = KEYS.plan) -> MemoryStore:
+    store = MemoryStore()
+    store.put(loc, body)
+    return store
+
+
+WHOLE_PLAN, PLAN_BODY = plan.render(PLAN, TASKS)
+
+
+@given(st.one_of(damaged(PLAN_BODY), st.binary(max_size=100), st.just(b"")))
+@examples(300)
+def test_a_plan_and_its_tasks(body: bytes) -> None:
+    """As many tasks as were asked for, or an error that names the plan."""
+    store = stored(body)
+    head = or_refused(lambda: plan.read_head(store, KEYS), KEYS.plan.url, CorruptData)
+    if head is None:
+        return
+    for lo, hi in ((0, 1), (33, 40), (0, 40)):
+        found = or_refused(lambda lo=lo, hi=hi: plan.read_tasks(store, KEYS, head, lo, hi), KEYS.plan.url)  # type: ignore[misc]
+        assert found is None or len(found) == hi - lo
+
+
+@pytest.mark.parametrize(("lo", "hi"), [(-1, 0), (0, 0), (5, 3), (39, 41), (1 << 70, 1 << 71)])
+def test_tasks_that_are_not_there(lo: int, hi: int) -> None:
+    with pytest.raises(CorruptData, match=f"plan.json: asked for tasks {lo} to {hi} of 40"):
+        plan.read_tasks(stored(PLAN_BODY), KEYS, WHOLE_PLAN, lo, hi)
+
+
+INDEX = msgspec.msgpack.encode([("runs/job/r/map/000000.0.ab.run", (0, 10, 20)), ("x", (5, 5, 9))])
+
+
+@given(st.one_of(damaged(INDEX), st.binary(max_size=60)))
+@examples(300)
+def test_the_shuffle_index(body: bytes) -> None:
+    task = ReduceTask(first=0, last=2, bytes=9, index_start=0, index_stop=len(body))
+    if not body:
+        return
+    store = stored(body, KEYS.reduce_index)
+    found = or_refused(lambda: read_slices(store, KEYS, task), KEYS.reduce_index.url, CorruptData)
+    assert found is None or negative(found) == []
+
+
+def test_what_is_not_there_is_not_found_and_nothing_else() -> None:
+    with pytest.raises(NotFound):
+        plan.read_head(MemoryStore(), KEYS)
+    assert issubclass(NotFound, SluiceError)
