@@ -360,5 +360,5 @@ def to_payload(message: Message) -> dict[str, Any]:
 def from_payload(kind: type[M], payload: object, where: str) -> M:
     try:
         return msgspec.convert(payload, type=kind)
-    except (msgspec.ValidationError, RecursionError) as error:
+    except (msgspec.ValidationError, UnicodeEncodeError, RecursionError) as error:
         raise CorruptData(f"{where}: expected a {kind.__name__} payload: {error}") from error

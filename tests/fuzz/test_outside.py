@@ -17,8 +17,8 @@ from chalicelib.errors import ConfigError, Forbidden, InputError, StoreError, Us
 from chalicelib.events import Created, created, event_for, run_id
 from chalicelib.keys import parse_done, parse_failed, parse_following, parse_quarantined, parse_run_key
 from chalicelib.ports import Loc
-from chalicelib.records import record_reader, rows_of_stream
 from chalicelib.reading import TextBlock
+from chalicelib.records import record_reader, rows_of_stream
 from chalicelib.spec import InputSpec
 from chalicelib.stores.folder import FolderStore
 from chalicelib.stores.memory import MemoryStore
