@@ -96,8 +96,12 @@ class Lines:
 
     def of(self, splits: Sequence[Split]) -> Iterator[bytes]:
         """Blocks of whole lines, in order. Raises InputError that names object and byte."""
+        begun = False
         for number, split in enumerate(splits):
             for block, lines in self.located(split):
+                if not begun and lines.startswith(_MARK):
+                    yield _MARK  # for DuckDB to take away: the other one is text
+                begun = True
                 yield lines
                 if self._stop() and not self._spec.multiline:
                     self.stopped = Position(split=number, offset=block.offset + len(block.data))

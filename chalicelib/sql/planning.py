@@ -170,7 +170,9 @@ def _checked(database: Connection, spec: JobSpec, columns: Columns) -> Columns:
         _single(database, f"sql.{query}", getattr(sql, query))
     with blamed("sql.map"):
         database.execute(f"CREATE TABLE input ({definitions(columns)})")
-        shuffled = described(database, subquery(sql.map))
+        # A column of nothing but NULL has no type; one must be written.
+        found = described(database, subquery(sql.map))
+        shuffled = tuple((name, "INTEGER" if kind == '"NULL"' else kind) for name, kind in found)
     _check_names("sql.map", shuffled)
     check_storable(shuffled)
     names = {name.lower() for name, _ in shuffled}

@@ -16,7 +16,7 @@ from ..pace import Pace
 from ..ports import Loc, Runtime
 from .database import Columns, blamed, count, described, literal, quoted, subquery, task_database
 from .stretch import payloads
-from .tables import definitions, restored
+from .tables import definitions, restored, stored
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -81,10 +81,7 @@ class SqlReduce:
             task_database(self._spec, Path(name), "reducer") as database,
         ):
             folder = Path(name)
-            query = self._query(database)
-            if parquet:
-                with blamed(self._where):
-                    database.execute(f"CREATE TEMP TABLE {_RESULT} AS FROM {subquery(query)} LIMIT 0")
+            query = self._prepared(database, parquet)
             for number, paths in self._partitions(task, slices, first, folder):
                 self._reduce(database, query, paths, folder / "part", write)
                 if self._pace.out_of_time and not parquet and number + 1 < task.last - task.first:
@@ -94,14 +91,21 @@ class SqlReduce:
                 self._copy(database, f"FROM {_RESULT}", folder / "part", write)
         return stopped
 
-    def _query(self, database: Connection) -> str:
-        """The reduce query, sorted by `order_by` or else by the key, and then by all columns."""
-        query = self._spec.sql.reduce
+    def _prepared(self, database: Connection, parquet: bool) -> str:
+        """The reduce query, sorted by `order_by` or else by the key, and then by all columns.
+
+        For parquet also an empty table like its result, to collect the rows of all partitions in.
+        """
+        text = self._spec.sql.reduce
         with blamed(self._where):
             database.execute(f"CREATE TABLE shuffled ({definitions(self._columns)})")
-            columns = described(database, subquery(query))
+            columns = described(database, subquery(text))
+            query = sorted_query(text, columns, self._spec.sql.order_by, self._spec.sql.keys)
+            if parquet:
+                query = f"SELECT {stored(columns)} FROM ({query})"
+                database.execute(f"CREATE TEMP TABLE {_RESULT} AS {query} LIMIT 0")
             database.execute("DROP TABLE shuffled")
-        return sorted_query(query, columns, self._spec.sql.order_by, self._spec.sql.keys)
+        return query
 
     def _reduce(self, database: Connection, query: str, paths: list[Path], out: Path, write: Write) -> None:
         with blamed(self._where):
@@ -171,7 +175,8 @@ class SqlReduce:
                 if bodies is None
                 else iter((bodies[place][start - base : stop - base],))
             )
-            path = folder / f"shuffled-{place}.parquet"
+            # DuckDB remembers what it has read of a file: no name may come twice.
+            path = folder / f"shuffled-{number}-{place}.parquet"
             with path.open("wb") as file:
                 for payload in payloads(chunks, stop - start, loc.url):
                     file.write(payload)

@@ -7,6 +7,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from chalicelib import jobcode, lint
 from chalicelib.config import EXEMPT, JOBS, load_job
@@ -62,7 +63,7 @@ class Deployer:
             self.project.drop_compiled()
             self.project.drop_unusable_packages()
             self.project.link_defaults()
-            self._chalice("deploy", target.name)
+            self._chalice("deploy", target.name, self.project.folder_for(target.spec))
             self._finish(target, before)
 
     def delete(self, name: str, target: Target | None) -> None:
@@ -77,14 +78,14 @@ class Deployer:
             self._clean_buckets(name, buckets)
             # Chalice deletes from its record and stops at the first thing that is gone already.
             if record and len(self.aws.existing_functions(name)) == len(function_names(name)):
-                self._chalice("delete", name)
+                self._chalice("delete", name, self.project.root)
             for what in self.aws.delete_leftovers(name):
                 self.say(f"deleted {what}")
             self.project.forget_deployed(name)
             self.project.write_stage(name, None)
 
-    def _chalice(self, command: str, stage: str) -> None:
-        chalice(command, stage, self.project.root, self.environ, verbose=self.verbose)
+    def _chalice(self, command: str, stage: str, folder: Path) -> None:
+        chalice(command, stage, folder, self.environ, verbose=self.verbose)
 
     def _forget_foreign(self, name: str) -> None:
         """Chalice's record of another account or region (an emulator's, say) would mislead it here."""

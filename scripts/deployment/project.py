@@ -13,6 +13,7 @@ from typing import Any
 
 from chalicelib.config import PROJECT_FILE
 from chalicelib.ports import FunctionName
+from chalicelib.spec import JobSpec
 
 from .plan import FUNCTIONS, DeployError, Json, policy_file, with_stage
 
@@ -20,7 +21,10 @@ from .plan import FUNCTIONS, DeployError, Json, policy_file, with_stage
 ROOT = Path(__file__).resolve().parent.parent.parent
 BASE: Json = {"version": "2.0", "app_name": "sluice", "stages": {}}
 #: What a deployment reads of a checkout.
-SHIPPED = ("app.py", "chalicelib", "jobs", "requirements.txt", PROJECT_FILE)
+SHIPPED = ("app.py", "chalicelib", "jobs", "requirements.txt", "requirements-sql.txt", PROJECT_FILE)
+#: Where jobs in SQL are deployed from: the same files by links, but with other requirements.
+SQL_FOLDER = Path(".sluice", "sql")
+_LINKED = ("app.py", "chalicelib", "jobs", "vendor", ".chalice", PROJECT_FILE)
 COMPILED = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
@@ -101,6 +105,22 @@ class Project:
                 link.symlink_to(f"../{PROJECT_FILE}")
         else:
             link.unlink(missing_ok=True)
+
+    def folder_for(self, spec: JobSpec) -> Path:
+        """Where Chalice is to deploy a job from: DuckDB is among the requirements of jobs in SQL only."""
+        if not spec.sql.map:
+            return self.root
+        folder = self.root / SQL_FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in _LINKED:
+            link = folder / name
+            if not link.is_symlink() and (self.root / name).exists():
+                link.symlink_to(self.root / name)
+        lists = (self.root / name for name in ("requirements.txt", "requirements-sql.txt"))
+        (folder / "requirements.txt").write_text(
+            "\n".join(path.read_text("utf-8") for path in lists), "utf-8"
+        )
+        return folder
 
     def copy_to(self, target: Path) -> Project:
         """A copy to deploy from, with no stages: nothing that is done with it changes this checkout."""

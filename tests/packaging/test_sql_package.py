@@ -1,0 +1,74 @@
+"""A job in SQL ships DuckDB; its zip fits, and DuckDB works under the oldest C library it may meet."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from scripts.deployment.chalice_cli import chalice
+from scripts.deployment.deploy import load_target
+from scripts.deployment.plan import stage_config
+from scripts.deployment.policies import policies
+from scripts.deployment.project import ROOT, Project
+
+JOB = "tpch_q6_sql"
+MAX_ZIP = 50_000_000
+MAX_UNPACKED = 250_000_000
+#: What Amazon Linux 2, on which Lambda runs Python 3.11, has; and Amazon Linux 2023, for later ones.
+GLIBC = {"cp310": 26, "cp311": 26}
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zip that `chalice deploy` uploads for a job in SQL."""
+    folder = tmp_path_factory.mktemp("package")
+    (folder / "checkout").mkdir()
+    project = Project(ROOT).copy_to(folder / "checkout")
+    target = load_target(JOB, project, {})
+    stage = stage_config(target)
+    del stage["log_retention_in_days"]  # `chalice package` knows no log groups, `chalice deploy` does
+    project.write_stage(JOB, stage, policies(target))
+    project.drop_compiled()
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environ["AWS_DEFAULT_REGION"] = "us-east-1"
+    where = project.folder_for(target.spec)
+    chalice("package", JOB, where, environ, "--pkg-format", "terraform", str(folder / "out"))
+    return folder / "out" / "deployment.zip"
+
+
+def test_the_zip_has_duckdb_and_fits(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with zipfile.ZipFile(package) as archive:
+        names = set(archive.namelist())
+        unpacked = sum(info.file_size for info in archive.infolist())
+    size = package.stat().st_size
+    with capsys.disabled():
+        print(f"\nzip with DuckDB: {size / 1e6:.1f} MB, unpacked {unpacked / 1e6:.1f} MB", end=" ")
+    assert "duckdb/__init__.py" in names
+    assert {f"jobs/{JOB}.yml", "chalicelib/sql/mapping.py", "app.py"} <= names
+    assert size < MAX_ZIP
+    assert unpacked < MAX_UNPACKED
+
+
+def test_duckdb_is_built_for_lambdas_c_library(package: Path) -> None:
+    with zipfile.ZipFile(package) as archive:
+        (wheel,) = (n for n in archive.namelist() if re.match(r"duckdb-.*\.dist-info/WHEEL$", n))
+        text = archive.read(wheel).decode()
+    tags = re.findall(r"^Tag: (cp\d+)-\w+-manylinux_2_(\d+)_x86_64", text, re.MULTILINE)
+    assert tags
+    assert min(int(minor) for _, minor in tags) <= GLIBC.get(tags[0][0], 34)
+
+
+def test_other_jobs_have_other_requirements(tmp_path: Path) -> None:
+    project = Project(ROOT).copy_to(tmp_path)
+    sql, python = (load_target(name, project, {}).spec for name in (JOB, "wordcount"))
+    assert project.folder_for(python) == project.root
+    assert "duckdb" not in (project.root / "requirements.txt").read_text()
+    folder = project.folder_for(sql)
+    assert project.folder_for(sql) == folder  # again, with everything there
+    wanted = (folder / "requirements.txt").read_text()
+    assert "\nduckdb==" in wanted
+    assert (project.root / "requirements.txt").read_text() in wanted
