@@ -173,7 +173,6 @@ class MapTask:
     def _of_block(self, reader: RecordReader, block: TextBlock, split: Split) -> Iterator[tuple[Batch, Edge]]:
         """A block's records in steps, as long as the pace has them."""
         found = reader.records(block)
-        self.records += len(found)
         records = iter(found)
         self._where.records(reader, block, records, len(found))
         results: Iterator[Iterable[Pair]]
@@ -185,6 +184,7 @@ class MapTask:
         while done < len(found):
             size = min(self._pace.size, len(found) - done)
             done += size
+            self.records += size
             step = results if size == len(found) else islice(results, size)
             yield partial(chain.from_iterable, step), partial(_edge, reader, block, done, len(found))
 

@@ -12,6 +12,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -109,10 +110,12 @@ class Worker:
 
     def give(self, call: Call) -> None:
         self.call = call
-        self.pipe.send_bytes(msgpack.encode(call))
+        with suppress(BrokenPipeError):  # it died just now: reading from it will tell
+            self.pipe.send_bytes(msgpack.encode(call))
 
     def wake(self) -> None:
-        self.pipe.send_bytes(WAKE)
+        with suppress(BrokenPipeError):
+            self.pipe.send_bytes(WAKE)
 
     def read(self) -> Report:
         """The next report. Raises EOFError or OSError if the process is gone."""
