@@ -1,8 +1,8 @@
 """The answers that programs write, read into one shape and compared.
 
 A program writes OUT, or OUT.0, OUT.1 ..., or a folder OUT of part-*; Sluice's parts are rows of
-`key<TAB>value` with its own escapes. Counts and order must be the same; sums of floats, which depend on
-the order of addition, must agree in seven digits.
+`key<TAB>value`, of SQL jobs columns with tabs between them, with its own escapes. Counts and order must be
+the same; sums of floats, which depend on the order of addition, must agree in seven digits.
 """
 
 from __future__ import annotations
@@ -14,23 +14,26 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 #: By key a tuple of numbers; or of a sorted output its size and digest.
 Answer = dict[bytes, tuple[float, ...]] | tuple[int, str]
+
+#: How rows are written: as the programs by hand do, as Sluice's pairs, or as rows of its SQL jobs.
+Form = Literal["plain", "pairs", "sql"]
 
 _ESCAPED = re.compile(rb"\\(.)")
 _UNESCAPES = {b"n": b"\n", b"t": b"\t", b"\\": b"\\"}
 
 
-def read(workload: str, out: Path, *, ours: bool) -> Answer:
-    """The answer at `out`; `ours` if Sluice wrote it."""
+def read(workload: str, out: Path, form: Form = "plain") -> Answer:
+    """The answer at `out`."""
     files = _files(out)
     if not files:
         raise ValueError(f"no output at {out}")
     if workload == "w6":
         return _sorted(files)
-    parse = (_OURS if ours else _ROWS)[workload]
+    parse = _PARSERS[form][workload]
     answer: dict[bytes, tuple[float, ...]] = {}
     rows = 0
     for line in _lines(files):
@@ -128,18 +131,31 @@ _ROWS: dict[str, Callable[[bytes], Row]] = {
     "w7": _count(b","),
 }
 
-# Rows as Sluice writes them: the W7 job asks for csv, all others have the default, tsv
+# Rows as Sluice writes them: jobs that ask for csv give what the programs by hand do, all others tsv
 
 
-def _tsv(line: bytes) -> Row:
+def _pair(line: bytes) -> Row:
     key, _, value = line.partition(b"\t")
     numbers: Any = json.loads(value)
-    if b"\\" in key:
-        key = _ESCAPED.sub(lambda match: _UNESCAPES[match[1]], key)
-    return key, tuple(numbers) if isinstance(numbers, list) else (numbers,)
+    return _unescaped(key), tuple(numbers) if isinstance(numbers, list) else (numbers,)
 
 
-_OURS: dict[str, Callable[[bytes], Row]] = {
-    **dict.fromkeys(("w1", "w2", "w3", "w4", "w5"), _tsv),
-    "w7": _count(b","),
+def _columns(keys: int) -> Callable[[bytes], Row]:
+    """Rows whose first columns are the key, the others numbers."""
+
+    def parse(line: bytes) -> Row:
+        fields = line.split(b"\t")
+        return b"".join(map(_unescaped, fields[:keys])), tuple(json.loads(field) for field in fields[keys:])
+
+    return parse
+
+
+def _unescaped(text: bytes) -> bytes:
+    return _ESCAPED.sub(lambda match: _UNESCAPES[match[1]], text) if b"\\" in text else text
+
+
+_PARSERS: dict[Form, dict[str, Callable[[bytes], Row]]] = {
+    "plain": _ROWS,
+    "pairs": _ROWS | dict.fromkeys(("w1", "w2", "w3", "w4", "w5"), _pair),
+    "sql": _ROWS | {"w1": _columns(1), "w2": _columns(2), "w5": _columns(1)},
 }

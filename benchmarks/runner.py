@@ -64,7 +64,7 @@ def oracle(workload: Workload, files: Sequence[Path], scratch: Path) -> Answer:
         _, problem = _run(workload, ORACLE, files, folder)
         if problem:
             raise SystemExit(f"{workload.name}: DuckDB, whose answer is to be checked against: {problem}")
-        return answers.read(workload.name, folder / "out", ours=False)
+        return answers.read(workload.name, folder / "out")
 
 
 def _once(
@@ -75,7 +75,7 @@ def _once(
         if problem:
             return usage, problem
         try:
-            got = answers.read(workload.name, folder / "out", ours=program.ours)
+            got = answers.read(workload.name, folder / "out", program.form)
         except (ValueError, KeyError) as error:
             return usage, f"unreadable answer: {error}"
         wrong = answers.difference(expected, got)

@@ -24,7 +24,7 @@ def difference(folder: Path, workload: str, expected: bytes, got: bytes) -> str:
     for place, content in ((left, expected), (right, got)):
         place.mkdir()
         write(place, out=content)
-    read = [answers.read(workload, place / "out", ours=False) for place in (left, right)]
+    read = [answers.read(workload, place / "out") for place in (left, right)]
     return answers.difference(*read)
 
 
@@ -65,14 +65,14 @@ def test_wrong_answers_are_named(tmp_path, workload, expected, got, named):
 def test_a_key_in_two_rows_is_no_answer(tmp_path):
     out = write(tmp_path, out_0=b"a\t1\n", out_1=b"a\t2\n")
     with pytest.raises(ValueError, match="2 rows, of only 1 keys"):
-        answers.read("w1", out, ours=False)
+        answers.read("w1", out)
 
 
 def test_sluice_rows_are_read_without_their_escapes(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "part-00000.tsv").write_bytes(b"a\\\\n\t1\nb\\tc\\n\t2\n")
-    assert answers.read("w1", out, ours=True) == {b"a\\n": (1,), b"b\tc\n": (2,)}
+    assert answers.read("w1", out, "pairs") == {b"a\\n": (1,), b"b\tc\n": (2,)}
 
 
 def test_memory_of_a_grandchild_counts(tmp_path):

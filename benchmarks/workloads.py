@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import generate
+from .answers import Form
 
 ROOT = Path(__file__).resolve().parent.parent
 _HERE = ROOT / "benchmarks"
@@ -49,8 +50,8 @@ class Program:
     command: Callable[[str, Path, Sequence[Path]], list[str]]
     #: Why it cannot run on this machine; empty if it can.
     missing: str = ""
-    #: Whether Sluice wrote the answer.
-    ours: bool = False
+    #: How it writes its answer.
+    form: Form = "plain"
 
 
 def _script(
@@ -80,7 +81,7 @@ def _sluice(way: str, title: str, workers: int = 2) -> Program:
         return [sys.executable, str(ROOT / "scripts/run.py"), str(job(workload)), *map(str, files), *places]
 
     able = frozenset(workload.name for workload in WORKLOADS if job(workload.name).exists())
-    return Program(f"sluice-{way}", title, able, command, ours=True)
+    return Program(f"sluice-{way}", title, able, command, form="sql" if way == "sql" else "pairs")
 
 
 def _no_module(name: str) -> str:
