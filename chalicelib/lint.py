@@ -17,6 +17,8 @@ from .triggers import Trigger, TriggeredFunction, triggers
 
 #: Seconds that every function needs to commit or hand over before AWS ends it.
 MIN_TIMEOUT = 10
+#: MB of memory that DuckDB, its buffers and Python need.
+LEAST_SQL_MEMORY = 512
 
 _BUCKET = re.compile(r"(?!xn--|sthree-|amzn-s3-demo-)[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]")
 _RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
@@ -112,6 +114,10 @@ def _sql(spec: JobSpec) -> Iterator[Problem]:
         yield Problem(
             "bad_records.policy", "a job in SQL stops at the first bad record; use TRY_CAST to go on"
         )
+    for function in ("mapper", "reducer"):
+        if getattr(spec.memory, function) < LEAST_SQL_MEMORY:
+            text = f"DuckDB needs {LEAST_SQL_MEMORY} MB, got {getattr(spec.memory, function)}"
+            yield Problem(f"memory.{function}", text)
     if (spec.partitions or 1) > 1 and (sql.order_by or not sql.keys):
         why = "sql.order_by sorts all rows" if sql.order_by else "without sql.key all rows meet"
         yield Problem("partitions", f"{why}, so there is one partition; leave it out, got {spec.partitions}")

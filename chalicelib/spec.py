@@ -17,6 +17,8 @@ KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 Bytes = Annotated[int, Meta(ge=1, extra={"unit": "bytes"})]
 #: A length of time in seconds; written as a number, or as `90s`, `15m`.
 Seconds = Annotated[int, Meta(ge=1, le=900, extra={"unit": "seconds"})]
+#: Policies name keys by their ARN; an alias would not do.
+_KMS_KEY = r"^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+)?$"
 LambdaMemory = Annotated[int, Meta(ge=128, le=10_240)]
 #: Names with commas between them; in YAML also a list.
 Names = Annotated[str, Meta(extra={"unit": "names"})]
@@ -132,6 +134,8 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     memory_budget: Bytes | None = None
     memory: MemorySpec = field(default_factory=MemorySpec)
     timeout: TimeoutSpec = field(default_factory=TimeoutSpec)
+    #: ARN of the KMS key under which buckets that a deployment makes keep their objects; empty: S3's own.
+    kms_key: Annotated[str, Meta(pattern=_KMS_KEY)] = ""
     architecture: Literal["x86_64", "arm64"] = "x86_64"
     #: The job's own parameters, `self.params` in its methods.
     params: dict[str, Any] = {}

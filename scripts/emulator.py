@@ -96,8 +96,11 @@ def scratch_folder(log: Path) -> Path:
     return log.with_suffix(".tmp")
 
 
-def start(log: Path) -> Emulator:
-    """Start MiniStack and wait until it answers. It outlives this process: see `stop` and `running`."""
+def start(log: Path, settings: Mapping[str, str] | None = None) -> Emulator:
+    """Start MiniStack and wait until it answers. It outlives this process: see `stop` and `running`.
+
+    `settings` go into its environment and that of the functions.
+    """
     scratch = scratch_folder(log).absolute()
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
@@ -107,7 +110,7 @@ def start(log: Path) -> Emulator:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [_installed()],
-                env=_server_environment(endpoint, port) | {"TMPDIR": str(scratch)},
+                env=_server_environment(endpoint, port) | {"TMPDIR": str(scratch)} | dict(settings or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -141,10 +144,10 @@ def _end(pid: int, alive: Callable[[], bool]) -> None:
 
 
 @contextlib.contextmanager
-def running(log: Path) -> Iterator[Emulator]:
+def running(log: Path, settings: Mapping[str, str] | None = None) -> Iterator[Emulator]:
     """A MiniStack for as long as the block runs: it ends with the block, also by Ctrl-C or SIGTERM."""
     with _terminable():
-        emulator = start(log)
+        emulator = start(log, settings)
         try:
             yield emulator
         finally:

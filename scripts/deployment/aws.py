@@ -96,8 +96,10 @@ class Aws:
 
     # -------------------------------------------------------------- buckets
 
-    def ensure_bucket(self, bucket: str) -> bool:
+    def ensure_bucket(self, bucket: str, kms_key: str = "") -> bool:
         """True if the bucket was made now: private, encrypted, TLS only. One that exists is left alone.
+
+        Encrypted means under `kms_key`, or without one by S3 itself.
 
         Raises DeployError if it belongs to somebody else, is forbidden or lies in another region.
         """
@@ -107,7 +109,7 @@ class Aws:
         with translated(f"create the bucket {bucket}"):
             self._create_bucket(bucket)
         with translated(f"protect the bucket {bucket}"):
-            self._protect_bucket(bucket)
+            self._protect_bucket(bucket, kms_key)
         return True
 
     def _bucket_exists(self, bucket: str) -> bool:
@@ -145,7 +147,7 @@ class Aws:
             if _code(error) != "BucketAlreadyOwnedByYou":
                 raise
 
-    def _protect_bucket(self, bucket: str) -> None:
+    def _protect_bucket(self, bucket: str, kms_key: str) -> None:
         self._s3.put_public_access_block(
             Bucket=bucket,
             PublicAccessBlockConfiguration={
@@ -157,9 +159,7 @@ class Aws:
         )
         self._s3.put_bucket_encryption(
             Bucket=bucket,
-            ServerSideEncryptionConfiguration={
-                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
-            },
+            ServerSideEncryptionConfiguration={"Rules": [cast(Any, encryption(kms_key))]},
         )
         self._s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(tls_only(bucket)))
 
@@ -292,6 +292,16 @@ class Aws:
         for policy in self._iam.list_role_policies(RoleName=name)["PolicyNames"]:
             self._iam.delete_role_policy(RoleName=name, PolicyName=policy)
         self._iam.delete_role(RoleName=name)
+
+
+def encryption(kms_key: str) -> Json:
+    """A bucket's default encryption. A bucket key saves a request to KMS for each object."""
+    if not kms_key:
+        return {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    return {
+        "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": kms_key},
+        "BucketKeyEnabled": True,
+    }
 
 
 def tls_only(bucket: str) -> Json:

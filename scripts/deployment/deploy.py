@@ -53,7 +53,7 @@ class Deployer:
         self.project.check_vendor()
         with self.project.locked():
             for bucket, purpose in target.buckets.items():
-                made = self.aws.ensure_bucket(bucket)
+                made = self.aws.ensure_bucket(bucket, target.spec.kms_key)
                 self.say(f"{purpose} bucket s3://{bucket}/: {'created' if made else 'exists'}")
             self.project.write_stage(target.name, stage_config(target), policies(target))
             self._forget_foreign(target.name)

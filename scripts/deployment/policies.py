@@ -43,7 +43,12 @@ def policies(target: Target) -> dict[FunctionName, Json]:
     return {
         function: {
             "Version": "2012-10-17",
-            "Statement": [*access[function], _invoke(target.name, function), _logs(target.name, function)],
+            "Statement": [
+                *access[function],
+                *_keys(target),
+                _invoke(target.name, function),
+                _logs(target.name, function),
+            ],
         }
         for function in FUNCTIONS
     }
@@ -51,8 +56,7 @@ def policies(target: Target) -> dict[FunctionName, Json]:
 
 def _coordinator(target: Target) -> list[Json]:
     source, work, output = _places(target)
-    any_run = RunKeys(target.spec.work_loc, target.name, "*")
-    plan_keys = [any_run.root.child(name) for name in (PLAN, PLAN_DONE)]
+    plan_keys = [_any_run(target).root.child(name) for name in (PLAN, PLAN_DONE)]
     verdict = [output.child(f"*{name}") for name in (MANIFEST, SUCCESS, FAILURE)]
     return [
         _objects(READ, [source.child("*")]),
@@ -64,15 +68,19 @@ def _coordinator(target: Target) -> list[Json]:
 
 def _mapper(target: Target) -> list[Json]:
     source, work, _ = _places(target)
-    return [_objects(READ, [source.child("*")]), _objects(WORK, [work.child("*")]), *_listing([source, work])]
+    return [
+        _objects(READ, [source.child("*"), work.child("*")]),
+        _objects(WORK, [_any_run(target).phase("map").child("*"), _any_run(target).quarantined.child("*")]),
+        *_listing([source, work]),
+    ]
 
 
 def _supervisor(target: Target) -> list[Json]:
     _, work, output = _places(target)
     verdict = [output.child(f"*{name}") for name in (MANIFEST, SUCCESS, FAILURE)]
     return [
-        _objects(READ_WRITE, [work.child("*")]),
-        _objects(READ_WRITE, verdict),
+        _objects(READ, [work.child("*")]),
+        _objects(READ_WRITE, [*_of_reduce(target), *verdict]),
         *_listing([work, output]),
     ]
 
@@ -80,10 +88,28 @@ def _supervisor(target: Target) -> list[Json]:
 def _reducer(target: Target) -> list[Json]:
     _, work, output = _places(target)
     return [
-        _objects(READ_WRITE, [work.child("*")]),
-        _objects(WRITE_PARTS, [output.child("*")]),
+        _objects(READ, [work.child("*")]),
+        _objects(WRITE_PARTS, [*_of_reduce(target), output.child("*")]),
         *_listing([work, output]),
     ]
+
+
+def _any_run(target: Target) -> RunKeys:
+    """The keys of every run; a `*` of IAM stands for slashes, too."""
+    return RunKeys(target.spec.work_loc, target.name, "*")
+
+
+def _of_reduce(target: Target) -> list[Loc]:
+    """What the second phase writes in the work place: its own objects and the verdict."""
+    return [_any_run(target).phase("reduce").child("*"), _any_run(target).run_done]
+
+
+def _keys(target: Target) -> list[Json]:
+    """What objects under the user's own key need; without one, S3 encrypts by itself."""
+    if not target.spec.kms_key:
+        return []
+    actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+    return [{"Effect": "Allow", "Action": actions, "Resource": [target.spec.kms_key]}]
 
 
 def _places(target: Target) -> tuple[Loc, Loc, Loc]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -60,6 +61,25 @@ def test_duckdb_is_built_for_lambdas_c_library(package: Path) -> None:
     tags = re.findall(r"^Tag: (cp\d+)-\w+-manylinux_2_(\d+)_x86_64", text, re.MULTILINE)
     assert tags
     assert min(int(minor) for _, minor in tags) <= GLIBC.get(tags[0][0], 34)
+
+
+def test_the_zip_runs_queries_beside_nothing_but_lambdas_own_libraries(package: Path, tmp_path: Path) -> None:
+    python = ROOT / ".venv-lambda" / "bin" / "python"
+    if not python.exists():
+        pytest.fail(f"{python} is missing: run `make setup`")
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(tmp_path / "task")
+    code = f"""
+from pathlib import Path
+from chalicelib.config import load_job
+from chalicelib.sql import database, planning
+job = load_job({JOB!r}, root=Path("."), require_cloud=True)
+planning.check(job.name, job.spec, Path({str(tmp_path)!r}))
+print(database.version())
+"""
+    command = [python, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path / "task", check=True, capture_output=True, text=True)
+    assert f"duckdb=={done.stdout.strip()} " in (ROOT / "requirements-sql.txt").read_text()
 
 
 def test_other_jobs_have_other_requirements(tmp_path: Path) -> None:

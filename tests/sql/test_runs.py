@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from chalicelib.ports import Loc
 from chalicelib.spec import JobSpec, SqlSpec
+from chalicelib.writing import FORMATS
 from tests import simulation
 from tests.simulation import IN, Simulation
 
@@ -329,6 +330,31 @@ def test_csv_and_jsonl_out(tmp_path: Path) -> None:
     }
     spec = job(input={}, map=values, reduce="FROM shuffled", key="")
     assert run(spec, {"x": b"1"}, tmp_path).text() == b"a,b\tnull\t1.50\ttrue\t\n"
+
+
+def test_tsv_is_that_of_python_jobs(tmp_path: Path) -> None:
+    """Of text, integers, decimals, truth values and NULL."""
+    words = ["", "a", "tab\t", "line\nend", "back\\slash", "\\n", '"quoted"', "größe\r", "null", "\x00"]
+    for kind, values in {
+        "VARCHAR": [*words, None],
+        "HUGEINT": [0, -1, 2**63, 10**30, None],
+        "DECIMAL(20,3)": [
+            Decimal("1.500"),
+            Decimal("-0.001"),
+            Decimal("0.000"),
+            Decimal("12345678901234567.890"),
+        ],
+        "BOOLEAN": [True, False, None],
+    }.items():
+        literals = ", ".join(
+            "NULL"
+            if value is None
+            else "'" + str(value).replace("'", "''").replace("\0", "' || chr(0) || '") + "'"
+            for value in values
+        )
+        rows = f"SELECT unnest(range({len(values)})) AS i, unnest([{literals}])::{kind} AS v FROM input"
+        world = run(job(input={}, map=rows, reduce="FROM shuffled", key=""), {"x": b"1"}, tmp_path)
+        assert world.text() == FORMATS["tsv"](range(len(values)), values), kind
 
 
 # -- faults --------------------------------------------------------------------------------------------

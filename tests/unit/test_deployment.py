@@ -206,6 +206,16 @@ def test_a_missing_bucket_is_made_private_encrypted_and_tls_only(account: Any) -
     assert account.get_bucket_location(Bucket="fresh-bucket")["LocationConstraint"] == REGION
 
 
+def test_a_bucket_under_the_users_own_key(account: Any) -> None:
+    key = f"arn:aws:kms:{REGION}:123456789012:key/1234abcd"
+    assert Aws().ensure_bucket("fresh-bucket", key) is True
+    (rule,) = account.get_bucket_encryption(Bucket="fresh-bucket")["ServerSideEncryptionConfiguration"][
+        "Rules"
+    ]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    assert rule["BucketKeyEnabled"] is True
+
+
 def test_a_bucket_that_exists_keeps_its_settings(account: Any) -> None:
     account.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": REGION})
     assert Aws().ensure_bucket("mine") is False

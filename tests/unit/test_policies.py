@@ -210,6 +210,11 @@ EVERYTHING = Target(name="job", spec=spec(), overrides={})
         ("mapper", "s3:GetObject", "arn:aws:s3:::in/private/a.txt", None),
         ("mapper", "s3:DeleteObject", "arn:aws:s3:::in/data/a.txt", None),
         ("mapper", "s3:ListBucket", "arn:aws:s3:::work", ""),
+        ("mapper", "s3:PutObject", "arn:aws:s3:::work/runs/job/r/run.done", None),
+        ("mapper", "s3:PutObject", "arn:aws:s3:::work/runs/job/r/plan.json", None),
+        ("mapper", "s3:DeleteObject", "arn:aws:s3:::work/runs/job/r/reduce/00000.done", None),
+        ("supervisor", "s3:PutObject", "arn:aws:s3:::work/runs/job/r/map/000001.done", None),
+        ("reducer", "s3:PutObject", "arn:aws:s3:::work/runs/job/r/map/000001.done", None),
         ("mapper", "s3:GetObject", "arn:aws:s3:::work/runs/jobless/r/plan.json", None),
         ("supervisor", "s3:GetObject", "arn:aws:s3:::in/data/a.txt", None),
         ("reducer", "s3:GetObject", "arn:aws:s3:::in/data/a.txt", None),
@@ -241,6 +246,17 @@ def test_what_no_handler_needs_is_forbidden(
     function: FunctionName, action: str, resource: str, prefix: str | None
 ) -> None:
     assert not allowed(policies(EVERYTHING)[function], action, resource, prefix)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_users_own_key_may_be_used_and_no_other(function: FunctionName) -> None:
+    key = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd"
+    with_key = policies(Target(name="job", spec=spec(kms_key=key), overrides={}))[function]
+    for action in ("kms:Decrypt", "kms:GenerateDataKey"):
+        assert allowed(with_key, action, key)
+        assert not allowed(with_key, action, key + "0")
+        assert not allowed(policies(EVERYTHING)[function], action, key)
+    assert not allowed(with_key, "kms:ScheduleKeyDeletion", key)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
