@@ -1,7 +1,7 @@
 """Measure Sluice.
 
 python -m benchmarks run [--scale 0.1] [--workloads w1,w4] [--programs sluice-record,hand-record]
-python -m benchmarks memory | growth | data | list
+python -m benchmarks memory | growth | startup | data | list
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from . import growth, memory, report
+from . import growth, memory, report, startup
 from .report import MIB
 from .runner import Timing, compare
 from .workloads import PROGRAMS, ROOT, WORKLOADS, Program, Workload
@@ -56,6 +56,7 @@ def _parse() -> argparse.Namespace:
     )
     grow.add_argument("--gib", metavar="N", type=float, nargs="+", default=[1, 4], help="sizes (default 1 4)")
     grow.add_argument("--ways", metavar="W,W", default="record,chunk", help="default: record,chunk")
+    command("startup", _startup, "what a start costs", data, rounds, record)
     command("data", _data, "make the data of `run`", data, scale)
     command("list", _list, "what there is to measure")
     return parser.parse_args()
@@ -129,6 +130,16 @@ def _growth(options: argparse.Namespace) -> int:
     print("\n" + text)
     if options.record:
         _keep("growth", {"machine": machine, "growth": grown}, text)
+    return 0
+
+
+def _startup(options: argparse.Namespace) -> int:
+    machine = _machine()
+    started = startup.start(_scratch(options), 3 * options.rounds)
+    text = startup.startup_text(started, report.describe(machine))
+    print("\n" + text)
+    if options.record:
+        _keep("startup", {"machine": machine, "startup": started}, text)
     return 0
 
 

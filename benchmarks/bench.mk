@@ -11,7 +11,7 @@ BENCH_STAMPS := .venv-bench/.made .venv-peers/.made
 # Only whole measurements at full size are kept.
 KEEP := $(if $(filter 1 1.0,$(SCALE)),$(if $(ARGS),,--record))
 
-.PHONY: bench bench-data bench-growth bench-memory bench-peers
+.PHONY: bench bench-data bench-growth bench-memory bench-peers bench-startup
 
 .venv-bench/.made: requirements-bench.txt requirements.txt
 .venv-peers/.made: requirements-peers.txt
@@ -35,6 +35,9 @@ bench-memory: .venv-bench/.made
 
 bench-growth: .venv-bench/.made
 	@$(BENCH) growth $(KEEP) $(ARGS)
+
+bench-startup: .venv-bench/.made
+	@$(BENCH) startup $(KEEP) $(ARGS)
 
 bench-data: .venv-bench/.made
 	@$(BENCH) data --scale $(SCALE) $(ARGS)
