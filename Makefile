@@ -17,6 +17,7 @@ help:
 	@echo "make check       lint, format, types"
 	@echo "make cloud-up    start an emulated AWS to play with; make cloud-down ends it"
 	@echo "make bench       measure against other programs; docs/performance.md explains"
+	@echo "make chaos       every fault of docs/reliability.md; make soak: hundreds of runs in a row"
 	@echo "make setup       make the environments; make clean removes them"
 
 setup: $(STAMPS)
@@ -55,3 +56,4 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 include benchmarks/bench.mk
+include chaos.mk

@@ -1,29 +1,33 @@
 """Sluice: event-driven MapReduce on AWS Lambda and S3. A job needs only what is named here."""
 
-from .aggregators import (
-    Aggregator,
-    ApproxDistinct,
-    Avg,
-    Collect,
-    Count,
-    CountDistinct,
-    Distinct,
-    First,
-    Histogram,
-    Last,
-    Max,
-    Min,
-    MostFrequent,
-    Quantiles,
-    Record,
-    Sample,
-    StdDev,
-    Sum,
-    Top,
-    Variance,
-)
+from typing import TYPE_CHECKING, Any
+
 from .job import Each, Job
-from .partition import FirstLetter, Hash, Range
+from .partition import FirstLetter, Hash, Random, Range
+
+if TYPE_CHECKING:
+    from .aggregators import (
+        Aggregator,
+        ApproxDistinct,
+        Avg,
+        Collect,
+        Count,
+        CountDistinct,
+        Distinct,
+        First,
+        Histogram,
+        Last,
+        Max,
+        Min,
+        MostFrequent,
+        Quantiles,
+        Record,
+        Sample,
+        StdDev,
+        Sum,
+        Top,
+        Variance,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
@@ -45,6 +49,7 @@ __all__ = [
     "Min",
     "MostFrequent",
     "Quantiles",
+    "Random",
     "Range",
     "Record",
     "Sample",
@@ -53,3 +58,12 @@ __all__ = [
     "Top",
     "Variance",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Aggregators are imported when a job names them: see there."""
+    if name in __all__:
+        from . import aggregators
+
+        return getattr(aggregators, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

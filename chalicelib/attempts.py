@@ -14,8 +14,10 @@ import msgspec
 from . import tree
 from .errors import JobCodeError, SluiceError, UserError
 from .keys import Phase, RunKeys
-from .model import Failure, Stats, TaskCall, encode, from_payload, to_payload
+from .model import Failure, Plan, Stats, TaskCall, encode, from_payload, to_payload
 from .ports import FunctionName, Loc, Runtime
+from .services import Counters, Services
+from .sidefiles import finder
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +25,7 @@ FUNCTION: dict[Phase, FunctionName] = {"map": "mapper", "reduce": "reducer"}
 
 
 def keys_of(call: TaskCall) -> RunKeys:
-    return RunKeys(Loc(call.bucket, call.prefix), call.job, call.run)
+    return RunKeys(Loc(call.bucket, call.prefix), call.job, call.run, call.step)
 
 
 def call_for(keys: RunKeys, lo: int, hi: int, attempt: int = 0) -> TaskCall:
@@ -33,6 +35,7 @@ def call_for(keys: RunKeys, lo: int, hi: int, attempt: int = 0) -> TaskCall:
         prefix=keys.work.key,
         job=keys.job,
         run=keys.run,
+        step=keys.step,
         lo=lo,
         hi=hi,
         attempt=attempt,
@@ -48,8 +51,11 @@ def serve(
     phase: Phase,
     payload: dict[str, Any],
     attempt: Callable[[Runtime, RunKeys, TaskCall], None],
+    late: Callable[[Runtime, RunKeys, TaskCall], None],
 ) -> None:
     """Handle one invocation: start the sub-trees, then try task `lo`, and say so if that fails.
+
+    An attempt that went on while another one was first is `late`, which deletes what it wrote before.
 
     Only what the attempt itself raises becomes a `.failed` marker; an error of the store or invoker on
     the way to it goes up, so that Lambda retries the invocation.
@@ -60,8 +66,17 @@ def serve(
         raise SluiceError(f"job {keys.job}, run {keys.run}: {call.hop} invocations deep: this must be a loop")
     for lo, hi in tree.children(call.lo, call.hi):
         start(runtime, phase, msgspec.structs.replace(call, lo=lo, hi=hi, hop=call.hop + 1))
-    ids = {"job": keys.job, "run": keys.run, "task": call.lo, "attempt": call.attempt, "phase": phase}
+    ids = {
+        "job": keys.job,
+        "run": keys.run,
+        "step": call.step,
+        "task": call.lo,
+        "attempt": call.attempt,
+        "phase": phase,
+    }
     if (call.attempt or call.resume) and done(runtime, keys, phase, call.lo):
+        if call.resume:
+            late(runtime, keys, call)
         return
     try:
         with quiet_collector():
@@ -70,6 +85,25 @@ def serve(
         failure = describe(phase, call.lo, call.attempt, error, runtime.clock.now())
         log.warning("%s", failure.message, extra={**ids, "traceback": failure.detail})
         runtime.store.put(keys.failed(phase, call.lo, call.attempt), encode(failure))
+
+
+def services(
+    runtime: Runtime, phase: Phase, plan: Plan, call: TaskCall, piece: int, counted: dict[str, int]
+) -> Services:
+    """What the user's code may use. `piece`: which invocation of its attempt it is; `counted`: by those before."""
+    return Services(
+        job=plan.job,
+        run=plan.run,
+        phase=phase,
+        step=plan.step,
+        task=call.lo,
+        attempt=call.attempt,
+        piece=piece,
+        find_file=finder(runtime, plan.spec, plan.files),
+        scratch=runtime.scratch,
+        budget=plan.spec.budget("mapper" if phase == "map" else "reducer"),
+        counters=Counters(counted),
+    )
 
 
 def done(runtime: Runtime, keys: RunKeys, phase: Phase, task: int) -> bool:

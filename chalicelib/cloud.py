@@ -23,6 +23,7 @@ from typing import Any, Protocol, cast, get_args
 
 from .keys import parse_run_key
 from .ports import FunctionName, Runtime
+from .services import JOBS_LOG
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +172,8 @@ def configure_logging() -> None:
     for handler in root.handlers:
         handler.setFormatter(JsonLines())
     root.setLevel(logging.WARNING)
-    logging.getLogger(__package__).setLevel(logging.INFO)
+    for ours in (__package__, JOBS_LOG):
+        logging.getLogger(ours).setLevel(logging.INFO)
 
 
 @functools.cache

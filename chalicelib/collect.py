@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from .aggregators import Aggregator, Count, Sum
 from .errors import DataTypeError
-from .job import BoundJob, Each, GroupFunction
+from .job import BoundJob, Each, GroupFunction, Job
 from .order import check_keys, gather, sort_keys, sort_order
 from .partition import Hash, Partitioner
 from .sizes import DICT_SLOT, DRAIN_SLOTS, LIST_SLOT, ORDER, PAIR, mean_size
@@ -38,7 +38,7 @@ class Collector(Protocol):
     """Holds pairs; `weight` is an estimate of their bytes in memory."""
 
     def absorb(self, pairs: Iterator[Pair]) -> bool:
-        """Take some pairs; False when there were none left."""
+        """Take some pairs; False when there are none left."""
 
     def absorb_each(self, each: Each) -> None:
         """Take keys that share one value."""
@@ -48,8 +48,11 @@ class Collector(Protocol):
 
     def weight(self) -> int: ...
 
-    def drain(self, partitions: int) -> Iterator[Piece]:
-        """Give everything up, by partition, sorted by key; empty partitions are left out."""
+    def drain(self, partitions: int, in_order: bool = True) -> Iterator[Piece]:
+        """Give everything up, by partition, sorted by key; empty partitions are left out.
+
+        Without `in_order` the keys of a partition may come in any order that is the same every time.
+        """
 
 
 class StateCollector:
@@ -62,13 +65,15 @@ class StateCollector:
         self._counts = type(aggregator) is Count
         self._partitioner = partitioner
         self._table: dict[Any, Any] = {}
-        self._entry = 0.0
+        #: Bytes of all that was looked at (numbers), or of the mean entry (all else).
+        self._bytes, self._entry = 0.0, 0.0
         #: How many keys there were at the last sample, how often the weight was asked, and when to sample next.
         self._sampled, self._looks, self._next_look = 0, 0, 1
 
     def absorb(self, pairs: Iterator[Pair]) -> bool:
-        for first in pairs:
-            self._fold(chain((first,), islice(pairs, CHUNK)))
+        self._fold(islice(pairs, CHUNK))
+        for pair in pairs:
+            self._fold((pair,))
             return True
         return False
 
@@ -90,20 +95,37 @@ class StateCollector:
 
     def weight(self) -> int:
         count = len(self._table)
+        if self._tallies:
+            # A number does not grow, so it is enough to look at what is new, which a dict has at its end.
+            new = count - self._sampled
+            if new:
+                sample = islice(reversed(self._table.items()), 0, new, max(1, new // _SAMPLE))
+                self._bytes += new * self._mean(sample)
+                self._sampled = count
+            return int(self._bytes)
         self._looks += 1
         if self._looks >= self._next_look or count > self._sampled * 1.25:
             # Spread over all keys, old and new: states such as sets grow though no key is added.
             step = max(1, count // (4 * _SAMPLE))
-            sample = islice(self._table.items(), 0, None, step)
-            self._entry = mean_size(sample) - PAIR + DICT_SLOT + DRAIN_SLOTS // 2
+            self._entry = self._mean(islice(self._table.items(), 0, None, step))
             self._sampled = count
             self._next_look = self._looks + min(self._looks, _LOOKS)
         return int(count * self._entry)
 
-    def drain(self, partitions: int) -> Iterator[Piece]:
+    @staticmethod
+    def _mean(items: Iterable[Pair]) -> float:
+        """Bytes of an entry."""
+        return mean_size(items) - PAIR + DICT_SLOT + DRAIN_SLOTS // 2
+
+    def drain(self, partitions: int, in_order: bool = True) -> Iterator[Piece]:
         table, self._table = self._table, {}
-        self._sampled, self._looks, self._next_look = 0, 0, 1
+        self._bytes, self._sampled, self._looks, self._next_look = 0.0, 0, 0, 1
         check_keys(table)
+        if not (in_order or self._partitioner.ordered):
+            for partition, (keys, values) in enumerate(self._partitioner.scatter_table(table, partitions)):
+                if keys:
+                    yield partition, keys, values
+            return
         lookup = table.__getitem__
         for partition, keys in self._sorted(table, partitions):
             yield partition, keys, list(map(lookup, keys))
@@ -137,7 +159,7 @@ class PairCollector:
             return False
         check_pairs(chunk)
         self.absorb_block(list(map(_first, chunk)), list(map(_second, chunk)))
-        return True
+        return len(chunk) == CHUNK
 
     def absorb_each(self, each: Each) -> None:
         keys = list(each.keys)
@@ -159,13 +181,17 @@ class PairCollector:
     def weight(self) -> int:
         return int(self._bytes)
 
-    def drain(self, partitions: int) -> Iterator[Piece]:
+    def drain(self, partitions: int, in_order: bool = True) -> Iterator[Piece]:  # noqa: ARG002
         keys, values = self._keys, self._values
         self._keys, self._values, self._bytes = [], None, 0.0
-        check_keys(keys)
+        self.check(keys)
         if partitions > 1 and not self._partitioner.ordered:
             return self._scattered(keys, values, partitions)
         return self._cut(keys, values, partitions)
+
+    def check(self, keys: list[Any]) -> None:
+        """Raise DataTypeError for keys that cannot be sorted or stored."""
+        check_keys(keys)
 
     def _cut(self, keys: list[Any], values: list[Any] | None, partitions: int) -> Iterator[Piece]:
         if values is None:
@@ -193,9 +219,10 @@ class PairCollector:
 class GroupCollector:
     """The values of each key, for the user's combiner; it may emit other keys than it was given."""
 
-    def __init__(self, combiner: GroupFunction, partitioner: Partitioner) -> None:
+    def __init__(self, combiner: GroupFunction, partitioner: Partitioner, job: Job | None = None) -> None:
         self._combiner = combiner
         self._partitioner = partitioner
+        self._job = job or Job()  # for what goes before the first group and after the last
         self._table: defaultdict[Any, list[Any]] = defaultdict(list)
         self._bytes = 0.0
 
@@ -205,7 +232,7 @@ class GroupCollector:
             return False
         check_pairs(chunk)
         self._take(chunk)
-        return True
+        return len(chunk) == CHUNK
 
     def absorb_each(self, each: Each) -> None:
         self._take(list(zip(each.keys, repeat(each.value))))
@@ -228,13 +255,18 @@ class GroupCollector:
     def weight(self) -> int:
         return int(self._bytes)
 
-    def drain(self, partitions: int) -> Iterator[Piece]:
+    def drain(self, partitions: int, in_order: bool = True) -> Iterator[Piece]:  # noqa: ARG002
         table, self._table, self._bytes = self._table, defaultdict(list), 0.0
-        combined = PairCollector(self._partitioner)
-        pairs = chain.from_iterable(self._combiner(key, iter(values)) or () for key, values in table.items())
+        combined = self.combined()
+        groups = chain.from_iterable(self._combiner(key, iter(values)) or () for key, values in table.items())
+        pairs = chain(self._job.combiner_init() or (), groups, _when_reached(self._job.combiner_final))
         while combined.absorb(pairs):
             pass
         return combined.drain(partitions)
+
+    def combined(self) -> PairCollector:
+        """What takes the combiner's pairs."""
+        return PairCollector(self._partitioner)
 
 
 class _FinishedCollector(StateCollector):
@@ -244,8 +276,8 @@ class _FinishedCollector(StateCollector):
         super().__init__(aggregator, partitioner)
         self._finish: Callable[[Any], Any] = aggregator.finish
 
-    def drain(self, partitions: int) -> Iterator[Piece]:
-        for partition, keys, states in super().drain(partitions):
+    def drain(self, partitions: int, in_order: bool = True) -> Iterator[Piece]:
+        for partition, keys, states in super().drain(partitions, in_order):
             yield partition, keys, list(map(self._finish, states))
 
 
@@ -255,7 +287,7 @@ def map_collector(job: BoundJob) -> Collector:
         collector = StateCollector if job.shuffles_states else _FinishedCollector
         return collector(job.combiner, job.partitioner)
     if job.combiner:
-        return GroupCollector(job.combiner, job.partitioner)
+        return GroupCollector(job.combiner, job.partitioner, job.job)
     return PairCollector(job.partitioner)
 
 
@@ -304,6 +336,11 @@ def _bad_pair(error: Exception, key: Any, value: Any) -> DataTypeError:
         "; keys are None, bool, int, float, str, bytes or tuples of them" if "hash" in str(error) else ""
     )
     return DataTypeError(f"{error}: {about}{allowed}")
+
+
+def _when_reached(method: Callable[[], Iterable[Pair] | None]) -> Iterator[Pair]:
+    """What a method gives, which is called when all before it has been taken."""
+    yield from method() or ()
 
 
 def _cuts(partitioner: Partitioner, keys: list[Any], partitions: int) -> Iterator[tuple[int, int, int]]:

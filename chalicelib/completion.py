@@ -10,7 +10,7 @@ from .keys import Phase, RunKeys, parse_done, parse_failed, parse_following
 from .ports import Store
 
 #: A straggler takes longer than so many medians and so many seconds.
-_SLOW_SHARE, _SLOW_FLOOR = 1.5, 0.25
+_SLOW_SHARE, _SLOW_FLOOR = 1.2, 0.25
 
 
 @dataclass
@@ -67,8 +67,8 @@ def scan(store: Store, keys: RunKeys, progress: Progress) -> None:
 def slow_after(seconds: Sequence[float]) -> float:
     """How long a task may be silent before a second attempt is worth it, from how long others took.
 
-    Half as long again as the median: with the median for the second attempt itself, a straggler then
-    costs at most two and a half medians.
+    A fifth longer than the median: with the median for the second attempt itself, and the time until
+    both are seen, a straggler then costs at most two and a half medians.
     """
     return _SLOW_SHARE * median(seconds) + _SLOW_FLOOR
 

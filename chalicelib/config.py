@@ -23,7 +23,7 @@ from msgspec import NODEFAULT
 
 from . import lint, schema, units, yamldoc
 from .errors import ConfigError
-from .spec import JobSpec
+from .spec import TAG, JobSpec
 from .yamldoc import BadValue
 
 JOBS = "jobs"
@@ -64,10 +64,12 @@ class _Layer:
     problems: list[str] = field(default_factory=list)
     #: Keys that were meant to be given, be it wrongly: they need no second complaint.
     tried: set[str] = field(default_factory=set)
+    #: Of a list of inputs the tags, in order, and the line each is in.
+    tags: dict[str, int] = field(default_factory=dict)
 
     def put(self, key: str, node: yaml.Node, origin: str, label: str) -> None:
         self.tried.add(key)
-        leaf = schema.LEAVES.get(key)
+        leaf = schema.leaf_of(key)
         try:
             self.values[key] = (leaf.read(node) if leaf else yamldoc.free(node), origin)
         except BadValue as error:
@@ -75,7 +77,7 @@ class _Layer:
 
     def unknown(self, name: str, section: str, label: str) -> None:
         """Note a key that is none, with the one that was probably meant."""
-        names = schema.children(section)
+        names = schema.children(section if section in ("", *schema.SECTIONS) else schema.INPUT)
         near = difflib.get_close_matches(name.lower(), names, n=1)
         full = [f"{section}.{near[0]}" if section else near[0]] if near else []
         full = full or [key for key in schema.LEAVES if key.rpartition(".")[2] == name.rpartition(".")[2]]
@@ -124,24 +126,59 @@ def _read_mapping(layer: _Layer, node: yaml.MappingNode, section: str, shown: st
         seen[name] = line
         if section in schema.MAPS and not _PARAM_NAME.fullmatch(name):
             layer.problems.append(f"{label}: expected a name of letters, digits, _ and -, got {name!a}")
-        elif section in schema.MAPS or key in schema.LEAVES:
+        elif section in schema.MAPS or schema.leaf_of(key):
             layer.put(key, value, origin, label)
         elif key not in schema.SECTIONS | schema.MAPS:
             layer.unknown(name, section, label)
         elif isinstance(value, yaml.MappingNode) and yamldoc.is_standard(value):
             _read_mapping(layer, value, key, shown)
+        elif key == schema.INPUT and isinstance(value, yaml.SequenceNode):
+            _read_inputs(layer, value, shown)
         elif value.tag != f"{yamldoc.TAG}null":  # a section with every line commented out is an empty one
             layer.tried.add(key)
             names = f" of {', '.join(schema.children(key))}" if key in schema.SECTIONS else ""
             layer.problems.append(f"{label}: expected a mapping{names}, got {yamldoc.shown(value)}")
 
 
-def _env_layer(environ: Mapping[str, str], params: Iterable[str]) -> _Layer:
-    """`params` are the keys `params.x` the files hold: variables have no lower case of their own."""
+def _read_inputs(layer: _Layer, node: yaml.SequenceNode, shown: str) -> None:
+    """Read a list of inputs: the keys of each begin with its tag, `input.left.url`."""
+    for number, entry in enumerate(node.value, start=1):
+        line = entry.start_mark.line + 1
+        label = f"{shown}:{line}: input, entry {number}"
+        layer.tried.update((schema.INPUT, f"{schema.INPUT}.url"))
+        if not isinstance(entry, yaml.MappingNode):
+            layer.problems.append(f"{label}: expected a mapping with tag and url, got {yamldoc.shown(entry)}")
+            continue
+        tags = [value for key, value in entry.value if getattr(key, "value", None) == "tag"]
+        tag = tags[0].value if tags and isinstance(tags[0], yaml.ScalarNode) else ""
+        problem = _bad_tag(tag, layer.tags) if tags else "missing; expected a word that names this input"
+        if problem:
+            layer.problems.append(f"{label}: tag: {problem}")
+            continue
+        layer.tags[tag] = line
+        _read_mapping(layer, entry, f"{schema.INPUT}.{tag}", shown)
+    if not node.value:
+        layer.problems.append(f"{shown}:{node.start_mark.line + 1}: input: expected at least one entry")
+
+
+def _bad_tag(tag: str, others: Mapping[str, int]) -> str:
+    """Why `tag` cannot name an input; empty if it can."""
+    if not re.fullmatch(TAG, tag):
+        return f"expected a word of up to 32 of a-z, 0-9 and _, starting with a letter, got {tag!a}"
+    if tag in others:
+        return f"{tag} is also the tag of the input in line {others[tag]}; expected another for each"
+    # SLUICE_INPUT_MAX_RECORD_BYTES is about all inputs, and must not also be about one tagged `max`.
+    like = [name for name in schema.children(schema.INPUT) if f"{name}_".startswith(f"{tag}_")]
+    if like:
+        return f"{tag} cannot be told from the setting input.{like[0]}; expected another word"
+    near = [other for other in others if f"{other}_".startswith(f"{tag}_") or tag.startswith(f"{other}_")]
+    return f"{tag} and {near[0]} begin alike; expected words of which none begins another" if near else ""
+
+
+def _env_layer(environ: Mapping[str, str], more: Iterable[str]) -> _Layer:
+    """`more` are keys beside the schema's: variables have no lower case of their own."""
     layer = _Layer()
-    known = {schema.env_name(key): key for key in schema.LEAVES} | {
-        schema.env_name(key): key for key in params
-    }
+    known = {schema.env_name(key): key for key in (*schema.LEAVES, *more)}
     for variable in sorted(environ):
         if not variable.startswith(schema.ENV_PREFIX) or variable in EXEMPT:
             continue
@@ -163,8 +200,9 @@ def _env_layer(environ: Mapping[str, str], params: Iterable[str]) -> _Layer:
     return layer
 
 
-def _set_layer(overrides: Sequence[str]) -> _Layer:
+def _set_layer(overrides: Sequence[str], tags: Iterable[str]) -> _Layer:
     layer = _Layer()
+    known = {*schema.LEAVES, *schema.tagged(tags)}
     for override in overrides:
         key, equals, text = override.partition("=")
         key = key.strip()
@@ -172,7 +210,7 @@ def _set_layer(overrides: Sequence[str]) -> _Layer:
         label = f"--set {key}" if key.isprintable() else f"--set {key!a}"
         if not equals or not key:
             layer.problems.append(f"--set {override!a}: expected KEY=VALUE, such as memory.mapper=1024")
-        elif key in schema.LEAVES or (section in schema.MAPS and _PARAM_NAME.fullmatch(name)):
+        elif key in known or (section in schema.MAPS and _PARAM_NAME.fullmatch(name)):
             layer.put(key, yamldoc.scalar(text), label, label)
         elif key in schema.SECTIONS:
             names = ", ".join(f"{key}.{child}" for child in schema.children(key))
@@ -234,12 +272,18 @@ def load_job(
     name, path = _find(name_or_path, root)
     shown = _display(path, root)
     layers = _layers(path, shown, root, environ or {}, overrides)
-    values = {key: value for layer in layers for key, value in layer.values.items()}
+    tags = [tag for layer in layers for tag in layer.tags]
+    values: dict[str, _Value] = {}
+    for layer in layers:
+        # What a layer says of one input wins over what it says of all.
+        for key in sorted(layer.values, key=lambda key: key != schema.plain(key)):
+            values.update(dict.fromkeys(schema.spread(key, tags), layer.values[key]))
     problems = [text for layer in reversed(layers) for text in layer.problems]
-    problems += _fill(values, {key for layer in layers for key in layer.tried}, shown, require_cloud)
+    tried = {key for layer in layers for key in layer.tried}
+    problems += _fill(values, tried, shown, require_cloud, tags)
     if problems:
         raise ConfigError("\n".join(problems))
-    spec = _build(values, shown)
+    spec = _build(values, shown, tags)
     provenance = {key: origin for key, (_, origin) in values.items()}
     for problem in lint.problems(spec, name, places=require_cloud):
         origin = provenance.get(problem.key, DEFAULT)
@@ -263,26 +307,35 @@ def _layers(
                 f"{where}: job: not allowed here; each job names its class in its own file"
             )
             project.tried.discard("job")
+        if project.tags:
+            where = f"{PROJECT_FILE}:{min(project.tags.values())}"
+            project.problems.append(f"{where}: input: expected a mapping, the default of all inputs, no list")
+            project.tags.clear()
         files.insert(0, project)
-    params = [key for layer in files for key in layer.values if key not in schema.LEAVES]
-    return [*files, _env_layer(environ, params), _set_layer(overrides)]
+    params = [key for layer in files for key in layer.values if not schema.leaf_of(key)]
+    tags = [tag for layer in files for tag in layer.tags]
+    return [*files, _env_layer(environ, [*params, *schema.tagged(tags)]), _set_layer(overrides, tags)]
 
 
-def _fill(values: dict[str, _Value], tried: set[str], shown: str, require_cloud: bool) -> list[str]:
+def _fill(
+    values: dict[str, _Value], tried: set[str], shown: str, require_cloud: bool, tags: Sequence[str]
+) -> list[str]:
     """Add the defaults to `values`; what is missing without having been tried is a problem."""
     problems = []
-    for key, leaf in schema.LEAVES.items():
+    for key in (one for plain in schema.LEAVES for one in schema.spread(plain, tags)):
+        leaf = schema.LEAVES[schema.plain(key)]
         if key in values:
             continue
         if key == "job" and "sql.map" not in values:
             if not tried & {"job", "sql", "sql.map"}:
                 problems.append(f"{shown}: job: missing; expected {_MISSING[key]}")
-        elif not require_cloud and key in PLACEHOLDERS:
-            values[key] = (PLACEHOLDERS[key], PLACEHOLDER)
+        elif not require_cloud and schema.plain(key) in PLACEHOLDERS:
+            values[key] = (PLACEHOLDERS[schema.plain(key)], PLACEHOLDER)
         elif leaf.default is not NODEFAULT:
             values[key] = (leaf.default, DEFAULT)
-        elif not tried & {key, key.partition(".")[0]}:
-            problems.append(f"{shown}: {key}: missing; expected {_MISSING.get(key, leaf.expected)}")
+        elif key not in tried and (key != schema.plain(key) or key.partition(".")[0] not in tried):
+            wanted = _MISSING.get(schema.plain(key), leaf.expected)
+            problems.append(f"{shown}: {key}: missing; expected {wanted}")
     return problems
 
 
@@ -294,11 +347,14 @@ _MISSING = {
 }
 
 
-def _build(merged: Mapping[str, _Value], shown: str) -> JobSpec:
+def _build(merged: Mapping[str, _Value], shown: str, tags: Sequence[str]) -> JobSpec:
     tree: dict[str, Any] = {}
     for key, (value, _) in merged.items():
         section, _, name = key.rpartition(".")
         (tree.setdefault(section, {}) if section else tree)[name] = value
+    if tags:
+        entries = [{**tree.pop(f"{schema.INPUT}.{tag}"), "tag": tag} for tag in tags]
+        tree |= {schema.INPUT: entries[0], "more_inputs": entries[1:]}
     try:
         return msgspec.convert(tree, JobSpec)
     except msgspec.ValidationError as error:
@@ -308,18 +364,24 @@ def _build(merged: Mapping[str, _Value], shown: str) -> JobSpec:
 def format_config(loaded: LoadedJob) -> str:
     """The whole configuration as YAML that could be a job's file, each value with its origin."""
     tree = msgspec.to_builtins(loaded.spec)
+    of_list = f"{schema.INPUT}.{loaded.spec.input.tag}.url" in loaded.provenance
+    tags = [given.tag for given in loaded.spec.inputs] if of_list else []
     rows: list[tuple[str, str]] = []
     opened = ""
     for key, leaf in schema.KEYS.items():
         section, _, name = key.rpartition(".")
         if section and section != opened:
             rows.append((f"{section}:", ""))
+            if section == schema.INPUT:
+                for tag, given in zip(tags, (tree["input"], *tree["more_inputs"]), strict=False):
+                    rows += _input_rows(tag, given, loaded.provenance)
         opened = section
+        if section == schema.INPUT and tags:
+            continue
         value = tree[section][name] if section else tree[name]
         if leaf:
-            shown = {"bytes": units.format_size, "seconds": units.format_duration}.get(leaf.kind)
-            text = yamldoc.one_line(shown(value) if shown and value is not None else value)
-            rows.append((f"{'  ' if section else ''}{name}: {text}", loaded.provenance[key]))
+            text = f"{'  ' if section else ''}{name}: {_written(leaf, value)}"
+            rows.append((text, loaded.provenance[key]))
         elif not value:
             rows.append((f"{key}: {{}}", DEFAULT))
         else:
@@ -329,3 +391,17 @@ def format_config(loaded: LoadedJob) -> str:
             ]
     width = min(48, max(len(left) for left, _ in rows))
     return "".join(f"{left:<{width}}   # {right}\n" if right else f"{left}\n" for left, right in rows)
+
+
+def _input_rows(tag: str, given: Mapping[str, Any], provenance: Mapping[str, str]) -> list[tuple[str, str]]:
+    """One entry of a list of inputs."""
+    rows = [(f"  - tag: {tag}", "")]
+    for key in schema.tagged([tag]):
+        leaf, name = schema.LEAVES[schema.plain(key)], key.rpartition(".")[2]
+        rows.append((f"    {name}: {_written(leaf, given[name])}", provenance[key]))
+    return rows
+
+
+def _written(leaf: schema.Leaf, value: Any) -> str:
+    shown = {"bytes": units.format_size, "seconds": units.format_duration}.get(leaf.kind)
+    return yamldoc.one_line(shown(value) if shown and value is not None else value)

@@ -7,14 +7,23 @@
 <work>/runs/<job>/<run>/map/000042.1.failed    why attempt 1 failed
 <work>/runs/<job>/<run>/map/000042.0.9f3c.next where an attempt out of time goes on
 <work>/runs/<job>/<run>/quarantine/map-000042.0.9f3c.jsonl  bad records of task 42
-<work>/runs/<job>/<run>/reduce/lease           who supervises
+<work>/runs/<job>/<run>/reduce/lease           who supervises; empty once the run has ended
 <work>/runs/<job>/<run>/reduce/plan.json       reduce tasks
 <work>/runs/<job>/<run>/reduce/index           one slice of the shuffle index for each reduce task
 <work>/runs/<job>/<run>/reduce/started         the reduce tree's root was invoked
 <work>/runs/<job>/<run>/reduce/00007.0.7b1e.next, .piece  an attempt out of time, and what it wrote
 <work>/runs/<job>/<run>/reduce/00007.done      commit marker (conditional)
 <work>/runs/<job>/<run>/run.done               the verdict: success or failure, once and for all
+<work>/runs/<job>/<run>/step-1/...             the same of the second step, and so on; its verdict is the step's
+<work>/runs/<job>/<run>/step-1/input/part-00007.pairs  what the first step passes on to the second
+<work>/totals/<job>/pointer.json               with `accumulate`: which states are the totals (conditional)
+<work>/totals/<job>/waiting/<run>.json         a run's states that are not merged yet
+<work>/totals/<job>/merged/<run>               in which generation a run was merged
+<work>/totals/<job>/turn                       a lease: whose turn it is to merge
+<work>/totals/<job>/states/0000000012.<run>.3/part-00007.pairs  what step 3 of a run made to be generation 12
+<output>/_totals.json                          the results that have all files in them
 <output>/<run>/part-00007.tsv                  results; in a local folder <output> alone
+<output>/<run>/country=DE/part-00007.tsv       the same with `output.by: country`
 <output>/<run>/_manifest.json, _SUCCESS | _FAILED
 """
 
@@ -23,6 +32,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import quote
 
 from .ports import Loc
 
@@ -34,18 +44,28 @@ FAILED = ".failed"
 PLAN = "plan.json"
 PLAN_DONE = "plan.done"
 RUN_DONE = "run.done"
+LEASE = "reduce/lease"
 SUCCESS = "_SUCCESS"
 FAILURE = "_FAILED"
 MANIFEST = "_manifest.json"
+TOTALS = "_totals.json"
+#: What stands in a folder's name for nothing, as in Hive.
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
-_RUN_KEY = re.compile(r"(?:^|.*/)runs/(?P<job>[A-Za-z0-9_-]+)/(?P<run>[A-Za-z0-9._-]+)/(?P<rest>.+)$")
-_MARKER = re.compile(r"(?P<task>\d+)\.done$")
-_FAILURE = re.compile(r"(?P<task>\d+)\.(?P<attempt>\d+)\.failed$")
-_NEXT = re.compile(r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.next$")
-_QUARANTINED = re.compile(r"(?P<phase>map|reduce)-(?P<task>\d+)\.(?P<attempt>\d+)\.[A-Za-z0-9]+\.jsonl$")
-_RUN_FILE = re.compile(r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.run$")
+# Patterns are compiled at their first use: a function that starts needs few of them.
+_RUN_KEY = (
+    r"(?:^|.*/)runs/(?P<job>[A-Za-z0-9_-]+)/(?P<run>[A-Za-z0-9._-]+)/"
+    r"(?P<step>step-(?P<number>[1-9]\d{0,5})/)?(?P<rest>.+)$"
+)
+_MARKER = r"(?P<task>\d+)\.done$"
+_FAILURE = r"(?P<task>\d+)\.(?P<attempt>\d+)\.failed$"
+_NEXT = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.next$"
+_QUARANTINED = r"(?P<phase>map|reduce)-(?P<task>\d+)\.(?P<attempt>\d+)\.[A-Za-z0-9]+\.jsonl$"
+_RUN_FILE = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.run$"
+_GENERATION = r"/states/(?P<number>\d{10,})\.[^/]+/[^/]+$"
 
 _QUARANTINE = "quarantine/"
+_STEP = "step-"
 
 #: Digits of a task's number in its keys, so that listings come in task order.
 _WIDTH = {"map": 6, "reduce": 5}
@@ -53,15 +73,41 @@ _WIDTH = {"map": 6, "reduce": 5}
 
 @dataclass(frozen=True)
 class RunKeys:
-    """The places of one run's objects. `work` is the work prefix, ending in `/` or empty."""
+    """The places of the objects of one step of a run. `work` is the work prefix, ending in `/` or empty."""
 
     work: Loc
     job: str
     run: str
+    #: Steps count from 0; the first one's objects lie where those of a run of one step do.
+    step: int = 0
+
+    @property
+    def whole(self) -> Loc:
+        """The prefix of all of the run's objects, whatever their step."""
+        return self.work.child(f"{RUNS}{self.job}/{self.run}/")
 
     @property
     def root(self) -> Loc:
-        return self.work.child(f"{RUNS}{self.job}/{self.run}/")
+        """The prefix of the step's objects; for the first step, that of the whole run."""
+        return self.whole.child(f"{_STEP}{self.step}/") if self.step else self.whole
+
+    def at(self, step: int) -> RunKeys:
+        """The same run at another step."""
+        return RunKeys(self.work, self.job, self.run, step)
+
+    @property
+    def later(self) -> Loc:
+        """The prefix of all steps after the first."""
+        return self.whole.child(_STEP)
+
+    def results(self, output: Loc, *, last: bool) -> Loc:
+        """Where the step's parts go: the run's results, or the input of the next step."""
+        return output if last else self.at(self.step + 1).input
+
+    @property
+    def input(self) -> Loc:
+        """The prefix of what the step before passes on to this one."""
+        return self.root.child("input/")
 
     @property
     def plan(self) -> Loc:
@@ -77,7 +123,7 @@ class RunKeys:
 
     @property
     def lease(self) -> Loc:
-        return self.root.child("reduce/lease")
+        return self.root.child(LEASE)
 
     @property
     def reduce_plan(self) -> Loc:
@@ -123,6 +169,63 @@ class RunKeys:
         return self.phase("map").child(f"{task:0{_WIDTH['map']}d}.{attempt}.{token}.run")
 
 
+@dataclass(frozen=True)
+class TotalsKeys:
+    """The places of what a job with `accumulate` keeps from run to run. `work` as in `RunKeys`."""
+
+    work: Loc
+    job: str
+
+    @property
+    def root(self) -> Loc:
+        return self.work.child(f"totals/{self.job}/")
+
+    @property
+    def pointer(self) -> Loc:
+        return self.root.child("pointer.json")
+
+    @property
+    def turn(self) -> Loc:
+        return self.root.child("turn")
+
+    @property
+    def all_waiting(self) -> Loc:
+        """The prefix of `waiting`."""
+        return self.root.child("waiting/")
+
+    def waiting(self, run: str) -> Loc:
+        return self.all_waiting.child(f"{run}.json")
+
+    def merged(self, run: str) -> Loc:
+        return self.root.child(f"merged/{run}")
+
+    @property
+    def all_states(self) -> Loc:
+        """The prefix of all generations."""
+        return self.root.child("states/")
+
+    def states(self, generation: int, run: str, step: int) -> Loc:
+        """The prefix of what one merge writes, to be that generation."""
+        return self.all_states.child(f"{generation:010d}.{run}.{step}/")
+
+
+def parse_waiting(key: str) -> str | None:
+    """The run that waits."""
+    name = key.rpartition("/")[2]
+    return name.removesuffix(".json") if name.endswith(".json") else None
+
+
+def parse_generation(key: str) -> int | None:
+    """The generation that an object under `TotalsKeys.all_states` was made for."""
+    found = re.search(_GENERATION, key)
+    return int(found["number"]) if found else None
+
+
+def totals_shown(output: Loc, run: str) -> Loc:
+    """Beside the results of all runs, of which `output` has those of `run`; in a local folder among them."""
+    return Loc(output.bucket, output.key.removesuffix(f"{run}/")).child(TOTALS)
+
+
 def results_place(output: Loc, run: str) -> Loc:
     """Where a run's results are under its job's output place."""
     return output.child(f"{run}/")
@@ -134,42 +237,42 @@ def runs_prefix(work: Loc, job: str = "") -> Loc:
 
 
 def parse_run_key(bucket: str, key: str) -> tuple[RunKeys, str] | None:
-    """The run a work object belongs to, and its key within the run; None if it is not one of ours."""
-    found = _RUN_KEY.match(key)
+    """The step of a run that a work object belongs to, and its key within it; None if it is not one of ours."""
+    found = re.match(_RUN_KEY, key)
     if not found:
         return None
-    tail = f"{RUNS}{found['job']}/{found['run']}/{found['rest']}"
+    tail = f"{RUNS}{found['job']}/{found['run']}/{found['step'] or ''}{found['rest']}"
     work = Loc(bucket, key[: -len(tail)])
-    return RunKeys(work, found["job"], found["run"]), found["rest"]
+    return RunKeys(work, found["job"], found["run"], int(found["number"] or 0)), found["rest"]
 
 
 def parse_done(key: str) -> int | None:
     """The task whose marker `key` is."""
-    found = _MARKER.search(key.rpartition("/")[2])
+    found = re.search(_MARKER, key.rpartition("/")[2])
     return int(found["task"]) if found else None
 
 
 def parse_failed(key: str) -> tuple[int, int] | None:
     """(task, attempt) of a failure marker."""
-    found = _FAILURE.search(key.rpartition("/")[2])
+    found = re.search(_FAILURE, key.rpartition("/")[2])
     return (int(found["task"]), int(found["attempt"])) if found else None
 
 
 def parse_following(key: str) -> tuple[int, str] | None:
     """(task, token) of the object that an attempt out of time left."""
-    found = _NEXT.search(key.rpartition("/")[2])
+    found = re.search(_NEXT, key.rpartition("/")[2])
     return (int(found["task"]), found["token"]) if found else None
 
 
 def parse_quarantined(key: str) -> tuple[Phase, int] | None:
     """(phase, task) of the bad records that one attempt set aside."""
-    found = _QUARANTINED.search(key.rpartition("/")[2])
+    found = re.search(_QUARANTINED, key.rpartition("/")[2])
     return ("map" if found["phase"] == "map" else "reduce", int(found["task"])) if found else None
 
 
 def parse_run_file(key: str) -> tuple[int, int, str] | None:
     """(task, attempt, token) of a run file."""
-    found = _RUN_FILE.search(key.rpartition("/")[2])
+    found = re.search(_RUN_FILE, key.rpartition("/")[2])
     return (int(found["task"]), int(found["attempt"]), found["token"]) if found else None
 
 
@@ -181,6 +284,11 @@ class OutputKeys:
 
     def part(self, number: int, extension: str) -> Loc:
         return self.prefix.child(f"part-{number:05d}.{extension}")
+
+    def folder(self, name: str, value: str | None) -> OutputKeys:
+        """Where the parts lie whose rows have `value` in the column `name`; both are encoded as in URLs."""
+        text = NO_VALUE if value is None else quote(value, safe="")
+        return OutputKeys(self.prefix.child(f"{quote(name, safe='')}={text}/"))
 
     @property
     def manifest(self) -> Loc:

@@ -17,6 +17,7 @@ from .ports import Loc, Store
 TTL = 45.0
 #: Expiry of the lease of a run that has ended: nobody need look again.
 NEVER = 253_402_300_799.0
+_ENDED = b""
 
 
 @dataclass
@@ -40,8 +41,8 @@ class Held:
         return self._replace(0.0, self.lease.renewals, watch)
 
     def end(self) -> bool:
-        """The run has ended: let nobody take it again."""
-        return self._replace(NEVER, self.lease.renewals)
+        """The run has ended: let nobody take it again. The empty body is what a listing shows of it."""
+        return self.store.put_if_match(self.loc, _ENDED, self.etag) is not None
 
     def _replace(self, expires: float, renewals: int, watch: Watch | None = None) -> bool:
         lease = Lease(
@@ -63,15 +64,23 @@ def read(store: Store, loc: Loc) -> tuple[Lease, str] | None:
     """The lease as it stands and its etag, or None. A write between the two reads only costs a try."""
     try:
         etag = store.head(loc).etag
-        return decode(Lease, store.get(loc), loc.url), etag
+        body = store.get(loc)
     except NotFound:
         return None
+    return (decode(Lease, body, loc.url) if body != _ENDED else _over()), etag
 
 
-def acquire(store: Store, loc: Loc, token: str, trigger: str, now: float, hops: int) -> Held | Lease:
+def _over() -> Lease:
+    return Lease(token="", trigger="", expires=NEVER)
+
+
+def acquire(
+    store: Store, loc: Loc, token: str, trigger: str, now: float, hops: int, dead: Lease | None = None
+) -> Held | Lease:
     """Take the lease if there is none or it has expired; else the live one, which somebody holds.
 
-    A lease taken over brings what its last holder left as `watch`.
+    A lease taken over brings what its last holder left as `watch`. `dead` is one whose holder is known to be
+    gone, whatever it says of its expiry.
     """
     found = read(store, loc)
     mine = Lease(token=token, trigger=trigger, expires=now + TTL, hops=hops)
@@ -82,7 +91,7 @@ def acquire(store: Store, loc: Loc, token: str, trigger: str, now: float, hops: 
         if found is None:
             return mine  # taken and gone within a moment: treat it as live, the next event looks again
     theirs, etag = found
-    if theirs.expires > now:
+    if theirs.expires > now and theirs != dead:
         return theirs
     mine = replace(mine, watch=theirs.watch)
     taken = store.put_if_match(loc, encode(mine), etag)

@@ -10,11 +10,11 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import ConfigError
 from .ports import Runtime
-from .spec import JobSpec
+from .spec import InputSpec, JobSpec
 
 
 def job_loader(folder: Path) -> Callable[[str], type[Any]]:
@@ -37,16 +37,33 @@ def job_loader(folder: Path) -> Callable[[str], type[Any]]:
             ]
             known = f"it has {', '.join(classes)}" if classes else "it has no class"
             raise ConfigError(f"job: {name}: no class {class_name} in {folder / module_name}.py: {known}")
-        return found
+        # A job written for mrjob says itself what it is here.
+        adapt = getattr(found, "sluice_job", None)
+        return adapt() if adapt else found
 
     return load
 
 
-def input_type(runtime: Runtime, spec: JobSpec) -> type[Any] | None:
-    """The class that `input.type` names in the job's own module; None if it names none."""
-    if not spec.input.type:
-        return None
-    return runtime.load_job(f"{spec.job.partition(':')[0]}:{spec.input.type}")
+class Source(NamedTuple):
+    """One of a job's inputs, and what its JSON documents are decoded into."""
+
+    spec: InputSpec
+    record_type: type[Any] | None = None
+
+
+def sources(runtime: Runtime, spec: JobSpec) -> dict[str, Source]:
+    """The job's inputs by their tags; `input.type` names a class of the job's own module."""
+    module = spec.job.partition(":")[0]
+    return {
+        given.tag: Source(given, runtime.load_job(f"{module}:{given.type}") if given.type else None)
+        for given in spec.inputs
+    }
+
+
+def folder_of(name: str, cls: type[Any]) -> Path:
+    """Where the module of the job `module:Class` lies, and its job file with it."""
+    module = sys.modules.get(f"sluice_job_{name.partition(':')[0]}") or sys.modules[cls.__module__]
+    return Path(module.__file__ or "").parent
 
 
 def code_digest(cls: type[Any], version: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -12,12 +12,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from .aggregators import Aggregator
-from .blame import Where, blame
-from .collect import map_collector
+from .blame import LineNumbers, Where, blame
 from .errors import InputChanged, InputError, UserError
 from .job import BoundJob, Each
+from .loading import Source
 from .model import Position, Split
 from .pace import Pace, StepTooLong, endless
+from .pairmapping import PairSource
 from .ports import Store
 from .quarantine import Quarantine
 from .reading import (
@@ -30,15 +31,17 @@ from .reading import (
     whole_object,
 )
 from .records import LineReader, RecordReader, newline_split, record_reader, rows_of_stream
+from .rowmapping import RowSource
 from .runfile import RunWriter
 from .spec import BadRecordsSpec, InputSpec
 from .spill import Spiller, fold_states
+from .value_order import map_collector, plain_keys
 
 Pair = tuple[Any, Any]
 #: A call that gives pairs: an iterable of them, a dict, an `Each`, or None.
 Batch = Callable[[], Any]
 #: Where the input goes on after a batch, for an attempt that has to stop there; None: it cannot.
-Edge = Callable[[], int] | None
+Edge = Callable[[], int | tuple[int, int]] | None
 
 
 class MapTask:
@@ -58,6 +61,7 @@ class MapTask:
         record_type: type[Any] | None = None,
         pace: Pace | None = None,
         quarantine: Quarantine | None = None,
+        sources: Mapping[str, Source] | None = None,
     ) -> None:
         self._job = job
         self._spec = spec
@@ -66,9 +70,13 @@ class MapTask:
         self._budget = budget
         self._scratch = scratch
         self._record_type = record_type
+        self._sources = sources or {}
         self._pace = pace or endless()
         self._quarantine = quarantine or Quarantine(BadRecordsSpec(), "map")
         self._where = Where(job.name)
+        self._counters = job.services.counters
+        job.services.input = self._where
+        self._numbers = LineNumbers(known=False)
         self.records = 0
         self.bytes = 0
         self.spilled = 0
@@ -96,12 +104,14 @@ class MapTask:
         stopped = None
         for number, split in enumerate(splits):
             self._where.open(split)
+            self._spec, self._record_type = self._sources.get(split.tag, (self._spec, self._record_type))
+            self._counters.keep()
             for batch, edge in self._of_split(split, scratch):
                 pace.begin()
                 self._take(spiller, batch)
                 pace.end()
                 if edge and pace.out_of_time:
-                    stopped = Position(split=number, offset=edge())
+                    stopped = _position(number, edge())
                     break
             if stopped:
                 break
@@ -116,10 +126,11 @@ class MapTask:
     def _write(self, spiller: Spiller, writer: RunWriter) -> None:
         combiner = self._job.combiner
         fold = combiner.merge if self._job.shuffles_states and isinstance(combiner, Aggregator) else None
-        for partition, blocks in spiller.blocks():
+        # Reducers fold states into a table and sort that: to sort them here as well would be for nothing.
+        for partition, blocks in spiller.blocks(in_order=not fold):
             folded = fold_states(blocks, fold) if fold and spiller.spilled else blocks
             for keys, values in folded:
-                writer.add(partition, keys, values)
+                writer.add(partition, keys, values, plain_keys(keys) if self._job.order else keys)
 
     # -- a split's batches: each is called and consumed before the next one is asked for ------------
 
@@ -129,6 +140,8 @@ class MapTask:
                 yield self._one(split, partial(self._raw, split, scratch)), None
             elif self._spec.format == "whole_file":
                 yield self._one(split, partial(self._whole, split)), None
+            elif self._spec.format in ("pairs", "parquet"):
+                yield from self._typed(split, scratch)
             elif self._spec.multiline:
                 yield from self._rows(split)
             elif self._job.mapper == "mapper":
@@ -141,6 +154,7 @@ class MapTask:
             if not self._quarantine.active:
                 raise
             self.records += 1
+            self._counters.forget()
             self._quarantine.add(error, split.loc.url, None, b"")
 
     def _blocks(self, split: Split) -> Iterator[TextBlock]:
@@ -151,15 +165,39 @@ class MapTask:
                 self._store,
                 split,
                 self._spec.max_record_bytes,
-                partial(self._set_aside, split) if self._quarantine.active else None,
+                partial(self._too_long, split) if self._quarantine.active else None,
             )
+        known = self._quarantine.active and not split.start and self._spec.format != "fixed"
+        self._numbers = LineNumbers(known=known)
         for block in blocks:
             self.bytes += len(block.data)
+            self._numbers.block(block)
             yield block
+
+    def _too_long(self, split: Split, error: InputError, at: int, record: bytes) -> None:
+        """Set aside a line that stands between two blocks."""
+        self._numbers.block(TextBlock(at, b"\n"))
+        self._set_aside(split, error, at, record)
 
     def _set_aside(self, split: Split, error: InputError, at: int, record: bytes) -> None:
         self.records += 1
-        self._quarantine.add(error, split.loc.url, at, record)
+        self._bad(error, split, at, record)
+
+    def _bad(self, error: Exception, split: Split, at: int, record: bytes) -> None:
+        """Set a record aside, and take back what it counted."""
+        self._counters.forget()
+        self._quarantine.add(error, split.loc.url, at, record, self._numbers.number(at))
+
+    def _typed(self, split: Split, scratch: Path) -> Iterator[tuple[Batch, Edge]]:
+        how = (self._job, self._store, self._where, self._pace, self._quarantine, self._not_too_slow)
+        if self._spec.format == "parquet":
+            batches = RowSource(*how).batches(split, self._spec, scratch)
+        else:
+            batches = PairSource(*how).batches(split)
+        for batch in batches:
+            self.records += batch.records
+            self.bytes += batch.bytes
+            yield batch.call, batch.edge
 
     def _records(self, split: Split) -> Iterator[tuple[Batch, Edge]]:
         reader = record_reader(self._spec, self._record_type, self._store, split.loc)
@@ -195,14 +233,16 @@ class MapTask:
         mapper = self._job.job.mapper
         for number, record in enumerate(records):
             try:
-                yield list(mapper(None, record) or ())
+                pairs = list(mapper(None, record) or ())
+                self._counters.keep()
+                yield pairs
             except (Exception, StepTooLong) as caught:
                 error = self._not_too_slow(caught)
                 if not self._quarantine.active:
                     raise error from caught
                 start = reader.start_of(block, number)
                 stop = reader.start_of(block, number + 1) if number + 1 < count else len(block.data)
-                self._quarantine.add(error, split.loc.url, block.offset + start, block.data[start:stop])
+                self._bad(error, split, block.offset + start, block.data[start:stop])
                 yield ()
 
     def _not_too_slow(self, caught: BaseException) -> Exception:
@@ -262,16 +302,20 @@ class MapTask:
         """A chunk's pairs; if it is bad, those of its lines that are good alone."""
         mapper = self._job.job.mapper_chunk
         try:
-            return _whole_result(mapper(reader.text(block)))
+            whole = _whole_result(mapper(reader.text(block)))
+            self._counters.keep()
+            return whole
         except Exception:  # noqa: BLE001 - whatever it is, the lines will show it again
-            pairs: list[Pair] = []
+            self._counters.forget()
+        pairs: list[Pair] = []
         at = 0
         for line in newline_split(block.data):
             try:
                 found = _whole_result(mapper(reader.text(TextBlock(block.offset + at, line))))
                 pairs += zip(found.keys, repeat(found.value)) if isinstance(found, Each) else found
+                self._counters.keep()
             except Exception as error:  # noqa: BLE001 - the policy is to go on
-                self._quarantine.add(error, split.loc.url, block.offset + at, line)
+                self._bad(error, split, block.offset + at, line)
             at += len(line)
         return pairs
 
@@ -294,6 +338,7 @@ class MapTask:
             except InputChanged:
                 raise
             except Exception as error:  # noqa: BLE001 - the policy is to go on
+                self._counters.forget()
                 self._quarantine.add(error, split.loc.url, None, b"")
                 return ()
 
@@ -316,9 +361,12 @@ class MapTask:
         return self._job.job.mapper_chunk(value)
 
     def _raw(self, split: Split, scratch: Path) -> Iterator[Pair]:
-        path = scratch / ("object-" + Path(split.key).name[-80:])
+        path = scratch / ("object-" + Path(split.key).name[-60:])  # of 4 bytes at most each, of 255
+        limit = self._spec.max_record_bytes if compression(split.key) else split.size
         with path.open("wb") as file:
             for chunk in whole_object(self._store, split):
+                if file.tell() + len(chunk) > limit:  # it is not known how much a small object unpacks to
+                    raise too_long(split.loc.url, limit)
                 file.write(chunk)
                 self.bytes += len(chunk)
         try:
@@ -333,7 +381,12 @@ def rest_of(splits: Sequence[Split], position: Position) -> list[Split]:
     rest = list(splits[position.split + 1 :])
     if compression(first.key) is None and position.offset >= first.stop:
         return rest
-    return [replace(first, start=position.offset), *rest]
+    return [replace(first, start=position.offset, skip=position.skip), *rest]
+
+
+def _position(split: int, edge: int | tuple[int, int]) -> Position:
+    offset, skip = edge if isinstance(edge, tuple) else (edge, 0)
+    return Position(split=split, offset=offset, skip=skip)
 
 
 def _edge(reader: RecordReader, block: TextBlock, done: int, count: int) -> int:

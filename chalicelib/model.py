@@ -6,40 +6,25 @@ All are frozen and validated when they are built or decoded; a body that does no
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
+from msgspec.structs import replace
 
-from .errors import CorruptData
+from .keys import RunKeys, TotalsKeys
+from .messages import UNDECODABLE as UNDECODABLE
+from .messages import Count as Count
+from .messages import Message as Message
+from .messages import Stats as Stats
+from .messages import decode as decode
+from .messages import encode as encode
+from .messages import from_payload as from_payload
+from .messages import to_payload as to_payload
 from .ports import Loc
-from .spec import JobSpec
-
-#: A number of things, a byte's place, a task's number.
-Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
-
-
-#: What msgspec raises for bytes that are not what was expected, however wrong they are.
-UNDECODABLE = (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError)
-
-
-class Message(Struct, frozen=True, kw_only=True):
-    """Base of everything that is stored as JSON."""
-
-
-M = TypeVar("M", bound=Message)
-
-
-def encode(message: Message) -> bytes:
-    return msgspec.json.encode(message)
-
-
-def decode(kind: type[M], body: bytes, where: str) -> M:
-    """Decode `body` as `kind`. Raises CorruptData, naming `where`, if it is anything else."""
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except UNDECODABLE as error:
-        raise CorruptData(f"{where}: expected a {kind.__name__}: {error}") from error
+from .spec import BadRecordsSpec, InputSpec, JobSpec, OutputSpec
+from .totals_model import TotalsPlan
+from .watching import Lease as Lease
+from .watching import Watch as Watch
 
 
 class Split(Message, frozen=True, kw_only=True, array_like=True):
@@ -51,6 +36,10 @@ class Split(Message, frozen=True, kw_only=True, array_like=True):
     start: Count
     stop: Count
     size: Count
+    #: Typed pairs: how many pairs behind `start` are done already.
+    skip: Count = 0
+    #: Which of the job's inputs it is of, if they have tags.
+    tag: str = ""
 
     @property
     def loc(self) -> Loc:
@@ -64,31 +53,27 @@ class Column(Message, frozen=True, kw_only=True, array_like=True):
     body: bytes
 
 
-class Stats(Message, frozen=True, kw_only=True):
-    """What an attempt or a whole phase read, wrote and used; added up field by field."""
-
-    records_in: int = 0
-    records_out: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    #: Bytes spilled to local disk.
-    spilled: int = 0
-    seconds: float = 0.0
-    gets: int = 0
-    puts: int = 0
-    lists: int = 0
-    invokes: int = 0
-
-    def __add__(self, other: Stats) -> Stats:
-        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
-        return Stats(**dict(zip(self.__struct_fields__, (a + b for a, b in pairs), strict=True)))
-
-
 class SqlTables(Message, frozen=True, kw_only=True):
     """Names and types of the columns of a SQL job's tables: what every task must agree on."""
 
     input: tuple[tuple[str, str], ...]
     shuffled: tuple[tuple[str, str], ...]
+
+
+class Earlier(Message, frozen=True, kw_only=True):
+    """What the steps before this one did, all together: what the manifest will tell."""
+
+    inputs: Count
+    bytes: Count
+    map_tasks: Count
+    reduce_tasks: Count
+    mapped: Stats
+    reduced: Stats
+    counters: dict[str, int] = field(default_factory=dict)
+    bad: Count = 0
+    quarantine: tuple[str, ...] = ()
+    started: float
+    finished: float
 
 
 class Plan(Message, frozen=True, kw_only=True):
@@ -104,7 +89,19 @@ class Plan(Message, frozen=True, kw_only=True):
     head: Count
     spec: JobSpec
     work: Loc
+    #: The run's results; what a step passes on to the next is elsewhere, see `keys`.
     output: Loc
+    #: Which step of how many this is a plan of, from 0.
+    step: Count = 0
+    steps: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    #: Which of the job's steps it does. With `accumulate` a merge may be done again, as a step of its own.
+    nth: Count = 0
+    #: With `accumulate`: the steps before the merge with the totals; those behind it render them. Else 0.
+    own_steps: Count = 0
+    totals: TotalsPlan | None = None
+    #: Each map task writes a part, and there is no reduce phase.
+    map_only: bool = False
+    earlier: Earlier | None = None
     partitions: Count
     #: Reduce tasks worth having even if their data would fit in fewer (the local engine's workers).
     reducers: Count = 1
@@ -118,16 +115,65 @@ class Plan(Message, frozen=True, kw_only=True):
     bounds: Column | None = None
     #: Only of a job in SQL.
     sql: SqlTables | None = None
+    #: Side files that are objects: what `files` in the job file says, and the etag when the run was planned.
+    files: dict[str, str] = field(default_factory=dict)
     created: float
     #: Digest of the job's code and Sluice's version, to tell runs of different code apart.
     code: str
 
+    @property
+    def last_step(self) -> bool:
+        return self.nth + 1 >= self.steps
+
+    @property
+    def makes_states(self) -> bool:
+        """With `accumulate`: what it writes waits to be merged with the totals."""
+        return self.own_steps > 0 and self.nth + 1 == self.own_steps
+
+    @property
+    def merges(self) -> bool:
+        """It merges states with the totals."""
+        return self.own_steps > 0 and self.nth == self.own_steps
+
+    @property
+    def renders(self) -> bool:
+        """It makes results of the totals."""
+        return self.own_steps > 0 and self.nth > self.own_steps
+
+    @property
+    def results(self) -> Loc:
+        """Where its parts go: the run's results, the totals, or the input of the next step."""
+        if self.merges and self.totals:
+            return TotalsKeys(self.work, self.job).states(self.totals.generation, self.run, self.step)
+        return RunKeys(self.work, self.job, self.run, self.step).results(self.output, last=self.last_step)
+
+    @property
+    def own_spec(self) -> JobSpec:
+        """The step's own configuration: what goes from one step to the next is typed pairs."""
+        spec = self.spec
+        if self.step:
+            spec = replace(spec, input=InputSpec(url=spec.input.url, format="pairs"), more_inputs=())
+        if not self.last_step:
+            spec = replace(spec, output=OutputSpec(url=spec.output.url, format="pairs"))
+        if self.merges:  # a state that were set aside would be gone from the totals
+            spec = replace(spec, bad_records=BadRecordsSpec())
+        return spec
+
+    @property
+    def where(self) -> str:
+        """The step for a message, with a colon; nothing for a job of one step."""
+        return f"step {self.nth + 1} of {self.steps}: " if self.steps > 1 else ""
+
 
 class Position(Message, frozen=True, kw_only=True):
-    """An edge between records: the number of a split in its task, and a byte of its object."""
+    """An edge between records: the number of a split in its task, and a byte of its object.
+
+    `skip` pairs behind that byte are done, where records are typed pairs, which come in blocks.
+    """
 
     split: Count
     offset: Count
+    skip: Count = 0
 
 
 class Piece(Message, frozen=True, kw_only=True):
@@ -144,6 +190,8 @@ class BadRecord(Message, frozen=True, kw_only=True):
     #: Where it came from; for a reduce group the key, as Python writes it.
     source: str
     offset: Count | None
+    #: Its number in the object, from 1, if it is known.
+    line: Count | None = None
     error: str
     traceback: str
     text: str
@@ -157,11 +205,31 @@ class Continuation(Message, frozen=True, kw_only=True):
     position: Position | None = None
     earlier: tuple[Piece, ...] = ()
     bad: tuple[BadRecord, ...] = ()
+    counters: dict[str, int] = field(default_factory=dict)
     key_types: tuple[str, ...] = ()
     stats: Stats
     started: float = 0.0
     #: Take one record at a time, to find the one that takes too long.
     careful: bool = False
+    #: Map-only: all records are done; what is left is to join the pieces.
+    joining: bool = False
+
+
+class Part(Message, frozen=True, kw_only=True):
+    """An object of results."""
+
+    key: str
+    bytes: Count
+    records: Count
+    #: Typed pairs: some bytes at which one may begin to read, ascending from 0.
+    edges: tuple[Count, ...] = ()
+    #: With `output.by` the part is these objects, and `key` only the place they are in.
+    folders: tuple[Part, ...] | None = None
+
+    @property
+    def objects(self) -> tuple[Part, ...]:
+        """The objects there are of it."""
+        return (self,) if self.folders is None else self.folders
 
 
 class MapMarker(Message, frozen=True, kw_only=True):
@@ -180,10 +248,12 @@ class MapMarker(Message, frozen=True, kw_only=True):
     quarantine: str = ""
     #: Types of the keys; what was cut into tasks must not mix what one task would refuse.
     key_types: tuple[str, ...] = ()
+    #: The part of a map-only task, which has no run file.
+    part: Part | None = None
     stats: Stats
     started: float
     finished: float
-    counters: dict[str, int] = {}
+    counters: dict[str, int] = field(default_factory=dict)
 
 
 class Failure(Message, frozen=True, kw_only=True):
@@ -219,6 +289,8 @@ class ReducePlan(Message, frozen=True, kw_only=True):
     #: Bad records set aside by all map tasks, and the objects that list them.
     bad: Count = 0
     quarantine: tuple[str, ...] = ()
+    #: The parts of a map-only job, which has no reduce tasks.
+    parts: tuple[Part, ...] = ()
     map_started: float
     map_finished: float
 
@@ -249,6 +321,8 @@ class ReduceContinuation(Message, frozen=True, kw_only=True):
     #: Leave half of the time to one group, to find the one that takes too long.
     careful: bool = False
     records: Count = 0
+    bad: tuple[BadRecord, ...] = ()
+    counters: dict[str, int] = field(default_factory=dict)
     stats: Stats
     started: float
 
@@ -262,48 +336,25 @@ class ReduceMarker(Message, frozen=True, kw_only=True):
     part: str
     bytes: Count
     records: Count
+    #: As in `Part`.
+    edges: tuple[Count, ...] = ()
+    folders: tuple[Part, ...] | None = None
+    #: Groups set aside, and the object that lists them.
+    bad: Count = 0
+    quarantine: str = ""
     stats: Stats
     started: float
     finished: float
-    counters: dict[str, int] = {}
-
-
-class Watch(Message, frozen=True, kw_only=True):
-    """What a supervisor has seen of a phase and leaves to the next one, so that silence adds up."""
-
-    phase: Literal["map", "reduce"]
-    #: How many tasks were done, and when that number last grew.
-    done: Count
-    moved: float
-    #: For each task started again, its last attempt and when that was started.
-    started: dict[int, tuple[int, float]] = {}
-
-
-class Lease(Message, frozen=True, kw_only=True):
-    """Who supervises a run, and until when it may be believed alive."""
-
-    token: str
-    #: The key of the event that started the holder.
-    trigger: str
-    expires: float
-    renewals: Count = 0
-    #: How often supervision was handed to a fresh invocation.
-    hops: Count = 0
-    watch: Watch | None = None
+    counters: dict[str, int] = field(default_factory=dict)
 
 
 class Verdict(Message, frozen=True, kw_only=True):
     """How a run ended; written once, with If-None-Match, before `_SUCCESS` or `_FAILED`."""
 
-    outcome: Literal["success", "failed"]
+    #: overtaken: of a step over the totals, which have changed meanwhile; the run goes on behind it.
+    outcome: Literal["success", "failed", "overtaken"]
     reason: str = ""
     failures: tuple[Failure, ...] = ()
-
-
-class Part(Message, frozen=True, kw_only=True):
-    key: str
-    bytes: Count
-    records: Count
 
 
 class Manifest(Message, frozen=True, kw_only=True):
@@ -320,11 +371,12 @@ class Manifest(Message, frozen=True, kw_only=True):
     bytes: Count = 0
     inputs: Count = 0
     input_bytes: Count = 0
+    steps: Count = 1
     map_tasks: Count = 0
     reduce_tasks: Count = 0
     mapped: Stats = field(default_factory=Stats)
     reduced: Stats = field(default_factory=Stats)
-    counters: dict[str, int] = {}
+    counters: dict[str, int] = field(default_factory=dict)
     bad: Count = 0
     quarantine: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
@@ -342,6 +394,8 @@ class TaskCall(Message, frozen=True, kw_only=True):
     prefix: str
     job: str
     run: str
+    #: Which step of the run, from 0.
+    step: Count = 0
     lo: Count
     hi: Count
     attempt: Count = 0
@@ -349,16 +403,3 @@ class TaskCall(Message, frozen=True, kw_only=True):
     resume: str = ""
     #: Invocations between the coordinator or supervisor and this one.
     hop: Count = 0
-
-
-def to_payload(message: Message) -> dict[str, Any]:
-    """As plain JSON types, for an invoker."""
-    payload: dict[str, Any] = msgspec.to_builtins(message)
-    return payload
-
-
-def from_payload(kind: type[M], payload: object, where: str) -> M:
-    try:
-        return msgspec.convert(payload, type=kind)
-    except (msgspec.ValidationError, UnicodeEncodeError, RecursionError) as error:
-        raise CorruptData(f"{where}: expected a {kind.__name__} payload: {error}") from error

@@ -59,7 +59,7 @@ def sort_keys(keys: list[Any]) -> None:
     try:
         keys.sort()
     except TypeError as error:
-        if set(keys) != {None}:
+        if any(key is not None for key in keys):
             raise _incomparable(keys, error) from error
 
 
@@ -72,7 +72,7 @@ def sort_order(keys: Sequence[Any], numbers: Iterable[int] | None = None) -> lis
     try:
         order.sort(key=keys.__getitem__)
     except TypeError as error:
-        if set(keys) != {None}:
+        if any(key is not None for key in keys):
             raise _incomparable(keys, error) from error
     return order
 
@@ -90,8 +90,7 @@ def sort_pairs(pairs: list[Pair]) -> None:
     try:
         pairs.sort(key=_first)
     except TypeError as error:
-        distinct = set(map(_first, pairs))
-        if distinct != {None}:
+        if any(key is not None for key, _ in pairs):
             raise _incomparable([key for key, _ in pairs], error) from error
 
 

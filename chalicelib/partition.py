@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 from zlib import crc32
@@ -60,12 +61,33 @@ class Partitioner:
             f"{type(self).__name__}: partitions_of(self, keys, partitions) is not written"
         )
 
+    def codes(self, keys: Collection[Any], partitions: int) -> Iterable[int]:
+        """What gives each key's partition when divided by their number, as cheaply as can be had."""
+        return self.partitions_of(keys, partitions)
+
     def scatter(self, keys: Collection[Any], items: Iterable[Any], partitions: int) -> list[list[Any]]:
-        """For each partition the items whose keys belong to it, in the order given."""
+        """For each partition the items whose keys belong to it, in the order given.
+
+        Raises Unsupported for text that is not valid Unicode.
+        """
         parts: list[list[Any]] = [[] for _ in range(partitions)]
         appends = [part.append for part in parts]
-        for item, partition in zip(items, self.partitions_of(keys, partitions), strict=True):
-            appends[partition](item)
+        with _valid_text():
+            for item, code in zip(items, self.codes(keys, partitions), strict=True):
+                appends[code % partitions](item)
+        return parts
+
+    def scatter_table(self, table: dict[Any, Any], partitions: int) -> list[tuple[list[Any], list[Any]]]:
+        """For each partition its keys and their values, in the table's order. Raises as `scatter` does."""
+        if partitions == 1:
+            return [(list(table), list(table.values()))]
+        parts: list[tuple[list[Any], list[Any]]] = [([], []) for _ in range(partitions)]
+        appends = [(keys.append, values.append) for keys, values in parts]
+        with _valid_text():
+            for (key, value), code in zip(table.items(), self.codes(table, partitions), strict=True):
+                add_key, add_value = appends[code % partitions]
+                add_key(key)
+                add_value(value)
         return parts
 
     def cuts(self, keys: Sequence[Any], partitions: int) -> Iterator[tuple[int, int, int]]:
@@ -78,14 +100,22 @@ class Hash(Partitioner):
 
     def partitions_of(self, keys: Collection[Any], partitions: int) -> Iterable[int]:
         """Raises Unsupported for text that is not valid Unicode."""
+        with _valid_text():
+            return [code % partitions for code in self.codes(keys, partitions)]
+
+    def codes(self, keys: Collection[Any], partitions: int) -> Iterable[int]:  # noqa: ARG002
         kinds = set(map(type, keys))
-        encode: Callable[[Any], bytes] = (
-            str.encode if kinds == {str} else bytes if kinds == {bytes} else key_bytes
-        )
-        try:
-            return [code % partitions for code in map(crc32, map(encode, keys))]
-        except UnicodeEncodeError as error:
-            raise Unsupported(surrogate_text(error)) from error
+        if kinds == {bytes}:
+            return map(crc32, keys)
+        return map(crc32, map(str.encode if kinds == {str} else key_bytes, keys))
+
+
+@contextmanager
+def _valid_text() -> Iterator[None]:
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise Unsupported(surrogate_text(error)) from error
 
 
 class Range(Partitioner):
@@ -129,6 +159,18 @@ class FirstLetter(Partitioner):
         if not key:
             return 0
         return ord(key[0].casefold()[0]) if type(key) is str else int(key[0])
+
+
+class Random(Partitioner):
+    """By turns, whatever the key: for a hot key and a reducer that is slow. A job with it is two steps.
+
+    In the first every partition reduces its share of a key's values, in the second the same reducer what
+    they gave. So it must be an aggregator, or a method that may be given its own results, as a combiner.
+    """
+
+    def partitions_of(self, keys: Collection[Any], partitions: int) -> Iterable[int]:
+        start = crc32(key_bytes(next(iter(keys)))) if keys else 0  # for else the first would get the most
+        return [number % partitions for number in range(start, start + len(keys))]
 
 
 class ByFunction(Partitioner):

@@ -34,7 +34,9 @@ class Quarantine:
     def active(self) -> bool:
         return self._spec.policy == "quarantine"
 
-    def add(self, error: Exception, source: str, offset: int | None, record: Any) -> None:
+    def add(
+        self, error: Exception, source: str, offset: int | None, record: Any, line: int | None = None
+    ) -> None:
         """Set a record aside. Raises UserError when the attempt alone passes the limit of the whole run."""
         body = record if isinstance(record, bytes) else record.encode("utf-8", "backslashreplace")
         self.records.append(
@@ -42,6 +44,7 @@ class Quarantine:
                 phase=self._phase,
                 source=source,
                 offset=offset,
+                line=line,
                 error=f"{type(error).__name__}: {error}",
                 traceback="" if isinstance(error, InputError) else user_traceback(error),
                 text=body[:500].decode(errors="replace"),

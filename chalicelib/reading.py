@@ -13,6 +13,8 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from .errors import InputChanged, InputError, NotFound, PreconditionFailed
@@ -29,10 +31,14 @@ _DECOMPRESSED = 1 << 17
 #: Bytes of a record, unless `input.max_record_bytes` says otherwise.
 MAX_RECORD = 64 * MIB
 
+#: Bytes that unpacking .xz may take, for its dictionary above all: a small file can ask for 4 GiB. `xz -9`
+#: needs half of this; zstd refuses more by itself.
+_XZ_MEMORY = 128 * MIB
+
 _OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {
     ".gz": lambda raw: gzip.GzipFile(fileobj=raw),
-    ".bz2": bz2.BZ2File,
-    ".xz": lzma.LZMAFile,
+    ".bz2": lambda raw: Streams(raw, bz2.BZ2Decompressor),
+    ".xz": lambda raw: Streams(raw, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY)),
     ".zst": ZstdFile,
 }
 _DAMAGED = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, ZstdError, OSError)
@@ -56,6 +62,18 @@ OnLong = Callable[[InputError, int, bytes], None]
 def compression(key: str) -> str | None:
     """The extension by which an object is known to be compressed, and so cannot be split."""
     return next((extension for extension in _OPENERS if key.endswith(extension)), None)
+
+
+@contextmanager
+def unpacking(path: Path) -> Iterator[IO[bytes]]:
+    """A local file, unpacked as its name asks for."""
+    extension = compression(path.name)
+    with path.open("rb") as raw:
+        if extension is None:
+            yield raw
+            return
+        with _OPENERS[extension](raw) as unpacked:
+            yield unpacked
 
 
 def line_blocks(
@@ -205,6 +223,11 @@ def _bytes(store: Store, split: Split) -> Iterator[bytes]:
         begin, stop = stop, min(stop + step, split.size)
 
 
+def stretch(store: Store, split: Split, start: int, stop: int) -> Iterator[bytes]:
+    """Bytes `[start, stop)` of a split's object. Raises InputChanged if it is no longer the one planned."""
+    return _stream(store, split, start, stop)
+
+
 def _stream(store: Store, split: Split, start: int, stop: int) -> Iterator[bytes]:
     try:
         yield from store.stream(split.loc, start, stop, etag=split.etag, block=BLOCK)
@@ -227,6 +250,49 @@ def _unpacked(store: Store, split: Split, extension: str) -> Iterator[bytes]:
         raise InputError(
             f"{split.loc.url}: not a whole {extension} file; it breaks after {at} unpacked bytes: {error}"
         ) from error
+
+
+class Streams:
+    """Compressed streams, one after the other, as one file.
+
+    The library's own files take whatever they cannot read behind a first stream for the end, and so lose the
+    rest of a damaged object without a word; nor can they be told how much memory to use.
+    """
+
+    def __init__(self, raw: IO[bytes], new: Callable[[], Any]) -> None:
+        self._raw, self._new = raw, new
+        self._decoder = new()
+
+    def __enter__(self) -> Streams:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._raw.close()
+
+    def read(self, size: int) -> bytes:
+        """1 to `size` bytes, or none at the end. Raises EOFError if the last stream is not whole."""
+        while True:
+            packed = b""
+            if self._decoder.eof:
+                packed = self._padded(self._decoder.unused_data)
+                if not packed:
+                    return b""
+                self._decoder = self._new()
+            elif self._decoder.needs_input:
+                packed = self._raw.read(BLOCK)
+                if not packed:
+                    raise EOFError("it ends in the middle")
+            data: bytes = self._decoder.decompress(packed, size)
+            if data:
+                return data
+
+    def _padded(self, packed: bytes) -> bytes:
+        """The beginning of the next stream, without the zeros that may stand before it."""
+        while not (packed := packed.lstrip(b"\0")):
+            packed = self._raw.read(BLOCK)
+            if not packed:
+                break
+        return packed
 
 
 class ChunkFile(io.RawIOBase):

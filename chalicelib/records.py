@@ -29,8 +29,9 @@ _HEADER = 1 << 16
 class RecordReader(Protocol):
     """Reads the blocks of one object."""
 
-    #: What a record is called in a message.
-    unit: str
+    @property
+    def unit(self) -> str:
+        """What a record is called in a message."""
 
     def records(self, block: TextBlock) -> list[Any]:
         """The block's records, in order. Raises InputError that names object and byte."""
@@ -199,10 +200,18 @@ class _Rows:
         return rows
 
     def _open_quote(self, block: TextBlock, what: str) -> InputError:
+        """The error of the first line that is no row by itself."""
+        at = block.offset
+        for start, line in _kept_lines(block.data, self._spec.comment.encode()):
+            text = self._lines.text(TextBlock(block.offset + start, line))
+            try:
+                list(csv.reader(split_lines(text), delimiter=self._delimiter, strict=True))
+            except csv.Error:
+                at += start
+                break
         return InputError(
-            f"{self._url}: between bytes {block.offset} and {block.offset + len(block.data)}: a quoted field"
-            f" goes over the end of its line, or a quote is out of place ({what}): set input.multiline: true,"
-            " which reads each object as one split"
+            f"{self._url}: line at byte {at}: a quoted field goes over the end of its line, or a quote is out of"
+            f" place ({what}): set input.multiline: true, which reads each object as one split"
         )
 
     def _read_header(self, store: Store, loc: Loc) -> list[str]:

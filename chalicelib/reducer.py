@@ -13,10 +13,11 @@ from msgspec.structs import replace
 
 from . import attempts, finish
 from .completion import Progress, scan
-from .errors import UserError
+from .errors import CorruptData, UserError
 from .job import bind
 from .keys import OutputKeys, RunKeys
 from .model import (
+    Part,
     Plan,
     ReduceContinuation,
     ReduceMarker,
@@ -30,12 +31,16 @@ from .model import (
     decode,
     encode,
 )
+from .ordering import Ordered
 from .pace import Pace, StepTooLong
+from .parts import part_file
 from .plan import read_head
 from .ports import Loc, ObjectWriter, Runtime
-from .reducing import ReducePart
+from .quarantine import Quarantine
+from .reducing import TOO_SLOW, ReducePart
 from .shuffle import read_slices
-from .writing import FORMATS
+from .steps import step_class
+from .writing import Rows
 
 #: Invocations of one attempt before it is taken for endless.
 _MAX_PIECES = 1000
@@ -43,7 +48,7 @@ _MAX_PIECES = 1000
 
 def handle(runtime: Runtime, payload: dict[str, Any]) -> None:
     """One invocation: a `TaskCall` for reduce tasks `[lo, hi)`, of which this one does `lo`."""
-    attempts.serve(runtime, "reduce", payload, _attempt)
+    attempts.serve(runtime, "reduce", payload, _attempt, _late)
 
 
 def _attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
@@ -52,8 +57,21 @@ def _attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
     body = _Attempt(runtime, keys, call, plan, reduce_plan.tasks[call.lo]).run()
     if body is None:
         return
-    runtime.store.put_if_absent(keys.done("reduce", call.lo), encode(body))
+    marker = keys.done("reduce", call.lo)
+    if not runtime.store.put_if_absent(marker, encode(body)):
+        if body.quarantine:
+            winner = decode(ReduceMarker, runtime.store.get(marker), marker.url)
+            runtime.store.delete(keys.work.bucket, {body.quarantine} - {winner.quarantine})
+        if call.resume:
+            _late(runtime, keys, call)
     _finish_if_last(runtime, keys, plan, len(reduce_plan.tasks))
+
+
+def _late(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
+    """Another attempt was first, and its part is whole: what earlier invocations of this one wrote may go."""
+    loc = Loc(keys.work.bucket, call.resume)
+    before = decode(ReduceContinuation, runtime.store.get(loc), loc.url)
+    runtime.store.delete(keys.work.bucket, before.pieces)
 
 
 class _Work(Protocol):
@@ -87,14 +105,21 @@ class _Attempt:
         self._task = task
         self._meter = attempts.Meter(runtime)
         self._token = runtime.new_token()
-        self._part = OutputKeys(plan.output).part(call.lo, plan.spec.output.format)
-        self._size = 0
+        place = OutputKeys(plan.results)
+        self._spec = plan.own_spec
+        self._part = part_file(runtime, plan, self._spec, place, call.lo)
+        self._quarantine = Quarantine(self._spec.bad_records, "reduce")
+        self._services = attempts.services(runtime, "reduce", plan, call, 0, {})
 
     def run(self) -> ReduceMarker | None:
         if not self._call.resume:
             return self._at_once()
         loc = Loc(self._keys.work.bucket, self._call.resume)
         before = decode(ReduceContinuation, self._store.get(loc), loc.url)
+        self._quarantine.extend(before.bad)
+        self._services = attempts.services(
+            self._runtime, "reduce", self._plan, self._call, len(before.pieces), before.counters
+        )
         if before.joining:
             return self._join(before)
         self._next_piece(before)
@@ -103,24 +128,24 @@ class _Attempt:
     def _at_once(self) -> ReduceMarker | None:
         """The whole part in one invocation, or the beginning of another way to do it."""
         work = self._work(careful=False)
-        with self._store.writer(self._part, if_absent=True) as sink:
+        with self._part.open() as sink:
             try:
-                stopped = self._run(work, sink, None)
+                stopped = self._run(work, sink, self._part.rows, None)
             except StepTooLong:
                 stopped = ReducePosition(partition=0)
-            if stopped is None:
-                work.records = self._publish(sink, work.records)
-        if stopped is not None:
+            part = None if stopped else self._part.publish(sink, work.records)
+            work.records = part.records if part else work.records
+        if part is None:
             self._go_on(ReduceContinuation(stats=Stats(), started=self._meter.started))
             return None
-        return self._marker(self._stats(work), work.records, self._meter.started)
+        return self._marker(self._stats(work), part, self._meter.started)
 
     def _next_piece(self, before: ReduceContinuation) -> None:
-        work = self._work(before.careful)
+        work = self._work(before.careful, before.records)
         piece = self._keys.piece(self._call.lo, self._call.attempt, self._token)
         with self._store.writer(piece) as sink:
             try:
-                stopped = self._run(work, sink, before.position)
+                stopped = self._run(work, sink, self._part.piece_rows, before.position)
             except StepTooLong:
                 self._go_on(self._more_careful(before, work))
                 return
@@ -132,65 +157,57 @@ class _Attempt:
                 pieces=(*before.pieces, piece.key),
                 joining=stopped is None,
                 records=before.records + work.records,
+                bad=tuple(self._quarantine.records),
+                counters=self._services.counters.totals(),
                 stats=before.stats + self._stats(work),
             )
         )
 
     def _join(self, before: ReduceContinuation) -> ReduceMarker:
-        with self._store.writer(self._part, if_absent=True) as sink:
-            for chunk in self._pieces(before):
-                self._size += len(chunk)
-                sink.write(chunk)
-            records = self._publish(sink, before.records)
-        return self._marker(before.stats, records, before.started)
+        with self._part.open() as sink:
+            for data in self._part.joined(self._pieces(before)):
+                sink.write(data)
+            if self._part.size != before.stats.bytes_out:
+                raise CorruptData(
+                    f"{', '.join(before.pieces)}: {self._part.size} bytes in all, expected {before.stats.bytes_out}"
+                )
+            part = self._part.publish(sink, before.records)
+        return self._marker(before.stats, part, before.started)
 
     def _pieces(self, before: ReduceContinuation) -> Iterator[bytes]:
         for key in before.pieces:
             yield from self._store.stream(Loc(self._keys.work.bucket, key))
 
-    def _work(self, careful: bool) -> _Work:
-        spec = self._plan.spec
+    def _work(self, careful: bool, written: int = 0) -> _Work:
+        """`written` records are in earlier pieces."""
+        spec = self._spec
         pace = Pace(self._runtime.clock.now, self._runtime.remaining, careful=careful)
         if self._plan.sql:
             from .sql.reducing import SqlReduce  # only such jobs have DuckDB
 
             return SqlReduce(self._runtime, self._plan, self._keys.work.bucket, pace)
-        job = bind(self._runtime.load_job(spec.job), self._plan.job, spec.params)
+        cls = step_class(self._runtime.load_job, spec, self._plan.nth)
+        job = bind(cls, self._plan.job, spec.params, services=self._services, identity=True)
+        if isinstance(job.job, Ordered):
+            job.job.written = written
         budget, scratch = spec.budget("reducer"), self._runtime.scratch
-        return ReducePart(job, self._store, self._keys.work.bucket, budget, scratch, pace)
+        bucket = self._keys.work.bucket
+        return ReducePart(job, self._store, bucket, budget, scratch, pace, self._quarantine)
 
-    def _run(self, work: _Work, sink: ObjectWriter, after: ReducePosition | None) -> ReducePosition | None:
+    def _run(
+        self, work: _Work, sink: ObjectWriter, rows: Rows, after: ReducePosition | None
+    ) -> ReducePosition | None:
         def write(data: bytes) -> None:
-            self._size += len(data)
+            self._part.note(data)
             sink.write(data)
 
         slices = read_slices(self._store, self._keys, self._task)
-        rows = FORMATS.get(self._plan.spec.output.format)
         return work.run(self._task, slices, rows, write, after)
-
-    def _publish(self, sink: ObjectWriter, records: int) -> int:
-        """Commit the part; how many records the part that is there has.
-
-        An earlier attempt's part is complete and stays; ours is the same bytes unless the user's code is
-        not a function of its input, and then the marker must speak of what is there.
-        """
-        if sink.commit():
-            return records
-        there = self._store.head(self._part).size
-        if there == self._size:
-            return records
-        self._size = there
-        if self._plan.spec.output.format == "parquet":
-            return records
-        return sum(chunk.count(b"\n") for chunk in self._store.stream(self._part))
 
     def _more_careful(self, before: ReduceContinuation, work: _Work) -> ReduceContinuation:
         """Once more from the same place, with half of the time for one group."""
         if before.careful:
-            raise UserError(
-                f"job {self._keys.job}: reducer, at key {work.current!r}: this group alone took longer than half"
-                " the function's time: raise timeout.reducer"
-            )
+            raise UserError(f"job {self._keys.job}: reducer, at key {work.current!r}: {TOO_SLOW}")
         return replace(before, careful=True)
 
     def _go_on(self, following: ReduceContinuation) -> None:
@@ -210,21 +227,28 @@ class _Attempt:
             records_in=work.pairs_in,
             records_out=work.records,
             bytes_in=work.bytes_in,
-            bytes_out=self._size,
+            bytes_out=self._part.size,
             spilled=work.spilled,
         )
 
-    def _marker(self, stats: Stats, records: int, started: float) -> ReduceMarker:
+    def _marker(self, stats: Stats, part: Part, started: float) -> ReduceMarker:
         return ReduceMarker(
             task=self._call.lo,
             attempt=self._call.attempt,
             token=self._token,
-            part=self._part.key,
-            bytes=self._size,
-            records=records,
+            part=part.key,
+            bytes=part.bytes,
+            records=part.records,
+            edges=part.edges,
+            folders=part.folders,
+            bad=len(self._quarantine.records),
+            quarantine=self._quarantine.write(
+                self._store, self._keys, self._call.lo, self._call.attempt, self._token
+            ),
             stats=stats,
             started=started,
             finished=self._runtime.clock.now(),
+            counters=self._services.counters.totals(),
         )
 
 

@@ -12,23 +12,27 @@ from typing import Any
 from .aggregators import Aggregator
 from .blame import explain
 from .codec import decode_column, encode_column
-from .collect import reduce_collector
-from .errors import DataTypeError, JobCodeError, SluiceError
+from .errors import DataTypeError, JobCodeError, SluiceError, UserError
 from .fetch import fetch_all
 from .job import BoundJob, GroupFunction
 from .merge import groups
 from .model import Column, ReducePosition, ReduceTask, Slice
 from .order import check_keys
-from .pace import Pace, endless
+from .pace import Pace, StepTooLong, endless
 from .ports import Loc, Store
+from .quarantine import Quarantine
 from .runfile import BLOCK_PAIRS, Block, read_blocks
+from .spec import BadRecordsSpec
 from .spill import Spiller, fold_states
+from .value_order import plain_keys, reduce_collector, unwrapped
 from .writing import Rows
 
 Pair = tuple[Any, Any]
 #: After which group one may stop, as a list of that one key; nothing: not here.
 Edge = list[Any] | None
 
+#: What is wrong with a group that outlasts the alarm.
+TOO_SLOW = "this group alone took longer than half the function's time: raise timeout.reducer"
 #: The part of the budget that fetched, still packed slices may take.
 _PACKED_SHARE = 8
 
@@ -49,6 +53,7 @@ class ReducePart:
         budget: int,
         scratch: Path,
         pace: Pace | None = None,
+        quarantine: Quarantine | None = None,
     ) -> None:
         self._job = job
         self._store = store
@@ -56,6 +61,8 @@ class ReducePart:
         self._budget = budget
         self._scratch = scratch
         self._pace = pace or endless()
+        self._quarantine = quarantine or Quarantine(BadRecordsSpec(), "reduce")
+        self._counters = job.services.counters
         #: The group that the user's reducer is in, for the message if it goes wrong.
         self.current: Any = None
         self.records = 0
@@ -147,7 +154,7 @@ class ReducePart:
                 if (size := piece.offsets[partition + 1] - piece.offsets[partition])
             ]
             if parts:
-                blocks = (read_blocks((bytes(view[:size]),), url) for url, view, size in parts)
+                blocks = (read_blocks((bytes(view[:size]),), url, size) for url, view, size in parts)
                 yield partition, chain.from_iterable(blocks)
 
     def _streamed(self, slices: Sequence[Slice], partition: int) -> Iterator[Block]:
@@ -155,7 +162,7 @@ class ReducePart:
             start, stop = piece.offsets[partition], piece.offsets[partition + 1]
             if start < stop:
                 loc = self._loc(piece)
-                yield from read_blocks(self._store.stream(loc, start, stop), loc.url)
+                yield from read_blocks(self._store.stream(loc, start, stop), loc.url, stop - start)
 
     def _loc(self, piece: Slice) -> Loc:
         return Loc(self._bucket, piece.run_file)
@@ -168,12 +175,14 @@ class ReducePart:
         spiller = Spiller(reduce_collector(self._job), 1, budget, scratch)
         firsts: dict[type, Any] = {}
         for keys, values in sources:
-            firsts.setdefault(type(keys[0]), keys[0])
+            (first,) = plain_keys(keys[:1]) if self._job.order else keys[:1]
+            firsts.setdefault(type(first), first)
             self.pairs_in += len(keys)
             self._fold(spiller, keys, values)
         if len(firsts) > 1:
             check_keys(list(firsts.values()))
-        for _, blocks in spiller.blocks():
+        for _, merged in spiller.blocks():
+            blocks = unwrapped(merged, self._job) if self._job.order else merged
             rest = _behind(blocks, decode_column(done.shape, done.body)[0]) if done else blocks
             yield from self._results(rest, spiller.spilled)
         self.spilled += spiller.bytes
@@ -193,32 +202,43 @@ class ReducePart:
         reducer = self._job.reducer
         if reducer is None:
             for block in blocks:
-                yield block, None
+                yield self._kept(block), None
         elif isinstance(reducer, Aggregator):
             folded = fold_states(blocks, reducer.merge) if spilled else blocks
             for keys, states in folded:
-                yield (keys, self._finished(reducer, keys, states)), keys[-1:]
+                yield self._kept(self._finished(reducer, keys, states)), keys[-1:]
         else:
             yield from self._grouped(blocks, reducer)
 
-    def _finished(self, reducer: Aggregator, keys: list[Any], states: list[Any]) -> list[Any]:
+    def _finished(self, reducer: Aggregator, keys: list[Any], states: list[Any]) -> Block:
+        """Keys and results, without the groups that are set aside."""
         if type(reducer).finish is Aggregator.finish:
-            return states
+            return keys, states
+        good: list[Any] = []
         results: list[Any] = []
-        try:
-            results.extend(map(reducer.finish, states))
-        except Exception as error:
-            raise self._blame(error, keys[len(results)]) from error
-        return results
+        at = 0
+        while at < len(keys):
+            try:
+                results.extend(map(reducer.finish, states[at:] if at else states))
+            except Exception as error:  # noqa: BLE001 - raises, unless the policy is to go on
+                done = len(results) - len(good)
+                self._group_failed(error, keys[at + done])
+                good += keys[at : at + done]
+                at += done + 1
+            else:
+                good += keys[at:]
+                at = len(keys)
+        return good, results
 
     def _grouped(self, blocks: Iterator[Block], reducer: GroupFunction) -> Iterator[tuple[Block, Edge]]:
         """The user's reducer over every group; its pairs in blocks, cut between groups where time is short."""
         pace, steps = self._pace, 0
+        call = self._whole if self._quarantine.active else self._called
         batch: list[Pair] = []
         pace.begin()
         for key, values in groups(blocks):
             self.current = key
-            pairs = self._called(reducer, key, values)
+            pairs = call(reducer, key, values)
             while len(batch) + len(more := self._some(pairs, BLOCK_PAIRS - len(batch), key)) == BLOCK_PAIRS:
                 yield _columns(batch + more, self._job.name), None
                 batch = []
@@ -236,9 +256,47 @@ class ReducePart:
 
     def _called(self, reducer: GroupFunction, key: Any, values: Iterator[Any]) -> Iterator[Pair]:
         try:
-            return iter(reducer(key, values) or ())
+            pairs = iter(reducer(key, values) or ())
         except Exception as error:
             raise self._blame(error, key) from error
+        return self._job.passing(pairs) if self._job.having else pairs
+
+    def _whole(self, reducer: GroupFunction, key: Any, values: Iterator[Any]) -> Iterator[Pair]:
+        """All of a group's pairs, so that they are known to be good before any of them counts, or none.
+
+        A group that outlasts the alarm is bad if it had a fair share of the time. The alarm may have ended
+        whatever was reading values, but then it is time to stop behind this group.
+        """
+        try:
+            pairs = list(self._job.passing(reducer(key, values) or ()))
+            self._counters.keep()
+            return iter(pairs)
+        except SluiceError:
+            raise
+        except StepTooLong:
+            if not self._pace.careful:
+                raise
+            self._group_failed(UserError(TOO_SLOW), key)
+        except Exception as error:  # noqa: BLE001 - the policy is to go on
+            self._group_failed(error, key)
+        return iter(())
+
+    def _kept(self, block: Block) -> Block:
+        """The pairs that `having` lets pass, of results that no function of the user's made."""
+        having = self._job.having
+        if having is None:
+            return block
+        kept: list[Pair] = []
+        for key, value in zip(*block, strict=True):
+            try:
+                if having(key, value):
+                    kept.append((key, value))
+                self._counters.keep()
+            except SluiceError:
+                raise
+            except Exception as error:  # noqa: BLE001 - raises, unless the policy is to go on
+                self._group_failed(error, key)
+        return _columns(kept, self._job.name)
 
     def _some(self, pairs: Iterator[Pair], count: int, key: Any) -> list[Pair]:
         try:
@@ -248,13 +306,20 @@ class ReducePart:
         except Exception as error:
             raise self._blame(error, key) from error
 
+    def _group_failed(self, error: Exception, key: Any) -> None:
+        """Set a group aside, or raise what the task fails with."""
+        if not self._quarantine.active:
+            raise self._blame(error, key) from error
+        self._counters.forget()
+        self._quarantine.add(error, repr(key), None, b"")
+
     def _blame(self, error: Exception, key: Any) -> JobCodeError:
         return JobCodeError(f"job {self._job.name}: reducer, at key {key!r}: {explain(error)}")
 
     def _emit(self, pairs: Iterable[Pair], rows: Rows, write: Callable[[bytes], object]) -> None:
         batch = list(pairs)
         if batch:
-            self._write(_columns(batch, self._job.name), rows, write)
+            self._write(self._kept(_columns(batch, self._job.name)), rows, write)
 
     def _write(self, block: Block, rows: Rows, write: Callable[[bytes], object]) -> None:
         keys, values = block

@@ -1,6 +1,7 @@
-"""Run files: sorted pairs of all partitions in one object, in blocks that carry checksums.
+"""Run files: the pairs of all partitions in one object, in blocks that carry checksums.
 
-A run file is the concatenation of its partitions, each a row of frames:
+Pairs are sorted by key, so that runs can be merged; but for an aggregator's states of a task that did not spill,
+which reducers fold into a table. A run file is the concatenation of its partitions, each a row of frames:
 
     payload length, CRC-32 of payload, pairs in it, bytes unpacked     4 x u32, little endian
     payload: zstd of (shape of keys, shape of values, length of keys, keys, values)
@@ -25,7 +26,7 @@ Block = tuple[list[Any], list[Any]]
 
 #: Pairs in a block: large enough to amortise a frame, small enough to hold one of each run.
 BLOCK_PAIRS = 8192
-_FRAME = struct.Struct("<4I")
+FRAME = struct.Struct("<4I")
 _COLUMNS = struct.Struct("<BBI")
 _LEVEL = 1
 
@@ -43,8 +44,11 @@ class RunWriter:
         #: The names of the types of all keys written.
         self.key_types: set[str] = set()
 
-    def add(self, partition: int, keys: list[Any], values: list[Any]) -> None:
-        """Append sorted pairs to `partition`; partitions must come in ascending order."""
+    def add(self, partition: int, keys: list[Any], values: list[Any], shown: list[Any] | None = None) -> None:
+        """Append sorted pairs to `partition`; partitions must come in ascending order.
+
+        `shown` are the keys whose types are noted, if they are others than those written.
+        """
         if partition < self._partition:
             raise ValueError(f"partition {partition} after {self._partition}")
         self._skip_to(partition)
@@ -53,7 +57,7 @@ class RunWriter:
             self._write(frame)
             self._at += len(frame)
         self.pairs += len(keys)
-        self.key_types.update(kind.__name__ for kind in set(map(type, keys)))
+        self.key_types.update(kind.__name__ for kind in set(map(type, shown or keys)))
 
     def add_raw(self, partition: int, frames: Iterable[bytes], rows: int) -> None:
         """Append bytes in another format, which must have checksums of its own, to `partition`."""
@@ -84,7 +88,7 @@ class RunWriter:
             raise _culprit(keys, values, error) from error
         raw = b"".join((_COLUMNS.pack(key_shape, value_shape, len(key_body)), key_body, value_body))
         payload: bytes = self._compress(raw, ZstdCompressor.FLUSH_FRAME)
-        return _FRAME.pack(len(payload), crc32(payload), len(keys), len(raw)) + payload
+        return FRAME.pack(len(payload), crc32(payload), len(keys), len(raw)) + payload
 
 
 def _culprit(keys: list[Any], values: list[Any], error: Unsupported) -> DataTypeError:
@@ -107,7 +111,7 @@ def read_blocks(chunks: Iterable[bytes], where: str, size: int | None = None) ->
     between two frames looks whole otherwise.
     """
     waiting: list[bytes] = []
-    held, needed, seen = 0, _FRAME.size, 0
+    held, needed, seen = 0, FRAME.size, 0
     for chunk in chunks:
         waiting.append(chunk)
         held += len(chunk)
@@ -116,7 +120,7 @@ def read_blocks(chunks: Iterable[bytes], where: str, size: int | None = None) ->
             continue
         buffer = waiting[0] if len(waiting) == 1 else b"".join(waiting)
         start = 0
-        while held - start >= (needed := _needed(buffer, start, where)):
+        while held - start >= (needed := frame_size(buffer, start, where)):
             yield _block(buffer, start, where)
             start += needed
         rest = buffer[start:]
@@ -127,23 +131,23 @@ def read_blocks(chunks: Iterable[bytes], where: str, size: int | None = None) ->
         raise CorruptData(f"{where}: expected {size} bytes of the run file, got {seen}")
 
 
-def _needed(buffer: bytes, start: int, where: str) -> int:
+def frame_size(buffer: bytes | bytearray, start: int, where: str) -> int:
     """Bytes of the frame at `start`, or of its head if that is not there yet.
 
     The checksum is known to fit only when the whole frame is read, so a length that cannot be right must
     be seen before: zstd makes no data much longer.
     """
-    if len(buffer) - start < _FRAME.size:
-        return _FRAME.size
-    length, _, _, raw_size = _FRAME.unpack_from(buffer, start)
+    if len(buffer) - start < FRAME.size:
+        return FRAME.size
+    length, _, _, raw_size = FRAME.unpack_from(buffer, start)
     if length > raw_size + (raw_size >> 7) + 512:
         raise CorruptData(f"{where}: a frame of {length} bytes for {raw_size} bytes of pairs")
-    return _FRAME.size + int(length)
+    return FRAME.size + int(length)
 
 
 def _block(buffer: bytes, start: int, where: str) -> Block:
-    length, checksum, pairs, raw_size = _FRAME.unpack_from(buffer, start)
-    payload = memoryview(buffer)[start + _FRAME.size : start + _FRAME.size + length]
+    length, checksum, pairs, raw_size = FRAME.unpack_from(buffer, start)
+    payload = memoryview(buffer)[start + FRAME.size : start + FRAME.size + length]
     if crc32(payload) != checksum:
         raise CorruptData(f"{where}: a frame's checksum is {crc32(payload):08x}, expected {checksum:08x}")
     try:

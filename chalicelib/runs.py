@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from .keys import OutputKeys, RunKeys, parse_run_key, results_place, runs_prefix
+from .model import Plan
 from .ports import Loc, Store
 
 #: Keys of one run that are read in a row before its other keys are jumped over: small runs come many
 #: to a page of a listing, large ones cost a request each.
 HOP_AFTER = 500
 _LAST = chr(0x10FFFF)
+#: More steps than a run of a job with `accumulate` comes to, which may merge more than once.
+_MOST_STEPS = 4096
 
 
 def list_runs(store: Store, work: Loc, job: str = "") -> list[RunKeys]:
@@ -22,9 +25,29 @@ def list_runs(store: Store, work: Loc, job: str = "") -> list[RunKeys]:
         parsed = parse_run_key(work.bucket, key)
         if parsed is None or parsed[0].work != work:
             return None
-        return _Found(parsed[0], parsed[0].root, True)
+        return _Found(parsed[0].at(0), parsed[0].whole, True)
 
     return _newest_last(_hop(store, runs_prefix(work, job), run_of))
+
+
+def most_steps(plan: Plan) -> int:
+    """How many steps a run may have come to."""
+    return _MOST_STEPS if plan.own_steps else plan.steps
+
+
+def current_step(store: Store, keys: RunKeys, steps: int) -> RunKeys:
+    """The last step of a run of `steps` steps that has a plan; the first one if none has.
+
+    Plans are there from the first step up to the current one, so it takes a few looks only.
+    """
+    low, high = 0, steps - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if any(row.key == keys.at(middle).plan.key for row in store.list(keys.at(middle).plan)):
+            low = middle
+        else:
+            high = middle - 1
+    return keys.at(low)
 
 
 def list_finished(store: Store, output: Loc, work: Loc, job: str) -> list[RunKeys]:

@@ -6,7 +6,7 @@ Names, ranges, choices and units are read from the Structs, so a field added the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +18,9 @@ from .spec import JobSpec
 from .yamldoc import BadValue
 
 ENV_PREFIX = "SLUICE_"
+#: Where `input` is a list, its entries' keys are `input.TAG.NAME`; this field of the spec has none of its own.
+_MORE = "more_inputs"
+INPUT = "input"
 _MAX_INT = 2**63 - 1
 
 
@@ -47,7 +50,7 @@ class Leaf:
         elif self.kind == "names":
             what = "names, as a list or with commas between them"
         elif self.kind == "columns":
-            what = "column definitions such as `a BIGINT, b VARCHAR`, or a mapping of names to types"
+            what = "columns such as `a BIGINT, b VARCHAR`, a mapping of names to types, or a list of names"
         elif self.kind == "seconds":
             what = f"a duration from {self.low}s to {self.high}s, such as 90s, 15m or a number of seconds"
         else:
@@ -86,15 +89,19 @@ class Leaf:
         if isinstance(node, yaml.ScalarNode) and yamldoc.is_standard(node):
             return yamldoc.storable(node.value)
         value = yamldoc.free(node)
-        if self.kind == "names" and isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return ", ".join(value)
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return ", ".join(value if self.kind == "names" else map(_quoted, value))
         if (
             self.kind == "columns"
             and isinstance(value, dict)
             and all(isinstance(kind, str) for kind in value.values())
         ):
-            return ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}" {kind}' for name, kind in value.items())
+            return ", ".join(f"{_quoted(name)} {kind}" for name, kind in value.items())
         raise BadValue(f"expected {self.expected}, got {yamldoc.shown(node)}")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _number(text: str) -> float | None:
@@ -133,6 +140,8 @@ def _flatten(struct: inspect.StructType, prefix: str = "") -> Iterator[tuple[str
     """(dotted key, leaf) in the schema's order; a free mapping such as `params` has no leaf."""
     for schema in struct.fields:
         key = prefix + schema.encode_name
+        if key == _MORE:
+            continue
         if isinstance(schema.type, inspect.StructType):
             yield from _flatten(schema.type, f"{key}.")
         else:
@@ -149,6 +158,29 @@ KEYS = _schema()
 LEAVES = {key: leaf for key, leaf in KEYS.items() if leaf}
 MAPS = frozenset(KEYS) - frozenset(LEAVES)
 SECTIONS = frozenset(key.rpartition(".")[0] for key in LEAVES) - {""}
+
+
+def plain(key: str) -> str:
+    """The schema's key for one of an input with a tag: `input.left.url` is `input.url`; others as they are."""
+    section, _, rest = key.partition(".")
+    _, dot, name = rest.partition(".")
+    return f"{section}.{name}" if section == INPUT and dot else key
+
+
+def leaf_of(key: str) -> Leaf | None:
+    return LEAVES.get(plain(key))
+
+
+def tagged(tags: Iterable[str]) -> list[str]:
+    """The keys that inputs with these tags have."""
+    return [f"{INPUT}.{tag}.{name}" for tag in tags for name in children(INPUT) if name != "tag"]
+
+
+def spread(key: str, tags: Iterable[str]) -> list[str]:
+    """The keys that a key sets: one about all inputs sets that of each."""
+    section, _, name = key.partition(".")
+    every = section == INPUT and key in LEAVES
+    return [f"{INPUT}.{tag}.{name}" for tag in tags] or [key] if every else [key]
 
 
 def children(section: str) -> list[str]:

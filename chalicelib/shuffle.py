@@ -36,10 +36,12 @@ def build(plan: Plan, markers: Sequence[MapMarker]) -> tuple[ReducePlan, bytes]:
     """
     _check_key_types(plan, markers)
     _check_bad_records(plan, markers)
+    if plan.map_only:
+        return _summary(plan, markers, ()), b""
     pieces = [piece for marker in markers for piece in _pieces(plan, marker)]
     sizes = [sum(s.offsets[p + 1] - s.offsets[p] for s in pieces) for p in range(plan.partitions)]
     share = max(-(-sum(sizes) // plan.reducers), SMALLEST_SHARE)
-    ranges = pack_partitions(sizes, min(plan.spec.reduce_size, share)) if markers else []
+    ranges = pack_partitions(sizes, min(plan.spec.reduce_size, share), _most(plan, share)) if markers else []
     tasks: list[ReduceTask] = []
     index = bytearray()
     for first, last in ranges:
@@ -50,8 +52,22 @@ def build(plan: Plan, markers: Sequence[MapMarker]) -> tuple[ReducePlan, bytes]:
                 first=first, last=last, bytes=sum(sizes[first:last]), index_start=begin, index_stop=len(index)
             )
         )
-    plan_of_reduce = ReducePlan(
-        tasks=tuple(tasks),
+    return _summary(plan, markers, tuple(tasks)), bytes(index)
+
+
+def _most(plan: Plan, share: int) -> int | None:
+    """At most so many reduce tasks; one for what is to be one file."""
+    most = 1 if plan.own_spec.output.one_file else plan.spec.reducers
+    if share > plan.spec.reduce_size:
+        return most
+    # As many as are wanted, about even: a small one more, for which all others wait, would be too many.
+    return min(plan.reducers, most or plan.reducers)
+
+
+def _summary(plan: Plan, markers: Sequence[MapMarker], tasks: tuple[ReduceTask, ...]) -> ReducePlan:
+    return ReducePlan(
+        tasks=tasks,
+        parts=tuple(marker.part for marker in markers if marker.part),
         mapped=sum((marker.stats for marker in markers), Stats()),
         counters=_total_counters(markers),
         bad=sum(marker.bad for marker in markers),
@@ -59,7 +75,6 @@ def build(plan: Plan, markers: Sequence[MapMarker]) -> tuple[ReducePlan, bytes]:
         map_started=min((marker.started for marker in markers), default=plan.created),
         map_finished=max((marker.finished for marker in markers), default=plan.created),
     )
-    return plan_of_reduce, bytes(index)
 
 
 def read_slices(store: Store, keys: RunKeys, task: ReduceTask) -> list[Slice]:

@@ -5,6 +5,7 @@ Reading it from files, the environment and `--set` is `config`'s work; here is o
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
@@ -26,14 +27,22 @@ Names = Annotated[str, Meta(extra={"unit": "names"})]
 Columns = Annotated[str, Meta(extra={"unit": "columns"})]
 
 
+#: A word that names one of several inputs.
+TAG = r"[a-z][a-z0-9_]{0,31}"
+
+
 class InputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where input is dropped and how its bytes become records."""
 
+    #: Names one of several inputs: `self.input.tag` in its mapper.
+    tag: Annotated[str, Meta(pattern=f"^({TAG})?$")] = ""
     url: str
     #: text: a record is a line. csv, tsv: a row of fields. jsonl: a JSON document on a line. fixed: so
-    #: many bytes. whole_file: an object (mapper_raw, or a mapper whose key is its URL). parquet: SQL only.
-    format: Literal["text", "csv", "tsv", "jsonl", "fixed", "whole_file", "parquet"] = "text"
+    #: many bytes. whole_file: an object (mapper_raw, or a mapper whose key is its URL). parquet: a row, as a
+    #: dict; split at row groups. pairs: keys and values as another job wrote them, types and all.
+    format: Literal["text", "csv", "tsv", "jsonl", "fixed", "whole_file", "parquet", "pairs"] = "text"
     #: SQL jobs: names and types of the columns, as in CREATE TABLE; empty: found out from the first object.
+    #: parquet in other jobs: the names of the columns to read; empty: all.
     columns: Columns = ""
     #: jsonl: a class of the job's module (a msgspec.Struct, a dataclass) to decode documents into.
     type: str = ""
@@ -57,6 +66,21 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     #: Only keys that end so start a run (S3's suffix filter); empty: all.
     suffix: str = ""
 
+    @property
+    def loc(self) -> Loc:
+        """The watched prefix."""
+        return parse_url(self.url)
+
+    @property
+    def whole(self) -> bool:
+        """Its objects must not be cut."""
+        return self.format in ("whole_file", "pairs") or self.multiline
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`columns` as names alone, for jobs that are not SQL."""
+        return _names(self.columns)
+
 
 class PlaceSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     url: str
@@ -64,8 +88,24 @@ class PlaceSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 class OutputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     url: str
-    #: text: the value alone, or the key where the value is None, each on a line, as it is. parquet: SQL only.
-    format: Literal["tsv", "jsonl", "csv", "text", "parquet"] = "tsv"
+    #: text: the value alone, or the key where the value is None, each on a line, as it is. pairs: for another
+    #: job to read, types and all.
+    format: Literal["tsv", "jsonl", "csv", "text", "parquet", "pairs"] = "tsv"
+    #: csv, parquet: the columns' names, those of the key first; parquet: with types, if not those found.
+    columns: Columns = ""
+    #: csv: the first line of each part names the columns.
+    header: bool = False
+    #: Each part in one stream of this kind; parquet compresses by itself.
+    compression: Literal["none", "gz", "zst"] = "none"
+    #: The whole result as one sorted part, made by one reduce task.
+    one_file: bool = False
+    #: A column's name or number (from 0): rows go to folders `NAME=value/` by what they have there.
+    by: str = ""
+
+    @property
+    def extension(self) -> str:
+        """What the names of parts end in."""
+        return self.format if self.compression == "none" else f"{self.format}.{self.compression}"
 
 
 class MemorySpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -120,25 +160,56 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     job: str = ""
     sql: SqlSpec = field(default_factory=SqlSpec)
     input: InputSpec
+    #: Where `input` is a list: its second entry and those after it.
+    more_inputs: tuple[InputSpec, ...] = ()
     work: PlaceSpec
     output: OutputSpec
-    #: each: every object starts a run. marker: `_READY` or `*.manifest` does, over what it names.
-    trigger: Literal["each", "marker"] = "each"
+    #: each: every object starts a run. marker: `_READY` or `*.manifest` does, over what it names. success: so
+    #: does `_SUCCESS`, over the parts beside it: one job's results are the next one's input.
+    trigger: Literal["each", "marker", "success"] = "each"
     split_size: Bytes = 64 * MIB
     #: Fixed slots of the key space; None: chosen from the input's size.
     partitions: Annotated[int, Meta(ge=1, le=4096)] | None = None
     reduce_size: Bytes = 128 * MIB
+    #: At most so many reduce tasks, 1 for a single one; None: as many as the data is worth.
+    reducers: Annotated[int, Meta(ge=1)] | None = None
     max_attempts: Annotated[int, Meta(ge=1, le=20)] = 4
     bad_records: BadRecordsSpec = field(default_factory=BadRecordsSpec)
     #: Bytes of records a map or reduce task holds before it spills; None: 60 % of the function's memory.
     memory_budget: Bytes | None = None
     memory: MemorySpec = field(default_factory=MemorySpec)
     timeout: TimeoutSpec = field(default_factory=TimeoutSpec)
+    #: Results are over all files so far: each run's are merged with the totals of the runs before it.
+    accumulate: bool = False
     #: ARN of the KMS key under which buckets that a deployment makes keep their objects; empty: S3's own.
     kms_key: Annotated[str, Meta(pattern=_KMS_KEY)] = ""
     architecture: Literal["x86_64", "arm64"] = "x86_64"
     #: The job's own parameters, `self.params` in its methods.
     params: dict[str, Any] = {}
+    #: Side files, `self.file(name)` in its methods: files beside the job file, or `s3://bucket/key`.
+    files: Names = ""
+
+    @property
+    def side_files(self) -> tuple[str, ...]:
+        return tuple(name.strip() for name in self.files.split(",") if name.strip())
+
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """All inputs, in the order given; one, without a tag, unless `input` is a list."""
+        return (self.input, *self.more_inputs)
+
+    def input_of(self, loc: Loc) -> InputSpec | None:
+        """The input under whose prefix an object lies; where there is one input, all objects are of it."""
+        if not self.more_inputs:
+            return self.input
+        holders = (given for given in self.inputs if given.loc.bucket == loc.bucket)
+        return next((given for given in holders if loc.key.startswith(given.loc.key)), None)
+
+    @property
+    def uses_duckdb(self) -> bool:
+        """Whether its functions need DuckDB, which travels with such jobs only."""
+        formats = {self.output.format, *(given.format for given in self.inputs)}
+        return bool(self.sql.map) or "parquet" in formats
 
     @property
     def work_loc(self) -> Loc:
@@ -153,6 +224,30 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         if self.memory_budget is not None:
             return self.memory_budget
         return int(getattr(self.memory, function) * MIB * 0.6)
+
+
+def _names(columns: str) -> tuple[str, ...]:
+    """Names with commas between them, each maybe in double quotes; types behind them are left out."""
+    return tuple(name for name, _ in parse_columns(columns))
+
+
+_COLUMN = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s",()]+))((?:\([^()]*\)|\[\d*\]|[^,()])*)(?:,|$)')
+
+
+def parse_columns(text: str) -> list[tuple[str, str]]:
+    """(name, type) of `a BIGINT, "b c" DECIMAL(12, 2)`; the type is empty where there is none.
+
+    Raises ValueError for anything else.
+    """
+    found, at = [], 0
+    while text[at:].strip():
+        match = _COLUMN.match(text, at)
+        if match is None:
+            raise ValueError(f"expected names with commas between them, got {text[at:].strip()!r}")
+        quoted, plain, kind = match.groups()
+        found.append((quoted.replace('""', '"') if quoted else plain, kind.strip()))
+        at = match.end()
+    return found
 
 
 def parse_url(url: str) -> Loc:

@@ -66,7 +66,9 @@ class Spiller:
 
     def add(self, pairs: Iterator[Pair]) -> None:
         """Take all pairs, spilling whenever the budget is full."""
-        while self._collector.absorb(pairs):
+        more = True
+        while more:
+            more = self._collector.absorb(pairs)
             self._spill_if_full()
 
     def add_each(self, each: Each) -> None:
@@ -79,13 +81,13 @@ class Spiller:
         self._collector.absorb_block(keys, values)
         self._spill_if_full()
 
-    def blocks(self) -> Iterator[tuple[int, Iterator[Block]]]:
-        """(partition, its sorted blocks) for each partition that has any, in order.
+    def blocks(self, in_order: bool = True) -> Iterator[tuple[int, Iterator[Block]]]:
+        """(partition, its blocks, sorted by key unless that is not asked for) for each that has any.
 
         With spills, the pairs of one key may come from several of them: in spill order, not folded.
         """
         if not self._spills:
-            for partition, keys, values in self._collector.drain(self._partitions):
+            for partition, keys, values in self._collector.drain(self._partitions, in_order):
                 yield partition, iter(((keys, values),))
             return
         self._spill(self._collector.drain(self._partitions))

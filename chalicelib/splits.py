@@ -34,6 +34,15 @@ def cut(bucket: str, info: ObjectInfo, split_size: int, splittable: bool) -> Ite
         )
 
 
+def cut_at(bucket: str, info: ObjectInfo, split_size: int, edges: Iterable[int]) -> Iterator[Split]:
+    """Ranges of about `split_size` bytes that begin at some of the `edges`; one if there are none."""
+    start = 0
+    for stop in (*edges, info.size):
+        if stop > start and (stop - start >= split_size or stop == info.size):
+            yield Split(bucket=bucket, key=info.key, etag=info.etag, start=start, stop=stop, size=info.size)
+            start = stop
+
+
 def pack(splits: Iterable[Split], split_size: int) -> Iterator[tuple[Split, ...]]:
     """Tasks of about `split_size` bytes: neighbours together, in the order given.
 
@@ -61,11 +70,26 @@ def default_partitions(input_bytes: int, reduce_size: int, least: int = 16) -> i
     return min(max(1 << (wanted - 1).bit_length(), least), MAX_PARTITIONS)
 
 
-def pack_partitions(sizes: list[int], reduce_size: int) -> list[tuple[int, int]]:
+def pack_partitions(sizes: list[int], reduce_size: int, most: int | None = None) -> list[tuple[int, int]]:
     """Contiguous ranges of partitions `[first, last)` of about `reduce_size` bytes, by their real sizes.
 
-    Covers all partitions; one larger than `reduce_size` gets a range of its own, but for empty ones.
+    Covers all partitions; one larger than `reduce_size` gets a range of its own, but for empty ones. There
+    are at most `most` ranges, which are larger if they must be.
     """
+    ranges = _packed(sizes, reduce_size)
+    if most is not None and len(ranges) > most:
+        low, high = reduce_size, sum(sizes)
+        while low < high:
+            middle = (low + high) // 2
+            if len(_packed(sizes, middle)) > most:
+                low = middle + 1
+            else:
+                high = middle
+        ranges = _packed(sizes, low)
+    return ranges
+
+
+def _packed(sizes: list[int], reduce_size: int) -> list[tuple[int, int]]:
     ranges: list[tuple[int, int]] = []
     first, held = 0, 0
     for partition, size in enumerate(sizes):

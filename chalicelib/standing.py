@@ -36,8 +36,14 @@ class RunStatus(Message, frozen=True, kw_only=True):
     #: Where the run's own objects are, and its results; `output` is "" while unknown.
     work: str
     output: str
+    #: What names the results that have all files in them, of a job with `accumulate`; else "".
+    totals: str = ""
     #: URL of the object that started the run; "" while unknown.
     source: str
+    #: Which step of how many is under way, or was the last, from 1.
+    step: int = 1
+    steps: int = 1
+    #: Of the step that is under way; of a run that has succeeded, all steps together.
     map: PhaseStatus
     reduce: PhaseStatus
     partitions: int | None
@@ -50,6 +56,8 @@ class RunStatus(Message, frozen=True, kw_only=True):
     attempts_failed: int
     #: Bad records set aside so far, as far as markers were read.
     bad: int
+    #: What the job's own code counted, by name; of a run under way, as far as markers were read.
+    counters: dict[str, int]
     #: Invocations that ran out of time and went on in a fresh one.
     continued: int
     #: Why the run failed; "" otherwise.

@@ -14,7 +14,7 @@ import msgspec
 
 from . import plan as plans
 from .errors import NotFound, UserError
-from .keys import OutputKeys, Phase, RunKeys, parse_done, parse_failed, parse_following
+from .keys import OutputKeys, Phase, RunKeys, parse_done, parse_failed, parse_following, totals_shown
 from .model import (
     Failure,
     Manifest,
@@ -29,7 +29,8 @@ from .model import (
 )
 from .ports import Loc, ObjectInfo, Store
 from .prices import Bill, cost, usage
-from .runs import list_finished, list_runs
+from .runs import current_step, list_finished, list_runs, most_steps
+from .services import added
 from .standing import ENDED, PhaseStatus, RunPhase, RunStatus
 
 __all__ = [
@@ -84,10 +85,19 @@ def collect(
 
     Raises UserError if there is no such run.
     """
-    reader = _Reader(store, keys, memory or Memory(), max_markers, max_failures)
+    memory = memory or Memory()
+    first = _Reader(store, keys, memory, max_markers, max_failures)
+    head = first.plan()
+    if head and head.steps > 1:
+        keys = current_step(store, keys, most_steps(head))
+    reader = _Reader(store, keys, memory, max_markers, max_failures)
     listing = _scan(store, keys)
     plan = reader.plan() if keys.plan.key in listing.names else None
     verdict = reader.get(Verdict, keys.run_done) if keys.run_done.key in listing.names else None
+    if verdict and verdict.outcome == "success" and plan and not plan.last_step:
+        verdict = reader.get(Verdict, keys.at(keys.step + 1).run_done)  # there if that was not planned
+    if verdict and verdict.outcome == "overtaken":
+        verdict = None
     reduce_plan = reader.get(ReducePlan, keys.reduce_plan) if keys.reduce_plan.key in listing.names else None
     place = plan.output if plan else output
     manifest, closed = _results(reader, keys, place, verdict, expired=plan is None)
@@ -110,7 +120,7 @@ def _scan(store: Store, keys: RunKeys) -> _Listing:
     last: ObjectInfo | None = None
     verdict_at: float | None = None
     continued = 0
-    for row in store.list(keys.root):
+    for row in store.list(keys.whole):
         first = row if first is None or row.modified < first.modified else first
         last = row if last is None or row.modified > last.modified else last
         if row.key in single:
@@ -241,7 +251,7 @@ class _Facts:
     @property
     def outcome(self) -> Literal["success", "failed"] | None:
         ending = self.manifest or self.verdict
-        return ending.outcome if ending else None
+        return None if ending is None or ending.outcome == "overtaken" else ending.outcome
 
     @property
     def refused(self) -> bool:
@@ -274,11 +284,12 @@ def _phase(facts: _Facts) -> RunPhase:
 
 def _status(facts: _Facts, reader: _Reader, now: float) -> RunStatus:
     plan, manifest, verdict = facts.plan, facts.manifest, facts.verdict
+    first = plan.earlier or plan if plan else None
     phase = _phase(facts)
     mapped, reduced = _map_status(facts, reader), _reduce_status(facts, reader)
     ending = manifest or verdict
     failures = ending.failures if ending and ending.failures else reader.failures(facts.listing.failed)
-    begun = plan.created if plan else manifest.started if manifest else facts.listing.first
+    begun = _begun(plan) if plan else manifest.started if manifest else facts.listing.first
     started = begun or None  # a run that was refused has no beginning
     finished = _finished(facts, started or 0.0) if ending else None
     elapsed = None if started is None else max(0.0, (finished or now) - started)
@@ -289,19 +300,23 @@ def _status(facts: _Facts, reader: _Reader, now: float) -> RunStatus:
         job=facts.keys.job,
         run=facts.keys.run,
         phase=phase,
-        work=facts.keys.root.url,
+        work=facts.keys.whole.url,
         output=facts.place.url if facts.place else "",
+        totals=totals_shown(plan.output, plan.run).url if plan and plan.own_steps else "",
         source=plan.source if plan else manifest.source if manifest else "",
+        step=plan.nth + 1 if plan else 1,
+        steps=plan.steps if plan else manifest.steps if manifest else 1,
         map=mapped,
         reduce=reduced,
         partitions=plan.partitions if plan else None,
-        inputs=plan.inputs if plan else manifest.inputs if manifest else None,
-        input_bytes=plan.bytes if plan else manifest.input_bytes if manifest else None,
+        inputs=first.inputs if first else manifest.inputs if manifest else None,
+        input_bytes=first.bytes if first else manifest.input_bytes if manifest else None,
         output_records=won.records if won else None,
         output_bytes=won.bytes if won else None,
         parts=len(won.parts) if won else None,
         attempts_failed=max(counted, len(ending.failures) if ending else 0),
-        bad=won.bad if won else facts.reduce_plan.bad if facts.reduce_plan else reader.bad(),
+        bad=won.bad if won else _bad(facts, reader),
+        counters=won.counters if won else _counters(facts, reader),
         continued=facts.listing.continued,
         reason=ending.reason if ending else "",
         failures=failures[: reader.max_failures],
@@ -309,9 +324,34 @@ def _status(facts: _Facts, reader: _Reader, now: float) -> RunStatus:
         finished=finished,
         elapsed=elapsed,
         idle=idle,
-        cost=_cost(plan, mapped, reduced, elapsed or 0.0) if plan else None,
+        cost=_cost(plan, mapped, reduced, elapsed or 0.0, whole=won is not None) if plan else None,
         expired=facts.expired,
     )
+
+
+def _counters(facts: _Facts, reader: _Reader) -> dict[str, int]:
+    """What earlier steps counted, and the markers of this one that were read."""
+    earlier = facts.plan.earlier if facts.plan else None
+    total = dict(earlier.counters) if earlier else {}
+    if facts.reduce_plan:
+        total = added(total, facts.reduce_plan.counters)
+    kinds = (ReduceMarker,) if facts.reduce_plan else (MapMarker, ReduceMarker)
+    own = (facts.keys.phase("map").key, facts.keys.phase("reduce").key)
+    for loc, known in reader.memory.objects.items():
+        if isinstance(known, kinds) and loc.key.startswith(own):
+            total = added(total, known.counters)
+    return total
+
+
+def _bad(facts: _Facts, reader: _Reader) -> int:
+    """Bad records so far, as far as markers were read."""
+    earlier = facts.plan.earlier if facts.plan else None
+    own = facts.reduce_plan.bad if facts.reduce_plan else reader.bad()
+    return own + (earlier.bad if earlier else 0)
+
+
+def _begun(plan: Plan) -> float:
+    return plan.earlier.started if plan.earlier else plan.created
 
 
 def _finished(facts: _Facts, started: float) -> float | None:
@@ -321,9 +361,20 @@ def _finished(facts: _Facts, started: float) -> float | None:
     return facts.listing.verdict_at
 
 
-def _cost(plan: Plan, mapped: PhaseStatus, reduced: PhaseStatus, elapsed: float) -> float:
+def _cost(plan: Plan, mapped: PhaseStatus, reduced: PhaseStatus, elapsed: float, *, whole: bool) -> float:
     """Estimated US dollars so far; what was measured of a phase stands for all of it."""
-    return cost(usage(plan.spec, _bill(mapped), _bill(reduced), elapsed))
+    map_bill, reduce_bill, before = _bill(mapped), _bill(reduced), plan.earlier
+    if before and not whole:
+        map_bill = _and(map_bill, before.mapped, before.map_tasks)
+        reduce_bill = _and(reduce_bill, before.reduced, before.reduce_tasks)
+    return cost(usage(plan.spec, map_bill, reduce_bill, elapsed))
+
+
+def _and(bill: Bill, stats: Stats, tasks: int) -> Bill:
+    """The bill with what earlier steps did; its scale is that of the step under way."""
+    scaled = {name: getattr(stats, name) / (bill.scale or 1) for name in ("seconds", "gets", "puts", "lists")}
+    more = msgspec.structs.replace(stats, **scaled)
+    return Bill(stats=bill.stats + more, scale=bill.scale or 1, attempts=bill.attempts + tasks)
 
 
 def _bill(phase: PhaseStatus) -> Bill:
@@ -337,7 +388,8 @@ def _map_status(facts: _Facts, reader: _Reader) -> PhaseStatus:
     total = facts.plan.tasks if facts.plan else manifest.map_tasks if manifest else None
     done: int | None = len(tasks)
     if manifest and manifest.outcome == "success":
-        done, (stats, measured) = manifest.map_tasks, (manifest.mapped, manifest.map_tasks)
+        done = total = manifest.map_tasks
+        stats, measured = manifest.mapped, manifest.map_tasks
     elif facts.reduce_plan and total is not None:
         done, (stats, measured) = total, (facts.reduce_plan.mapped, total)
     else:

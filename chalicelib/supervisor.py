@@ -3,23 +3,30 @@
 One supervises at a time, by a lease; all it knows is in the store, so that anyone can take over:
 
     map phase      count map/*.done, start failed and lost tasks again; at M of M build the shuffle
-    reduce phase   count reduce/*.done, the same; at R of R (or a verdict) end the run
+    reduce phase   count reduce/*.done, the same; at R of R (or a verdict) end the run, or start its next step
+
+Each step of a run is supervised for itself, with markers, a lease and a verdict of its own.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import attempts, finish, shuffle
+from msgspec.structs import replace
+
+from . import attempts, finish, shuffle, totals
 from .completion import Decision, Progress, decide, scan, slow_after
-from .errors import NotFound, UserError
+from .errors import CorruptData, JobCodeError, NotFound, UserError
 from .events import created, event_for
 from .fetch import fetch_all
-from .keys import PLAN_DONE, Phase, RunKeys, parse_run_key
-from .lease import TTL, Held, acquire
-from .model import Failure, MapMarker, Plan, ReduceMarker, ReducePlan, Verdict, Watch, decode, encode
+from .keys import PLAN_DONE, Phase, RunKeys, TotalsKeys, parse_run_key
+from .lease import NEVER, TTL, Held, acquire
+from .model import Failure, Lease, MapMarker, Plan, ReduceMarker, ReducePlan, Verdict, Watch, decode, encode
 from .plan import read_head
 from .ports import Runtime
+
+if TYPE_CHECKING:
+    from .settling import Settling
 
 #: Seconds between two looks at the store, and the share of a run's age that they are.
 _SHORTEST, _LONGEST, _SHARE = 0.1, 5.0, 0.1
@@ -30,6 +37,8 @@ _HAND_OVER, _HAND_OVER_SHARE = 20.0, 0.7
 _GRACE = 60.0
 #: Markers read to learn how long a task takes.
 _SAMPLE = 15
+#: Looks in the time after which a task is slow, and how many such times of silence they go on for.
+_LOOKS, _NEAR = 30, 4
 #: Hand-overs before a run is taken for endless; at the default timeout this is three days.
 _MAX_HOPS = 1000
 
@@ -58,23 +67,26 @@ def _take(runtime: Runtime, keys: RunKeys, trigger: str, hops: int) -> Held | No
 
     An event that finds a live lease leaves it at that, unless it may be the very one that started the
     holder (Lambda delivers an event again when its invocation died): then it waits to see the holder
-    alive.
+    alive. Who does not renew for as long as a lease lasts is dead, whatever its clock made of the expiry.
     """
-    token, waited, seen = runtime.new_token(), 0.0, -1
+    token, began = runtime.new_token(), runtime.clock.now()
+    seen: Lease | None = None
+    dead: Lease | None = None
     while True:
         now = runtime.clock.now()
-        got = acquire(runtime.store, keys.lease, token, trigger, now, hops)
+        got = acquire(runtime.store, keys.lease, token, trigger, now, hops, dead)
         if isinstance(got, Held):
             return got
         same = got.trigger == trigger or trigger == PLAN_DONE
-        if not same or got.expires > now + 2 * TTL or seen not in (-1, got.renewals):
+        if not same or got.expires >= NEVER or dead or seen not in (None, got):
             return None
-        if waited > 2 * TTL or runtime.remaining() < _HAND_OVER:
+        if runtime.remaining() < _HAND_OVER:
             return None
-        seen = got.renewals
-        pause = min(max(got.expires - now, 0.05), TTL / 3 + 1)
-        runtime.clock.pause(pause)
-        waited += pause
+        seen = got
+        if now - began >= TTL:
+            dead = got
+        else:
+            runtime.clock.pause(min(max(got.expires - now, 0.05), TTL / 3 + 1))
 
 
 class Supervision:
@@ -96,6 +108,9 @@ class Supervision:
         self._slow_after: float | None = None
         #: What went wrong in the phase, by task and attempt.
         self._failures: dict[tuple[int, int], Failure] = {}
+        #: How the step has ended, and where the run then stands with the totals of its job.
+        self._verdict: Verdict | None = None
+        self._settling: Settling | None = None
 
     def run(self) -> None:
         verdict = finish.read_verdict(self._store, self._keys)
@@ -106,8 +121,7 @@ class Supervision:
             return
         if verdict:
             finish.publish(self._runtime, self._keys, plan, verdict)
-            self._held.end()
-            return
+            self._verdict = verdict
         self._supervise(plan)
 
     def _supervise(self, plan: Plan) -> None:
@@ -119,14 +133,20 @@ class Supervision:
             if left < _SHORTEST:
                 self._hand_over(plan)
                 return
-            if not self._renew():
+            if not self._renew(plan):
                 return
             self._runtime.clock.pause(min(self._pause(plan), left))
 
     def _pause(self, plan: Plan) -> float:
         """A tenth of the run's age, so that looking costs little and never delays a run by much more."""
         age = self._runtime.clock.now() - plan.created
-        return min(max(_SHORTEST, age * _SHARE), _LONGEST, self._until_slow())
+        return min(max(_SHORTEST, age * _SHARE), _LONGEST, self._until_slow(), self._near_the_end())
+
+    def _near_the_end(self) -> float:
+        """Half of the phase is done, so the rest should be in a median: look often for as long as that holds."""
+        if self._slow_after is None or self._runtime.clock.now() - self._moved > _NEAR * self._slow_after:
+            return _LONGEST
+        return max(self._slow_after / _LOOKS, _SHORTEST)
 
     def _until_slow(self) -> float:
         """Seconds until a straggler would show."""
@@ -136,7 +156,9 @@ class Supervision:
         return max(left, 0.0) + _SHORTEST if left > -_LONGEST else _LONGEST
 
     def _step(self, plan: Plan) -> bool:
-        """Look once and do what is to be done; True when the run has ended."""
+        """Look once and do what is to be done; True when the step is behind us."""
+        if self._verdict:
+            return self._advance(plan, self._verdict)
         if self._progress is None or self._progress.phase == "map":
             reduce_plan = self._map_phase(plan)
             if reduce_plan is None:
@@ -144,8 +166,9 @@ class Supervision:
             self._enter("reduce", len(reduce_plan.tasks))
         assert self._progress is not None
         if self._look(plan, self._progress):
-            finish.conclude(self._runtime, self._keys, plan, Verdict(outcome="success"))
-            return True
+            return self._advance(
+                plan, finish.conclude(self._runtime, self._keys, plan, Verdict(outcome="success"))
+            )
         return self._ended(plan)
 
     def _ended(self, plan: Plan) -> bool:
@@ -154,7 +177,40 @@ class Supervision:
         if verdict is None:
             return False
         finish.publish(self._runtime, self._keys, plan, verdict)
+        return self._advance(plan, verdict)
+
+    def _advance(self, plan: Plan, verdict: Verdict) -> bool:
+        """Start the step after one that has succeeded; safe to do again. False if it cannot be started yet."""
+        self._verdict = verdict
+        if plan.own_steps and self._among_totals(plan, verdict):
+            from .settling import Settling  # only jobs with totals wait for others
+
+            self._settling = self._settling or Settling(self._runtime, self._keys, plan)
+            return self._settling.look(verdict)
+        if verdict.outcome != "success" or plan.last_step:
+            if plan.totals:
+                totals.end_turn(self._store, TotalsKeys(plan.work, plan.job), plan.run)
+            return True
+        from .planning import begin_next  # only jobs of several steps need to plan here
+
+        try:
+            begin_next(self._runtime, self._keys, plan)
+        except (UserError, JobCodeError, CorruptData) as error:
+            following = self._keys.at(plan.step + 1)
+            failed = Verdict(outcome="failed", reason=f"could not be planned: {error}")
+            finish.conclude(
+                self._runtime,
+                following,
+                replace(plan, step=following.step, nth=plan.nth + 1, tasks=0),
+                failed,
+            )
         return True
+
+    @staticmethod
+    def _among_totals(plan: Plan, verdict: Verdict) -> bool:
+        """Whether what follows the step depends on what other runs do meanwhile."""
+        waits = plan.makes_states or plan.merges
+        return verdict.outcome == "overtaken" or (verdict.outcome == "success" and waits)
 
     def _map_phase(self, plan: Plan) -> ReducePlan | None:
         """The reduce plan, once all map tasks are done and it is written."""
@@ -291,11 +347,13 @@ class Supervision:
         verdict = Verdict(outcome="failed", reason=reason, failures=failures)
         finish.conclude(self._runtime, self._keys, plan, verdict)
 
-    def _renew(self) -> bool:
+    def _renew(self, plan: Plan) -> bool:
         now = self._runtime.clock.now()
         if now - self._renewed < TTL / 3:
             return True
         self._renewed = now
+        if plan.totals:
+            totals.keep_turn(self._store, TotalsKeys(plan.work, plan.job), plan.run, now)
         return self._held.renew(now, self._watch())
 
     def _hand_over(self, plan: Plan) -> None:

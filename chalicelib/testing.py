@@ -13,76 +13,116 @@ of what comes out, are those of every engine.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from . import splits
-from .job import Job, bind
-from .keys import RunKeys
+from .errors import ConfigError
+from .job import BoundJob, Job, bind
+from .keys import Phase, RunKeys
+from .loading import Source
+from .maponly import MapOnlyTask, RowWriter
 from .mapping import MapTask
-from .model import ReduceTask, Slice
+from .model import ReduceTask, Slice, Split
+from .pairs import Edges
 from .partition import Range
 from .ports import Loc
 from .reading import compression
 from .reducing import ReducePart
 from .runfile import RunWriter
 from .sampling import sample_bounds
+from .services import Services, added
 from .spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec
+from .steps import expand
 from .stores.memory import MemoryStore
 
 _BUCKET = "memory"
 _KEYS = RunKeys(Loc(_BUCKET, ""), "job", "run")
 
+Pair = tuple[Any, Any]
+#: Lines without their ends, or a whole object's text or bytes.
+Records = Iterable[str] | str | bytes
+
 
 def run_job(
     job: type[Job],
-    records: Iterable[str] | str | bytes,
+    records: Records | Mapping[str, Records],
     *,
     params: dict[str, Any] | None = None,
     input: dict[str, Any] | None = None,
     record_type: type[Any] | None = None,
     split_size: int = 1 * MIB,
     partitions: int = 1,
-) -> list[tuple[Any, Any]]:
+    counters: dict[str, int] | None = None,
+    files: Mapping[str, str | bytes | Path] | None = None,
+) -> list[Pair]:
     """The (key, value) pairs that the job gives for these records, in the order it would write them.
 
-    `records` are lines without their ends, or a whole object's text or bytes. `input` holds settings of
-    the job file's `input` (`{"format": "csv", "header": True}`), `params` those of `params`. A small
-    `split_size` cuts the input into many tasks, which must change nothing. Raises what a run would end
-    with, the user's own error chained.
+    `records` are lines without their ends, or a whole object's text or bytes; of a job with several inputs a
+    dict of them by tag. `input` holds settings of the job file's `input` (`{"format": "csv", "header": True}`),
+    with several inputs by tag, `params` those of `params`, `files` the contents (or paths) of side files by
+    name. `counters` is filled with what the job counted. A small `split_size` cuts the input into many tasks,
+    which must change nothing. Raises what a run would end with, the user's own error chained.
     """
-    body = _body(records)
+    inputs = _inputs(records, input or {})
     spec = JobSpec(
         job="job:Job",
-        input=InputSpec(url="s3://memory/in/", **(input or {})),
+        input=next(iter(inputs.values()))[0],
+        more_inputs=tuple(given for given, _ in list(inputs.values())[1:]),
         work=PlaceSpec(url="s3://memory/work/"),
         output=OutputSpec(url="s3://memory/out/"),
         params=params or {},
         split_size=split_size,
         partitions=partitions,
     )
-    store = MemoryStore()
-    loc = Loc(_BUCKET, "in/records")
-    store.put(loc, body)
-    bound = bind(job, job.__name__, spec.params)
-    whole = bound.mapper == "mapper_raw" or spec.input.format == "whole_file" or spec.input.multiline
-    splittable = not whole and compression(loc.key) is None
-    pieces = list(splits.cut(_BUCKET, store.head(loc), split_size, splittable))
     with tempfile.TemporaryDirectory(prefix="sluice-test-") as folder:
-        scratch = Path(folder)
-        bounds: Sequence[Any] = ()
-        if isinstance(bound.partitioner, Range) and partitions > 1:
-            samples = bound.partitioner.samples
-            bounds = sample_bounds(bound, spec, record_type, pieces, samples, partitions, store, scratch)
-        slices = [
-            _map(job, spec, task, number, bounds, record_type, store, scratch)
-            for number, task in enumerate(splits.pack(pieces, split_size))
-        ]
-        return _reduce(job, spec, slices, store, scratch) if slices else []
+        bench = _Bench(
+            name=job.__name__,
+            spec=spec,
+            sources={tag: Source(given, record_type) for tag, (given, _) in inputs.items()},
+            store=MemoryStore(),
+            scratch=Path(folder) / "scratch",
+            files=_files(files or {}, Path(folder) / "files"),
+            counted={},
+        )
+        bench.scratch.mkdir()
+        found: list[Pair] = []
+        for number, cls in enumerate(expand(job, spec.params)):
+            bound = bench.bind(cls, number, "map", 0)
+            if number:
+                pieces = list(bench.pieces_of_pairs(found))
+            else:
+                pieces = [
+                    piece for tag, (_, body) in inputs.items() for piece in bench.pieces(bound, tag, body)
+                ]
+            found = bench.step(cls, number, pieces)
+        if counters is not None:
+            counters.update(added(counters, bench.counted))
+        return found
 
 
-def _body(records: Iterable[str] | str | bytes) -> bytes:
+def _inputs(
+    records: Records | Mapping[str, Records], settings: dict[str, Any]
+) -> dict[str, tuple[InputSpec, bytes]]:
+    """(settings, body) of each input by tag; the tag of an only input may be empty."""
+    if not isinstance(records, Mapping):
+        return {"": (InputSpec(url="s3://memory/in/", **settings), _body(records))}
+    unknown = settings.keys() - records.keys()
+    if unknown:
+        raise ConfigError(
+            f"input: expected settings by tag, one of {', '.join(records)}, got {unknown.pop()!r}"
+        )
+    return {
+        tag: (InputSpec(tag=tag, url=f"s3://memory/in-{tag}/", **settings.get(tag, {})), _body(some))
+        for tag, some in records.items()
+    }
+
+
+def _body(records: Records) -> bytes:
     if isinstance(records, bytes):
         return records
     if isinstance(records, str):
@@ -90,42 +130,129 @@ def _body(records: Iterable[str] | str | bytes) -> bytes:
     return "".join(f"{line}\n" for line in records).encode()
 
 
-def _map(
-    job: type[Job],
-    spec: JobSpec,
-    task: Sequence[Any],
-    number: int,
-    bounds: Sequence[Any],
-    record_type: type[Any] | None,
-    store: MemoryStore,
-    scratch: Path,
-) -> Slice:
-    """One map task's run file, as the slice that one reduce task over all partitions takes."""
-    partitions = spec.partitions or 1
-    run_file = _KEYS.run_file(number, 0, "0")
-    with store.writer(run_file) as sink:
-        writer = RunWriter(sink.write, partitions)
-        bound = bind(job, job.__name__, spec.params, bounds)
-        budget = spec.budget("mapper")
-        MapTask(bound, spec.input, store, partitions, budget, scratch, record_type).run(task, writer)
-        offsets = writer.finish()
-        sink.commit()
-    return Slice(run_file=run_file.key, offsets=offsets)
-
-
-def _reduce(
-    job: type[Job], spec: JobSpec, slices: Sequence[Slice], store: MemoryStore, scratch: Path
-) -> list[tuple[Any, Any]]:
-    found: list[tuple[Any, Any]] = []
-
-    def keep(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
-        found.extend(zip(keys, values, strict=True))
-        return b""
-
-    partitions = spec.partitions or 1
-    task = ReduceTask(first=0, last=partitions, bytes=0, index_start=0, index_stop=0)
-    bound = bind(job, job.__name__, spec.params)
-    ReducePart(bound, store, _BUCKET, spec.budget("reducer"), scratch).run(
-        task, slices, keep, lambda _data: None
-    )
+def _files(files: Mapping[str, str | bytes | Path], folder: Path) -> dict[str, Path]:
+    found = {}
+    folder.mkdir()
+    for name, content in files.items():
+        found[name] = content if isinstance(content, Path) else folder / name
+        if not isinstance(content, Path):
+            found[name].write_bytes(content.encode() if isinstance(content, str) else content)
     return found
+
+
+@dataclass
+class _Bench:
+    """What the steps of one job are tried on."""
+
+    name: str
+    spec: JobSpec
+    sources: dict[str, Source]
+    store: MemoryStore
+    scratch: Path
+    files: dict[str, Path]
+    counted: dict[str, int]
+
+    def bind(
+        self, cls: type[Job], step: int, phase: Phase, task: int, bounds: Sequence[Any] = ()
+    ) -> BoundJob:
+        services = Services(
+            job=self.name,
+            run="test",
+            phase=phase,
+            step=step,
+            task=task,
+            find_file=self._file,
+            scratch=self.scratch,
+            budget=self.spec.budget("mapper" if phase == "map" else "reducer"),
+        )
+        return bind(cls, cls.__name__, self.spec.params, bounds, services, identity=step > 0)
+
+    def _file(self, name: str) -> Path:
+        if name not in self.files:
+            known = ", ".join(self.files) or "none"
+            raise ConfigError(f"self.file({name!r}): run_job was given {known}: add it to files={{...}}")
+        return self.files[name]
+
+    def pieces(self, job: BoundJob, tag: str, body: bytes) -> Iterator[Split]:
+        spec = self.sources[tag].spec
+        loc = Loc(_BUCKET, f"in-{tag}/records")
+        self.store.put(loc, body)
+        splittable = not (job.mapper == "mapper_raw" or spec.whole) and compression(loc.key) is None
+        for piece in splits.cut(_BUCKET, self.store.head(loc), self.spec.split_size, splittable):
+            yield replace(piece, tag=tag)
+
+    def pieces_of_pairs(self, pairs: list[Pair]) -> Iterator[Split]:
+        """What a step gave, for the next one to read."""
+        body, edges = bytearray(), Edges()
+        writer = RunWriter(body.extend, 1)
+        if pairs:
+            writer.add(0, [key for key, _ in pairs], [value for _, value in pairs])
+        writer.finish()
+        edges.feed(bytes(body))
+        loc = Loc(_BUCKET, "pairs")
+        self.store.put(loc, bytes(body))
+        yield from splits.cut_at(_BUCKET, self.store.head(loc), self.spec.split_size, edges.found)
+
+    def step(self, cls: type[Job], step: int, pieces: list[Split]) -> list[Pair]:
+        """One step over its input; its pairs in the order in which its parts hold them."""
+        spec = self._spec_of(step)
+        partitions = self.spec.partitions or 1
+        job = self.bind(cls, step, "map", 0)
+        bounds: Sequence[Any] = ()
+        if isinstance(job.partitioner, Range) and partitions > 1 and cls.shuffle:
+            samples = job.partitioner.samples
+            by_tag = {} if step else self.sources
+            bounds = sample_bounds(
+                job, spec, None, pieces, samples, partitions, self.store, self.scratch, by_tag
+            )
+        found: list[Pair] = []
+
+        def keep(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
+            found.extend(zip(keys, values, strict=True))
+            return b""
+
+        slices = []
+        for task, some in enumerate(splits.pack(pieces, self.spec.split_size)):
+            bound = self.bind(cls, step, "map", task, bounds)
+            if cls.shuffle:
+                slices.append(self._map(bound, spec, step, task, some))
+            else:
+                self._task(MapOnlyTask, bound, spec, step).run(some, RowWriter(keep, lambda _data: None))
+            self._count(bound)
+        if slices:
+            bound = self.bind(cls, step, "reduce", 0)
+            whole = ReduceTask(first=0, last=partitions, bytes=0, index_start=0, index_stop=0)
+            part = ReducePart(bound, self.store, _BUCKET, self.spec.budget("reducer"), self.scratch)
+            part.run(whole, slices, keep, lambda _data: None)
+            self._count(bound)
+        return found
+
+    def _map(self, job: BoundJob, spec: JobSpec, step: int, number: int, task: Sequence[Split]) -> Slice:
+        """One map task's run file, as the slice that one reduce task over all partitions takes."""
+        run_file = _KEYS.at(step).run_file(number, 0, "0")
+        with self.store.writer(run_file) as sink:
+            writer = RunWriter(sink.write, self.spec.partitions or 1)
+            self._task(MapTask, job, spec, step).run(task, writer)
+            offsets = writer.finish()
+            sink.commit()
+        return Slice(run_file=run_file.key, offsets=offsets)
+
+    def _task(self, kind: type[MapTask], job: BoundJob, spec: JobSpec, step: int) -> Any:
+        return kind(
+            job,
+            spec.input,
+            self.store,
+            self.spec.partitions or 1,
+            self.spec.budget("mapper"),
+            self.scratch,
+            sources={} if step else self.sources,
+        )
+
+    def _spec_of(self, step: int) -> JobSpec:
+        """The configuration of one step: what goes from one to the next is typed pairs."""
+        if not step:
+            return self.spec
+        return replace(self.spec, input=InputSpec(url=self.spec.input.url, format="pairs"), more_inputs=())
+
+    def _count(self, job: BoundJob) -> None:
+        self.counted = added(self.counted, job.services.counters.totals())

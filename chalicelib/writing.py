@@ -15,6 +15,7 @@ import msgspec
 
 from .codec import Unsupported, surrogate_text
 from .errors import DataTypeError
+from .runfile import RunWriter
 
 Rows = Callable[[Sequence[Any], Sequence[Any]], bytes]
 
@@ -22,13 +23,31 @@ _json = msgspec.json.Encoder(decimal_format="number").encode
 _JSON_TYPES = frozenset({str, bool, type(None)})
 _UNESCAPES = {"\\\\": "\\", "\\t": "\t", "\\n": "\n"}
 _ESCAPED = re.compile(r"\\[\\tn]")
+#: Bytes that are no UTF-8 go through text and come out as they were.
+_LOSSLESS = ("utf-8", "surrogateescape")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n"})
 
 
 def tsv(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
     """`key<TAB>value` lines: text as it is with tab, newline and backslash escaped, all else as JSON."""
+    if set(map(type, keys)) == {bytes}:
+        return _tsv_of_bytes(keys, values)
     rows = zip(_column(keys), _column(values), strict=True)
-    return "".join([f"{key}\t{value}\n" for key, value in rows]).encode("utf-8", "surrogateescape")
+    return "".join([f"{key}\t{value}\n" for key, value in rows]).encode(*_LOSSLESS)
+
+
+def _tsv_of_bytes(keys: Sequence[bytes], values: Sequence[Any]) -> bytes:
+    """The same for keys that need not become text first, at a third of the cost."""
+    escaped = _escaped_bytes(keys)
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return b"".join([b"%b\t%d\n" % row for row in zip(escaped, values, strict=True)])
+    cells = (
+        _escaped_bytes(values)
+        if kinds == {bytes}
+        else [cell.encode(*_LOSSLESS) for cell in map(str, _column(values))]
+    )
+    return b"".join([b"%b\t%b\n" % row for row in zip(escaped, cells, strict=True)])
 
 
 def jsonl(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
@@ -59,7 +78,14 @@ def text_lines(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
     return b"".join([_raw(item) + b"\n" for item in items])
 
 
-def _named(rows: Rows) -> Rows:
+def pair_rows(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
+    """Keys and values as the blocks of a run file, types and all."""
+    frames: list[bytes] = []
+    RunWriter(frames.append, 1).add(0, list(keys), list(values))
+    return b"".join(frames)
+
+
+def named(rows: Rows) -> Rows:
     """The same, with an error that names the key of the pair that cannot be written."""
 
     @wraps(rows)
@@ -81,10 +107,11 @@ def _named(rows: Rows) -> Rows:
 
 #: By the name in `output.format`. Each raises DataTypeError for a pair that cannot be written.
 FORMATS: dict[str, Rows] = {
-    "tsv": _named(tsv),
-    "jsonl": _named(jsonl),
-    "csv": _named(csv_rows),
-    "text": _named(text_lines),
+    "tsv": named(tsv),
+    "jsonl": named(jsonl),
+    "csv": named(csv_rows),
+    "text": named(text_lines),
+    "pairs": pair_rows,
 }
 
 
@@ -108,6 +135,8 @@ def _column(items: Sequence[Any]) -> Sequence[Any]:
         return items
     if kinds == {str}:
         return _escaped(items)
+    if kinds == {float} and all(map(math.isfinite, items)):
+        return _json(items)[1:-1].decode().split(",")
     return list(map(_cell, items))
 
 
@@ -121,11 +150,29 @@ def _escaped(items: Sequence[str]) -> Sequence[str]:
     return text.replace("\\", "\\\\").replace("\t", "\\t").split("\n")
 
 
+def _escaped_bytes(items: Sequence[bytes]) -> Sequence[bytes]:
+    text = b"\n".join(items)
+    if text.count(b"\n") != len(items) - 1:
+        return [_cell(item).encode(*_LOSSLESS) for item in items]
+    if b"\\" not in text and b"\t" not in text:
+        return items
+    return text.replace(b"\\", b"\\\\").replace(b"\t", b"\\t").split(b"\n")
+
+
+def cell_text(item: Any) -> str:
+    """An item as a tsv cell's text before tab, newline and backslash are escaped."""
+    if type(item) is bytes:
+        return item.decode(*_LOSSLESS)
+    if type(item) is str:
+        return item
+    return repr(item) if type(item) is float and not math.isfinite(item) else to_json(item).decode()
+
+
 def _cell(item: Any) -> str:
     if type(item) is str:
         return item.translate(_ESCAPES)
     if type(item) is bytes:
-        return item.decode("utf-8", "surrogateescape").translate(_ESCAPES)
+        return item.decode(*_LOSSLESS).translate(_ESCAPES)
     if type(item) is float and not math.isfinite(item):
         return repr(item)
     return to_json(item).decode()
@@ -161,11 +208,11 @@ def _plain(item: Any) -> Any:
 
 def _cells(item: Any) -> list[Any]:
     if isinstance(item, tuple | list):
-        return [_csv_cell(part) for part in item]
-    return [_csv_cell(item)]
+        return [csv_cell(part) for part in item]
+    return [csv_cell(item)]
 
 
-def _csv_cell(item: Any) -> Any:
+def csv_cell(item: Any) -> Any:
     if item is None or type(item) in (str, int, float) or isinstance(item, Decimal):
         return item
     if type(item) is bytes:

@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from chalicelib import units
 from chalicelib.errors import CorruptData, NotFound, UserError
-from chalicelib.keys import OutputKeys, RunKeys, results_place, runs_prefix
+from chalicelib.finish import read_verdict
+from chalicelib.keys import RUN_DONE, OutputKeys, RunKeys, parse_run_key, results_place, runs_prefix
 from chalicelib.model import Manifest, decode
 from chalicelib.plan import read_head
 from chalicelib.ports import Loc, ObjectInfo, Store
@@ -134,8 +135,8 @@ def clean(world: World, place: Place, age: float, *, dry_run: bool) -> tuple[lis
 
 def look(store: Store, keys: RunKeys, place: Place, now: float) -> Leftover | None:
     """What there is of a run, or None if it has not surely ended."""
-    rows = list(store.list(keys.root))
-    verdict = next((row for row in rows if row.key == keys.run_done.key), None)
+    rows = list(store.list(keys.whole))
+    verdict = _verdict(store, keys, rows)
     closed = closing(store, keys, results(store, keys, place))
     if closed is not None:
         ended = max(closed, verdict.modified) if verdict else closed
@@ -145,6 +146,28 @@ def look(store: Store, keys: RunKeys, place: Place, now: float) -> Leftover | No
         return None
     last = [row for row in rows if row is verdict]
     return Leftover(keys=keys, ended=ended, rows=(*(row for row in rows if row is not verdict), *last))
+
+
+def _verdict(store: Store, keys: RunKeys, rows: Sequence[ObjectInfo]) -> ObjectInfo | None:
+    """The verdict on the run; that of a step that went well is none if other steps follow."""
+    found = {}
+    for row in rows:
+        parsed = parse_run_key(keys.work.bucket, row.key)
+        if parsed and parsed[1] == RUN_DONE:
+            found[parsed[0].step] = row
+    if not found:
+        return None
+    step = max(found)
+    try:
+        plan = read_head(store, keys)
+    except (NotFound, CorruptData):
+        return found[step]
+    if plan.steps > 1:
+        verdict = read_verdict(store, keys.at(step))
+        goes_on = step + 1 < plan.steps or plan.own_steps
+        if verdict is not None and verdict.outcome != "failed" and goes_on:
+            return None
+    return found[step]
 
 
 def results(store: Store, keys: RunKeys, place: Place) -> Loc | None:

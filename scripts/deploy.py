@@ -56,7 +56,8 @@ def main(argv: list[str]) -> int:
         return 0
     deployer.deploy(target)
     print(f"{name}: deployed")
-    print(f"  drop files into  {target.spec.input.url}")
+    for given in target.spec.inputs:
+        print(f"  drop files into  {given.url}")
     print(f"  find results in  {target.spec.output.url}")
     return 0
 

@@ -36,19 +36,23 @@ SETTINGS = """\
 job: {module}:{cls}
 input: {{url: "s3://{buckets}-in/{name}/", format: text}}      # files dropped here start the job
 work: {{url: "s3://{buckets}-work/"}}                          # the job's own files; they expire after a week
-output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv
+output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, parquet, text
 
 # What follows are the defaults; take away the # to change one.
-#trigger: each                  # marker: only _READY or a *.manifest starts a run, over all it names
+#trigger: each                  # marker: only _READY or a *.manifest starts a run; success: so does _SUCCESS
 #split_size: 64MiB              # how much of the input one map task reads
 #partitions: null               # fixed slots of the key space, 1 to 4096; null: from the input's size
 #reduce_size: 128MiB            # about how much one reduce task reads
+#reducers: null                 # at most so many reduce tasks, 1 for a single one; null: as the data is worth
+#accumulate: false              # true: results over all files ever dropped, each counted once
 #max_attempts: 4                # tries at a task before the run fails
 #bad_records: {{policy: fail, max: 100, max_fraction: 0.001}}   # quarantine: set bad records aside, up to a limit
 #memory_budget: null            # records a task holds before it spills to disk; null: 60 % of its memory
 #memory: {{mapper: 2048, reducer: 2048, supervisor: 256, coordinator: 512}}     # MB; CPU grows with it
 #timeout: {{mapper: 15m, reducer: 15m, supervisor: 5m, coordinator: 5m}}
+#kms_key: ""                    # the ARN of a KMS key for the buckets that a deployment makes
 #architecture: x86_64           # or arm64, a fifth cheaper
+#files: ""                      # side files for the job's code, in jobs/ or s3://...: self.file(name)
 #params: {{}}                     # your job's own settings: self.params
 """
 

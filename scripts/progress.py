@@ -24,6 +24,8 @@ def summary(status: RunStatus, *, job: bool = True, widths: tuple[int, int] = (0
     """One run on one line. `widths` pad the names of job and run."""
     name = f"{status.job:<{widths[0]}}  " if job else ""
     line: Line = [(f"{name}{status.run:<{widths[1]}}  ", ""), (f"{status.phase:<9}", _style(status))]
+    if status.steps > 1:
+        line.append((f"  step {status.step} of {status.steps}", ""))
     line.append((f"  map {_of(status.map):>7}  reduce {_of(status.reduce):>5}", ""))
     if status.attempts_failed:
         line.append((f"  {count(status.attempts_failed, 'failed attempt')}", "yellow"))
@@ -68,11 +70,14 @@ def picture(status: RunStatus, *, terminal: bool) -> list[Line]:
     if status.bad:
         told = f"; scripts/quarantine.py {status.job} {status.run} shows them"
         lines.append([*_row("set aside", ""), (count(status.bad, "bad record"), "yellow"), (told, "dim")])
+    for number, (name, total) in enumerate(status.counters.items()):
+        lines.append(_row("" if number else "counted", f"{total:,} {name}"))
     lines += _ending(status)
     if status.cost is not None:
         lines.append(
             _row("cost", f"{'' if status.cost < 0.000_1 else 'about '}{human_dollars(status.cost)} on AWS")
         )
+    lines += [_row("totals", status.totals)] if status.totals else []
     lines.append(_row("state", status.work))
     if status.reason:
         lines += [[], [("  why it failed: ", "bold red"), (_indented(status.reason), "")]]
@@ -104,6 +109,8 @@ def failure_lines(failure: Failure, told: str = "") -> list[Line]:
 
 def _title(status: RunStatus) -> Line:
     line: Line = [(f"{status.job}  {status.run}  ", "bold"), (status.phase, _style(status))]
+    if status.steps > 1:
+        line.append((f", step {status.step} of {status.steps}", ""))
     if status.elapsed is not None:
         line.append((f" {'after' if status.ended else 'for'} {human_seconds(status.elapsed)}", ""))
     if status.idle is not None and status.idle >= 1:
@@ -234,7 +241,14 @@ def _reporter(
 
     def report(statuses: Sequence[RunStatus]) -> None:
         for status in statuses:
-            news = (status.phase, status.map.done, status.reduce.done, status.attempts_failed, status.bad)
+            news = (
+                status.phase,
+                status.step,
+                status.map.done,
+                status.reduce.done,
+                status.attempts_failed,
+                status.bad,
+            )
             if told.get((status.job, status.run)) == news:
                 continue
             told[status.job, status.run] = news

@@ -25,8 +25,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from chalicelib.errors import CorruptData, NotFound, UserError
-from chalicelib.keys import RunKeys, parse_quarantined
-from chalicelib.model import BadRecord, MapMarker, Plan, decode
+from chalicelib.keys import Phase, RunKeys, parse_quarantined, parse_run_key
+from chalicelib.model import BadRecord, MapMarker, Plan, ReduceMarker, decode
 from chalicelib.plan import read_head
 from chalicelib.ports import Loc, Store
 from chalicelib.quarantine import KEPT
@@ -83,7 +83,8 @@ def main(argv: Sequence[str], world: World) -> int:
             f"{keys.root.url}: no run {keys.run!r} of job {keys.job!r} here (or its work objects have expired,"
             " and the bad records with them); scripts/status.py lists the runs"
         ) from error
-    records = sorted(bad_records(store, keys), key=lambda record: (record.source, record.offset or 0))
+    found = (record for step in range(plan.steps) for record in bad_records(store, keys.at(step)))
+    records = sorted(found, key=lambda record: (record.source, record.offset or 0))
     world.screen.print(*show(keys, records, options.show))
     if options.redrive and records:
         world.screen.print("", *redrive(world, store, keys, plan, records))
@@ -95,24 +96,25 @@ def named_place(name: str, work: str | None, world: World) -> Place:
 
 
 def bad_records(store: Store, keys: RunKeys) -> Iterator[BadRecord]:
-    """What the attempts that were committed set aside, each record once.
+    """What the attempts of one step that were committed set aside, each record once.
 
     An attempt that died before it could clean up may have left the same records once more: the task's
     marker says which object counts.
     """
     for info in store.list(keys.quarantined):
         found = parse_quarantined(info.key)
-        if found is None or not _counts(store, keys, found[1], info.key):
+        if found is None or not _counts(store, keys, *found, info.key):
             continue
         loc = Loc(keys.work.bucket, info.key)
         for number, line in enumerate(store.get(loc).splitlines(), start=1):
             yield decode(BadRecord, line, f"{loc.url}, line {number}")
 
 
-def _counts(store: Store, keys: RunKeys, task: int, key: str) -> bool:
-    loc = keys.done("map", task)
+def _counts(store: Store, keys: RunKeys, phase: Phase, task: int, key: str) -> bool:
+    loc = keys.done(phase, task)
+    kind: type[MapMarker | ReduceMarker] = MapMarker if phase == "map" else ReduceMarker
     try:
-        return decode(MapMarker, store.get(loc), loc.url).quarantine == key
+        return decode(kind, store.get(loc), loc.url).quarantine == key
     except NotFound:  # the task is still under way
         return False
 
@@ -138,7 +140,11 @@ def show(keys: RunKeys, records: Sequence[BadRecord], limit: int) -> list[Line]:
 
 
 def _shown(record: BadRecord) -> Iterator[Line]:
-    place = record.source if record.offset is None else f"{record.source}, byte {record.offset}"
+    place = record.source if record.phase == "map" else f"group of key {record.source}"
+    if record.offset is not None:
+        place += f", byte {record.offset}"
+    if record.line is not None:
+        place += f", line {record.line}"
     yield []
     yield [(f"  {place}: ", "bold"), (record.error, "")]
     if record.text:
@@ -183,6 +189,11 @@ def redrive(
     world: World, store: Store, keys: RunKeys, plan: Plan, records: Sequence[BadRecord]
 ) -> list[Line]:
     """Start a run over the records, or write down what to run; says what was done."""
+    if plan.spec.more_inputs or plan.spec.input.format == "parquet":
+        raise UserError(
+            f"{keys.job}: bad records of several inputs, or of Parquet, cannot be run by themselves: mend the mapper,"
+            " and start a run over their objects"
+        )
     local = keys.work.bucket.startswith("/")
     sources = world.open_store(Loc("/", ""), ()) if local else store
     work = sort_out(plan.spec.input, sources, records)
@@ -206,6 +217,14 @@ def sort_out(spec: InputSpec, sources: Store, records: Sequence[BadRecord]) -> W
     left_out: list[str] = []
     headers: dict[str, bytes] = {}
     for record in records:
+        if record.phase == "reduce":
+            left_out.append(f"the group of key {record.source}: its records are not known: mend the reducer")
+            continue
+        ours = parse_run_key(*_loc(record.source))
+        if ours and ours[0].step:
+            what = "a pair that the step before made: mend the mapper, and start a run over the input"
+            left_out.append(f"{record.source}: {what}")
+            continue
         if record.offset is None:
             objects[record.source] = None
             continue

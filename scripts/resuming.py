@@ -6,15 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from chalicelib.attempts import call_for
 from chalicelib.config import LoadedJob, load_job
 from chalicelib.errors import NotFound, UserError
-from chalicelib.events import event_for
+from chalicelib.forgotten import wake
 from chalicelib.keys import RunKeys
-from chalicelib.model import to_payload
 from chalicelib.plan import read_head
 from chalicelib.ports import Invoker, Store
-from chalicelib.runs import list_runs
+from chalicelib.runs import current_step, list_runs, most_steps
 from scripts.terminal import count
 
 
@@ -44,14 +42,11 @@ def resumed_run(store: Store, job: LoadedJob, name: str) -> RunKeys:
 def pick_up(store: Store, keys: RunKeys, invoker: Invoker) -> Iterator[str]:
     """Start what the coordinator did not come to, then the supervisor; it does the rest."""
     try:
-        plan = read_head(store, keys)
+        started = wake(store, invoker, current_step(store, keys, most_steps(read_head(store, keys))))
     except NotFound as error:
         raise UserError(
             f"{keys.plan.url}: there is no plan, so nothing of this run can be resumed: upload its input again"
         ) from error
-    if plan.tasks and not any(info.key == keys.plan_done.key for info in store.list(keys.plan_done)):
-        invoker.invoke("mapper", to_payload(call_for(keys, 0, plan.tasks)))
-        store.put(keys.plan_done, b"")
-        yield f"started the map tree of {count(plan.tasks, 'task')}: the coordinator had not come to it"
-    invoker.invoke("supervisor", event_for(keys.plan_done))
+    if started:
+        yield f"started the map tree of {count(started, 'task')}: the coordinator had not come to it"
     yield f"started the supervisor of {keys.job} {keys.run}: it starts again whatever is lost"

@@ -3,6 +3,7 @@
 
 scripts/run.py wordcount texts/ --output counts/
 scripts/run.py my/job.yml 'logs/*.gz' --output out/ --workers 4 --set split_size=16MiB
+scripts/run.py my/join.yml left=orders/ right=customers.csv --output joined/
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ sys.path.insert(0, str(ROOT))
 from chalicelib import jobcode  # noqa: E402
 from chalicelib.config import LoadedJob, format_config, load_job  # noqa: E402
 from chalicelib.errors import UserError  # noqa: E402
-from chalicelib.keys import FAILURE, MANIFEST, SUCCESS  # noqa: E402
+from chalicelib.keys import FAILURE, MANIFEST, SUCCESS, TOTALS  # noqa: E402
 from chalicelib.loading import job_loader  # noqa: E402
 from chalicelib.local import LocalRun, run_local  # noqa: E402
 from chalicelib.local.engine import Progress, usable_cpus  # noqa: E402
-from chalicelib.local.inputs import find_inputs  # noqa: E402
+from chalicelib.local.inputs import tagged_inputs  # noqa: E402
 from chalicelib.local.tune import tune  # noqa: E402
 from chalicelib.local.workers import new_token  # noqa: E402
 from chalicelib.model import Manifest  # noqa: E402
+from chalicelib.ports import Store  # noqa: E402
+from chalicelib.sidefiles import brought  # noqa: E402
 from scripts.terminal import human_bytes, run_main  # noqa: E402
 
 
@@ -42,12 +45,18 @@ def main() -> int:
         print(format_config(loaded), end="")
         return 0
     output = Path(options.output).absolute()
-    inputs = find_inputs(options.input, loaded.spec.input.suffix)
-    _refuse_overlap(options.input, output)
+    inputs, tags = tagged_inputs(options.input, loaded.spec.inputs)
+    several = len(loaded.spec.inputs) > 1
+    _refuse_overlap([name.partition("=")[2] if several else name for name in options.input], output)
     workers = options.workers or usable_cpus()
     size = sum(info.size for info in inputs)
     spec = tune(loaded.spec, loaded.provenance, size, workers)
     load = job_loader(_folder(loaded))
+    if spec.accumulate and not options.work:
+        raise UserError(
+            f"{loaded.name}: accumulate: totals are kept from run to run in the work folder: add --work DIR,"
+            " the same one each time, or leave them out with --set accumulate=false"
+        )
     jobcode.check(load, loaded.name, spec)  # its mistakes are told before anything is written
     _clear(output, options.force)
     started = time.perf_counter()
@@ -55,9 +64,10 @@ def main() -> int:
         manifest = run_local(
             LocalRun(
                 name=loaded.name,
-                spec=spec,
+                spec=brought(_s3, spec, work),
                 run=f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{new_token()}",
                 inputs=inputs,
+                tags=tags,
                 source=", ".join(options.input)[:500],
                 output=output,
                 work=work,
@@ -76,7 +86,12 @@ def _parse() -> argparse.Namespace:
         epilog="Exit code 0 means that DIR/_SUCCESS is there.",
     )
     parser.add_argument("job", metavar="JOB", help="a name in jobs/, or the path of a .yml")
-    parser.add_argument("input", metavar="INPUT", nargs="*", help="files, folders or glob patterns")
+    parser.add_argument(
+        "input",
+        metavar="INPUT",
+        nargs="*",
+        help="files, folders or glob patterns; TAG=INPUT where a job has several inputs",
+    )
     parser.add_argument("--output", metavar="DIR", help="folder for the results; must be new or empty")
     parser.add_argument("--workers", metavar="N", type=int, help="processes (default: one a processor)")
     parser.add_argument("--work", metavar="DIR", help="keep intermediate files and status here")
@@ -96,6 +111,13 @@ def _parse() -> argparse.Namespace:
     if options.workers is not None and options.workers < 1:
         parser.error(f"--workers: expected at least 1, got {options.workers}")
     return options
+
+
+def _s3() -> Store:
+    """Where side files are that are objects."""
+    from chalicelib.stores.s3 import S3Store, make_client
+
+    return S3Store(make_client("s3"))
 
 
 def _folder(loaded: LoadedJob) -> Path:
@@ -121,8 +143,12 @@ def _clear(output: Path, force: bool) -> None:
         raise UserError(
             f"{output}: is not empty: choose another folder, or replace earlier results with --force"
         )
-    for old in [*output.glob("part-*"), *(output / name for name in (MANIFEST, SUCCESS, FAILURE))]:
+    parts = [*output.glob("part-*"), *output.glob("*=*/part-*")]
+    for old in [*parts, *(output / name for name in (MANIFEST, SUCCESS, FAILURE, TOTALS))]:
         old.unlink(missing_ok=True)
+    for folder in output.glob("*=*/"):
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 @contextmanager
@@ -165,7 +191,9 @@ def _summary(manifest: Manifest, seconds: float, output: Path) -> str:
     return (
         f"{manifest.job}: {human_bytes(manifest.input_bytes)} from {manifest.inputs} file(s) in {seconds:.2f} s"
         f" ({human_bytes(rate)}/s): {manifest.map_tasks} map and {manifest.reduce_tasks} reduce task(s),"
-        f" {manifest.records} records\n{output}"
+        f" {manifest.records} records\n"
+        + "".join(f"  {name}: {total:,}\n" for name, total in manifest.counters.items())
+        + f"{output}"
     )
 
 

@@ -27,7 +27,7 @@ from chalicelib.coordinator import MANIFEST_SUFFIX, READY
 from chalicelib.errors import RunFailed, UserError
 from chalicelib.keys import RunKeys, results_place
 from chalicelib.ports import Clock, Invoker, Loc, Store
-from chalicelib.spec import parse_url
+from chalicelib.spec import InputSpec, parse_url
 from chalicelib.status import Memory, RunStatus
 from scripts.progress import all_ended, failure_lines, follow, table
 from scripts.resuming import pick_up, resumable, resumed_run
@@ -118,27 +118,44 @@ def plan_uploads(files: Sequence[Path], job: LoadedJob, *, prefix_dir: bool) -> 
     Raises UserError, naming all that is wrong: a file that is missing or cannot be read, two files of
     one name, a name that S3 or the job cannot take, nothing at all.
     """
-    place = parse_url(job.spec.input.url)
-    uploads: dict[str, Upload] = {}
-    problems = [f"{given}: no such file or folder" for given in files if not os.path.lexists(given)]
+    uploads: dict[Loc, Upload] = {}
+    problems: list[str] = []
     skipped: list[str] = []
-    for path, name, within in named_files(files, prefix_dir):
-        if idle := _starts_nothing(name, job):
-            (skipped if within else problems).append(f"{path}: {idle}")
-            continue
-        problem = _refusal(path, place.child(name), job)
-        earlier = uploads.get(name)
-        if earlier is not None and not problem:
-            problem = f"would be uploaded as {name}, and so would {earlier.path}"
-        if problem:
-            problems.append(f"{path}: {problem}")
-            continue
-        uploads[name] = Upload(path, place.child(name), path.stat().st_size)
+    for given, source in by_input(files, job):
+        if not os.path.lexists(given):
+            problems.append(f"{given}: no such file or folder")
+        for path, name, within in named_files([given], prefix_dir):
+            loc = source.loc.child(name)
+            if idle := _starts_nothing(name, job, source.suffix):
+                (skipped if within else problems).append(f"{path}: {idle}")
+                continue
+            problem = _refusal(path, loc, job)
+            if loc in uploads and not problem:
+                problem = f"would be uploaded as {name}, and so would {uploads[loc].path}"
+            if problem:
+                problems.append(f"{path}: {problem}")
+                continue
+            uploads[loc] = Upload(path, loc, path.stat().st_size)
     if problems:
         raise UserError("\n".join(["nothing was uploaded:", *problems]))
     if not uploads:
         raise UserError("\n".join([f"nothing to upload: {', '.join(map(str, files))}: no files", *skipped]))
     return Choice(list(uploads.values()), skipped)
+
+
+def by_input(files: Iterable[Path], job: LoadedJob) -> Iterator[tuple[Path, InputSpec]]:
+    """Each file with the input it is for: where there are several, it is given as `TAG=FILE`. Raises UserError."""
+    inputs = {given.tag: given for given in job.spec.inputs}
+    for file in files:
+        if len(inputs) == 1:
+            yield file, job.spec.input
+            continue
+        tag, equals, name = str(file).partition("=")
+        if not equals or not name or tag not in inputs:
+            raise UserError(
+                f"{file}: for which input? Expected {' or '.join(f'{known}=FILE' for known in inputs)}"
+            )
+        yield Path(name), inputs[tag]
 
 
 def named_files(files: Iterable[Path], prefix_dir: bool) -> Iterator[tuple[Path, str, bool]]:
@@ -153,13 +170,12 @@ def named_files(files: Iterable[Path], prefix_dir: bool) -> Iterator[tuple[Path,
             yield given, given.name, False
 
 
-def _starts_nothing(name: str, job: LoadedJob) -> str:
+def _starts_nothing(name: str, job: LoadedJob, suffix: str) -> str:
     """Why the coordinator would pass over this name; "" if it would not."""
     base = name.rpartition("/")[2]
-    marker = job.spec.trigger == "marker"
+    marker = job.spec.trigger != "each"
     if base.startswith(("_", ".")) and not (marker and base == READY):
         return "would not be read: names that start with _ or . are hidden"
-    suffix = job.spec.input.suffix
     if not marker and not base.endswith(suffix):
         return f"would start no run: {job.path.name}: input.suffix is {suffix!r}"
     return ""

@@ -215,9 +215,9 @@ class Simulation:
 
     def _handle(self, function: str, payload: dict[str, Any]) -> None:
         runtime = Runtime(
-            store=_Watched(self),
+            store=self.watched(),
             invoker=_Invoker(self),
-            clock=self,
+            clock=self.clock(),
             new_token=self._token,
             remaining=self._remaining(
                 self._supervisor_lifetime if function == "supervisor" else self._lifetime
@@ -229,6 +229,14 @@ class Simulation:
             coordinator.handle(runtime, payload, "job", self.spec)
         else:
             HANDLERS[function](runtime, payload)
+
+    def watched(self) -> Any:
+        """The store of one invocation."""
+        return Watched(self)
+
+    def clock(self) -> Any:
+        """The clock of one invocation."""
+        return self
 
     def _remaining(self, lifetime: float) -> Callable[[], float]:
         """How long the invocation that begins now may go on."""
@@ -265,7 +273,7 @@ class _Invoker:
         self._simulation.call(lambda: self._simulation.deliver(function, payload))
 
 
-class _Watched:
+class Watched:
     """The memory store, each request of which may be an invocation's last."""
 
     parallel_reads = 0

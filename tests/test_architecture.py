@@ -18,20 +18,31 @@ MODULES = {
 #: The floors of the house, lowest first; a module may import from its own floor and those below it.
 FLOORS: dict[str, int] = {
     # what everybody speaks
-    "errors": 0, "ports": 0, "zstd": 0, "pace": 0, "keys": 1, "spec": 1, "units": 1, "model": 2,
+    "errors": 0, "ports": 0, "zstd": 0, "pace": 0, "keys": 1, "spec": 1, "units": 1, "messages": 1,
+    "watching": 1, "totals_model": 1, "model": 2,
     # pure parts
     "codec": 3, "sizes": 3, "splits": 3, "tree": 3, "events": 3, "partition": 4, "order": 4, "runfile": 4,
-    "writing": 4, "merge": 5, "aggregators": 5, "job": 6, "collect": 7, "spill": 8,
+    "writing": 4, "merge": 5, "aggregators": 5, "job": 6, "ordering": 7, "spreading": 7, "accumulating": 7, "steps": 7,
+    "services": 5, "sidefiles": 6, "collect": 7, "value_order": 8, "spill": 8, "join": 9,
     # the engine's steps over ports
-    "fetch": 5, "plan": 5, "lease": 5, "completion": 5, "reading": 5, "loading": 5, "records": 6, "finish": 6,
-    "blame": 7, "attempts": 7, "quarantine": 8, "shuffle": 9, "mapping": 9, "reducing": 10, "sampling": 10,
+    "fetch": 5, "plan": 5, "lease": 5, "totals": 5, "completion": 5, "reading": 5, "loading": 5, "records": 6,
+    "pairs": 6, "columns": 5, "packing": 5, "rows": 6, "parquet": 8, "gathering": 8, "parts": 9, "pairmapping": 9,
+    "rowmapping": 9, "maponly": 10, "blame": 7, "attempts": 7, "forgotten": 8, "quarantine": 8,
+    "finish": 9, "shuffle": 9, "mapping": 9, "reducing": 10, "sampling": 10,
+    # mrjob's jobs as ours; mrjob.job and mrjob.runner are a command line, so they have no floor
+    "mrjob.protocols": 5, "mrjob.steps": 5, "mrjob.lines": 6, "mrjob.options": 6, "mrjob.environment": 6,
+    "mrjob.trial": 6, "mrjob.tasks": 7,
     # handlers
-    "sql": 8, "jobcode": 12, "coordinator": 12, "mapper": 12, "reducer": 12, "supervisor": 12,
+    "sql": 8, "jobcode": 12, "planning": 12, "settling": 12,
+    "coordinator": 12, "mapper": 12, "reducer": 12, "supervisor": 12,
 }  # fmt: skip
 PURE = {"codec", "partition", "order", "sizes", "runfile", "merge", "aggregators", "job", "splits", "tree", "events",
         "writing", "collect", "keys", "spec", "model", "errors", "ports", "completion", "plan", "lease", "shuffle",
         "finish", "fetch", "reading", "mapping", "reducing", "attempts", "coordinator", "mapper", "reducer",
-        "supervisor", "loading", "spill", "records", "sampling"}  # fmt: skip
+        "supervisor", "loading", "spill", "records", "sampling", "steps", "ordering", "spreading", "pairs", "parts",
+        "pairmapping",
+        "columns", "packing", "rows", "gathering", "rowmapping",
+        "maponly", "planning", "watching", "totals_model", "accumulating", "totals", "settling"}  # fmt: skip
 HANDLERS = {"coordinator", "mapper", "reducer", "supervisor"}
 ADAPTERS = {"stores", "invokers", "local", "cloud"}
 
@@ -199,6 +210,7 @@ ROOTS = {
     "loading": {"_load_module"},
     # where a record of the user's is set aside, whatever its code raised
     "mapping": {"_weeded_chunk", "_one", "carefully"},
+    "reducing": {"_finished", "_whole", "_kept"},
 }
 
 

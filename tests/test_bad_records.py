@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import Job, Sum
+from chalicelib import Job, Range, Sum
 from chalicelib.job import Each
 from chalicelib.ports import Loc
 from chalicelib.spec import BadRecordsSpec
@@ -187,9 +187,80 @@ def test_too_many_bad_records_fail_the_run(
     assert reason in output["_FAILED"].decode()
 
 
-def test_under_fail_the_first_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("split_size", [64, 1000, 1 << 20])
+@pytest.mark.parametrize("seed", [None, 1, 2])
+def test_under_fail_the_first_is_named(split_size: int, seed: int | None, tmp_path: Path) -> None:
+    """The first of the input, not of the clock: with many tasks, in any order, several fail at once."""
     body, bad = text()
-    simulation = Simulation(Halves, spec(), tmp_path)
+    simulation = Simulation(
+        Halves, spec(split_size=split_size), tmp_path, seed=seed, duplicates=seed is not None
+    )
     simulation.drop("a.txt", body)
     simulation.run()
-    assert f"s3://in/data/a.txt, line at byte {bad[0]}" in simulation.output()["_FAILED"].decode()
+    reason, *_ = simulation.output()["_FAILED"].decode().splitlines()
+    assert f"s3://in/data/a.txt, line at byte {bad[0]}: ValueError: cannot take" in reason
+    assert simulation.memory.head(Loc("in", "data/a.txt")).size == len(body)
+
+
+def test_each_is_listed_once_wherever_an_attempt_was_killed(tmp_path: Path) -> None:
+    """Lambda delivers nothing again here: a task whose function dies is found lost and tried anew."""
+    body, bad = text(300)
+    attempts, left_behind = set(), 0
+    for place in range(4, 50):
+        simulation = Simulation(
+            Halves,
+            spec(split_size=1000, bad_records=LENIENT),
+            tmp_path,
+            retries=0,
+            kill_at=[place],
+        )
+        simulation.drop("a.txt", body)
+        simulation.run()
+        if "_SUCCESS" not in simulation.output():
+            assert simulation.killed[0] in ("coordinator", "supervisor"), "no event is left that could go on"
+            continue
+        attempts |= {call["attempt"] for function, call in simulation.delivered if function == "mapper"}
+        assert sorted(record["offset"] for record in listed(simulation)) == bad
+        good = [line for line in body.decode().splitlines() if "poison" not in line]
+        expected = Counter(word for line in good for word in line.split())
+        assert counts(simulation) == expected | {"lines": len(good)}
+        kept = [key for key in simulation.work() if "/quarantine/" in key]
+        left_behind += len(kept) > len(json.loads(simulation.output()["_manifest.json"])["quarantine"])
+    assert attempts == {0, 1}
+    assert left_behind, "some attempt died between its bad records and its marker"
+
+
+class Ordered(Halves):
+    """In total order, for which the coordinator maps a sample of the records."""
+
+    partitioner = Range()
+
+
+def test_a_total_order_is_found_although_the_sample_has_bad_records(tmp_path: Path) -> None:
+    body, bad = text()
+    simulation = Simulation(Ordered, spec(split_size=1000, partitions=4, bad_records=LENIENT), tmp_path)
+    simulation.drop("a.txt", body)
+    simulation.run()
+    good = [line for line in body.decode().splitlines() if "poison" not in line]
+    expected = Counter(word for line in good for word in line.split()) | {"lines": len(good)}
+    assert counts(simulation) == expected
+    assert list(counts(simulation)) == sorted(expected)
+    assert sorted(record["offset"] for record in listed(simulation)) == bad
+
+
+class NeverBegins(Ordered):
+    def mapper_init(self) -> Any:
+        raise ValueError("no table to look up in")
+
+
+@pytest.mark.parametrize("job", [Ordered, NeverBegins])
+def test_under_fail_a_total_order_fails_with_the_reason_and_not_in_silence(
+    job: type[Job], tmp_path: Path
+) -> None:
+    body, bad = text()
+    simulation = Simulation(job, spec(split_size=1000, partitions=4), tmp_path)
+    simulation.drop("a.txt", body)
+    simulation.run()
+    told = simulation.output()["_FAILED"].decode()
+    wanted = f"s3://in/data/a.txt, line at byte {bad[0]}" if job is Ordered else "no table to look up in"
+    assert wanted in told

@@ -18,10 +18,13 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chalicelib import Job, Sum
 from chalicelib.events import event_for
-from chalicelib.model import Lease, encode
+from chalicelib.forgotten import QUIET
+from chalicelib.lease import TTL
+from chalicelib.model import Lease, decode, encode
 from chalicelib.ports import Loc
 from chalicelib.spec import JobSpec, TimeoutSpec
 from tests.simulation import Simulation, spec
@@ -240,6 +243,26 @@ def test_kills_during_hand_overs() -> None:
         check(simulate(kill_at=[number], before=number % 2 == 0, **how))
 
 
+def test_a_dead_supervisor_whose_clock_was_fast_is_replaced_all_the_same() -> None:
+    """Its lease seems to last for minutes; but it is not renewed, and that shows on anybody's clock."""
+    simulation = Simulation(WordCount, small(), SCRATCH, retries=0)
+
+    def stop() -> None:
+        (lease,) = [name.partition("/")[2] for name in simulation.names() if name.endswith("/reduce/lease")]
+        held = decode(Lease, simulation.memory.get(Loc("work", lease)), lease)
+        gone = replace(held, expires=simulation.time + 10 * TTL, trigger="plan.done")
+        simulation.memory.put(Loc("work", lease), encode(gone))
+        simulation.deliver("supervisor", event_for(Loc("work", lease.replace("reduce/lease", "plan.done"))))
+        simulation.kill_now()
+
+    simulation.when(lambda: any(name.endswith("/reduce/lease") for name in simulation.names()), stop)
+    simulation.drop("a.txt", TEXT)
+    simulation.run()
+    assert simulation.killed == ["supervisor"]
+    check(simulation)
+    assert simulation.time - START < 2 * TTL
+
+
 def test_a_new_supervisor_does_not_start_the_reducers_again() -> None:
     simulation = simulate(supervisor_lifetime=26.0, slow={"reducer": 20.0})
     check(simulation)
@@ -298,6 +321,52 @@ def test_a_kill_without_any_retry_hangs_only_where_nobody_is_left(before: bool) 
             assert "_FAILED" not in simulation.output()
             assert simulation.killed[0] in ("coordinator", "supervisor"), f"call {number}"
     assert set(stuck) <= {"coordinator", "supervisor"}
+
+
+def results(simulation: Simulation, run: str) -> dict[str, bytes]:
+    """The objects of one run's output place."""
+    prefix = f"out/{run}/"
+    return {
+        key.removeprefix(prefix): body for key, body in simulation.objects().items() if key.startswith(prefix)
+    }
+
+
+def runs_of(simulation: Simulation) -> list[str]:
+    return sorted({key.split("/")[3] for key in simulation.names() if key.startswith("work/runs/job/")})
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_the_next_event_of_the_job_picks_up_what_a_kill_without_any_retry_left(before: bool) -> None:
+    """Wherever it stopped; only a coordinator that was killed before it wrote the plan leaves nothing to pick up."""
+    (whole,) = runs_of(fault_free())
+    stood: Counter[str] = Counter()
+    for number in range(1, fault_free().calls + 1):
+        simulation = simulate(job_spec=small(timeout=QUICK), kill_at=[number], before=before, retries=0)
+        if "_SUCCESS" in simulation.output():
+            continue
+        killed, runs = simulation.killed[0], runs_of(simulation)
+        stood[killed if runs else "nothing"] += 1
+        simulation.time += QUIET + 1
+        simulation.drop("b.txt", b"fox\n")
+        simulation.run()
+        if runs:
+            found = results(simulation, whole)
+            assert "_SUCCESS" in found, f"call {number}, {killed}"
+            assert "_FAILED" not in found
+            assert {k: v for k, v in found.items() if k.startswith("part-")} == parts(fault_free()), number
+        assert len(runs_of(simulation)) == len(runs) + 1
+    assert stood.keys() == {"coordinator", "supervisor", "nothing"}
+    print(f"with no retry, of {fault_free().calls} kills {dict(stood)} left a run that stood still")
+
+
+def test_a_run_that_somebody_is_at_work_on_is_left_alone() -> None:
+    simulation = Simulation(WordCount, small(), SCRATCH, slow={"mapper": 30.0})
+    simulation.drop("a.txt", TEXT)
+    simulation.when(lambda: simulation.time > START + 25, lambda: simulation.drop("b.txt", b"fox\n"))
+    simulation.run()
+    first, second = runs_of(simulation)
+    assert all("_SUCCESS" in results(simulation, run) for run in (first, second))
+    assert simulation.hand_overs == 0, "nobody was woken"
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -6,20 +6,20 @@ import gc
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from .. import coordinator
+from .. import planning
 from ..attempts import FUNCTION
 from ..errors import NotFound, RunFailed, SluiceError
-from ..events import event_for
+from ..events import created, event_for
 from ..finish import read_verdict
-from ..keys import DONE, OutputKeys, Phase, RunKeys, parse_done, parse_run_key
-from ..model import Failure, Manifest, decode, encode
+from ..keys import DONE, RUN_DONE, OutputKeys, Phase, RunKeys, parse_done, parse_run_key
+from ..model import Failure, Manifest, ReducePlan, decode, encode
 from ..plan import read_head
 from ..ports import FunctionName, Loc, ObjectInfo, Runtime
 from ..spec import JobSpec
@@ -48,6 +48,8 @@ class LocalRun:
     work: Path
     workers: int
     load_job: Callable[[str], type[Any]]
+    #: Of several inputs, which one a file is of, by its key.
+    tags: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = field(default=lambda *_: None)
     world: World = field(default_factory=World)
 
@@ -69,7 +71,10 @@ class _Engine:
     def __init__(self, run: LocalRun, scratch: Path) -> None:
         self._run = run
         self._queue: deque[Call] = deque()
-        self._events: deque[Call] = deque()
+        #: What the supervisor is to be told, by the step it is about: the last of several events tells all.
+        self._events: dict[int, Call] = {}
+        #: The last step heard of.
+        self._step = 0
         self._workers: list[Worker] = []
         self._supervisor: Worker | None = None
         roots = [Path("/"), run.work, run.output]
@@ -92,8 +97,8 @@ class _Engine:
         run = self._run
         output = Loc(str(run.output), "")
         inputs = [("/", info) for info in run.inputs]
-        coordinator.begin(
-            self._runtime, run.keys, run.spec, run.source, inputs, output, reducers=2 * run.workers
+        planning.begin(
+            self._runtime, run.keys, run.spec, run.source, inputs, output, 2 * run.workers, run.tags
         )
         self._tasks["map"] = read_head(self._runtime.store, run.keys).tasks
         run.progress("map", 0, self._tasks["map"])
@@ -105,7 +110,7 @@ class _Engine:
                 worker.stop()
             gc.unfreeze()  # frozen for the workers' sake; extension modules want their objects back at exit
             # Who was stopped while writing left a file that has no name yet.
-            for unfinished in run.output.glob(f"{TEMPORARY}*"):
+            for unfinished in (*run.output.glob(f"{TEMPORARY}*"), *run.output.glob(f"*=*/{TEMPORARY}*")):
                 unfinished.unlink(missing_ok=True)
         manifest_loc = OutputKeys(output).manifest
         manifest = decode(Manifest, self._runtime.store.get(manifest_loc), manifest_loc.url)
@@ -116,7 +121,15 @@ class _Engine:
     # -- what the coordinator and the workers ask for -----------------------------------------------
 
     def invoke(self, function: FunctionName, payload: dict[str, Any]) -> None:
-        (self._events if function == "supervisor" else self._queue).append(Call(function, payload))
+        call = Call(function, payload)
+        if function == "supervisor":
+            self._tell(call)
+        else:
+            self._queue.append(call)
+
+    def _tell(self, call: Call) -> None:
+        """Have the supervisor called, once for all that happens in a step meanwhile."""
+        self._events[_step_of(call)] = call
 
     def _watched(self, loc: Loc) -> bool:
         return loc.key.endswith(DONE) and loc.bucket == str(self._run.work)
@@ -124,22 +137,36 @@ class _Engine:
     def _on_created(self, loc: Loc) -> None:
         if not self._watched(loc):
             return
-        self._events.append(Call("supervisor", event_for(loc)))
-        self._concluded = self._concluded or loc == self._run.keys.run_done
+        self._tell(Call("supervisor", event_for(loc)))
         found = parse_run_key(*loc)
+        if found is None:
+            return
+        self._concluded = self._concluded or found[1] == RUN_DONE
+        self._enter(found[0].step)
         task = parse_done(loc.key)
-        if found is None or task is None:
+        if task is None or found[0].step != self._step:
             return
         phase: Phase = "map" if found[1].startswith("map/") else "reduce"
         self._done[phase].add(task)
         self._show(phase)
 
+    def _enter(self, step: int) -> None:
+        """Begin to count the tasks of a step that is heard of for the first time."""
+        if step <= self._step:
+            return
+        self._step, self._done, self._tasks = step, {"map": set(), "reduce": set()}, {}
+        with suppress(NotFound):  # what could not be planned has a verdict all the same
+            self._tasks["map"] = read_head(self._runtime.store, self._keys).tasks
+
+    @property
+    def _keys(self) -> RunKeys:
+        """Those of the step that is under way."""
+        return self._run.keys.at(self._step)
+
     def _show(self, phase: Phase) -> None:
         if phase not in self._tasks:
             with suppress(NotFound):
-                from ..model import ReducePlan
-
-                loc = self._run.keys.reduce_plan
+                loc = self._keys.reduce_plan
                 plan = decode(ReducePlan, self._runtime.store.get(loc), loc.url)
                 self._tasks[phase] = len(plan.tasks)
         self._run.progress(phase, len(self._done[phase]), self._tasks.get(phase, 0))
@@ -172,7 +199,7 @@ class _Engine:
             if revivals > _REVIVALS:
                 reason = "\n".join(self._errors[-3:]) or "no function is at work and none was asked for"
                 raise SluiceError(f"job {self._run.name}, run {self._run.run} stopped moving: {reason}")
-            self._events.append(Call("supervisor", event_for(self._run.keys.plan_done)))
+            self._tell(Call("supervisor", event_for(self._keys.plan_done)))
 
     def _ended(self) -> bool:
         output = OutputKeys(Loc(str(self._run.output), ""))
@@ -189,12 +216,12 @@ class _Engine:
         assert self._supervisor is not None
         if not self._events:
             return
-        if self._supervisor.call is None:
-            self._supervisor.give(self._events.popleft())
-            self._events.clear()  # it will look at everything there is
-        elif not self._queue and not any(worker.call for worker in self._workers):
-            # Only the supervisor can move the run on now; while others work, its own pace will do.
-            self._events.clear()
+        busy = self._supervisor.call
+        if busy is None:
+            self._supervisor.give(self._events.pop(min(self._events)))  # it will look at everything there is
+        elif self._queue or any(worker.call for worker in self._workers):
+            pass  # while others work, the supervisor's own pace will do
+        elif self._events.pop(_step_of(busy), None):
             self._supervisor.wake()
 
     def _receive(self) -> None:
@@ -222,7 +249,7 @@ class _Engine:
         """Deliver an invocation that came to nothing once more, or write its attempt off."""
         self._errors.append(f"{call.function}: {error}")
         if call.function == "supervisor":
-            self._events.append(call)
+            self._tell(call)
         elif call.tried + 1 < _DELIVERIES:
             self._queue.append(Call(call.function, call.payload, call.tried + 1))
         else:
@@ -241,10 +268,20 @@ class _Engine:
             detail=detail,
             at=time.time(),
         )
-        self._runtime.store.put(self._run.keys.failed(phase, task, attempt), encode(failure))
-        verdict = read_verdict(self._runtime.store, self._run.keys)
+        keys = self._run.keys.at(call.payload["step"])
+        self._runtime.store.put(keys.failed(phase, task, attempt), encode(failure))
+        verdict = read_verdict(self._runtime.store, keys)
         if verdict is None:
-            self._events.append(Call("supervisor", event_for(self._run.keys.plan_done)))
+            self._tell(Call("supervisor", event_for(keys.plan_done)))
+
+
+def _step_of(call: Call) -> int:
+    """The step that a call of the supervisor is about."""
+    for item in created(call.payload):
+        found = parse_run_key(*item.loc)
+        if found:
+            return found[0].step
+    return 0
 
 
 class _Clock:

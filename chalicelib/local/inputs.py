@@ -9,7 +9,40 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..ports import Loc, ObjectInfo
+from ..spec import InputSpec
 from ..stores.folder import FolderStore
+
+
+def tagged_inputs(
+    names: Sequence[str], inputs: Sequence[InputSpec]
+) -> tuple[list[ObjectInfo], dict[str, str]]:
+    """The files that `names` stand for, and by key which of the job's inputs each is of.
+
+    Where there are several inputs, every name is `TAG=NAME`. Files come input by input, as the job has them.
+    Raises UserError for a name without a tag of these, and for an input without files.
+    """
+    if len(inputs) == 1:
+        return find_inputs(names, inputs[0].suffix), {}
+    by_tag: dict[str, list[str]] = {given.tag: [] for given in inputs}
+    wanted = " or ".join(f"{tag}=FILES" for tag in by_tag)
+    for name in names:
+        tag, equals, rest = name.partition("=")
+        if not equals or tag not in by_tag or not rest:
+            raise UserError(f"{name}: of which input? Expected {wanted}")
+        by_tag[tag].append(rest)
+    found: list[ObjectInfo] = []
+    tags: dict[str, str] = {}
+    for given in inputs:
+        if not by_tag[given.tag]:
+            raise UserError(f"no files for the input {given.tag}: expected {wanted}")
+        for info in find_inputs(by_tag[given.tag], given.suffix):
+            if info.key in tags:
+                raise UserError(
+                    f"/{info.key}: named for {tags[info.key]} and for {given.tag}: each file is of one input"
+                )
+            tags[info.key] = given.tag
+            found.append(info)
+    return found, tags
 
 
 def find_inputs(names: Sequence[str], suffix: str = "") -> list[ObjectInfo]:

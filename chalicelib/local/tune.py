@@ -15,6 +15,8 @@ from ..spec import KIB, MIB, JobSpec
 
 #: A task's dictionary of this much text stays in the processor's cache; larger ones are slower.
 _LARGEST_SPLIT = 32 * MIB
+#: Of JSON most bytes are names, and fields that nobody takes.
+_LARGEST_JSON_SPLIT = 64 * MIB
 _SMALLEST_SPLIT = 256 * KIB
 #: Tasks for each worker, so that they end together.
 _TASKS_A_WORKER = 4
@@ -28,8 +30,11 @@ def tune(spec: JobSpec, provenance: Mapping[str, str], input_bytes: int, workers
     """The configuration with split size and memory budget fit for this machine."""
     if provenance.get("split_size") == DEFAULT:
         tasks = workers * (_SQL_TASKS_A_WORKER if spec.sql.map else _TASKS_A_WORKER)
-        fair = -(-input_bytes // tasks)
-        largest = _LARGEST_SQL_SPLIT if spec.sql.map else _LARGEST_SPLIT
+        # In whole steps, so that files a few bytes larger than others are cut into as many pieces.
+        fair = -(-input_bytes // (tasks * _SMALLEST_SPLIT)) * _SMALLEST_SPLIT
+        largest = _LARGEST_JSON_SPLIT if spec.input.format == "jsonl" else _LARGEST_SPLIT
+        if spec.sql.map:
+            largest = _LARGEST_SQL_SPLIT
         spec = replace(spec, split_size=min(max(fair, _SMALLEST_SPLIT), largest))
     if provenance.get("memory_budget") == DEFAULT:
         share = memory_bytes() // (2 * workers)

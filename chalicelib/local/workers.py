@@ -104,6 +104,7 @@ class Worker:
         self.pipe.close()
         self.process.join()
         code = self.process.exitcode
+        self.process.close()
         self.call = None
         self._start()
         return code
@@ -124,6 +125,7 @@ class Worker:
     def stop(self) -> None:
         self.process.kill()
         self.process.join()
+        self.process.close()  # its file descriptors; the garbage collector would take its time
         self.pipe.close()
 
 

@@ -33,7 +33,7 @@ def _duckdb() -> Any:
         import duckdb
     except ImportError as error:
         raise ConfigError(
-            "a job in SQL needs DuckDB, which is not installed: pip install -r requirements-sql.txt"
+            "SQL and Parquet need DuckDB, which is not installed: pip install -r requirements-sql.txt"
         ) from error
     return duckdb
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -21,6 +21,7 @@ from .plan import (
     has_rule,
     merged_lifecycle,
     sluice_function,
+    with_first_rule,
     with_rule,
     without_rules,
 )
@@ -88,6 +89,7 @@ class Aws:
             if not session.region_name:
                 raise boto_errors.NoRegionError
             self.region: str = session.region_name
+            self._partition = session.get_partition_for_region(self.region)
             self._s3 = session.client("s3", config=config)
             self._lambda = session.client("lambda", config=config)
             self._iam = session.client("iam", config=config)
@@ -107,9 +109,15 @@ class Aws:
             if self._bucket_exists(bucket):
                 return False
         with translated(f"create the bucket {bucket}"):
-            self._create_bucket(bucket)
-        with translated(f"protect the bucket {bucket}"):
-            self._protect_bucket(bucket, kms_key)
+            created = self._create_bucket(bucket)
+        try:
+            with translated(f"protect the bucket {bucket}"):
+                self._protect_bucket(bucket, kms_key)
+        except DeployError:
+            if created:  # the next deployment would find it there and leave it as it is: open
+                with suppress(ClientError, boto_errors.BotoCoreError):
+                    self._s3.delete_bucket(Bucket=bucket)
+            raise
         return True
 
     def _bucket_exists(self, bucket: str) -> bool:
@@ -134,7 +142,8 @@ class Aws:
             "S3 starts functions of its own region only; set AWS_DEFAULT_REGION, or name another bucket"
         )
 
-    def _create_bucket(self, bucket: str) -> None:
+    def _create_bucket(self, bucket: str) -> bool:
+        """False if another deployment of ours made it this very moment."""
         try:
             if self.region == "us-east-1":  # the only region that must not be named
                 self._s3.create_bucket(Bucket=bucket)
@@ -146,6 +155,8 @@ class Aws:
                 raise DeployError(_not_yours(bucket)) from error
             if _code(error) != "BucketAlreadyOwnedByYou":
                 raise
+            return False
+        return True
 
     def _protect_bucket(self, bucket: str, kms_key: str) -> None:
         self._s3.put_public_access_block(
@@ -161,7 +172,7 @@ class Aws:
             Bucket=bucket,
             ServerSideEncryptionConfiguration={"Rules": [cast(Any, encryption(kms_key))]},
         )
-        self._s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(tls_only(bucket)))
+        self._s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(tls_only(bucket, self._partition)))
 
     # -------------------------------------------------------------- notification rules
 
@@ -185,20 +196,30 @@ class Aws:
             dead = {arn for arn in arns if not self._function_exists(arn)}
         return self.drop_rules(bucket, lambda arn: arn in dead) if dead else 0
 
-    def ensure_rule(self, function: str, trigger: Trigger) -> None:
-        """Check that the bucket has the function's rule, and write it if another deployment lost it.
+    def keep_first_rule(self, bucket: str, ours: Callable[[str], bool]) -> None:
+        """Remove all but the first of the rules whose function's ARN `ours` picks: Chalice knows of one only."""
+        with translated(f"read and write the event rules of the bucket {bucket}"):
+            before = self._rules(bucket)
+            if before != (after := with_first_rule(before, ours)):
+                self._write_rules(bucket, after)
+
+    def ensure_rule(self, function: str, *triggers: Trigger) -> None:
+        """Check that the bucket has the function's rules, which are all of one bucket, and write those it lacks.
+
+        Chalice writes the first alone, and another deployment may have lost it.
 
         S3 has one configuration per bucket and no way to write it conditionally: read, change, write,
         and read again.
         """
-        with translated(f"read and write the event rules of the bucket {trigger.bucket}"):
+        bucket = triggers[0].bucket
+        with translated(f"read and write the event rules of the bucket {bucket}"):
             arn = self._lambda.get_function_configuration(FunctionName=function)["FunctionArn"]
             for _ in range(RULE_ATTEMPTS):
-                found = self._rules(trigger.bucket)
-                if has_rule(found, arn, trigger):
+                found = self._rules(bucket)
+                if has_rule(found, arn, *triggers):
                     return
-                self._write_rules(trigger.bucket, with_rule(found, arn, trigger))
-        raise DeployError(_contended(trigger.bucket))
+                self._write_rules(bucket, with_rule(found, arn, *triggers))
+        raise DeployError(_contended(bucket))
 
     def _rules(self, bucket: str) -> Json:
         answer: Json = dict(self._s3.get_bucket_notification_configuration(Bucket=bucket))
@@ -304,8 +325,9 @@ def encryption(kms_key: str) -> Json:
     }
 
 
-def tls_only(bucket: str) -> Json:
-    """A bucket policy that refuses requests over plain HTTP."""
+def tls_only(bucket: str, partition: str = "aws") -> Json:
+    """A bucket policy that refuses requests over plain HTTP; `partition` is `aws`, `aws-cn`, ...: S3 checks it."""
+    bucket_arn = f"arn:{partition}:s3:::{bucket}"
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -314,7 +336,7 @@ def tls_only(bucket: str) -> Json:
                 "Effect": "Deny",
                 "Principal": "*",
                 "Action": "s3:*",
-                "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+                "Resource": [bucket_arn, f"{bucket_arn}/*"],
                 "Condition": {"Bool": {"aws:SecureTransport": "false"}},
             }
         ],

@@ -105,6 +105,9 @@ class Deployer:
             }
             dropped = self.aws.drop_dead_rules(bucket)
             dropped += self.aws.drop_rules(bucket, functools.partial(_is_of, misplaced))
+            self.aws.keep_first_rule(
+                bucket, functools.partial(_is_of, {function_name(target.name, "coordinator")})
+            )
             if dropped:
                 self.say(f"removed {dropped} stale event rule(s) of s3://{bucket}/")
 
@@ -112,8 +115,8 @@ class Deployer:
         """What Chalice cannot set, and a check of what it did."""
         for name in function_names(target.name):
             self.aws.configure_function(name)
-        for function, trigger in target.triggers.items():
-            self.aws.ensure_rule(function_name(target.name, function), trigger)
+        for function, rules in target.rules.items():
+            self.aws.ensure_rule(function_name(target.name, function), *rules)
         for bucket in target.buckets:
             self.aws.set_lifecycle(bucket, target.name, lifecycle_rules(target, bucket, self.work_days))
         self._clean_buckets(target.name, before - set(target.buckets))
@@ -137,12 +140,13 @@ def _is_of(functions: set[str], arn: str) -> bool:
 def load_target(name: str, project: Project, environ: Mapping[str, str]) -> Target:
     """The job `name`, checked: its YAML, its class, its places beside the jobs deployed. Raises UserError."""
     job = load_job(name, root=project.root, environ=environ, require_cloud=True)
-    jobcode.check(job_loader(project.root / JOBS), name, job.spec)
+    load = job_loader(project.root / JOBS)
+    jobcode.check(load, name, job.spec)
     lint.check(job.spec, name, _deployed_beside(name, project))
     overrides = {
         key: value for key, value in environ.items() if key.startswith(ENV_PREFIX) and key not in EXEMPT
     }
-    return Target(name=job.name, spec=job.spec, overrides=overrides)
+    return Target(name=job.name, spec=job.spec, overrides=overrides, shape=jobcode.shape(load, job.spec))
 
 
 def _deployed_beside(name: str, project: Project) -> dict[str, JobSpec]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from chalicelib.errors import UserError
+from chalicelib.jobcode import Shape
 from chalicelib.keys import runs_prefix
 from chalicelib.ports import FunctionName
-from chalicelib.spec import JobSpec, parse_url
-from chalicelib.triggers import Trigger, triggers
+from chalicelib.spec import JobSpec
+from chalicelib.triggers import Trigger, further, triggers
 
 APP = "sluice"
 FUNCTIONS: tuple[FunctionName, ...] = get_args(FunctionName)
@@ -39,16 +40,24 @@ class Target:
     name: str
     spec: JobSpec
     overrides: Mapping[str, str]
+    shape: Shape = field(default_factory=Shape)
 
     @property
     def triggers(self) -> dict[FunctionName, Trigger]:
+        """What Chalice registers: of several inputs the first."""
         return dict(triggers(self.name, self.spec).items())
+
+    @property
+    def rules(self) -> dict[FunctionName, tuple[Trigger, ...]]:
+        """All event rules, one for each input and one for the work place."""
+        more = {"coordinator": further(self.spec)}
+        return {function: (rule, *more.get(function, ())) for function, rule in self.triggers.items()}
 
     @property
     def buckets(self) -> dict[str, str]:
         """What each bucket is for, without repeats, in the order they are made."""
         places = {
-            "input": parse_url(self.spec.input.url).bucket,
+            "input": self.spec.input.loc.bucket,
             "work": self.spec.work_loc.bucket,
             "output": self.spec.output_loc.bucket,
         }
@@ -126,8 +135,17 @@ def without_rules(config: Json, drop: Callable[[str], bool]) -> Json:
     return {**rest, "LambdaFunctionConfigurations": kept} if kept else rest
 
 
-def with_rule(config: Json, arn: str, trigger: Trigger) -> Json:
-    """`config` with one rule for the function `arn`: the one that `trigger` describes."""
+def with_rule(config: Json, arn: str, *triggers: Trigger) -> Json:
+    """`config` with the rules for the function `arn` that `triggers` describe, and no others for it."""
+    others = without_rules(config, lambda other: other == arn)
+    ours = [_rule(arn, trigger) for trigger in triggers]
+    return {
+        **others,
+        "LambdaFunctionConfigurations": [*others.get("LambdaFunctionConfigurations", []), *ours],
+    }
+
+
+def _rule(arn: str, trigger: Trigger) -> Json:
     filters = [
         {"Name": name, "Value": value}
         for name, value in (("prefix", trigger.prefix), ("suffix", trigger.suffix))
@@ -136,16 +154,30 @@ def with_rule(config: Json, arn: str, trigger: Trigger) -> Json:
     rule: Json = {"LambdaFunctionArn": arn, "Events": EVENTS}
     if filters:
         rule["Filter"] = {"Key": {"FilterRules": filters}}
-    others = without_rules(config, lambda other: other == arn)
-    return {**others, "LambdaFunctionConfigurations": [*others.get("LambdaFunctionConfigurations", []), rule]}
+    return rule
 
 
-def has_rule(config: Json, arn: str, trigger: Trigger) -> bool:
-    """True if the function `arn` has exactly one rule, and `trigger` describes it."""
-    rules = [
-        rule for rule in config.get("LambdaFunctionConfigurations", []) if rule["LambdaFunctionArn"] == arn
+def has_rule(config: Json, arn: str, *triggers: Trigger) -> bool:
+    """True if the function `arn` has the rules that `triggers` describe, and no others."""
+    found = [_filters(rule) for rule in _rules_of(config, lambda other: other == arn)]
+    return sorted(found) == sorted((trigger.prefix, trigger.suffix) for trigger in triggers)
+
+
+def with_first_rule(config: Json, ours: Callable[[str], bool]) -> Json:
+    """`config` with but the first of the rules whose function's ARN `ours` picks.
+
+    Chalice writes its one rule over each of a function's rules, and S3 refuses two that are the same.
+    """
+    first = _rules_of(config, ours)[:1]
+    others = without_rules(config, ours)
+    kept = [*others.get("LambdaFunctionConfigurations", []), *first]
+    return {**others, "LambdaFunctionConfigurations": kept} if kept else others
+
+
+def _rules_of(config: Json, ours: Callable[[str], bool]) -> list[Json]:
+    return [
+        rule for rule in config.get("LambdaFunctionConfigurations", []) if ours(rule["LambdaFunctionArn"])
     ]
-    return len(rules) == 1 and _filters(rules[0]) == (trigger.prefix, trigger.suffix)
 
 
 def _filters(rule: Json) -> tuple[str, str]:

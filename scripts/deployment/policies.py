@@ -10,9 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from chalicelib.keys import FAILURE, MANIFEST, PLAN, PLAN_DONE, SUCCESS, RunKeys, runs_prefix
+from chalicelib.keys import (
+    FAILURE,
+    MANIFEST,
+    PLAN,
+    PLAN_DONE,
+    SUCCESS,
+    TOTALS,
+    RunKeys,
+    TotalsKeys,
+    runs_prefix,
+)
 from chalicelib.ports import FunctionName, Loc
-from chalicelib.spec import parse_url
+from chalicelib.sidefiles import object_of
 
 from .plan import FUNCTIONS, Json, Target, function_name
 
@@ -20,12 +30,13 @@ READ = ["s3:GetObject"]
 READ_WRITE = ["s3:GetObject", "s3:PutObject"]
 #: AbortMultipartUpload: a writer that is left without a commit removes what it uploaded.
 WRITE_PARTS = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
-#: A mapper whose attempt was not the first to be committed deletes its run file.
+#: An attempt that was not the first to be committed deletes its run file and the bad records it set aside.
 WORK = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
 
-#: Who starts whom: trees of mappers and reducers, and the supervisor, which revives all.
+#: Who starts whom: trees of mappers and reducers, the supervisor, which revives all, and the coordinator,
+#: which wakes the supervisor of a forgotten run.
 INVOKES: dict[FunctionName, tuple[FunctionName, ...]] = {
-    "coordinator": ("mapper",),
+    "coordinator": ("mapper", "supervisor"),
     "mapper": ("mapper",),
     "supervisor": ("mapper", "reducer", "supervisor"),
     "reducer": ("reducer",),
@@ -55,23 +66,34 @@ def policies(target: Target) -> dict[FunctionName, Json]:
 
 
 def _coordinator(target: Target) -> list[Json]:
-    source, work, output = _places(target)
+    sources, work, output = _places(target)
     plan_keys = [_any_run(target).root.child(name) for name in (PLAN, PLAN_DONE)]
     verdict = [output.child(f"*{name}") for name in (MANIFEST, SUCCESS, FAILURE)]
     return [
-        _objects(READ, [source.child("*")]),
+        _objects(READ, [*(source.child("*") for source in sources), *_side_files(target)]),
         _objects(WRITE_PARTS, plan_keys),
         _objects(READ_WRITE, verdict),
-        *_listing([source, work, output]),
+        *_listing([*sources, work, output]),
     ]
 
 
 def _mapper(target: Target) -> list[Json]:
-    source, work, _ = _places(target)
+    sources, work, output = _places(target)
     return [
-        _objects(READ, [source.child("*"), work.child("*")]),
-        _objects(WORK, [_any_run(target).phase("map").child("*"), _any_run(target).quarantined.child("*")]),
-        *_listing([source, work]),
+        _objects(
+            READ,
+            [
+                *(source.child("*") for source in sources),
+                work.child("*"),
+                *_states(target),
+                *_side_files(target),
+            ],
+        ),
+        _objects(
+            WORK, [_any_run(target).phase("map").child("*"), _any_run(target).quarantined.child("map-*")]
+        ),
+        *([_objects(WRITE_PARTS, [output.child("*"), *_handed_on(target)])] if target.shape.map_only else []),
+        *_listing([*sources, work, *_totals(target), *([output] if target.shape.map_only else [])]),
     ]
 
 
@@ -80,17 +102,28 @@ def _supervisor(target: Target) -> list[Json]:
     verdict = [output.child(f"*{name}") for name in (MANIFEST, SUCCESS, FAILURE)]
     return [
         _objects(READ, [work.child("*")]),
-        _objects(READ_WRITE, [*_of_reduce(target), *verdict]),
-        *_listing([work, output]),
+        _objects(READ_WRITE, [*_of_reduce(target), *verdict, *_next_plans(target)]),
+        *_keeping_totals(target),
+        *_listing([work, output, *_totals(target)]),
     ]
 
 
 def _reducer(target: Target) -> list[Json]:
     _, work, output = _places(target)
     return [
-        _objects(READ, [work.child("*")]),
-        _objects(WRITE_PARTS, [*_of_reduce(target), output.child("*")]),
-        *_listing([work, output]),
+        _objects(READ, [work.child("*"), *_side_files(target)]),
+        _objects(
+            WRITE_PARTS,
+            [*_of_reduce(target), output.child("*"), *_handed_on(target), *_states(target)],
+        ),
+        _objects(
+            WORK,
+            [
+                _any_run(target).quarantined.child("reduce-*"),
+                _any_run(target).phase("reduce").child("*.piece"),
+            ],
+        ),
+        *_listing([work, output, *_totals(target)]),
     ]
 
 
@@ -104,6 +137,44 @@ def _of_reduce(target: Target) -> list[Loc]:
     return [_any_run(target).phase("reduce").child("*"), _any_run(target).run_done]
 
 
+def _handed_on(target: Target) -> list[Loc]:
+    """Where a step's parts go after which there is another."""
+    return [_any_run(target).later.child("*/input/*")] if target.shape.several_steps else []
+
+
+def _next_plans(target: Target) -> list[Loc]:
+    """What a supervisor writes to start the next step."""
+    names = (PLAN, PLAN_DONE) if target.shape.several_steps else ()
+    return [_any_run(target).later.child(f"*/{name}") for name in names]
+
+
+def _totals(target: Target) -> list[Loc]:
+    """The prefix of what a job with `accumulate` keeps from run to run."""
+    return [TotalsKeys(target.spec.work_loc, target.name).root] if target.spec.accumulate else []
+
+
+def _states(target: Target) -> list[Loc]:
+    """The totals themselves, which reducers write and mappers read."""
+    if not target.spec.accumulate:
+        return []
+    return [TotalsKeys(target.spec.work_loc, target.name).all_states.child("*")]
+
+
+def _keeping_totals(target: Target) -> list[Json]:
+    """What a supervisor does with the totals: it moves the pointer, and deletes what that makes superfluous."""
+    if not target.spec.accumulate:
+        return []
+    keys = TotalsKeys(target.spec.work_loc, target.name)
+    shown = target.spec.output_loc.child(TOTALS)
+    kept = [keys.pointer, keys.turn, keys.all_waiting.child("*"), keys.merged("*"), shown]
+    doomed = [keys.all_waiting.child("*"), keys.all_states.child("*")]
+    return [
+        _objects(READ, [keys.all_states.child("*")]),
+        _objects(READ_WRITE, kept),
+        _objects(["s3:DeleteObject"], doomed),
+    ]
+
+
 def _keys(target: Target) -> list[Json]:
     """What objects under the user's own key need; without one, S3 encrypts by itself."""
     if not target.spec.kms_key:
@@ -112,9 +183,16 @@ def _keys(target: Target) -> list[Json]:
     return [{"Effect": "Allow", "Action": actions, "Resource": [target.spec.kms_key]}]
 
 
-def _places(target: Target) -> tuple[Loc, Loc, Loc]:
+def _places(target: Target) -> tuple[list[Loc], Loc, Loc]:
+    """The inputs' prefixes, the job's own part of the work place, the output place."""
     spec = target.spec
-    return parse_url(spec.input.url), runs_prefix(spec.work_loc, target.name), spec.output_loc
+    return [given.loc for given in spec.inputs], runs_prefix(spec.work_loc, target.name), spec.output_loc
+
+
+def _side_files(target: Target) -> list[Loc]:
+    """Objects that `files` lists for the user's code, one by one."""
+    found = (object_of(entry) for entry in target.spec.side_files)
+    return [loc for loc in found if loc is not None]
 
 
 def _objects(actions: list[str], keys: Iterable[Loc]) -> Json:

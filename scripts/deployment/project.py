@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BASE: Json = {"version": "2.0", "app_name": "sluice", "stages": {}}
 #: What a deployment reads of a checkout.
 SHIPPED = ("app.py", "chalicelib", "jobs", "requirements.txt", "requirements-sql.txt", PROJECT_FILE)
-#: Where jobs in SQL are deployed from: the same files by links, but with other requirements.
+#: Where jobs in SQL, and those that read or write Parquet, are deployed from: the same files by links, but with
+#: other requirements.
 SQL_FOLDER = Path(".sluice", "sql")
 _LINKED = ("app.py", "chalicelib", "jobs", "vendor", ".chalice", PROJECT_FILE)
 COMPILED = shutil.ignore_patterns("__pycache__", "*.pyc")
@@ -107,8 +108,8 @@ class Project:
             link.unlink(missing_ok=True)
 
     def folder_for(self, spec: JobSpec) -> Path:
-        """Where Chalice is to deploy a job from: DuckDB is among the requirements of jobs in SQL only."""
-        if not spec.sql.map:
+        """Where Chalice is to deploy a job from: DuckDB is among the requirements only of jobs that need it."""
+        if not spec.uses_duckdb:
             return self.root
         folder = self.root / SQL_FOLDER
         folder.mkdir(parents=True, exist_ok=True)

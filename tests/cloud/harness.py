@@ -144,7 +144,7 @@ class Cloud:
         for run, keys in by_run.items():
             if not any(key.endswith(("/_SUCCESS", "/_FAILED")) for key in keys):
                 continue
-            files = {key.split("/")[2]: self.get(OUT, key) for key in self.listing(OUT, f"{job}/{run}/")}
+            files = {key.split("/", 2)[2]: self.get(OUT, key) for key in self.listing(OUT, f"{job}/{run}/")}
             source = json.loads(files["_manifest.json"]).get("source") or self.plan(job, run)["source"]
             runs[source] = Run(job, run, source, files)
         return runs

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +34,7 @@ from chalicelib import (
     Sum,
     Top,
     Variance,
+    aggregators,
 )
 from chalicelib.codec import decode_column, encode_column
 from chalicelib.writing import jsonl, tsv
@@ -209,31 +212,42 @@ RANDOM = random.Random(3)
 MANY = [RANDOM.lognormvariate(0, 3) for _ in range(20_000)]
 
 
+HUNDRED = [value % 100 for value in range(20_000)]
+#: An aggregator, values, and the most bytes its state may then take, as docs/aggregators.md has them.
+SIZES: list[tuple[Aggregator, list[Any], int]] = [
+    (Count(), MANY, 9),
+    (Sum(), MANY, 10),
+    (Avg(), MANY, 16),
+    (Sum(exact=True), MANY, 60),
+    (Sum(exact=True), WIDE, 700),
+    (Avg(exact=True), WIDE, 710),
+    (Variance(), MANY, 120),
+    (Variance(), WIDE, 2048),
+    (StdDev(), MANY, 120),
+    (StdDev(population=True), WIDE, 2048),
+    (Min(), MANY, 10),
+    (Max(), MANY, 10),
+    (First(by=lambda value: value), MANY, 20),
+    (Last(by=lambda value: value), MANY, 20),
+    (Top(10), MANY, 10 * 20),
+    (Collect(10, overflow="truncate"), MANY, 20 * 10),
+    (Distinct(100), HUNDRED, 100 * 10),
+    (CountDistinct(100), HUNDRED, 100 * 10),
+    (ApproxDistinct(), MANY, 4096 + 8),
+    (ApproxDistinct(0.01), MANY, 16384 + 8),
+    (ApproxDistinct(), MANY[:64], 64 * 5),
+    (Quantiles(0.5), MANY, 30 * 64 * 6),  # below 30 octaves
+    (Quantiles(0.5, max_buckets=100), MANY, 100 * 9 + 32),
+    (Histogram(1, 2, 3), MANY, 4 * 4),
+    (Sample(10), MANY, 10 * 20),
+    (MostFrequent(3), HUNDRED, 100 * 5),
+    (Record(n=Count(), s=Sum()), MANY, 20),
+]
+
+
 @pytest.mark.parametrize(
     ("aggregator", "items", "most"),
-    [
-        (Count(), MANY, 9),
-        (Sum(), MANY, 10),
-        (Avg(), MANY, 16),
-        (Sum(exact=True), MANY, 60),
-        (Sum(exact=True), WIDE, 700),
-        (Avg(exact=True), WIDE, 710),
-        (Variance(), MANY, 120),
-        (Variance(), WIDE, 2048),
-        (Min(), MANY, 10),
-        (First(by=lambda value: value), MANY, 20),
-        (Top(10), MANY, 10 * 20),
-        (Collect(10, overflow="truncate"), MANY, 20 * 10),
-        (ApproxDistinct(), MANY, 4096 + 8),
-        (ApproxDistinct(0.01), MANY, 16384 + 8),
-        (ApproxDistinct(), MANY[:64], 64 * 5),
-        (Quantiles(0.5), MANY, 30 * 64 * 6),  # below 30 octaves
-        (Quantiles(0.5, max_buckets=100), MANY, 100 * 9 + 32),
-        (Histogram(1, 2, 3), MANY, 4 * 4),
-        (Sample(10), MANY, 10 * 20),
-        (MostFrequent(3), [value % 100 for value in range(20_000)], 100 * 5),
-        (Record(n=Count(), s=Sum()), MANY, 20),
-    ],
+    SIZES,
     ids=lambda part: type(part).__name__ if isinstance(part, Aggregator) else "",
 )
 def test_memory_of_a_state(aggregator: Aggregator, items: list[Any], most: int) -> None:
@@ -253,3 +267,17 @@ def test_quantiles_hold_to_their_buckets(numbers: list[float], most: int) -> Non
     if level:
         finer = aggregator.merge(carried([0, 0.0, 0.0, {}]), carried(table["key"]))
         assert finer[0] == level, "the level is the coarser one's"
+
+
+def test_none_is_left_out() -> None:
+    """Each of ours is under the laws above, has its memory measured, and stands in the documentation's table."""
+    ours = {getattr(aggregators, name) for name in aggregators.__all__} - {Aggregator}
+    assert len(ours) == 19
+    exact = {type(Sum(exact=True)): Sum, type(Avg(exact=True)): Avg}
+    tried = {type(aggregator) for aggregator, _ in CASES.values()}
+    measured = {type(aggregator) for aggregator, _, _ in SIZES}
+    for found in (tried, measured):
+        assert {exact.get(kind, kind) for kind in found} >= ours
+    table = (Path(__file__).resolve().parents[2] / "docs" / "aggregators.md").read_text()
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {kind.__name__ for kind in ours} == {name for row in rows for name in re.findall(r"`(\w+)\(", row)}

@@ -52,6 +52,31 @@ def drained(collector: Any, pairs: Any, partitions: int) -> list[tuple[int, list
 
 @given(key_lists, st.integers(1, 5))
 @examples(100)
+def test_states_whose_order_nobody_needs_are_the_same_states(keys: list[Any], partitions: int) -> None:
+    found = []
+    for in_order in (True, False):
+        collector = sum_collector()
+        collector.absorb(iter([(key, 1) for key in keys]))
+        pieces = collector.drain(partitions, in_order)
+        found.append([(partition, dict(zip(own, states, strict=True))) for partition, own, states in pieces])
+    assert found[0] == found[1]
+    assert sum(sum(states.values()) for _, states in found[1]) == len(keys)
+
+
+def test_numbers_are_weighed_though_only_new_keys_are_looked_at() -> None:
+    collector = sum_collector()
+    weights = []
+    for letters in (1, 1000):  # small keys first, then as many large ones
+        collector.absorb(iter([(f"{letters}.{number}".ljust(letters), 1) for number in range(1000)]))
+        weights.append(collector.weight())
+    assert 100_000 < weights[0] < 400_000
+    assert 1_000_000 < weights[1] - weights[0] < 1_400_000
+    list(collector.drain(2))
+    assert collector.weight() == 0
+
+
+@given(key_lists, st.integers(1, 5))
+@examples(100)
 def test_pairs_come_out_by_partition_sorted_stably(keys: list[Any], partitions: int) -> None:
     pairs = [(key, number) for number, key in enumerate(keys)]
     found = drained(pair_collector(), pairs, partitions)

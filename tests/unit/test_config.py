@@ -345,7 +345,7 @@ def test_without_a_project_file_and_with_an_empty_one(project: Project) -> None:
         ),
         ("partitions: 4097\n", "5: partitions: expected an integer from 1 to 4096, or null, got 4097"),
         ("partitions: many\n", "5: partitions: expected an integer from 1 to 4096, or null, got 'many'"),
-        ("trigger: on\n", "5: trigger: expected each or marker, got on"),
+        ("trigger: on\n", "5: trigger: expected each or marker or success, got on"),
         ("output: 1\n", "5: output: given twice; the first is in line 4"),
         (
             "memory: 1024\n",
@@ -549,7 +549,7 @@ def test_printed_configuration(project: Project) -> None:
     assert found["trigger: marker"] == "SLUICE_TRIGGER"
     assert found["partitions: null"] == found["reducer: 15m"] == found["encoding: utf-8"] == "default"
     assert found["sep: '#'"] == found["n: 1"] == "jobs/wordcount.yml:6"
-    assert len(found) == len(schema.LEAVES) + 2
+    assert sum(len(row) > 1 for row in rows) == len(schema.LEAVES) + 2
     assert yaml.safe_load(printed)["memory"]["mapper"] == 1024
     assert project.load(base=printed).spec == loaded.spec
 

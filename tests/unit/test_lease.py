@@ -101,3 +101,14 @@ def test_what_was_seen_is_handed_on_by_renewal_release_and_expiry() -> None:
     assert second.renew(NOW + TTL), "nothing new seen"
     assert second.release()
     assert held(store, "c").lease.watch == watch
+
+
+def test_an_ended_lease_is_empty_so_that_a_listing_shows_it() -> None:
+    store = MemoryStore()
+    mine = held(store, "a")
+    assert mine.end()
+    assert [info.size for info in store.list(LOC)] == [0]
+    found = read(store, LOC)
+    assert found is not None
+    assert found[0].expires == NEVER
+    assert not mine.renew(1.0), "what it held is over"

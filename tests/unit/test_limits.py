@@ -167,6 +167,51 @@ def test_what_unpacks_to_one_endless_line_is_refused_in_bounded_memory(extension
     assert peak_of(work) < 8 * MIB
 
 
+def test_an_xz_file_may_not_ask_for_all_the_memory_there_is() -> None:
+    """Its header, of a few bytes, says how large a dictionary to keep."""
+    few = lzma.compress(
+        b"a\n",
+        filters=[
+            {"id": lzma.FILTER_LZMA2, "dict_size": 200 * MIB, "mode": lzma.MODE_FAST, "mf": lzma.MF_HC3}
+        ],
+    )
+    store = MemoryStore()
+    etag = store.put(Loc("b", "k.xz"), few)
+    split = Split(bucket="b", key="k.xz", etag=etag, start=0, stop=len(few), size=len(few))
+    with pytest.raises(InputError, match=r"s3://b/k\.xz: not a whole \.xz file; .*[Mm]emory usage limit"):
+        list(line_blocks(store, split))
+
+
+@pytest.mark.parametrize("extension", PACKERS)
+@pytest.mark.parametrize("damage", ["", "garbage", "flipped", "cut"])
+def test_of_several_streams_in_one_object_none_is_lost(extension: str, damage: str) -> None:
+    """As `cat a.gz b.gz` and parallel packers write them."""
+    first, second = PACKERS[extension](b"one\n" * 5000), PACKERS[extension](b"two\n" * 5000)
+    second = {
+        "": second,
+        "garbage": second + b"no stream",
+        "flipped": bytes([second[0] ^ 1]) + second[1:],
+        "cut": second[:-7],
+    }[damage]
+    store, body = MemoryStore(), first + second
+    etag = store.put(Loc("b", f"k{extension}"), body)
+    split = Split(bucket="b", key=f"k{extension}", etag=etag, start=0, stop=len(body), size=len(body))
+    if damage:
+        with pytest.raises(InputError, match=rf"s3://b/k{extension}: not a whole {extension} file"):
+            list(line_blocks(store, split))
+    else:
+        assert (
+            b"".join(block.data for block in line_blocks(store, split)) == b"one\n" * 5000 + b"two\n" * 5000
+        )
+
+
+def test_zeros_between_and_after_streams_of_xz_are_padding() -> None:
+    store, body = MemoryStore(), lzma.compress(b"one\n") + bytes(8) + lzma.compress(b"two\n") + bytes(400_000)
+    etag = store.put(Loc("b", "k.xz"), body)
+    split = Split(bucket="b", key="k.xz", etag=etag, start=0, stop=len(body), size=len(body))
+    assert b"".join(block.data for block in line_blocks(store, split)) == b"one\ntwo\n"
+
+
 def test_a_row_with_an_open_quote_is_refused_in_bounded_memory() -> None:
     fields = InputSpec(url="s3://in/", format="csv", multiline=True, max_record_bytes=MIB)
     chunks = (
@@ -244,3 +289,48 @@ def test_a_whole_file_is_a_record_too(tmp_path: Path) -> None:
     simulation.run()
     assert simulation.text() == b"s3://in/data/fine.gz\t1000\n"
     assert json.loads(simulation.output()["_manifest.json"])["bad"] == 1
+
+
+class OnDisk(Job):
+    def mapper_raw(self, path: str) -> Any:
+        yield Path(path).name, Path(path).stat().st_size
+
+
+def test_an_object_on_local_disk_may_be_large_but_not_unpack_to_more_than_the_limit(tmp_path: Path) -> None:
+    bad = BadRecordsSpec(policy="quarantine", max_fraction=0.6)
+    job_spec = spec(
+        bad_records=bad, trigger="marker", input={"format": "whole_file", "max_record_bytes": 1000}
+    )
+    simulation = Simulation(OnDisk, job_spec, tmp_path)
+    simulation.add("bomb.gz", gzip.compress(bytes(10 * MIB)))
+    simulation.add("fine.gz", gzip.compress(bytes(1000)))
+    simulation.add("large.bin", bytes(50_000))
+    simulation.drop("_READY", b"")
+    simulation.run()
+    assert simulation.text() == b"object-fine.gz\t1000\nobject-large.bin\t50000\n"
+    assert json.loads(simulation.output()["_manifest.json"])["bad"] == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["../up.txt", "a/../../up.txt", "x/" + "n" * 300, "x/" + "😀" * 200, "a b\n\t;$(touch x)", "%2e%2e%2fup"],
+)
+def test_whatever_an_objects_name_is_its_file_stays_in_the_scratch_folder(key: str, tmp_path: Path) -> None:
+    seen: list[Path] = []
+
+    class Looks(Job):
+        def mapper_raw(self, path: str) -> Any:
+            seen.append(Path(path))
+            yield Path(path).read_text(), 1
+
+    scratch = tmp_path / "outer" / "scratch"
+    scratch.mkdir(parents=True)
+    simulation = Simulation(Looks, spec(trigger="marker", input={"format": "whole_file"}), scratch)
+    simulation.add(key, b"body")
+    simulation.drop("_READY", b"")
+    simulation.run()
+    assert simulation.text() == b"body\t1\n"
+    (path,) = seen
+    assert path.resolve().is_relative_to(scratch)
+    assert [item.name for item in tmp_path.rglob("*")] == ["outer", "scratch"]

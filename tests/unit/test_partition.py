@@ -76,6 +76,16 @@ def test_scatter_puts_each_item_where_its_key_belongs(keys: list[Any], partition
     assert parts == [[number for number in numbers if where[number] == part] for part in range(partitions)]
 
 
+@given(key_lists | st.lists(scalars), st.integers(1, 40))
+@examples(100)
+def test_a_table_is_scattered_with_its_values(keys: list[Any], partitions: int) -> None:
+    table = {key: f"value {number}" for number, key in enumerate(keys)}
+    where = partitions_of(list(table), partitions)
+    for part, (own, values) in enumerate(Hash().scatter_table(table, partitions)):
+        mine = [(key, table[key]) for key, at in zip(table, where, strict=True) if at == part]
+        assert list(zip(own, values, strict=True)) == mine
+
+
 def test_all_partitions_are_used_about_evenly() -> None:
     found = partitions_of([f"word{number}" for number in range(16_000)], 16)
     assert all(800 < found.count(partition) < 1200 for partition in range(16))

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from chalicelib import Job, Sum
+from chalicelib import Job, Range, Sum
 from chalicelib.ports import FunctionName, Loc
-from chalicelib.spec import JobSpec
+from chalicelib.spec import BadRecordsSpec, InputSpec, JobSpec
 from scripts.deployment.plan import FUNCTIONS, Json, Target
 from scripts.deployment.policies import policies
 from tests.simulation import Simulation, spec
@@ -184,6 +185,23 @@ def test_a_run_that_fails_may_do_all_it_does(tmp_path: Path) -> None:
     assert forbidden(seen, spec()) == []
 
 
+def test_groups_that_are_set_aside_may_be(tmp_path: Path) -> None:
+    class Fragile(Words):
+        def reducer(self, key: str, values: Any) -> Any:
+            if key == "3":
+                raise ValueError(key)
+            yield key, sum(values)
+
+    bad = BadRecordsSpec(policy="quarantine", max=1000, max_fraction=1.0)
+    seen = whole_run(Fragile, tmp_path, {"a.txt": TEXT}, bad_records=bad, duplicates=True)
+    assert [
+        resource
+        for function, action, resource, _ in seen
+        if "/quarantine/reduce-" in resource and action == "s3:PutObject"
+    ]
+    assert forbidden(seen, spec()) == []
+
+
 def test_a_run_over_a_manifest_may_do_all_it_does(tmp_path: Path) -> None:
     listed = {
         "a.txt": TEXT,
@@ -194,6 +212,62 @@ def test_a_run_over_a_manifest_may_do_all_it_does(tmp_path: Path) -> None:
     seen = whole_run(Words, tmp_path, listed, trigger="marker")
     nothing_of_ours = [request for request in forbidden(seen, spec()) if "in/none" not in request[2]]
     assert nothing_of_ours == []
+
+
+def test_attempts_that_run_out_of_time_may_go_on_elsewhere(tmp_path: Path) -> None:
+    """In both phases, each invocation of which starts the next."""
+    place: list[Observed] = []
+
+    class Slow(Job):
+        def mapper(self, _: None, line: str) -> Any:
+            place[0].time += 1.7
+            for word in line.split():
+                yield word, 1
+
+        def reducer(self, key: str, values: Any) -> Any:
+            place[0].time += 1.7
+            yield key, sum(values)
+
+    observed = Observed(Slow, spec(partitions=4), tmp_path, lifetime=10.0)
+    place.append(observed)
+    observed.drop("a.txt", TEXT[:600])
+    observed.run()
+    assert "_SUCCESS" in observed.output()
+    wrote = {
+        (function, resource.rpartition(".")[2])
+        for function, action, resource, _ in observed.seen
+        if action == "s3:PutObject"
+    }
+    assert wrote >= {("mapper", "next"), ("reducer", "next"), ("reducer", "piece")}
+    assert forbidden(observed.seen, spec()) == []
+
+
+class Ordered(Job):
+    """Its coordinator reads samples of the input."""
+
+    partitioner = Range()
+
+    def mapper(self, _: None, line: str) -> Any:
+        if line.startswith("3 "):
+            raise ValueError(line)
+        yield line, 1
+
+
+def test_bad_records_samples_and_killed_invocations_need_no_more(tmp_path: Path) -> None:
+    bad = BadRecordsSpec(policy="quarantine", max=1000, max_fraction=1.0)
+    for kill in range(10, 200, 10):
+        observed = Observed(
+            Ordered,
+            spec(split_size=400, partitions=4, bad_records=bad),
+            tmp_path,
+            kill_at=[kill],
+            duplicates=True,
+        )
+        observed.drop("a.txt", TEXT)
+        observed.run()
+        assert "_SUCCESS" in observed.output()
+        assert forbidden(observed.seen, spec()) == []
+    assert any("/quarantine/" in resource for _, _, resource, _ in observed.seen)
 
 
 EVERYTHING = Target(name="job", spec=spec(), overrides={})
@@ -246,6 +320,24 @@ def test_what_no_handler_needs_is_forbidden(
     function: FunctionName, action: str, resource: str, prefix: str | None
 ) -> None:
     assert not allowed(policies(EVERYTHING)[function], action, resource, prefix)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_all_inputs_and_side_files_may_be_read_and_nothing_beside_them(function: FunctionName) -> None:
+    more = (InputSpec(url="s3://in/second/", tag="b"), InputSpec(url="s3://elsewhere/third/", tag="c"))
+    job_spec = replace(
+        spec(input={"tag": "a"}, files="table.csv, s3://refs/geo/countries.csv"), more_inputs=more
+    )
+    policy = policies(Target(name="job", spec=job_spec, overrides={}))[function]
+    reads_input = function in ("coordinator", "mapper")
+    for url in ("in/data/a.txt", "in/second/a.txt", "elsewhere/third/a.txt"):
+        assert allowed(policy, "s3:GetObject", f"arn:aws:s3:::{url}") == reads_input
+        assert not allowed(policy, "s3:PutObject", f"arn:aws:s3:::{url}")
+    side_file = "arn:aws:s3:::refs/geo/countries.csv"
+    assert allowed(policy, "s3:GetObject", side_file) == (function != "supervisor")
+    assert not allowed(policy, "s3:PutObject", side_file)
+    for url in ("in/other/a.txt", "elsewhere/a.txt", "refs/geo/countries.csv2", "refs/geo/b.csv"):
+        assert not allowed(policy, "s3:GetObject", f"arn:aws:s3:::{url}")
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

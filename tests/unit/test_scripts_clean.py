@@ -18,6 +18,7 @@ from chalicelib.keys import OutputKeys, RunKeys, results_place
 from chalicelib.ports import Loc
 from chalicelib.stores.folder import TEMPORARY, FolderStore
 from chalicelib.stores.memory import MemoryStore
+from chalicelib.stores.s3 import S3Store
 from chalicelib.stores.s3_uploads import S3Uploads
 from chalicelib.stores.unfinished import FolderUploads, Unfinished, Uploads
 from scripts import clean, status, terminal
@@ -215,3 +216,23 @@ def test_multipart_uploads_that_nobody_can_be_writing_are_aborted(s3: Any, tmp_p
     assert mine not in {upload.loc.key for upload in uploads.list(Loc("work", ""))}
     assert len(list(uploads.list(Loc("work", "")))) == 2
     uploads.abort(found)  # a second time is no error
+
+
+def test_on_s3_the_work_of_a_run_goes_and_its_results_stay(s3: Any, tmp_path: Path) -> None:
+    simulation = Simulation(Words, spec(), tmp_path)
+    simulation.drop("a.txt", b"a b\n")
+    simulation.run()
+    store = S3Store(s3)
+    for name, body in simulation.objects().items():
+        bucket, _, key = name.partition("/")
+        if bucket != "in":
+            store.put(Loc(bucket, key), body)
+    results = [info.key for info in store.list(Loc("out", ""))]
+    now = max(info.modified for info in store.list(Loc("work", "")))
+    argv = ("job", "--work", "s3://work/", "--older-than", "2d")
+    _, lines = script(tmp_path, now + DAY, *argv, store=store, uploads=S3Uploads(s3))
+    assert lines == ["freed 0 B: 0 objects of 0 runs"]
+    _, lines = script(tmp_path, now + 3 * DAY, *argv, store=store, uploads=S3Uploads(s3))
+    assert lines[-1].endswith("of 1 run")
+    assert list(store.list(Loc("work", ""))) == []
+    assert [info.key for info in store.list(Loc("out", ""))] == results

@@ -118,13 +118,13 @@ def test_shows_each_record_once_with_object_byte_error_and_text(tmp_path: Path) 
     code, shown = script(tmp_path, simulation.memory, "job", "latest", "--work", "s3://work/", "--show", "2")
     assert code == 0
     assert f"job {keys.run}: 6 bad records: 6 ValueError" in shown
-    assert "s3://in/data/a.txt, byte 0: ValueError: cannot take p0" in shown
+    assert "s3://in/data/a.txt, byte 0, line 1: ValueError: cannot take p0" in shown
     assert "    poison p0\n" in shown
-    assert f"byte {BODY.index(b'poison p10')}: " in shown
+    assert f"byte {BODY.index(b'poison p10')}" in shown
     assert "in mapper" in shown
     assert "p20" not in shown
     assert "... and 4 more; --show 6 shows all" in shown
-    assert shown.count("byte 0:") == 1
+    assert shown.count("byte 0,") == 1
 
 
 def test_a_run_without_bad_records(tmp_path: Path) -> None:

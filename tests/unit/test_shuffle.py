@@ -83,6 +83,13 @@ def test_reducers_worth_having_cut_what_would_fit_in_one() -> None:
     assert len(build(plan(8, 1, reducers=4), [marker(0, [10] * 8)])[0].tasks) == 1, "too little to share"
 
 
+def test_reduce_tasks_are_as_many_as_wanted_and_about_even() -> None:
+    """None is left a little more than its share, for which all others would wait."""
+    sizes = [4 * SMALLEST_SHARE + odd for odd in (0, 5, 2, 9, 1, 7, 3, 8, 0, 6, 4, 9, 2, 5, 1, 3)]
+    tasks = build(plan(16, 1, reducers=4), [marker(0, sizes)])[0].tasks
+    assert [task.last - task.first for task in tasks] == [4, 4, 4, 4]
+
+
 def test_totals() -> None:
     reduce_plan, _ = build(plan(1, 3), [marker(task, [1]) for task in range(3)])
     assert reduce_plan.counters == {"seen": 3, "only0": 0, "only1": 1, "only2": 2}

@@ -397,8 +397,8 @@ def test_json_has_the_documented_fields(world: World) -> None:
     world.plan()
     told = json.loads(to_json(world.status()))
     assert set(told) == {
-        "job", "run", "phase", "work", "output", "source", "map", "reduce", "partitions", "inputs",
-        "input_bytes", "output_records", "output_bytes", "parts", "attempts_failed", "bad",
+        "job", "run", "phase", "work", "output", "totals", "source", "step", "steps", "map", "reduce", "partitions",
+        "inputs", "input_bytes", "output_records", "output_bytes", "parts", "attempts_failed", "bad", "counters",
         "continued", "reason", "failures",
         "started", "finished", "elapsed", "idle", "cost", "expired",
     }  # fmt: skip

@@ -34,6 +34,32 @@ def unescaped(cell: str) -> str:
     return found
 
 
+any_bytes = st.one_of(
+    st.binary(max_size=6), st.lists(st.sampled_from([b"\t", b"\n", b"\\", b"n", b"\xff", b"a"])).map(b"".join)
+)
+
+
+@given(st.lists(st.tuples(any_bytes, any_bytes), max_size=6), st.sampled_from([bytes, int, float, None]))
+@examples(150)
+def test_bytes_of_any_kind_come_back_from_tsv(pairs: list[tuple[bytes, bytes]], kind: Any) -> None:
+    """As keys beside bytes, numbers and a mixture: latin-1 is text with one character a byte."""
+    wanted: list[Any] = [
+        value if kind is bytes or (kind is None and number % 2) else (kind or int)(number)
+        for number, (_, value) in enumerate(pairs)
+    ]
+    body = tsv([key for key, _ in pairs], wanted).decode("latin-1")
+    rows = [tuple(map(unescaped, line.split("\t"))) for line in body.split("\n")[:-1]]
+    shown = [value.decode("latin-1") if type(value) is bytes else str(value) for value in wanted]
+    assert rows == [(key.decode("latin-1"), text) for (key, _), text in zip(pairs, shown, strict=True)]
+
+
+@given(st.lists(st.floats(), max_size=6))
+@examples(150)
+def test_floats_come_back_from_tsv(numbers: list[float]) -> None:
+    rows = tsv(["k"] * len(numbers), numbers).decode().splitlines()
+    assert list(map(repr, numbers)) == [repr(float(row.partition("\t")[2])) for row in rows]
+
+
 @given(st.lists(st.tuples(any_text, any_text), max_size=6))
 @examples(150)
 def test_text_of_any_kind_comes_back_from_tsv(pairs: list[tuple[str, str]]) -> None:

@@ -1,0 +1,98 @@
+"""A run in this process and thread, one function after the other: for debuggers, and for tests of jobs.
+
+Whoever waits lets something else run first; when there is nothing left to run, time passes at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from .. import mapper, planning, reducer, supervisor
+from ..errors import NotFound, RunFailed
+from ..events import event_for
+from ..keys import DONE, OutputKeys
+from ..model import Manifest, decode
+from ..ports import FunctionName, Loc, Runtime
+from ..stores.folder import FolderStore
+from .engine import LocalRun
+from .workers import new_token
+
+_HANDLERS: dict[FunctionName, Any] = {
+    "mapper": mapper.handle,
+    "reducer": reducer.handle,
+    "supervisor": supervisor.handle,
+}
+#: Times a run that stopped moving is looked at again.
+_REVIVALS = 5
+
+
+def run_inline(run: LocalRun) -> Manifest:
+    """Run to the end and return the manifest. Raises RunFailed, with the reason, if the run failed."""
+    scratch = run.work / "tmp"
+    scratch.mkdir(parents=True, exist_ok=True)
+    return _Inline(run, scratch).run()
+
+
+class _Inline:
+    """Invoker and clock of a run: a queue of calls, and the time that was waited without waiting."""
+
+    def __init__(self, run: LocalRun, scratch: Path) -> None:
+        self._run = run
+        self._queue: deque[tuple[FunctionName, dict[str, Any]]] = deque()
+        self._skipped = 0.0
+        self._runtime = Runtime(
+            store=FolderStore([Path("/"), run.work, run.output], on_created=self._on_created),
+            invoker=self,
+            clock=self,
+            new_token=new_token,
+            remaining=lambda: float("inf"),
+            load_job=run.load_job,
+            scratch=scratch,
+        )
+
+    def run(self) -> Manifest:
+        run, output = self._run, Loc(str(self._run.output), "")
+        inputs = [("/", info) for info in run.inputs]
+        planning.begin(self._runtime, run.keys, run.spec, run.source, inputs, output)
+        for _ in range(_REVIVALS):
+            while self._queue:
+                self._call()
+            if self._exists(OutputKeys(output).success):
+                loc = OutputKeys(output).manifest
+                return decode(Manifest, self._runtime.store.get(loc), loc.url)
+            if self._exists(OutputKeys(output).failure):
+                break
+            self.invoke("supervisor", event_for(run.keys.plan_done))
+        loc = OutputKeys(output).failure
+        reason = self._runtime.store.get(loc).decode().rstrip() if self._exists(loc) else "it stopped moving"
+        raise RunFailed(reason)
+
+    def _exists(self, loc: Loc) -> bool:
+        try:
+            self._runtime.store.head(loc)
+        except NotFound:
+            return False
+        return True
+
+    def _call(self) -> None:
+        function, payload = self._queue.popleft()
+        _HANDLERS[function](self._runtime, payload)
+
+    def _on_created(self, loc: Loc) -> None:
+        if loc.bucket == str(self._run.work) and loc.key.endswith(DONE):
+            self.invoke("supervisor", event_for(loc))
+
+    def invoke(self, function: FunctionName, payload: dict[str, Any]) -> None:
+        self._queue.append((function, payload))
+
+    def now(self) -> float:
+        return time.time() + self._skipped
+
+    def pause(self, seconds: float) -> None:
+        if self._queue:
+            self._call()
+        else:
+            self._skipped += seconds

@@ -1,0 +1,72 @@
+"""What all messages have in common: frozen structs that are stored as JSON and checked when they are read.
+
+And the figures that many of them carry.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from .errors import CorruptData
+
+#: A number of things, a byte's place, a task's number.
+Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+
+
+#: What msgspec raises for bytes that are not what was expected, however wrong they are.
+UNDECODABLE = (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError)
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """Base of everything that is stored as JSON."""
+
+
+class Stats(Message, frozen=True, kw_only=True):
+    """What an attempt or a whole phase read, wrote and used; added up field by field."""
+
+    records_in: int = 0
+    records_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    #: Bytes spilled to local disk.
+    spilled: int = 0
+    seconds: float = 0.0
+    gets: int = 0
+    puts: int = 0
+    lists: int = 0
+    invokes: int = 0
+
+    def __add__(self, other: Stats) -> Stats:
+        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+        return Stats(**dict(zip(self.__struct_fields__, (a + b for a, b in pairs), strict=True)))
+
+
+M = TypeVar("M", bound=Message)
+
+
+def encode(message: Message) -> bytes:
+    return msgspec.json.encode(message)
+
+
+def decode(kind: type[M], body: bytes, where: str) -> M:
+    """Decode `body` as `kind`. Raises CorruptData, naming `where`, if it is anything else."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except UNDECODABLE as error:
+        raise CorruptData(f"{where}: expected a {kind.__name__}: {error}") from error
+
+
+def to_payload(message: Message) -> dict[str, Any]:
+    """As plain JSON types, for an invoker."""
+    payload: dict[str, Any] = msgspec.to_builtins(message)
+    return payload
+
+
+def from_payload(kind: type[M], payload: object, where: str) -> M:
+    try:
+        return msgspec.convert(payload, type=kind)
+    except (msgspec.ValidationError, UnicodeEncodeError, RecursionError) as error:
+        raise CorruptData(f"{where}: expected a {kind.__name__} payload: {error}") from error

@@ -1,0 +1,27 @@
+"""What a task can ask about itself by Hadoop's names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..job import Job
+
+#: The task that this process is at.
+current: Job | None = None
+
+_INPUT_FILE = ("mapreduce.map.input.file", "map.input.file")
+
+
+def jobconf_from_env(variable: str, default: str | None = None) -> str | None:
+    """The name of the file that a mapper reads, for `mapreduce.map.input.file`; for others, the environment's."""
+    if variable in _INPUT_FILE and current is not None:
+        return current.input.url
+    return os.environ.get(variable.replace(".", "_"), default)
+
+
+def folder_of(script: str | None) -> Path:
+    """Where a job's file lies; its FILES are relative to it."""
+    return Path(script or "job.py").absolute().parent

@@ -1,0 +1,134 @@
+"""Between what a user's method yields and what Sluice shuffles: the bytes of mrjob's lines, cut at the first tab.
+
+mrjob sorts and groups lines by their bytes before the first tab, so these are our key, and what follows is the
+value (None where there is no tab). Keys that no dictionary takes, lists and dicts, are then as good as others,
+and keys come in mrjob's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+from .protocols import JSONProtocol, PairProtocol, ValueProtocol
+
+Pair = tuple[Any, Any]
+#: A line in two: what it is sorted and grouped by, and the rest.
+Cut = tuple[bytes, bytes | None]
+Encode = Callable[[Any, Any], Cut]
+Decode = Callable[[bytes, Iterator[bytes | None]], tuple[Any, Iterator[Any]]]
+
+#: Encoded keys and small numbers that are remembered, and how long a remembered key may be.
+_REMEMBERED = 1 << 16
+_LONGEST = 64
+
+#: What all lines that hold no key are grouped by.
+NO_KEY = b""
+
+
+def drops_keys(read: Callable[[bytes], Any]) -> bool:
+    """Whether a protocol reads every key as None: to mrjob, all such lines are one group."""
+    return isinstance(getattr(read, "__self__", None), ValueProtocol)
+
+
+def encoder(write: Callable[[Any, Any], bytes], keyless: bool) -> Encode:
+    """Pairs to cut lines, for a reader that is `keyless` or not."""
+    if keyless:
+        return lambda key, value: (NO_KEY, write(key, value))
+    parts = _parts_of(write, "write")
+    if parts is not None:
+        return _remembering(parts)
+
+    def encode(key: Any, value: Any) -> Cut:
+        head, tab, rest = write(key, value).partition(b"\t")
+        return head, rest if tab else None
+
+    return encode
+
+
+def _remembering(protocol: PairProtocol) -> Encode:
+    """Key and value each by itself; words that come again are not encoded again."""
+    dumps = protocol._dumps
+    words: dict[str, bytes] = {}
+    numbers = [dumps(number) for number in range(256)]
+
+    def encode(key: Any, value: Any) -> Cut:
+        if type(key) is str:
+            head = words.get(key)
+            if head is None:
+                head = dumps(key)
+                if len(head) <= _LONGEST:
+                    if len(words) >= _REMEMBERED:
+                        words.clear()
+                    words[key] = head
+        else:
+            head = dumps(key)
+        if type(value) is int and 0 <= value < 256:
+            return head, numbers[value]
+        return head, dumps(value)
+
+    return encode
+
+
+def decoder(read: Callable[[bytes], Pair], keyless: bool) -> Decode:
+    """A group of cut lines to its key and its values, one after the other."""
+    parts = _parts_of(read, "read")
+    if parts is not None:
+        word, scalar = _words(parts), _scalars(parts)
+        return lambda head, rests: (word(head), map(scalar, rests))
+
+    def decode(head: bytes, rests: Iterator[bytes | None]) -> tuple[Any, Iterator[Any]]:
+        pairs = (read(joined(head, rest, keyless)) for rest in rests)
+        first = next(pairs)
+        return first[0], (value for _, value in chain((first,), pairs))
+
+    return decode
+
+
+def joined(head: bytes, rest: bytes | None, keyless: bool = False) -> bytes:
+    """The line that was cut."""
+    if keyless:
+        return rest or b""
+    return head if rest is None else head + b"\t" + rest
+
+
+def sorted_rests(rests: Iterable[bytes | None]) -> Iterator[bytes | None]:
+    """Values as SORT_VALUES has them: in the order of their lines."""
+    return iter(sorted(rests, key=rest_order))
+
+
+def rest_order(rest: bytes | None) -> bytes:
+    return rest or b""
+
+
+def _words(protocol: PairProtocol) -> Callable[[bytes], Any]:
+    """`_loads` that is quick with text of JSON in which nothing is escaped, as most keys are."""
+    loads = protocol._loads
+    if type(protocol) is not JSONProtocol:
+        return loads
+
+    def load(head: bytes) -> Any:
+        return head[1:-1].decode() if head.startswith(b'"') and b"\\" not in head else loads(head)
+
+    return load
+
+
+def _scalars(protocol: PairProtocol) -> Callable[[Any], Any]:
+    """`_loads` that remembers short numbers: the only values that are surely the same each time."""
+    loads = protocol._loads
+    known = {protocol._dumps(number): number for number in range(1000)}
+
+    def load(rest: bytes) -> Any:
+        found = known.get(rest)
+        return loads(rest) if found is None else found
+
+    return load
+
+
+def _parts_of(method: Callable[..., Any], name: str) -> PairProtocol | None:
+    """The protocol whose own, unchanged `read` or `write` this is, if it handles key and value apart."""
+    owner = getattr(method, "__self__", None)
+    if isinstance(owner, PairProtocol) and getattr(type(owner), name) is getattr(PairProtocol, name):
+        return owner
+    return None

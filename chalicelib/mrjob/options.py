@@ -1,0 +1,129 @@
+"""The command line of a job: mrjob's options that mean something here, and an answer to those that do not."""
+
+from __future__ import annotations
+
+import logging
+from argparse import Action, ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import UserError
+
+log = logging.getLogger("chalicelib.mrjob")
+
+RUNNERS = ("inline", "local", "lambda")
+_ELSEWHERE = ("hadoop", "emr", "dataproc", "spark")
+
+#: Options that are taken and ignored, with a warning: how many values each has.
+_IGNORED: dict[str, int] = {
+    "--conf-path": 1,
+    "--no-conf": 0,
+    "--jobconf": 1,
+    "--cleanup": 1,
+    "--local-tmp-dir": 1,
+    "--num-cores": 1,
+    "--step-output-dir": 1,
+    "--hadoop-version": 1,
+    "--no-read-logs": 0,
+    "--read-logs": 0,
+    "--strict-protocols": 0,
+}
+_SHORT = {"--conf-path": "-c", "--jobconf": "-D"}
+#: Options that change what a job sees, and cannot be met.
+_REFUSED: dict[str, str] = {
+    "--archives": "list the files that are in it with --files or FILES",
+    "--dirs": "list the files that are in it with --files or FILES",
+    "--setup": "a task runs Python only; add packages to requirements.txt",
+    "--bootstrap": "a task runs Python only; add packages to requirements.txt",
+    "--py-files": "modules beside the job's file can be imported",
+    "--libjars": "there is no Java here",
+    "--cmdenv": "use params in the job's YAML, or passthru options",
+}
+
+
+class _Refuse(Action):
+    def __call__(self, parser: ArgumentParser, *_: Any) -> None:
+        parser.error(f"{self.option_strings[-1]} is not supported: {self.metavar}")
+
+
+class _Ignore(Action):
+    def __call__(self, *_: Any) -> None:
+        log.warning("%s is ignored: it sets up Hadoop or mrjob's own runners", self.option_strings[-1])
+
+
+def _runner(name: str) -> str:
+    if name in _ELSEWHERE:
+        raise UserError(
+            f"-r {name}: expected one of {', '.join(RUNNERS)}; on AWS, jobs run as Lambda functions"
+        )
+    return name
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """The options every job has."""
+    parser.add_argument(
+        "args", metavar="INPUT", nargs="*", help="files, folders or patterns; - or none: stdin"
+    )
+    add = parser.add_argument
+    add(
+        "-r",
+        "--runner",
+        type=_runner,
+        choices=RUNNERS,
+        help="where to run (default: inline, in this process)",
+    )
+    add("-o", "--output-dir", metavar="DIR", help="a new or empty folder for the parts of the output")
+    add("--cat-output", dest="cat_output", action="store_true", default=None, help="print the output")
+    add(
+        "--no-output",
+        "--no-cat-output",
+        dest="cat_output",
+        action="store_false",
+        help="do not print the output",
+    )
+    add("--files", dest="upload_files", metavar="FILE[,FILE]", action="append", default=[], help="side files")
+    add("-q", "--quiet", action="store_true", help="no messages but errors")
+    add("-v", "--verbose", action="store_true", help="more messages")
+    add("-h", "--help", action="store_true", help="show this and stop")
+    task = parser.add_argument_group("running one task over stdin")
+    for role in ("mapper", "combiner", "reducer"):
+        task.add_argument(f"--{role}", dest=f"run_{role}", action="store_true")
+    task.add_argument("--step-num", type=int, default=0)
+    hidden = parser.add_argument_group("not supported")
+    for name, count in _IGNORED.items():
+        flags = [_SHORT[name], name] if name in _SHORT else [name]
+        hidden.add_argument(*flags, action=_Ignore, nargs=count or 0, dest="ignored", help="ignored")
+    for name, advice in _REFUSED.items():
+        hidden.add_argument(name, action=_Refuse, nargs="?", dest="refused", metavar=advice, help="refused")
+
+
+def parse(parser: ArgumentParser, args: Sequence[str]) -> Namespace:
+    """Options and inputs, in any order. Ends the process with the help if that was asked for."""
+    options = parser.parse_intermixed_args(list(args))
+    if options.help:
+        parser.print_help()
+        parser.exit()
+    return options
+
+
+def passed_through(parser: ArgumentParser, names: set[str], args: Sequence[str]) -> list[str]:
+    """What of a command line gives the options called `names`, as it was given, for the tasks of a run."""
+    found: list[str] = []
+
+    class Keep(Action):
+        def __call__(self, _: ArgumentParser, __: Namespace, values: Any, option: str | None = None) -> None:
+            if self.dest not in names or option is None:
+                return
+            given = [] if values is None else values if isinstance(values, list) else [values]
+            if len(given) == 1 and given[0].startswith("-"):
+                found.append(f"{option}={given[0]}")
+            else:
+                found.extend([option, *given])
+
+    shadow = ArgumentParser(add_help=False)
+    for action in parser._actions:
+        if action.option_strings:
+            shadow.add_argument(*action.option_strings, dest=action.dest, nargs=action.nargs, action=Keep)
+    shadow.add_argument("args", nargs="*")
+    shadow.parse_intermixed_args(list(args))
+    return found

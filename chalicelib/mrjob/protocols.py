@@ -1,0 +1,187 @@
+"""mrjob's protocols: what a line of bytes means as (key, value), in both directions, to the byte.
+
+`read` takes a line without its end and gives (key, value); `write` gives a line. A job may bring its own class
+with these two methods. JSON is written as Python's `json` writes it, which is what mrjob does unless a faster
+library is installed.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from json.encoder import encode_basestring_ascii
+from typing import Any, NoReturn, Protocol
+
+from ..errors import UserError
+
+Pair = tuple[Any, Any]
+
+
+class LineProtocol(Protocol):
+    def read(self, line: bytes) -> Pair: ...
+
+    def write(self, key: Any, value: Any) -> bytes: ...
+
+
+class PairProtocol:
+    """Key and value encoded alike, with a tab between them; a key that repeats is decoded once.
+
+    Neither encoding holds a tab, so that the two can be handled one without the other.
+    """
+
+    _last_key_encoded: bytes | None = None
+    _last_key_decoded: Any = None
+
+    def _loads(self, value: bytes) -> Any:
+        raise NotImplementedError
+
+    def _dumps(self, value: Any) -> bytes:
+        raise NotImplementedError
+
+    def read(self, line: bytes) -> Pair:
+        """(key, value) of a line. Raises ValueError if there is no tab in it."""
+        raw_key, raw_value = line.split(b"\t", 1)
+        if raw_key != self._last_key_encoded:
+            self._last_key_encoded = raw_key
+            self._last_key_decoded = self._loads(raw_key)
+        return self._last_key_decoded, self._loads(raw_value)
+
+    def write(self, key: Any, value: Any) -> bytes:
+        return self._dumps(key) + b"\t" + self._dumps(value)
+
+
+class ValueProtocol:
+    """A line is the value alone; the key is read as None and not written."""
+
+    def read(self, line: bytes) -> Pair:
+        raise NotImplementedError
+
+    def write(self, key: Any, value: Any) -> bytes:
+        raise NotImplementedError
+
+
+def _to_json(value: Any) -> bytes:
+    kind = type(value)
+    if kind is str:
+        return encode_basestring_ascii(value).encode()
+    if kind is int:
+        return b"%d" % value
+    return json.dumps(value).encode()
+
+
+class StandardJSONProtocol(PairProtocol):
+    """Two JSON documents with a tab between them. Tuples come back as lists, keys of dicts as text."""
+
+    def _loads(self, value: bytes) -> Any:
+        return json.loads(value.decode())
+
+    def _dumps(self, value: Any) -> bytes:
+        return _to_json(value)
+
+
+class StandardJSONValueProtocol(ValueProtocol):
+    """The value as a JSON document."""
+
+    def read(self, line: bytes) -> Pair:
+        return None, json.loads(line.decode())
+
+    def write(self, key: Any, value: Any) -> bytes:  # noqa: ARG002 - the interface
+        return _to_json(value)
+
+
+class ReprProtocol(PairProtocol):
+    """Two Python literals with a tab between them. They are read as literals, never evaluated."""
+
+    def _loads(self, value: bytes) -> Any:
+        return ast.literal_eval(value.decode())
+
+    def _dumps(self, value: Any) -> bytes:
+        return repr(value).encode()
+
+
+class ReprValueProtocol(ValueProtocol):
+    """The value as a Python literal."""
+
+    def read(self, line: bytes) -> Pair:
+        return None, ast.literal_eval(line.decode())
+
+    def write(self, key: Any, value: Any) -> bytes:  # noqa: ARG002
+        return repr(value).encode()
+
+
+class BytesProtocol:
+    """Key and value as they are, bytes, with a tab between them; what is None is left out, with the tab."""
+
+    def read(self, line: bytes) -> Pair:
+        key, tab, value = line.partition(b"\t")
+        return key, value if tab else None
+
+    def write(self, key: Any, value: Any) -> bytes:
+        return b"\t".join(part for part in (key, value) if part is not None)
+
+
+class BytesValueProtocol(ValueProtocol):
+    """The line as it is, bytes."""
+
+    def read(self, line: bytes) -> Pair:
+        return None, line
+
+    def write(self, key: Any, value: Any) -> bytes:  # noqa: ARG002
+        return bytes(value)
+
+
+class TextProtocol:
+    """Key and value as text, with a tab between them; what is None is left out, with the tab.
+
+    A line that is no UTF-8 is read as latin-1.
+    """
+
+    def read(self, line: bytes) -> Pair:
+        key, tab, value = _text(line).partition("\t")
+        return key, value if tab else None
+
+    def write(self, key: Any, value: Any) -> bytes:
+        return b"\t".join(part.encode() for part in (key, value) if part is not None)
+
+
+class TextValueProtocol(ValueProtocol):
+    """The line as text; one that is no UTF-8 is read as latin-1."""
+
+    def read(self, line: bytes) -> Pair:
+        return None, _text(line)
+
+    def write(self, key: Any, value: Any) -> bytes:  # noqa: ARG002
+        encoded: bytes = value.encode()
+        return encoded
+
+
+def _text(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
+
+
+class PickleProtocol:
+    """Refused: reading a pickle runs whatever code was put into it, and stored data must not be able to."""
+
+    def __init__(self) -> None:
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise UserError(
+            f"{type(self).__name__} is not supported: reading a pickle runs whatever code was put into it;"
+            " use JSONProtocol, or ReprProtocol for tuples, sets and bytes"
+        )
+
+
+class PickleValueProtocol(PickleProtocol):
+    """Refused, as PickleProtocol is."""
+
+
+#: mrjob's names for the same with other libraries, whose output differs in white space at most.
+JSONProtocol = SimpleJSONProtocol = RapidJSONProtocol = UltraJSONProtocol = StandardJSONProtocol
+JSONValueProtocol = SimpleJSONValueProtocol = StandardJSONValueProtocol
+RapidJSONValueProtocol = UltraJSONValueProtocol = StandardJSONValueProtocol
+RawProtocol = TextProtocol
+RawValueProtocol = TextValueProtocol

@@ -1,0 +1,137 @@
+"""MRStep, and which of a job's protocols each of its tasks reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal
+
+from ..errors import UserError
+
+Role = Literal["mapper", "combiner", "reducer"]
+Pairs = Iterable[tuple[Any, Any]]
+
+MAPPER_PARTS = ("mapper", "mapper_init", "mapper_final", "mapper_raw", "mapper_cmd", "mapper_pre_filter")
+COMBINER_PARTS = ("combiner", "combiner_init", "combiner_final", "combiner_cmd", "combiner_pre_filter")
+REDUCER_PARTS = ("reducer", "reducer_init", "reducer_final", "reducer_cmd", "reducer_pre_filter")
+PARTS = MAPPER_PARTS + COMBINER_PARTS + REDUCER_PARTS
+
+
+class StepFailedException(Exception):
+    """A run failed; `reason` says why, with job, task and place."""
+
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"Step failed: {self.reason}" if self.reason else "Step failed"
+
+
+def same_pair(key: Any, value: Any) -> Pairs:
+    """The mapper of a step that has none."""
+    yield key, value
+
+
+def same_pairs(key: Any, values: Iterable[Any]) -> Pairs:
+    """The combiner or reducer of a step that has only its init or final."""
+    for value in values:
+        yield key, value
+
+
+class MRStep:
+    """One step: methods of the job (or functions) for `mapper`, `combiner`, `reducer`, and their `_init` and `_final`.
+
+    `step["mapper"]` is the function, or None. Shell commands (`*_cmd`, `*_pre_filter`) are refused; `jobconf`
+    is taken and ignored.
+    """
+
+    def __init__(self, **parts: Any) -> None:
+        unknown = sorted(parts.keys() - {*PARTS, "jobconf"})
+        if unknown:
+            raise TypeError(f"MRStep() got an unexpected keyword argument {unknown[0]!r}")
+        if not parts.keys() & set(PARTS):
+            raise ValueError("Step has no mappers and no reducers")
+        for name, value in parts.items():
+            if value and name.endswith(("_cmd", "_pre_filter")):
+                raise UserError(
+                    f"{name} is not supported: a task runs Python only, without the shell or programs that"
+                    " a cluster has; write it as a method of the job"
+                )
+        if parts.get("mapper_raw") and parts.get("mapper"):
+            raise ValueError("Can't specify both mapper_raw and mapper")
+        self._parts: dict[str, Any] = {**dict.fromkeys(PARTS), "jobconf": None, **parts}
+
+    def _has(self, names: Sequence[str]) -> bool:
+        return any(self._parts[name] for name in names)
+
+    @property
+    def has_explicit_mapper(self) -> bool:
+        return self._has(MAPPER_PARTS)
+
+    @property
+    def has_explicit_combiner(self) -> bool:
+        return self._has(COMBINER_PARTS)
+
+    @property
+    def has_explicit_reducer(self) -> bool:
+        return self._has(REDUCER_PARTS)
+
+    def __getitem__(self, name: str) -> Any:
+        found = self._parts[name]
+        if found is None:
+            if name == "mapper":
+                return same_pair
+            if (name == "combiner" and self.has_explicit_combiner) or (
+                name == "reducer" and self.has_explicit_reducer
+            ):
+                return same_pairs
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MRStep) and self._parts == other._parts
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self._parts.items() if value is not None)
+        return f"MRStep({given})"
+
+    def maps(self, number: int) -> bool:
+        """Whether a mapper runs in this step, the job's `number`th; in others lines go straight to the reducer."""
+        return number == 0 or self.has_explicit_mapper or self.has_explicit_combiner
+
+
+def coded_tasks(steps: Sequence[MRStep]) -> list[tuple[int, Role]]:
+    """The mappers and reducers of a job, in the order in which lines go through them.
+
+    The first reads the job's input protocol, the last writes its output protocol, and what goes from one to
+    the next is in the internal protocol.
+    """
+    found: list[tuple[int, Role]] = []
+    for number, step in enumerate(steps):
+        if step.maps(number):
+            found.append((number, "mapper"))
+        if step.has_explicit_reducer:
+            found.append((number, "reducer"))
+    return found
+
+
+def to_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines, with their ends, of a stream of chunks; an empty chunk ends a file, and with it a line."""
+    rest = b""
+    for chunk in chunks:
+        if not chunk:
+            if rest:
+                yield rest
+            rest = b""
+            continue
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+    if rest:
+        yield rest
+
+
+def called(function: Callable[..., Any] | None, *given: Any) -> Pairs:
+    """What a method of the user's yields; nothing where there is none, or it returns None."""
+    return (function(*given) if function else None) or ()

@@ -1,0 +1,89 @@
+"""Rows of Parquet files to batches of mapped pairs: what a map task does with input that is a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from .blame import Where
+from .job import BoundJob
+from .model import Split
+from .pace import Pace, StepTooLong
+from .pairmapping import Pair, PairBatch
+from .ports import Store
+from .quarantine import Quarantine
+from .spec import InputSpec
+
+Row = dict[str, Any]
+
+
+class RowSource:
+    """Reads and maps rows in steps, as long as the pace has them."""
+
+    def __init__(
+        self,
+        job: BoundJob,
+        store: Store,
+        where: Where,
+        pace: Pace,
+        quarantine: Quarantine,
+        not_too_slow: Callable[[BaseException], Exception],
+    ) -> None:
+        self._job = job
+        self._store = store
+        self._where = where
+        self._pace = pace
+        self._quarantine = quarantine
+        self._not_too_slow = not_too_slow
+
+    def batches(self, split: Split, spec: InputSpec, scratch: Path) -> Iterator[PairBatch]:
+        """Each is called before the next is asked for. An attempt goes on behind so many rows of a row group."""
+        from .parquet import read_groups  # only jobs that read such files have DuckDB
+
+        skip = split.skip
+        for group, lists in read_groups(self._store, split, spec, scratch):
+            size, at = group.stop - group.start, 0
+            for rows in lists:
+                done = min(max(skip - at, 0), len(rows))
+                while done < len(rows):
+                    step = rows[done : done + self._pace.size]
+                    done += len(step)
+                    finished = group.first + at + done == group.last
+                    edge = (group.stop, 0) if finished else (group.start, at + done)
+                    call = self._call(split, group.start, step)
+                    yield PairBatch(call, partial(_same, edge), len(step), size)
+                    size = 0
+                at += len(rows)
+            skip = 0
+
+    def _call(self, split: Split, at: int, rows: list[Row]) -> Callable[[], Iterable[Pair]]:
+        if self._pace.careful or self._quarantine.active:
+            return partial(chain.from_iterable, self._carefully(split, at, rows))
+        return partial(chain.from_iterable, map(self._mapped, rows))
+
+    def _mapped(self, row: Row) -> Iterable[Pair]:
+        found: Iterable[Pair] | None = self._job.job.mapper(None, row)
+        return found or ()
+
+    def _carefully(self, split: Split, at: int, rows: list[Row]) -> Iterator[list[Pair]]:
+        """The pairs that each row makes, complete or, for a bad one, none; `at` is the byte of its row group."""
+        counters = self._job.services.counters
+        for row in rows:
+            try:
+                found = list(self._mapped(row))
+                counters.keep()
+            except (Exception, StepTooLong) as caught:
+                error = self._not_too_slow(caught)
+                if not self._quarantine.active:
+                    raise error from caught
+                counters.forget()
+                self._quarantine.add(error, split.loc.url, at, repr(row))
+                found = []
+            yield found
+
+
+def _same(edge: tuple[int, int]) -> tuple[int, int]:
+    return edge

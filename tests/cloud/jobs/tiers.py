@@ -1,0 +1,34 @@
+from chalicelib import Job, Sum
+
+
+class Split(Job):
+    """Map-only: each word with what it is in, types and all."""
+
+    shuffle = False
+
+    def mapper(self, _, line):
+        for word in line.split():
+            yield (word, len(word)), b"\xff"
+
+
+class Count(Job):
+    def mapper(self, key, value):
+        assert (type(key), value) == (tuple, b"\xff")
+        yield key[0], 1
+
+    reducer = Sum()
+    order_by = "-value"
+    limit = 20
+
+
+class Tiers(Job):
+    """The twenty most frequent words in three steps: split, count, put in order."""
+
+    steps = (Split, Count)
+
+
+class Relay(Job):
+    """Reads what Tiers gives; an identity without a mapper, and reduced by one function."""
+
+    reducer = Sum()
+    order_by = "key"
