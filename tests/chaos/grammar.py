@@ -18,31 +18,37 @@ def _pattern(loc: Loc, root: str) -> str:
     key = re.escape(loc.key.removeprefix(root))
     key = re.sub(r"(?<!\d)0{5,}", lambda zeros: rf"\d{{{len(zeros[0])}}}", key)
     key = re.sub(r"\\\.0(?=\\\.)", r"\\.\\d+", key)
+    key = key.replace(r"step\-1", r"step\-\d+")
     return key.replace(_TOKEN, "[0-9a-f]+").replace(_EXTENSION, "[a-z]+")
 
 
+def _of_step(keys: RunKeys) -> list[Loc]:
+    return [
+        keys.plan,
+        keys.plan_done,
+        keys.run_done,
+        keys.lease,
+        keys.reduce_plan,
+        keys.reduce_index,
+        keys.reduce_started,
+        keys.run_file(0, 0, _TOKEN),
+        keys.piece(0, 0, _TOKEN),
+        keys.done("map", 0),
+        keys.done("reduce", 0),
+        keys.failed("map", 0, 0),
+        keys.failed("reduce", 0, 0),
+        keys.following("map", 0, 0, _TOKEN),
+        keys.following("reduce", 0, 0, _TOKEN),
+        keys.quarantine("map", 0, 0, _TOKEN),
+        keys.quarantine("reduce", 0, 0, _TOKEN),
+    ]
+
+
+_LATER = _KEYS.at(1)
 _WORK = re.compile(
     "|".join(
         _pattern(loc, _KEYS.root.key)
-        for loc in (
-            _KEYS.plan,
-            _KEYS.plan_done,
-            _KEYS.run_done,
-            _KEYS.lease,
-            _KEYS.reduce_plan,
-            _KEYS.reduce_index,
-            _KEYS.reduce_started,
-            _KEYS.run_file(0, 0, _TOKEN),
-            _KEYS.piece(0, 0, _TOKEN),
-            _KEYS.done("map", 0),
-            _KEYS.done("reduce", 0),
-            _KEYS.failed("map", 0, 0),
-            _KEYS.failed("reduce", 0, 0),
-            _KEYS.following("map", 0, 0, _TOKEN),
-            _KEYS.following("reduce", 0, 0, _TOKEN),
-            _KEYS.quarantine("map", 0, 0, _TOKEN),
-            _KEYS.quarantine("reduce", 0, 0, _TOKEN),
-        )
+        for loc in (*_of_step(_KEYS), *_of_step(_LATER), OutputKeys(_LATER.input).part(0, _EXTENSION))
     )
 )
 _RESULT = re.compile(

@@ -38,6 +38,9 @@ Kind = Literal[
     "invocation doubled",
     "event doubled",
     "event dropped",
+    "event late",
+    "body cut off",
+    "clock wrong",
 ]
 
 
@@ -55,6 +58,9 @@ class Rates:
     invoked_twice: float = 0.0
     event_twice: float = 0.0
     event_dropped: float = 0.0
+    event_late: float = 0.0
+    body_cut: float = 0.0
+    clock_wrong: float = 0.0
 
 
 _LIKELY = Rates(
@@ -68,7 +74,13 @@ _LIKELY = Rates(
     invoked_twice=0.3,
     event_twice=0.3,
     event_dropped=0.4,
+    event_late=0.4,
+    body_cut=0.2,
+    clock_wrong=0.7,
 )
+
+#: Seconds by which a process's clock may be wrong, either way.
+_SKEW = 60.0
 
 
 def rates(seed: int) -> Rates:
@@ -77,6 +89,10 @@ def rates(seed: int) -> Rates:
     names = [field.name for field in fields(Rates)]
     chosen = chance.sample(names, chance.randint(3, 8))
     return Rates(**{name: getattr(_LIKELY, name) * chance.uniform(0.3, 1.5) for name in chosen})
+
+
+#: Lines of the log that are no faults, or last for the whole life of a process.
+UNCOUNTED = ("process", "clock wrong")
 
 
 class Log:
@@ -91,7 +107,7 @@ class Log:
         with self._path.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             lines = file.read().splitlines()
-            if limit is not None and sum(line != "process" for line in lines) >= limit:
+            if limit is not None and sum(line not in UNCOUNTED for line in lines) >= limit:
                 return None
             file.write(kind + "\n")
             return lines.count(kind)
@@ -116,6 +132,8 @@ class Trouble(World):
         self._zero = time.time()
         self._began: float | None = None
         self._supervises = False
+        self._wrong = 0.0
+        self._late: list[Report] = []
         self._chance = random.Random(seed)
 
     # -- what a worker is given ---------------------------------------------------------------------
@@ -123,6 +141,9 @@ class Trouble(World):
     def runtime(self, runtime: Runtime) -> Runtime:
         process = self._log.note("process")
         self._chance = random.Random(f"{self._seed} {process}")
+        if self._chance.random() < self._rates.clock_wrong:
+            self._log.note("clock wrong")
+            self._wrong = self._chance.uniform(-_SKEW, _SKEW)
         return changed(
             runtime,
             store=TroubledStore(self, runtime.store),
@@ -131,14 +152,22 @@ class Trouble(World):
         )
 
     def reports(self, report: Report) -> Iterator[Report]:
+        late, self._late = self._late, []
         if report.kind == "idle":
             self._began = None
+            yield from late
             yield report
             return
         self._strike(self._rates.killed_before, "killed before a call", _kill)
         if report.kind == "created" and self.happens(self._rates.event_dropped, "event dropped"):
+            yield from late
+            return
+        if report.kind == "created" and self.happens(self._rates.event_late, "event late"):
+            self._late = [report]  # it comes after the next thing that this worker says
+            yield from late
             return
         yield report
+        yield from late
         self._strike(self._rates.killed_after, "killed after a call", _kill)
         if report.kind == "invoke" and self.happens(self._rates.invoked_twice, "invocation doubled"):
             yield report
@@ -148,7 +177,7 @@ class Trouble(World):
     # -- time ---------------------------------------------------------------------------------------
 
     def now(self) -> float:
-        return self._zero + (time.time() - self._zero) * SPEED
+        return self._zero + (time.time() - self._zero) * SPEED + self._wrong
 
     def _remaining(self) -> float:
         if self._began is None:
@@ -182,6 +211,11 @@ class Trouble(World):
         if self.happens(rates.lost, "answer lost"):
             raise StoreError(f"{what}: the connection was closed before the answer came, said the test")
         return result
+
+    def maybe_cut(self, what: str) -> None:
+        """A body may end after any block, and at the end it may turn out to be too short."""
+        if self.happens(self._rates.body_cut, "body cut off"):
+            raise StoreError(f"{what}: the body ended early, said the test")
 
     def _begin(self, what: str) -> None:
         """At the first call of an invocation its end may be set: by a thread, at any instant."""
@@ -240,6 +274,7 @@ class TroubledStore:
     ) -> Iterator[bytes]:
         for data in self._store.stream(loc, start, stop, etag, block):
             yield self._trouble.call(lambda data=data: data, f"{loc.url}: get")
+            self._trouble.maybe_cut(loc.url)
 
     def put(self, loc: Loc, body: bytes) -> str:
         return self._call("put", loc, body)

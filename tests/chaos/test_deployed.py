@@ -209,7 +209,7 @@ def withstand(
 def test_kills_and_a_bad_network_change_nothing(make_cloud: MakeCloud, told: Figures) -> None:
     """As on AWS, ten times as fast: Lambda's retry comes when the lease of the dead has expired."""
     cloud = make_cloud(SPEED, 30.0, 60.0 / SPEED)
-    done = withstand(cloud, told, "ten times as fast", scenarios(), resume_after=60.0, size=6)
+    done = withstand(cloud, told, "ten times as fast", scenarios(), resume_after=120.0, size=6)
     assert not any(posted.resumed for posted in done if posted.scenario.strikes)
 
 

@@ -1,0 +1,19 @@
+# Trouble on purpose; docs/reliability.md explains it and keeps the figures. Included by the Makefile.
+#   make chaos         every kill and every mixture of faults: simulated, on this machine, on the emulator
+#   make chaos-local   all of it but the emulator's part
+#   make soak          500 runs in one process, and what is left of them; RUNS=2000 for more
+# `make test` runs a sample of each.
+
+RUNS ?= 500
+
+.PHONY: chaos chaos-local soak
+
+chaos: setup
+	CHAOS=full $(PY) -m pytest -q -s tests/chaos tests/test_repeat_safety.py tests/test_stragglers.py
+
+chaos-local: setup
+	CHAOS=full $(PY) -m pytest -q -s tests/chaos/test_simulated.py tests/chaos/test_local.py \
+		tests/test_repeat_safety.py tests/test_stragglers.py
+
+soak: setup
+	SOAK=$(RUNS) $(PY) -m pytest -q -s tests/chaos/test_soak.py
