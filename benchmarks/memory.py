@@ -35,6 +35,9 @@ class Case:
     records: Callable[[float], int]
     #: From the scale to settings of the job.
     settings: Callable[[float], list[str]] = lambda _: []
+    #: From the folder to the inputs as the command line names them.
+    inputs: Callable[[Path], list[str]] = lambda folder: [str(folder)]
+    yml: str = "memory.yml"
 
 
 def _distinct(folder: Path, scale: float) -> None:
@@ -78,6 +81,34 @@ def _one_file(folder: Path, scale: float) -> None:
     _lines(folder, (b"word-%02d" % (i % 10) for i in range(int(1_000_000 * scale))), int(1_000_000 * scale))
 
 
+def _join(folder: Path, scale: float) -> None:
+    """One million rows and ten million that refer to them, four of five to one that is there."""
+    count = int(1_000_000 * scale)
+    numbers = np.random.default_rng(5)
+    keys = iter(numbers.permutation(count).tolist())
+    with (folder / "left.csv").open("wb") as file:
+        for start in range(0, count, _BATCH):
+            batch = range(min(_BATCH, count - start))
+            file.write(b"".join([b"key-%08x,%s\n" % (next(keys), b"l" * 80) for _ in batch]))
+    with (folder / "right.csv").open("wb") as file:
+        for start in range(0, 10 * count, _BATCH):
+            some = _references(start, count).tolist()
+            file.write(
+                b"".join([b"key-%08x,%d,%s\n" % (key, start + i, b"r" * 60) for i, key in enumerate(some)])
+            )
+
+
+def _references(start: int, count: int) -> np.ndarray[Any, Any]:
+    """What the rows from `start` on refer to, up to a batch of them; numbers from `count` on are not there."""
+    size = min(_BATCH, 10 * count - start)
+    return np.random.default_rng(1000 + start).integers(0, count * 5 // 4, size)
+
+
+def _joined(scale: float) -> int:
+    count = int(1_000_000 * scale)
+    return sum(int((_references(start, count) < count).sum()) for start in range(0, 10 * count, _BATCH))
+
+
 CASES = [
     Case("distinct", "10 million distinct keys", "memory:First", _distinct, lambda s: int(10_000_000 * s)),
     Case("hot", "one key with half of all records", "memory:Length", _hot, _hot_keys),
@@ -90,6 +121,15 @@ CASES = [
         lambda _: 10,
         lambda _: ["split_size=1000"],
     ),
+    Case(
+        "join",
+        "10 million rows joined with 1 million",
+        "memory:Joined",
+        _join,
+        _joined,
+        inputs=lambda folder: [f"left={folder / 'left.csv'}", f"right={folder / 'right.csv'}"],
+        yml="memory_join.yml",
+    ),
 ]
 
 
@@ -101,7 +141,7 @@ def strain(case: Case, scale: float, budget: int, scratch: Path, workers: int = 
         case.make(source, scale)
         settings = [f"memory_budget={budget}", f"job={case.job}", *case.settings(scale)]
         out = folder / "out"
-        command = [sys.executable, str(ROOT / "scripts/run.py"), str(_JOBS / "memory.yml"), str(source)]
+        command = [sys.executable, str(ROOT / "scripts/run.py"), str(_JOBS / case.yml), *case.inputs(source)]
         command += ["--output", str(out), "--workers", str(workers)]
         command += [part for setting in settings for part in ("--set", setting)]
         usage = measure(command, environment(folder), folder, LIMIT)

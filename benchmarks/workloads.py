@@ -78,10 +78,21 @@ def _sluice(way: str, title: str, workers: int = 2) -> Program:
 
     def command(workload: str, out: Path, files: Sequence[Path]) -> list[str]:
         places = ["--output", str(out), "--workers", str(workers)]
-        return [sys.executable, str(ROOT / "scripts/run.py"), str(job(workload)), *map(str, files), *places]
+        inputs = _inputs_of(workload, way, list(map(str, files)))
+        return [sys.executable, str(ROOT / "scripts/run.py"), str(job(workload)), *inputs, *places]
 
     able = frozenset(workload.name for workload in WORKLOADS if job(workload.name).exists())
     return Program(f"sluice-{way}", title, able, command, form="sql" if way == "sql" else "pairs")
+
+
+def _inputs_of(workload: str, way: str, files: list[str]) -> list[str]:
+    """How a job's inputs are told; those of a join are two."""
+    if workload != "w5" or way not in ("record", "chunk"):
+        return files
+    rankings, *visits = files
+    if way == "chunk":
+        return [*visits, "--set", f"files={rankings}"]
+    return [f"rankings={rankings}", *(f"visits={name}" for name in visits)]
 
 
 def _no_module(name: str) -> str:

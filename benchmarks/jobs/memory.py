@@ -1,6 +1,7 @@
 """Jobs that are hard on memory if a framework is careless."""
 
 from chalicelib import Job, Sum
+from chalicelib.join import Join
 
 
 class First(Job):
@@ -20,3 +21,10 @@ class Length(Job):
 
     def reducer(self, key, values):
         yield key, sum(map(len, values))
+
+
+class Joined(Join):
+    """All rows of both sides travel as they are."""
+
+    def key(self, _, line):
+        return line.partition(b",")[0]
