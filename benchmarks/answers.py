@@ -136,6 +136,8 @@ _ROWS: dict[str, Callable[[bytes], Row]] = {
 
 def _pair(line: bytes) -> Row:
     key, _, value = line.partition(b"\t")
+    if value.isdigit():
+        return _unescaped(key), (int(value),)
     numbers: Any = json.loads(value)
     return _unescaped(key), tuple(numbers) if isinstance(numbers, list) else (numbers,)
 

@@ -50,7 +50,9 @@ def _starts(item: Created, spec: JobSpec) -> bool:
         marker = base == READY or (base == SUCCESS and spec.trigger == "success")
         return marker or (base.endswith(MANIFEST_SUFFIX) and base != MANIFEST)
     given = spec.input_of(item.loc)
-    return bool(base) and not base.startswith(("_", ".")) and given is not None and base.endswith(given.suffix)
+    return (
+        bool(base) and not base.startswith(("_", ".")) and given is not None and base.endswith(given.suffix)
+    )
 
 
 def _begin(runtime: Runtime, keys: RunKeys, spec: JobSpec, item: Created) -> None:
