@@ -13,11 +13,11 @@ from msgspec.structs import replace
 
 from .aggregators import Aggregator
 from .blame import LineNumbers, Where, blame
-from .errors import InputChanged, InputError, UserError
+from .errors import InputChanged, InputError
 from .job import BoundJob, Each
 from .loading import Source
 from .model import Position, Split
-from .pace import Pace, StepTooLong, endless
+from .pace import Pace, endless
 from .pairmapping import PairSource
 from .ports import Store
 from .quarantine import Quarantine
@@ -36,6 +36,7 @@ from .runfile import RunWriter
 from .spec import BadRecordsSpec, InputSpec
 from .spill import Spiller, fold_states
 from .value_order import map_collector, plain_keys
+from .weeding import Weeder, typed_place
 
 Pair = tuple[Any, Any]
 #: A call that gives pairs: an iterable of them, a dict, an `Each`, or None.
@@ -74,9 +75,8 @@ class MapTask:
         self._pace = pace or endless()
         self._quarantine = quarantine or Quarantine(BadRecordsSpec(), "map")
         self._where = Where(job.name)
-        self._counters = job.services.counters
+        self._weeder = Weeder(job, self._where, self._pace, self._quarantine)
         job.services.input = self._where
-        self._numbers = LineNumbers(known=False)
         self.records = 0
         self.bytes = 0
         self.spilled = 0
@@ -105,7 +105,7 @@ class MapTask:
         for number, split in enumerate(splits):
             self._where.open(split)
             self._spec, self._record_type = self._sources.get(split.tag, (self._spec, self._record_type))
-            self._counters.keep()
+            self._job.services.counters.keep()
             for batch, edge in self._of_split(split, scratch):
                 pace.begin()
                 self._take(spiller, batch)
@@ -151,11 +151,10 @@ class MapTask:
         except InputChanged:
             raise
         except InputError as error:
-            if not self._quarantine.active:
+            if not self._weeder.active:
                 raise
             self.records += 1
-            self._counters.forget()
-            self._quarantine.add(error, split.loc.url, None, b"")
+            self._weeder.set_aside(error, split, None, b"")
 
     def _blocks(self, split: Split) -> Iterator[TextBlock]:
         if self._spec.format == "fixed":
@@ -165,31 +164,26 @@ class MapTask:
                 self._store,
                 split,
                 self._spec.max_record_bytes,
-                partial(self._too_long, split) if self._quarantine.active else None,
+                partial(self._too_long, split) if self._weeder.active else None,
             )
-        known = self._quarantine.active and not split.start and self._spec.format != "fixed"
-        self._numbers = LineNumbers(known=known)
+        known = self._weeder.active and not split.start and self._spec.format != "fixed"
+        self._weeder.numbers = LineNumbers(known=known)
         for block in blocks:
             self.bytes += len(block.data)
-            self._numbers.block(block)
+            self._weeder.numbers.block(block)
             yield block
 
     def _too_long(self, split: Split, error: InputError, at: int, record: bytes) -> None:
         """Set aside a line that stands between two blocks."""
-        self._numbers.block(TextBlock(at, b"\n"))
+        self._weeder.numbers.block(TextBlock(at, b"\n"))
         self._set_aside(split, error, at, record)
 
     def _set_aside(self, split: Split, error: InputError, at: int, record: bytes) -> None:
         self.records += 1
-        self._bad(error, split, at, record)
-
-    def _bad(self, error: Exception, split: Split, at: int, record: bytes) -> None:
-        """Set a record aside, and take back what it counted."""
-        self._counters.forget()
-        self._quarantine.add(error, split.loc.url, at, record, self._numbers.number(at))
+        self._weeder.set_aside(error, split, at, record)
 
     def _typed(self, split: Split, scratch: Path) -> Iterator[tuple[Batch, Edge]]:
-        how = (self._job, self._store, self._where, self._pace, self._quarantine, self._not_too_slow)
+        how = (self._job, self._store, self._where, self._pace, self._weeder)
         if self._spec.format == "parquet":
             batches = RowSource(*how).batches(split, self._spec, scratch)
         else:
@@ -202,7 +196,7 @@ class MapTask:
     def _records(self, split: Split) -> Iterator[tuple[Batch, Edge]]:
         reader = record_reader(self._spec, self._record_type, self._store, split.loc)
         for block in self._blocks(split):
-            if not self._quarantine.active:
+            if not self._weeder.active:
                 yield from self._of_block(reader, block, split)
                 continue
             for readable in self._readable(reader, block, split):
@@ -214,7 +208,7 @@ class MapTask:
         records = iter(found)
         self._where.records(reader, block, records, len(found))
         results: Iterator[Iterable[Pair]]
-        if self._pace.careful or self._quarantine.active:
+        if self._weeder.careful:
             results = self._carefully(reader, block, records, len(found), split)
         else:
             results = map(self._job.job.mapper, repeat(None), records)
@@ -232,29 +226,8 @@ class MapTask:
         """The pairs of each record, complete or, for a bad record, none."""
         mapper = self._job.job.mapper
         for number, record in enumerate(records):
-            try:
-                pairs = list(mapper(None, record) or ())
-                self._counters.keep()
-                yield pairs
-            except (Exception, StepTooLong) as caught:
-                error = self._not_too_slow(caught)
-                if not self._quarantine.active:
-                    raise error from caught
-                start = reader.start_of(block, number)
-                stop = reader.start_of(block, number + 1) if number + 1 < count else len(block.data)
-                self._bad(error, split, block.offset + start, block.data[start:stop])
-                yield ()
-
-    def _not_too_slow(self, caught: BaseException) -> Exception:
-        """What a record is bad for; an alarm counts only if the record had a fair share of the time."""
-        if isinstance(caught, Exception):
-            return caught
-        if not self._pace.careful:
-            raise caught
-        return UserError(
-            f"{self._where}: the mapper alone took longer than half the function's time for this record:"
-            " raise timeout.mapper, or set the record aside with bad_records.policy: quarantine"
-        )
+            place = partial(_place, reader, block, number, count)
+            yield self._weeder.pairs(split, partial(mapper, None, record), place)
 
     def _readable(self, reader: RecordReader, block: TextBlock, split: Split) -> Iterator[TextBlock]:
         """The block, or if it cannot be read what stands between its bad lines, which are set aside.
@@ -292,57 +265,29 @@ class MapTask:
             self.records += block.data.count(b"\n") + (not block.data.endswith(b"\n"))
             self._where.chunk(block)
             batch = (
-                partial(self._weeded_chunk, reader, block, split)
-                if self._quarantine.active
+                partial(self._weeder.chunk, reader, block, split)
+                if self._weeder.active
                 else partial(mapper, reader.text(block))
             )
             yield batch, partial(_edge, reader, block, 1, 1)
-
-    def _weeded_chunk(self, reader: LineReader, block: TextBlock, split: Split) -> Any:
-        """A chunk's pairs; if it is bad, those of its lines that are good alone."""
-        mapper = self._job.job.mapper_chunk
-        try:
-            whole = _whole_result(mapper(reader.text(block)))
-            self._counters.keep()
-            return whole
-        except Exception:  # noqa: BLE001 - whatever it is, the lines will show it again
-            self._counters.forget()
-        pairs: list[Pair] = []
-        at = 0
-        for line in newline_split(block.data):
-            try:
-                found = _whole_result(mapper(reader.text(TextBlock(block.offset + at, line))))
-                pairs += zip(found.keys, repeat(found.value)) if isinstance(found, Each) else found
-                self._counters.keep()
-            except Exception as error:  # noqa: BLE001 - the policy is to go on
-                self._bad(error, split, block.offset + at, line)
-            at += len(line)
-        return pairs
 
     def _rows(self, split: Split) -> Iterator[tuple[Batch, Edge]]:
         mapper = self._job.job.mapper
         self.bytes += split.size
         for rows in rows_of_stream(self._spec, whole_object(self._store, split), split.loc.url):
             self.records += len(rows)
-            yield partial(chain.from_iterable, map(mapper, repeat(None), rows)), None
+            results: Iterator[Iterable[Pair]] = map(mapper, repeat(None), rows)
+            if self._weeder.careful:
+                pairs = self._weeder.pairs
+                results = (
+                    pairs(split, partial(mapper, None, row), partial(typed_place, None, row)) for row in rows
+                )
+            yield partial(chain.from_iterable, results), None
 
     def _one(self, split: Split, work: Batch) -> Batch:
         """A whole object as one record."""
         self.records += 1
-        if not self._quarantine.active:
-            return work
-
-        def carefully() -> Any:
-            try:
-                return _whole_result(work())
-            except InputChanged:
-                raise
-            except Exception as error:  # noqa: BLE001 - the policy is to go on
-                self._counters.forget()
-                self._quarantine.add(error, split.loc.url, None, b"")
-                return ()
-
-        return carefully
+        return partial(self._weeder.whole, split, work) if self._weeder.active else work
 
     def _whole(self, split: Split) -> Any:
         pieces: list[bytes] = []
@@ -396,18 +341,16 @@ def _edge(reader: RecordReader, block: TextBlock, done: int, count: int) -> int:
     return block.offset + reader.start_of(block, done)
 
 
+def _place(reader: RecordReader, block: TextBlock, number: int, count: int) -> tuple[int, bytes]:
+    """Byte of the object at which a record of a block begins, and its bytes."""
+    start = reader.start_of(block, number)
+    stop = reader.start_of(block, number + 1) if number + 1 < count else len(block.data)
+    return block.offset + start, block.data[start:stop]
+
+
 def _add(spiller: Spiller, found: Any) -> None:
     """Give a batch's pairs to the spiller."""
     if isinstance(found, Each):
         spiller.add_each(found)
     elif found is not None:
         spiller.add(iter(found.items() if isinstance(found, dict) else found))
-
-
-def _whole_result(found: Any) -> Any:
-    """All of what a mapper gives, so that it is known to be good before any of it counts."""
-    if isinstance(found, Each):
-        return Each(list(found.keys), found.value)
-    if isinstance(found, dict):
-        return list(found.items())
-    return list(found or ())

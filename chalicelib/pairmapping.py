@@ -11,13 +11,11 @@ from typing import Any, NamedTuple
 from .blame import Where
 from .job import IDENTITY, BoundJob
 from .model import Split
-from .pace import Pace, StepTooLong
+from .pace import Pace
 from .pairs import PairBlock, pair_blocks
 from .ports import Store
-from .quarantine import Quarantine
 from .reading import TextBlock
-
-Pair = tuple[Any, Any]
+from .weeding import Pair, Weeder, typed_place
 
 
 class PairBatch(NamedTuple):
@@ -39,15 +37,13 @@ class PairSource:
         store: Store,
         where: Where,
         pace: Pace,
-        quarantine: Quarantine,
-        not_too_slow: Callable[[BaseException], Exception],
+        weeder: Weeder,
     ) -> None:
         self._job = job
         self._store = store
         self._where = where
         self._pace = pace
-        self._quarantine = quarantine
-        self._not_too_slow = not_too_slow
+        self._weeder = weeder
 
     def batches(self, split: Split) -> Iterator[PairBatch]:
         """Each is called before the next is asked for."""
@@ -74,25 +70,15 @@ class PairSource:
         reader = _KeyReader(block.keys, keys)
         self._where.records(reader, TextBlock(block.offset, b""), keys, len(block.keys))
         pairs = zip(keys, block.values, strict=True)
-        if self._pace.careful or self._quarantine.active:
+        if self._weeder.careful:
             return self._carefully(split, block, pairs)
         return (found or () for found in starmap(self._job.job.mapper, pairs))
 
     def _carefully(self, split: Split, block: PairBlock, pairs: Iterator[Pair]) -> Iterator[list[Pair]]:
         """The pairs that each makes, complete or, for a bad one, none."""
-        mapper, counters = self._job.job.mapper, self._job.services.counters
-        for key, value in pairs:
-            try:
-                found = list(mapper(key, value) or ())
-                counters.keep()
-            except (Exception, StepTooLong) as caught:
-                error = self._not_too_slow(caught)
-                if not self._quarantine.active:
-                    raise error from caught
-                counters.forget()
-                self._quarantine.add(error, split.loc.url, block.offset, repr((key, value)))
-                found = []
-            yield found
+        mapper = self._job.job.mapper
+        for pair in pairs:
+            yield self._weeder.pairs(split, partial(mapper, *pair), partial(typed_place, block.offset, pair))
 
 
 class _KeyReader:

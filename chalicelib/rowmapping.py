@@ -11,11 +11,11 @@ from typing import Any
 from .blame import Where
 from .job import BoundJob
 from .model import Split
-from .pace import Pace, StepTooLong
-from .pairmapping import Pair, PairBatch
+from .pace import Pace
+from .pairmapping import PairBatch
 from .ports import Store
-from .quarantine import Quarantine
 from .spec import InputSpec
+from .weeding import Pair, Weeder, typed_place
 
 Row = dict[str, Any]
 
@@ -29,15 +29,13 @@ class RowSource:
         store: Store,
         where: Where,
         pace: Pace,
-        quarantine: Quarantine,
-        not_too_slow: Callable[[BaseException], Exception],
+        weeder: Weeder,
     ) -> None:
         self._job = job
         self._store = store
         self._where = where
         self._pace = pace
-        self._quarantine = quarantine
-        self._not_too_slow = not_too_slow
+        self._weeder = weeder
 
     def batches(self, split: Split, spec: InputSpec, scratch: Path) -> Iterator[PairBatch]:
         """Each is called before the next is asked for. An attempt goes on behind so many rows of a row group."""
@@ -60,7 +58,7 @@ class RowSource:
             skip = 0
 
     def _call(self, split: Split, at: int, rows: list[Row]) -> Callable[[], Iterable[Pair]]:
-        if self._pace.careful or self._quarantine.active:
+        if self._weeder.careful:
             return partial(chain.from_iterable, self._carefully(split, at, rows))
         return partial(chain.from_iterable, map(self._mapped, rows))
 
@@ -70,19 +68,8 @@ class RowSource:
 
     def _carefully(self, split: Split, at: int, rows: list[Row]) -> Iterator[list[Pair]]:
         """The pairs that each row makes, complete or, for a bad one, none; `at` is the byte of its row group."""
-        counters = self._job.services.counters
         for row in rows:
-            try:
-                found = list(self._mapped(row))
-                counters.keep()
-            except (Exception, StepTooLong) as caught:
-                error = self._not_too_slow(caught)
-                if not self._quarantine.active:
-                    raise error from caught
-                counters.forget()
-                self._quarantine.add(error, split.loc.url, at, repr(row))
-                found = []
-            yield found
+            yield self._weeder.pairs(split, partial(self._mapped, row), partial(typed_place, at, row))
 
 
 def _same(edge: tuple[int, int]) -> tuple[int, int]:

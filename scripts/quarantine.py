@@ -225,8 +225,12 @@ def sort_out(spec: InputSpec, sources: Store, records: Sequence[BadRecord]) -> W
             what = "a pair that the step before made: mend the mapper, and start a run over the input"
             left_out.append(f"{record.source}: {what}")
             continue
-        if record.offset is None:
+        if record.offset is None and not record.record:
             objects[record.source] = None
+            continue
+        if record.offset is None:
+            what = f"the row {record.text:.80}, which may have several lines: mend the mapper, and start a run over it"
+            left_out.append(f"{record.source}: {what}")
             continue
         body = base64.b64decode(record.record)
         if len(body) >= KEPT:

@@ -27,7 +27,7 @@ FLOORS: dict[str, int] = {
     # the engine's steps over ports
     "fetch": 5, "plan": 5, "lease": 5, "totals": 5, "completion": 5, "reading": 5, "loading": 5, "records": 6,
     "pairs": 6, "columns": 5, "packing": 5, "rows": 6, "parquet": 8, "gathering": 8, "parts": 9, "pairmapping": 9,
-    "rowmapping": 9, "maponly": 10, "blame": 7, "attempts": 7, "forgotten": 8, "quarantine": 8,
+    "rowmapping": 9, "maponly": 10, "weeding": 9, "blame": 7, "attempts": 7, "forgotten": 8, "quarantine": 8,
     "finish": 9, "shuffle": 9, "mapping": 9, "reducing": 10, "sampling": 10,
     # mrjob's jobs as ours; mrjob.job and mrjob.runner are a command line, so they have no floor
     "mrjob.protocols": 5, "mrjob.steps": 5, "mrjob.lines": 6, "mrjob.options": 6, "mrjob.environment": 6,
@@ -40,7 +40,7 @@ PURE = {"codec", "partition", "order", "sizes", "runfile", "merge", "aggregators
         "writing", "collect", "keys", "spec", "model", "errors", "ports", "completion", "plan", "lease", "shuffle",
         "finish", "fetch", "reading", "mapping", "reducing", "attempts", "coordinator", "mapper", "reducer",
         "supervisor", "loading", "spill", "records", "sampling", "steps", "ordering", "spreading", "pairs", "parts",
-        "pairmapping",
+        "pairmapping", "weeding",
         "columns", "packing", "rows", "gathering", "rowmapping",
         "maponly", "planning", "watching", "totals_model", "accumulating", "totals", "settling"}  # fmt: skip
 HANDLERS = {"coordinator", "mapper", "reducer", "supervisor"}
@@ -209,7 +209,7 @@ ROOTS = {
     "local.workers": {"_handle"},
     "loading": {"_load_module"},
     # where a record of the user's is set aside, whatever its code raised
-    "mapping": {"_weeded_chunk", "_one", "carefully"},
+    "weeding": {"chunk", "whole"},
     "reducing": {"_finished", "_whole", "_kept"},
 }
 

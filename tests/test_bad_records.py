@@ -119,6 +119,30 @@ def test_of_a_bad_chunk_only_the_bad_lines_are_lost(tmp_path: Path) -> None:
     assert sorted(record["offset"] for record in listed(simulation)) == bad
 
 
+def test_of_rows_with_newlines_in_quotes_the_bad_are_set_aside(tmp_path: Path) -> None:
+    rows = [["a", 1], ["b\nc", 2], ["bad", None], ["a", 3], ["d\n", None]]
+    body = "name,n\n" + "".join(f'"{name}",{"" if n is None else n}\n' for name, n in rows)
+
+    class Numbers(Job):
+        def mapper(self, _: Any, row: Any) -> Any:
+            yield "rows", 1
+            yield row["name"], int(row["n"])
+
+        reducer = Sum()
+
+    fields = {"format": "csv", "header": True, "multiline": True}
+    simulation = Simulation(
+        Numbers, spec(input=fields, bad_records=LENIENT, output={"format": "jsonl"}), tmp_path
+    )
+    simulation.drop("a.csv", body.encode())
+    simulation.run()
+    found = {row["key"]: row["value"] for row in map(json.loads, simulation.text().splitlines())}
+    assert found == {"rows": 3, "a": 4, "b\nc": 2}
+    assert [(record["source"], record["offset"], record["text"]) for record in listed(simulation)] == [
+        ("s3://in/data/a.csv", None, repr({"name": name, "n": ""})) for name, n in rows if n is None
+    ]
+
+
 @pytest.mark.parametrize("split_size", [40, 1 << 20])
 def test_lines_that_do_not_parse_are_set_aside(split_size: int, tmp_path: Path) -> None:
     lines = [
