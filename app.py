@@ -12,8 +12,8 @@ from typing import Any
 from chalice import Chalice
 from chalice.app import S3Event
 
-from chalicelib import cloud
-from chalicelib.triggers import Trigger, TriggeredFunction
+from chalicelib.aws import function as function_
+from chalicelib.config.triggers import Trigger, TriggeredFunction
 
 app = Chalice(app_name="sluice")
 
@@ -27,9 +27,9 @@ def watched() -> dict[TriggeredFunction, Trigger]:
     """The objects that start the coordinator and the supervisor; real only while Chalice deploys."""
     if "AWS_CHALICE_CLI_MODE" not in os.environ:
         return NOT_DEPLOYING
-    from chalicelib.config import load_job
-    from chalicelib.errors import UserError
-    from chalicelib.triggers import triggers
+    from chalicelib.config.load import load_job
+    from chalicelib.config.triggers import triggers
+    from chalicelib.core.errors import UserError
 
     name = os.environ.get("SLUICE_NAME")
     if not name:
@@ -38,7 +38,7 @@ def watched() -> dict[TriggeredFunction, Trigger]:
             "deploy a job with: scripts/deploy.py NAME"
         )
     try:
-        job = load_job(name, root=cloud.ROOT, environ=os.environ, require_cloud=True)
+        job = load_job(name, root=function_.ROOT, environ=os.environ, require_cloud=True)
     except UserError as error:
         raise SystemExit(f"sluice: {error}") from None
     return triggers(job.name, job.spec)
@@ -71,26 +71,26 @@ TRIGGERS = watched()
 
 @on_created("coordinator")
 def coordinator(event: RawS3Event) -> None:
-    cloud.run(event.to_dict(), event.context)
+    function_.run(event.to_dict(), event.context)
 
 
 @app.lambda_function()
 def mapper(event: dict[str, Any], context: Any) -> None:
-    cloud.run(event, context)
+    function_.run(event, context)
 
 
 @on_created("supervisor")
 def supervisor(event: RawS3Event) -> None:
-    cloud.run(event.to_dict(), event.context)
+    function_.run(event.to_dict(), event.context)
 
 
 @app.lambda_function()
 def reducer(event: dict[str, Any], context: Any) -> None:
-    cloud.run(event, context)
+    function_.run(event, context)
 
 
 coordinator.event_class = RawS3Event
 supervisor.event_class = RawS3Event
 
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ and "AWS_CHALICE_CLI_MODE" not in os.environ:
-    cloud.prepare()
+    function_.prepare()

@@ -9,11 +9,11 @@ RUNS ?= 500
 .PHONY: chaos chaos-local soak
 
 chaos: setup
-	CHAOS=full $(PY) -m pytest -q -s tests/chaos tests/test_repeat_safety.py tests/test_stragglers.py
+	CHAOS=full $(PY) -m pytest -q -s tests/chaos tests/features/test_repeat_safety.py tests/features/test_stragglers.py
 
 chaos-local: setup
 	CHAOS=full $(PY) -m pytest -q -s tests/chaos/test_simulated.py tests/chaos/test_local.py \
-		tests/test_repeat_safety.py tests/test_stragglers.py
+		tests/features/test_repeat_safety.py tests/features/test_stragglers.py
 
 soak: setup
 	SOAK=$(RUNS) $(PY) -m pytest -q -s tests/chaos/test_soak.py

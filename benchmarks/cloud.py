@@ -19,13 +19,14 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chalicelib.keys import RunKeys, results_place
-from chalicelib.plan import read_head
-from chalicelib.ports import Loc
-from chalicelib.runs import list_runs
+from chalicelib.core.keys import RunKeys, results_place
+from chalicelib.core.plan import read_head
+from chalicelib.core.ports import Loc
+from chalicelib.run.status.runs import list_runs
 from chalicelib.stores.s3 import S3Store, make_client
-from scripts import demo, emulator
-from scripts.terminal import Screen
+from scripts import demo
+from scripts.console.terminal import Screen
+from scripts.emulation import emulator
 
 MIB = 1 << 20
 PATIENCE = 600.0

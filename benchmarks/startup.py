@@ -19,13 +19,13 @@ _AIM_RUN, _AIM_IMPORTS = 0.5, 50
 
 #: What every function needs before any of our code: boto3 and its clients.
 _BOTO = "import boto3; [boto3.client(name, region_name='us-east-1') for name in ('s3', 'lambda')]"
-_OURS = "import chalicelib.stores.s3, chalicelib.invokers.aws"
+_OURS = "import chalicelib.stores.s3, chalicelib.aws.invoker"
 _FUNCTIONS = ("coordinator", "mapper", "supervisor", "reducer")
 
 
 def start(scratch: Path, rounds: int) -> dict[str, Any]:
     """Median seconds of whole runs, and median milliseconds of processor time that imports take."""
-    codes = {"boto3": _BOTO} | {name: f"{_BOTO}; {_OURS}, chalicelib.{name}" for name in _FUNCTIONS}
+    codes = {"boto3": _BOTO} | {name: f"{_BOTO}; {_OURS}, chalicelib.functions.{name}" for name in _FUNCTIONS}
     runs: list[float] = []
     imports: dict[str, list[float]] = {name: [] for name in codes}
     for _ in range(rounds):

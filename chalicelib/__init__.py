@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .job import Each, Job
-from .partition import FirstLetter, Hash, Random, Range
+from .core.version import VERSION
+from .job.job import Each, Job
+from .job.partitioners import FirstLetter, Hash, Random, Range
 
 if TYPE_CHECKING:
     from .aggregators import (
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
         Variance,
     )
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = [
     "Aggregator",
     "ApproxDistinct",

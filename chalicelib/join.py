@@ -26,11 +26,11 @@ from typing import IO, Any, ClassVar, Literal
 
 import msgspec
 
-from .errors import ConfigError, InputError
-from .job import Job, Pair
-from .reading import unpacking
-from .runfile import BLOCK_PAIRS, RunWriter, read_blocks
-from .sizes import LIST_SLOT, mean_size
+from .core.errors import ConfigError, InputError
+from .job.job import Job, Pair
+from .mapreduce.input.compression import unpacking
+from .mapreduce.shuffle.memory_size import LIST_SLOT, mean_size
+from .mapreduce.shuffle.run_file import BLOCK_PAIRS, RunWriter, read_blocks
 
 #: The ways to join: what becomes of a record that finds none of another input.
 HOWS = ("inner", "left", "right", "outer", "semi", "anti")

@@ -20,24 +20,26 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from . import splits
-from .errors import ConfigError
-from .job import BoundJob, Job, bind
-from .keys import Phase, RunKeys
-from .loading import Source
-from .maponly import MapOnlyTask, RowWriter
-from .mapping import MapTask
-from .model import ReduceTask, Slice, Split
-from .pairs import Edges
-from .partition import Range
-from .ports import Loc
-from .reading import compression
-from .reducing import ReducePart
-from .runfile import RunWriter
-from .sampling import sample_bounds
-from .services import Services, added
-from .spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec
-from .steps import expand
+from .core.errors import ConfigError
+from .core.keys import Phase, RunKeys
+from .core.plan import Split
+from .core.ports import Loc
+from .core.spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec
+from .core.tasks import ReduceTask, Slice
+from .job.binding import BoundJob, bind
+from .job.job import Job
+from .job.load_class import Source
+from .job.partitioners import Range
+from .job.services import Services, added
+from .job.steps import expand
+from .mapreduce.input import splits
+from .mapreduce.input.compression import compression
+from .mapreduce.input.typed_pairs import Edges
+from .mapreduce.map.map_only import MapOnlyTask, RowWriter
+from .mapreduce.map.sample import sample_bounds
+from .mapreduce.map.task import MapTask
+from .mapreduce.reduce.task import ReducePart
+from .mapreduce.shuffle.run_file import RunWriter
 from .stores.memory import MemoryStore
 
 _BUCKET = "memory"

@@ -21,18 +21,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from chalicelib import units
-from chalicelib.errors import CorruptData, NotFound, UserError
-from chalicelib.finish import read_verdict
-from chalicelib.keys import RUN_DONE, OutputKeys, RunKeys, parse_run_key, results_place, runs_prefix
-from chalicelib.model import Manifest, decode
-from chalicelib.plan import read_head
-from chalicelib.ports import Loc, ObjectInfo, Store
-from chalicelib.runs import list_runs
+from chalicelib.config import units
+from chalicelib.core.errors import CorruptData, NotFound, UserError
+from chalicelib.core.keys import RUN_DONE, OutputKeys, RunKeys, parse_run_key, results_place, runs_prefix
+from chalicelib.core.messages import decode
+from chalicelib.core.outcome import Manifest
+from chalicelib.core.plan import read_head
+from chalicelib.core.ports import Loc, ObjectInfo, Store
+from chalicelib.run.status.runs import list_runs
+from chalicelib.run.verdict import read_verdict
 from chalicelib.stores.unfinished import Unfinished, Uploads
 from scripts import status
+from scripts.console.terminal import Line, Screen, count, human_bytes, human_seconds, run_main
 from scripts.status import Place, job_place, open_store, work_place
-from scripts.terminal import Line, Screen, count, human_bytes, human_seconds, run_main
 
 #: Seconds after which nobody can still be writing an upload: no function lives that long.
 UPLOAD_AGE = 3600.0
@@ -269,7 +270,7 @@ def open_uploads(work: Loc) -> Uploads:
 
 
 def real_world() -> World:
-    from chalicelib.cloud import ROOT, SystemClock
+    from chalicelib.aws.function import ROOT, SystemClock
 
     return World(
         root=ROOT,

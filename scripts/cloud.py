@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from chalicelib.errors import UserError
-from scripts import emulator
+from chalicelib.core.errors import UserError
+from scripts.console.terminal import run_main
 from scripts.deployment.waiters import fast_waiters
-from scripts.terminal import run_main
+from scripts.emulation import emulator
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".sluice"

@@ -17,16 +17,17 @@ from pydoc_data.topics import topics
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from chalicelib.errors import RunFailed, UserError
-from chalicelib.ports import Loc, Store
-from chalicelib.writing import unescape
-from scripts import emulator, submit
+from chalicelib.core.errors import RunFailed, UserError
+from chalicelib.core.ports import Loc, Store
+from chalicelib.mapreduce.output.text import unescape
+from scripts import submit
+from scripts.console.terminal import Screen, count, human_bytes, human_seconds, run_main
 from scripts.deployment.aws import Aws
 from scripts.deployment.deploy import Deployer, load_target
 from scripts.deployment.plan import Target
 from scripts.deployment.project import ROOT, Project
 from scripts.deployment.waiters import fast_waiters
-from scripts.terminal import Screen, count, human_bytes, human_seconds, run_main
+from scripts.emulation import emulator
 
 JOB = "wordcount"
 TOP = 10

@@ -10,11 +10,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from scripts.console.terminal import run_main
 from scripts.deployment.aws import Aws
 from scripts.deployment.deploy import Deployer, find_target, load_target
 from scripts.deployment.plan import WORK_RETENTION_DAYS, DeployError, check_name
 from scripts.deployment.project import ROOT, Project
-from scripts.terminal import run_main
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

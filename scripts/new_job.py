@@ -11,9 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from chalicelib.errors import UserError
+from chalicelib.core.errors import UserError
+from scripts.console.terminal import run_main
 from scripts.deployment.plan import check_name
-from scripts.terminal import run_main
 
 ROOT = Path(__file__).resolve().parent.parent
 

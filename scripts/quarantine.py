@@ -24,19 +24,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from chalicelib.errors import CorruptData, NotFound, UserError
-from chalicelib.keys import Phase, RunKeys, parse_quarantined, parse_run_key
-from chalicelib.model import BadRecord, MapMarker, Plan, ReduceMarker, decode
-from chalicelib.plan import read_head
-from chalicelib.ports import Loc, Store
-from chalicelib.quarantine import KEPT
-from chalicelib.reading import compression
-from chalicelib.spec import InputSpec, parse_url
-from chalicelib.zstd import ZstdCompressor
+from chalicelib.core.errors import CorruptData, NotFound, UserError
+from chalicelib.core.keys import Phase, RunKeys, parse_quarantined, parse_run_key
+from chalicelib.core.messages import decode
+from chalicelib.core.plan import Plan, read_head
+from chalicelib.core.ports import Loc, Store
+from chalicelib.core.spec import InputSpec, parse_url
+from chalicelib.core.tasks import BadRecord, MapMarker, ReduceMarker
+from chalicelib.mapreduce.guard.quarantine import KEPT
+from chalicelib.mapreduce.input.compression import compression
+from chalicelib.mapreduce.shuffle.zstd import ZstdCompressor
 from scripts import status
+from scripts.console.terminal import Line, count, human_bytes, run_main
 from scripts.status import Place, World
 from scripts.submit import manifest_loc
-from scripts.terminal import Line, count, human_bytes, run_main
 
 #: Where records to run again are put, below the input place or in the work folder.
 REDRIVE = "redrive/"

@@ -21,20 +21,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from chalicelib import jobcode  # noqa: E402
-from chalicelib.config import LoadedJob, format_config, load_job  # noqa: E402
-from chalicelib.errors import UserError  # noqa: E402
-from chalicelib.keys import FAILURE, MANIFEST, SUCCESS, TOTALS  # noqa: E402
-from chalicelib.loading import job_loader  # noqa: E402
+from chalicelib.config.load import LoadedJob, load_job  # noqa: E402
+from chalicelib.config.show import format_config  # noqa: E402
+from chalicelib.core.errors import UserError  # noqa: E402
+from chalicelib.core.keys import FAILURE, MANIFEST, SUCCESS, TOTALS  # noqa: E402
+from chalicelib.core.outcome import Manifest  # noqa: E402
+from chalicelib.core.ports import Store  # noqa: E402
+from chalicelib.job.load_class import job_loader  # noqa: E402
+from chalicelib.job.side_files import brought  # noqa: E402
 from chalicelib.local import LocalRun, run_local  # noqa: E402
 from chalicelib.local.engine import Progress, usable_cpus  # noqa: E402
 from chalicelib.local.inputs import tagged_inputs  # noqa: E402
 from chalicelib.local.tune import tune  # noqa: E402
 from chalicelib.local.workers import new_token  # noqa: E402
-from chalicelib.model import Manifest  # noqa: E402
-from chalicelib.ports import Store  # noqa: E402
-from chalicelib.sidefiles import brought  # noqa: E402
-from scripts.terminal import human_bytes, run_main  # noqa: E402
+from chalicelib.run import job_code  # noqa: E402
+from scripts.console.terminal import human_bytes, run_main  # noqa: E402
 
 
 def main() -> int:
@@ -57,7 +58,7 @@ def main() -> int:
             f"{loaded.name}: accumulate: totals are kept from run to run in the work folder: add --work DIR,"
             " the same one each time, or leave them out with --set accumulate=false"
         )
-    jobcode.check(load, loaded.name, spec)  # its mistakes are told before anything is written
+    job_code.check(load, loaded.name, spec)  # its mistakes are told before anything is written
     _clear(output, options.force)
     started = time.perf_counter()
     with _work_folder(options.work, output) as work, _display(loaded.name) as progress:

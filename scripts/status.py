@@ -20,16 +20,16 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from chalicelib import status as runs
-from chalicelib.config import load_job
-from chalicelib.errors import CorruptData, NotFound, StoreError, UserError
-from chalicelib.keys import RunKeys, results_place, runs_prefix
-from chalicelib.plan import read_head
-from chalicelib.ports import Clock, Loc, Store
-from chalicelib.spec import parse_url
-from chalicelib.status import Memory, RunStatus
-from scripts.progress import all_ended, follow, picture, table
-from scripts.terminal import Line, Screen, run_main
+from chalicelib.config.load import load_job
+from chalicelib.core.errors import CorruptData, NotFound, StoreError, UserError
+from chalicelib.core.keys import RunKeys, results_place, runs_prefix
+from chalicelib.core.plan import read_head
+from chalicelib.core.ports import Clock, Loc, Store
+from chalicelib.core.spec import parse_url
+from chalicelib.run.status import collect as runs
+from chalicelib.run.status.collect import Memory, RunStatus
+from scripts.console.progress import all_ended, follow, picture, table
+from scripts.console.terminal import Line, Screen, run_main
 
 #: Markers of each phase and failures that the full picture reads anew each time (a request each).
 MAX_MARKERS = 64
@@ -339,7 +339,7 @@ def _output_folder(store: Store, keys: RunKeys) -> str | None:
 
 
 def real_world() -> World:
-    from chalicelib.cloud import ROOT, SystemClock
+    from chalicelib.aws.function import ROOT, SystemClock
 
     return World(
         root=ROOT,

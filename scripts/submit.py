@@ -21,17 +21,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from chalicelib import status as runs
-from chalicelib.config import LoadedJob, load_job
-from chalicelib.coordinator import MANIFEST_SUFFIX, READY
-from chalicelib.errors import RunFailed, UserError
-from chalicelib.keys import RunKeys, results_place
-from chalicelib.ports import Clock, Invoker, Loc, Store
-from chalicelib.spec import InputSpec, parse_url
-from chalicelib.status import Memory, RunStatus
-from scripts.progress import all_ended, failure_lines, follow, table
-from scripts.resuming import pick_up, resumable, resumed_run
-from scripts.terminal import Line, Screen, count, human_bytes, human_seconds, run_main
+from chalicelib.config.load import LoadedJob, load_job
+from chalicelib.core.errors import RunFailed, UserError
+from chalicelib.core.keys import RunKeys, results_place
+from chalicelib.core.ports import Clock, Invoker, Loc, Store
+from chalicelib.core.spec import InputSpec, parse_url
+from chalicelib.functions.coordinator import MANIFEST_SUFFIX, READY
+from chalicelib.run.status import collect as runs
+from chalicelib.run.status.collect import Memory, RunStatus
+from scripts.console.progress import all_ended, failure_lines, follow, table
+from scripts.console.terminal import Line, Screen, count, human_bytes, human_seconds, run_main
+from scripts.submitting.resume import pick_up, resumable, resumed_run
 
 #: Where manifests are put, below the input place; they tell which objects a run is over.
 SUBMIT = "_submit/"
@@ -370,7 +370,7 @@ def resume(options: argparse.Namespace, world: World) -> int:
 
 
 def _lambda_invoker(job: str) -> Invoker:
-    from chalicelib.invokers.aws import LambdaInvoker
+    from chalicelib.aws.invoker import LambdaInvoker
     from chalicelib.stores.s3 import make_client
 
     return LambdaInvoker(make_client("lambda"), f"sluice-{job}")
@@ -390,7 +390,7 @@ def _not_started(started: Started, waited: float) -> str:
 
 
 def real_world() -> World:
-    from chalicelib.cloud import ROOT, SystemClock
+    from chalicelib.aws.function import ROOT, SystemClock
     from chalicelib.stores.s3 import S3Store, make_client
     from chalicelib.stores.upload import upload_file
 

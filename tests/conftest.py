@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from scripts import emulator as ministack  # noqa: E402
+from scripts.emulation import emulator as ministack  # noqa: E402
 
 # On CI every run tries the same examples: a change is blamed for what it broke, not for what chance found.
 settings.register_profile("ci", derandomize=True)

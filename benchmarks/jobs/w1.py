@@ -1,7 +1,7 @@
 """Word count."""
 
 from chalicelib import Job, Sum
-from chalicelib.job import Each
+from chalicelib.job.job import Each
 
 
 class Record(Job):

@@ -1,8 +1,8 @@
 """Total sort of 100-byte records by their first ten bytes."""
 
 from chalicelib import Job
-from chalicelib.job import Each
-from chalicelib.partition import Range
+from chalicelib.job.job import Each
+from chalicelib.job.partitioners import Range
 
 
 class Record(Job):

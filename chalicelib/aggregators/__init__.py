@@ -7,6 +7,8 @@ to the byte. Of those here only `Sum` and `Avg` of *floats* are not so in their 
 `exact=True`.
 
 Each says what it takes, its memory (the size of a state: there is one a key) and its error if any.
+
+May import `core`. Read `base.py` first, then `sums.py`.
 """
 
 from importlib import import_module

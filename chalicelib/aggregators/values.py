@@ -10,7 +10,7 @@ from math import nan
 from operator import itemgetter
 from typing import Any
 
-from ..codec import decode_column, encode_column
+from ..core.codec import decode_column, encode_column
 
 #: How a part of a value is named: a dict's key, a place in a tuple or list, or a function of the value.
 Part = str | int | Callable[[Any], Any]

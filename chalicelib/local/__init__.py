@@ -1,4 +1,7 @@
-"""The local engine: the same handlers over folders, in forked processes, on every core of one machine."""
+"""The local engine: the same handlers over folders, in forked processes, on every core of one machine.
+
+May import every room below `aws`. Read `engine.py` first, then `workers.py`.
+"""
 
 from .engine import LocalRun, run_local
 

@@ -13,16 +13,18 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from .. import planning
-from ..attempts import FUNCTION
-from ..errors import NotFound, RunFailed, SluiceError
-from ..events import created, event_for
-from ..finish import read_verdict
-from ..keys import DONE, RUN_DONE, OutputKeys, Phase, RunKeys, parse_done, parse_run_key
-from ..model import Failure, Manifest, ReducePlan, decode, encode
-from ..plan import read_head
-from ..ports import FunctionName, Loc, ObjectInfo, Runtime
-from ..spec import JobSpec
+from ..core.errors import NotFound, RunFailed, SluiceError
+from ..core.keys import DONE, RUN_DONE, OutputKeys, Phase, RunKeys, parse_done, parse_run_key
+from ..core.messages import decode, encode
+from ..core.outcome import Manifest
+from ..core.plan import read_head
+from ..core.ports import FunctionName, Loc, ObjectInfo, Runtime
+from ..core.spec import JobSpec
+from ..core.tasks import Failure, ReducePlan
+from ..run import plan_step
+from ..run.calls import FUNCTION
+from ..run.events import created, event_for
+from ..run.verdict import read_verdict
 from ..stores.folder import TEMPORARY, FolderStore
 from .workers import Call, Setup, Worker, World, new_token
 
@@ -97,7 +99,7 @@ class _Engine:
         run = self._run
         output = Loc(str(run.output), "")
         inputs = [("/", info) for info in run.inputs]
-        planning.begin(
+        plan_step.begin(
             self._runtime, run.keys, run.spec, run.source, inputs, output, 2 * run.workers, run.tags
         )
         self._tasks["map"] = read_head(self._runtime.store, run.keys).tasks

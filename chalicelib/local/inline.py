@@ -10,12 +10,14 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from .. import mapper, planning, reducer, supervisor
-from ..errors import NotFound, RunFailed
-from ..events import event_for
-from ..keys import DONE, OutputKeys
-from ..model import Manifest, decode
-from ..ports import FunctionName, Loc, Runtime
+from ..core.errors import NotFound, RunFailed
+from ..core.keys import DONE, OutputKeys
+from ..core.messages import decode
+from ..core.outcome import Manifest
+from ..core.ports import FunctionName, Loc, Runtime
+from ..functions import mapper, reducer, supervisor
+from ..run import plan_step
+from ..run.events import event_for
 from ..stores.folder import FolderStore
 from .engine import LocalRun
 from .workers import new_token
@@ -56,7 +58,7 @@ class _Inline:
     def run(self) -> Manifest:
         run, output = self._run, Loc(str(self._run.output), "")
         inputs = [("/", info) for info in run.inputs]
-        planning.begin(self._runtime, run.keys, run.spec, run.source, inputs, output)
+        plan_step.begin(self._runtime, run.keys, run.spec, run.source, inputs, output)
         for _ in range(_REVIVALS):
             while self._queue:
                 self._call()

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..errors import UserError
-from ..ports import Loc, ObjectInfo
-from ..spec import InputSpec
+from ..core.errors import UserError
+from ..core.ports import Loc, ObjectInfo
+from ..core.spec import InputSpec
 from ..stores.folder import FolderStore
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from ..config import DEFAULT
-from ..spec import KIB, MIB, JobSpec
+from ..config.load import DEFAULT
+from ..core.spec import KIB, MIB, JobSpec
 
 #: A task's dictionary of this much text stays in the processor's cache; larger ones are slower.
 _LARGEST_SPLIT = 32 * MIB

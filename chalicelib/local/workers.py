@@ -21,9 +21,9 @@ from typing import Any, Literal, NoReturn
 
 from msgspec import Struct, msgpack
 
-from .. import mapper, reducer, supervisor
-from ..attempts import user_traceback
-from ..ports import FunctionName, Loc, Runtime
+from ..core.errors import user_traceback
+from ..core.ports import FunctionName, Loc, Runtime
+from ..functions import mapper, reducer, supervisor
 from ..stores.folder import FolderStore
 
 _HANDLERS: dict[FunctionName, Callable[[Runtime, dict[str, Any]], None]] = {

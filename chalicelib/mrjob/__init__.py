@@ -3,11 +3,13 @@
     from chalicelib.mrjob import MRJob, MRStep, JSONValueProtocol
 
 docs/mrjob.md says what works, what is refused and why.
+
+May import every other room but `functions` and `aws`. Read `job.py` first, then `tasks.py`.
 """
 
 from typing import NoReturn
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .environment import jobconf_from_env
 from .job import MRJob
 from .protocols import (

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..job import Job
+    from ..job.job import Job
 
 #: The task that this process is at.
 current: Job | None = None

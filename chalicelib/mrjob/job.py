@@ -9,14 +9,14 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..errors import ConfigError, UserError
+from ..core.errors import ConfigError, UserError
 from . import options
 from .protocols import JSONProtocol, LineProtocol, RawValueProtocol
 from .steps import PARTS, MRStep, Pairs, Role, StepFailedException, coded_tasks, to_lines
 from .trial import Trial
 
 if TYPE_CHECKING:
-    from ..job import Job
+    from ..job.job import Job
     from .runner import Runner
     from .tasks import Task
 

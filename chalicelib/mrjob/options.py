@@ -7,7 +7,7 @@ from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import UserError
+from ..core.errors import UserError
 
 log = logging.getLogger("chalicelib.mrjob")
 

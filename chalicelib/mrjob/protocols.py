@@ -12,7 +12,7 @@ import json
 from json.encoder import encode_basestring_ascii
 from typing import Any, NoReturn, Protocol
 
-from ..errors import UserError
+from ..core.errors import UserError
 
 Pair = tuple[Any, Any]
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Self
 
 from msgspec.structs import replace
 
-from ..config import DEFAULT
-from ..errors import RunFailed, UserError
+from ..config.load import DEFAULT
+from ..core.errors import RunFailed, UserError
+from ..core.outcome import Manifest
+from ..core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
 from ..local.engine import LocalRun, run_local, usable_cpus
 from ..local.inline import run_inline
 from ..local.inputs import find_inputs
 from ..local.tune import tune
 from ..local.workers import new_token
-from ..model import Manifest
-from ..spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
 from .environment import folder_of
 from .options import RUNNERS, log
 from .steps import StepFailedException

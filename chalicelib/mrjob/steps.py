@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-from ..errors import UserError
+from ..core.errors import UserError
 
 Role = Literal["mapper", "combiner", "reducer"]
 Pairs = Iterable[tuple[Any, Any]]

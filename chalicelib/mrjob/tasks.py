@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from zlib import crc32
 
-from ..errors import ConfigError, DataTypeError
-from ..job import Job
+from ..core.errors import ConfigError, DataTypeError
+from ..job.job import Job
 from . import environment
 from .lines import Cut, Decode, decoder, drops_keys, encoder, joined, rest_order, sorted_rests
 from .protocols import PairProtocol, RawValueProtocol

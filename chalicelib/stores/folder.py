@@ -21,9 +21,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import Forbidden, NotFound, PreconditionFailed, StoreError
-from ..ports import Loc, ObjectInfo
-from . import WriterBase, check_block, check_range
+from ..core.errors import Forbidden, NotFound, PreconditionFailed, StoreError
+from ..core.ports import Loc, ObjectInfo
+from .base import WriterBase, check_block, check_range
 
 #: Names that start so are our unfinished files: no listing shows them and no key may hold one.
 TEMPORARY = ".sluice-tmp-"

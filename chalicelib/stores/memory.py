@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from ..errors import NotFound, PreconditionFailed
-from ..ports import Loc, ObjectInfo, ObjectWriter
-from . import WriterBase, check_block, check_range
+from ..core.errors import NotFound, PreconditionFailed
+from ..core.ports import Loc, ObjectInfo, ObjectWriter
+from .base import WriterBase, check_block, check_range
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
-from ..errors import ConfigError, NotFound, StoreError
-from ..ports import Loc, ObjectInfo, ObjectWriter
-from . import check_block, check_range
+from ..core.errors import ConfigError, NotFound, StoreError
+from ..core.ports import Loc, ObjectInfo, ObjectWriter
+from .base import check_block, check_range
 from .s3_errors import CONFLICT, code_and_status, describe, translated, undeleted
 from .s3_writer import PIECE, S3Writer
 

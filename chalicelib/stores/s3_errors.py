@@ -16,8 +16,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from ..errors import Forbidden, NotFound, PreconditionFailed, StoreError
-from ..ports import Loc
+from ..core.errors import Forbidden, NotFound, PreconditionFailed, StoreError
+from ..core.ports import Loc
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ErrorTypeDef

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..ports import Loc
+from ..core.ports import Loc
 from .s3_errors import code_and_status, translated
 from .unfinished import Unfinished
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..errors import NotFound
-from ..ports import Loc
-from . import WriterBase
+from ..core.errors import NotFound
+from ..core.ports import Loc
+from .base import WriterBase
 from .s3_errors import code_and_status, translated
 
 if TYPE_CHECKING:

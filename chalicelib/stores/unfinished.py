@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from ..ports import Loc
+from ..core.ports import Loc
 from .folder import TEMPORARY
 
 

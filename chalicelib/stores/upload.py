@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..errors import StoreError, UserError
-from ..ports import Loc
+from ..core.errors import StoreError, UserError
+from ..core.ports import Loc
 from .s3_errors import translated
 
 if TYPE_CHECKING:

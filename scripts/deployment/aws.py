@@ -12,7 +12,7 @@ from botocore import exceptions as boto_errors
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from chalicelib.triggers import Trigger
+from chalicelib.config.triggers import Trigger
 
 from .plan import (
     DeployError,

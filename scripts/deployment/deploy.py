@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chalicelib import jobcode, lint
-from chalicelib.config import EXEMPT, JOBS, load_job
-from chalicelib.errors import UserError
-from chalicelib.loading import job_loader
-from chalicelib.schema import ENV_PREFIX
-from chalicelib.spec import JobSpec
+from chalicelib.config import check
+from chalicelib.config.layers import EXEMPT
+from chalicelib.config.load import JOBS, load_job
+from chalicelib.config.schema import ENV_PREFIX
+from chalicelib.core.errors import UserError
+from chalicelib.core.spec import JobSpec
+from chalicelib.job.load_class import job_loader
+from chalicelib.run import job_code
 
 from .aws import Aws
 from .chalice_cli import chalice
@@ -141,12 +143,12 @@ def load_target(name: str, project: Project, environ: Mapping[str, str]) -> Targ
     """The job `name`, checked: its YAML, its class, its places beside the jobs deployed. Raises UserError."""
     job = load_job(name, root=project.root, environ=environ, require_cloud=True)
     load = job_loader(project.root / JOBS)
-    jobcode.check(load, name, job.spec)
-    lint.check(job.spec, name, _deployed_beside(name, project))
+    job_code.check(load, name, job.spec)
+    check.check(job.spec, name, _deployed_beside(name, project))
     overrides = {
         key: value for key, value in environ.items() if key.startswith(ENV_PREFIX) and key not in EXEMPT
     }
-    return Target(name=job.name, spec=job.spec, overrides=overrides, shape=jobcode.shape(load, job.spec))
+    return Target(name=job.name, spec=job.spec, overrides=overrides, shape=job_code.shape(load, job.spec))
 
 
 def _deployed_beside(name: str, project: Project) -> dict[str, JobSpec]:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from chalicelib.errors import UserError
-from chalicelib.jobcode import Shape
-from chalicelib.keys import runs_prefix
-from chalicelib.ports import FunctionName
-from chalicelib.spec import JobSpec
-from chalicelib.triggers import Trigger, further, triggers
+from chalicelib.config.triggers import Trigger, further, triggers
+from chalicelib.core.errors import UserError
+from chalicelib.core.keys import runs_prefix
+from chalicelib.core.ports import FunctionName
+from chalicelib.core.spec import JobSpec
+from chalicelib.run.job_code import Shape
 
 APP = "sluice"
 FUNCTIONS: tuple[FunctionName, ...] = get_args(FunctionName)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from chalicelib.keys import (
+from chalicelib.core.keys import (
     FAILURE,
     MANIFEST,
     PLAN,
@@ -21,8 +21,8 @@ from chalicelib.keys import (
     TotalsKeys,
     runs_prefix,
 )
-from chalicelib.ports import FunctionName, Loc
-from chalicelib.sidefiles import object_of
+from chalicelib.core.ports import FunctionName, Loc
+from chalicelib.job.side_files import object_of
 
 from .plan import FUNCTIONS, Json, Target, function_name
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from chalicelib.config import PROJECT_FILE
-from chalicelib.ports import FunctionName
-from chalicelib.spec import JobSpec
+from chalicelib.config.load import PROJECT_FILE
+from chalicelib.core.ports import FunctionName
+from chalicelib.core.spec import JobSpec
 
 from .plan import FUNCTIONS, DeployError, Json, policy_file, with_stage
 

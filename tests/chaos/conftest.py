@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts import emulator as ministack
 from scripts.deployment.project import ROOT, Project
 from scripts.deployment.waiters import fast_waiters
+from scripts.emulation import emulator as ministack
 from tests.cloud.harness import Cloud, connect
 
 HERE = Path(__file__).parent

@@ -1,12 +1,12 @@
-"""Which objects a run may leave: every key that `chalicelib.keys` documents, and no other."""
+"""Which objects a run may leave: every key that `chalicelib.core.keys` documents, and no other."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-from chalicelib.keys import OutputKeys, RunKeys
-from chalicelib.ports import Loc
+from chalicelib.core.keys import OutputKeys, RunKeys
+from chalicelib.core.ports import Loc
 
 _TOKEN, _EXTENSION = "t0ken", "extens1on"
 _KEYS = RunKeys(Loc("", ""), "job", "run")

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chalicelib.events import created, run_id
-from chalicelib.keys import DONE, OutputKeys, RunKeys, results_place, runs_prefix
-from chalicelib.ports import Loc
+from chalicelib.core.keys import DONE, OutputKeys, RunKeys, results_place, runs_prefix
+from chalicelib.core.ports import Loc
+from chalicelib.run.events import created, run_id
 from tests.cloud.harness import IN, OUT, WORK, Cloud
 
 JOB = "chaos"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import chalicelib
-from tests.chaos.simulated import Case, Cloud
+from tests.worlds.simulated import Case, Cloud
 
 PACKAGE = Path(chalicelib.__file__).parent
 
@@ -21,23 +21,24 @@ _METHODS = frozenset(
 #: What such an object is called in the code.
 _WORLD = ("store", "_store", "invoker", "sink")
 #: Not of the four handlers' protocol: adapters, tools, readers of formats; and what has faults of its own put to it:
-#: SQL (tests/sql), totals (tests/accumulate).
+#: SQL (tests/features/sql), totals (tests/features/accumulate).
 _OTHERS = (
-    "stores/", "invokers/", "local/", "sql/", "mrjob/", "runs.py", "status.py", "testing.py", "cloud.py",
-    "config.py", "records.py", "parquet.py", "schema.py", "gathering.py", "totals.py", "settling.py", "accumulating.py",
-    "sidefiles.py",
+    "stores/", "aws/", "local/", "mrjob/", "config/", "run/status/", "testing.py", "mapreduce/sql/",
+    "mapreduce/input/records.py", "mapreduce/input/parquet.py", "mapreduce/output/parquet.py",
+    "mapreduce/output/folders.py", "run/totals_pointer.py", "functions/totals_turn.py", "job/accumulate.py",
+    "job/side_files.py",
 )  # fmt: skip
 
 
 _IMPURE = "user's code that is no function of its input; compressed parts"
 #: Calls, or functions that make some, that no case here comes past, and why.
 ELSEWHERE = {
-    ("fetch.py", "store.get"): "reads side by side, in threads: on the emulator",
-    ("finish.py", "runtime.store.get(keys.run_done)"): "verdicts that differ: test_repeat_safety",
-    ("finish.py", "publish_counted"): "totals: tests/accumulate",
-    ("planning.py", "resumed"): "totals: tests/accumulate",
-    ("parts.py", "self._store.head(self._loc)"): _IMPURE,
-    ("parts.py", "self._store.stream(self._loc)"): _IMPURE,
+    ("mapreduce/shuffle/fetch.py", "store.get"): "reads side by side, in threads: on the emulator",
+    ("run/verdict.py", "runtime.store.get(keys.run_done)"): "verdicts that differ: test_repeat_safety",
+    ("run/verdict.py", "publish_counted"): "totals: tests/features/accumulate",
+    ("run/plan_step.py", "resumed"): "totals: tests/features/accumulate",
+    ("mapreduce/output/part.py", "self._store.head(self._loc)"): _IMPURE,
+    ("mapreduce/output/part.py", "self._store.stream(self._loc)"): _IMPURE,
 }
 
 

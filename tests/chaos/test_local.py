@@ -22,19 +22,19 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib import Job, Sum
-from chalicelib.errors import RunFailed
-from chalicelib.keys import RunKeys
+from chalicelib.core.errors import RunFailed
+from chalicelib.core.keys import RunKeys
+from chalicelib.core.outcome import Manifest
+from chalicelib.core.ports import Loc
+from chalicelib.core.spec import BadRecordsSpec, JobSpec
 from chalicelib.local import LocalRun, run_local
 from chalicelib.local.inputs import find_inputs
 from chalicelib.local.workers import World
-from chalicelib.model import Manifest
-from chalicelib.ports import Loc
-from chalicelib.spec import BadRecordsSpec, JobSpec
 from chalicelib.stores.folder import TEMPORARY
 from tests.chaos.grammar import odd_results, odd_work
 from tests.chaos.table import faults, render
 from tests.chaos.trouble import Log, Rates, Trouble, rates
-from tests.simulation import spec
+from tests.worlds.simulation import spec
 
 RUN = "20261121T032424-0123456789ab"
 FULL = os.environ.get("CHAOS") == "full"

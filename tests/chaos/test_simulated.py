@@ -15,11 +15,11 @@ from tempfile import gettempdir
 
 import pytest
 
-from chalicelib.forgotten import QUIET
+from chalicelib.functions.stalled_runs import QUIET
 from tests.chaos.grammar import odd_results, odd_work
-from tests.chaos.simulated import CASES, LIKELY, Cloud, Troubled, mixture
 from tests.chaos.sites import Sites
 from tests.chaos.table import faults, render
+from tests.worlds.simulated import CASES, LIKELY, Cloud, Troubled, mixture
 
 FULL = os.environ.get("CHAOS") == "full"
 SCRATCH = Path(gettempdir())

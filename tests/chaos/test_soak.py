@@ -17,7 +17,7 @@ from chalicelib import Job, Sum
 from chalicelib.local import LocalRun, run_local
 from chalicelib.local.inputs import find_inputs
 from tests.chaos.table import render
-from tests.simulation import spec
+from tests.worlds.simulation import spec
 
 RUNS = int(os.environ.get("SOAK", "12"))
 #: Runs until caches and pools have what they will ever have.

@@ -20,9 +20,9 @@ from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from chalicelib.errors import StoreError
+from chalicelib.core.errors import StoreError
+from chalicelib.core.ports import Clock, Loc, ObjectInfo, ObjectWriter, Runtime, Store
 from chalicelib.local.workers import Report, World
-from chalicelib.ports import Clock, Loc, ObjectInfo, ObjectWriter, Runtime, Store
 
 #: How much faster than ours the workers' clock goes: a lease of 45 seconds is over in less than one.
 SPEED = 60.0

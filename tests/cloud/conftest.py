@@ -10,7 +10,7 @@ import pytest
 
 from scripts.deployment.project import ROOT, Project
 from scripts.deployment.waiters import fast_waiters
-from scripts.emulator import Emulator
+from scripts.emulation.emulator import Emulator
 from tests.cloud.harness import Cloud, connect
 
 JOBS = Path(__file__).parent / "jobs"

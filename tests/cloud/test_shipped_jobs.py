@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cloud.harness import IN, Cloud
-from tests.shipped.oracles import ORACLES
-from tests.shipped.test_jobs import check, inputs, run
+from tests.features.shipped.oracles import ORACLES
+from tests.features.shipped.test_jobs import check, inputs, run
 
 pytestmark = pytest.mark.cloud
 

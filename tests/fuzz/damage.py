@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from chalicelib.errors import SluiceError
+from chalicelib.core.errors import SluiceError
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from chalicelib import Job, Sum
-from chalicelib.ports import Loc
+from chalicelib.core.ports import Loc
 from chalicelib.stores.memory import MemoryStore
-from tests.simulation import Simulation, spec
+from tests.worlds.simulation import Simulation, spec
 
 TEXT = b"".join(b"w%d x\n" % (n % 9) for n in range(60))
 #: Read at once, or streamed because nothing fits into the budget.

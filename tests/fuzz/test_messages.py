@@ -13,40 +13,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import model, plan
-from chalicelib.errors import CorruptData, NotFound, SluiceError
-from chalicelib.keys import RunKeys
-from chalicelib.model import (
+from chalicelib.core import messages, plan
+from chalicelib.core.errors import CorruptData, NotFound, SluiceError
+from chalicelib.core.keys import RunKeys
+from chalicelib.core.messages import Message, Stats, encode
+from chalicelib.core.outcome import Manifest, Verdict
+from chalicelib.core.plan import Column, Plan, Split
+from chalicelib.core.ports import Loc
+from chalicelib.core.tasks import (
     BadRecord,
-    Column,
     Continuation,
     Failure,
-    Lease,
-    Manifest,
     MapMarker,
-    Message,
     Part,
     Piece,
-    Plan,
     Position,
     ReduceContinuation,
     ReduceMarker,
     ReducePlan,
     ReducePosition,
     ReduceTask,
-    Split,
-    Stats,
     TaskCall,
-    Verdict,
-    Watch,
-    encode,
 )
-from chalicelib.ports import Loc
-from chalicelib.shuffle import read_slices
+from chalicelib.run.lease import Lease, Watch
+from chalicelib.run.reduce_plan import read_slices
 from chalicelib.stores.memory import MemoryStore
 from tests.fuzz.damage import damaged, json_values, or_refused, twisted
-from tests.simulation import OUT, WORK, spec
 from tests.strategies import examples
+from tests.worlds.simulation import OUT, WORK, spec
 
 STATS = Stats(records_in=3, bytes_in=40, seconds=0.5)
 FAILURE = Failure(
@@ -103,26 +97,26 @@ def test_a_message_or_an_error_that_names_the_object(message: Message, data: st.
     good = encode(message)
     body = data.draw(st.one_of(damaged(good), twisted(good), json_values.map(json.dumps).map(str.encode)))
     found = or_refused(
-        lambda: model.decode(type(message), body, "s3://work/x"), "s3://work/x: expected a", CorruptData
+        lambda: messages.decode(type(message), body, "s3://work/x"), "s3://work/x: expected a", CorruptData
     )
     if found is not None:
         assert type(found) is type(message)
         assert negative(found) == []
-        assert model.decode(type(message), encode(found), "") == found
+        assert messages.decode(type(message), encode(found), "") == found
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
 @pytest.mark.parametrize("body", [b"[" * 300_000, b'{"a":' * 300_000, b"", b"\xff", b"null"])
 def test_nesting_without_end(message: Message, body: bytes) -> None:
     with pytest.raises(CorruptData, match="s3://work/x"):
-        model.decode(type(message), body, "s3://work/x")
+        messages.decode(type(message), body, "s3://work/x")
 
 
 @given(st.one_of(json_values, twisted(encode(MESSAGES[8])).map(json.loads)))
 @examples(200)
 def test_payloads_of_functions(payload: Any) -> None:
     found = or_refused(
-        lambda: model.from_payload(TaskCall, payload, "the event"), "the event: expected a TaskCall"
+        lambda: messages.from_payload(TaskCall, payload, "the event"), "the event: expected a TaskCall"
     )
     assert found is None or isinstance(found, TaskCall)
 

@@ -11,21 +11,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import Job, coordinator, yamldoc
-from chalicelib.config import load_job
-from chalicelib.errors import ConfigError, Forbidden, InputError, StoreError, UserError
-from chalicelib.events import Created, created, event_for, run_id
-from chalicelib.keys import parse_done, parse_failed, parse_following, parse_quarantined, parse_run_key
-from chalicelib.ports import Loc
-from chalicelib.reading import TextBlock
-from chalicelib.records import record_reader, rows_of_stream
-from chalicelib.spec import InputSpec
+from chalicelib import Job
+from chalicelib.config import yaml_text
+from chalicelib.config.load import load_job
+from chalicelib.config.triggers import Trigger
+from chalicelib.core.errors import ConfigError, Forbidden, InputError, StoreError, UserError
+from chalicelib.core.keys import parse_done, parse_failed, parse_following, parse_quarantined, parse_run_key
+from chalicelib.core.ports import Loc
+from chalicelib.core.spec import InputSpec
+from chalicelib.functions import coordinator
+from chalicelib.mapreduce.input.blocks import TextBlock
+from chalicelib.mapreduce.input.records import record_reader, rows_of_stream
+from chalicelib.run.events import Created, created, event_for, run_id
 from chalicelib.stores.folder import FolderStore
 from chalicelib.stores.memory import MemoryStore
-from chalicelib.triggers import Trigger
 from tests.fuzz.damage import damaged, json_values, or_refused, twisted
-from tests.simulation import Simulation, spec
 from tests.strategies import examples
+from tests.worlds.simulation import Simulation, spec
 
 EVENT = event_for(Loc("in", "data/a b+c.txt"))
 EVENT["Records"][0] |= {"eventTime": "2026-11-21T03:24:24.000Z"}
@@ -144,9 +146,9 @@ def test_what_yaml_can_do_and_a_job_file_may_not(text: str, tmp_path: Path) -> N
 @given(st.text(max_size=40))
 @examples(200)
 def test_values_of_variables_and_options(text: str) -> None:
-    node = yamldoc.scalar(text)
-    with contextlib.suppress(yamldoc.BadValue):
-        json.dumps(yamldoc.free(node)).encode()
+    node = yaml_text.scalar(text)
+    with contextlib.suppress(yaml_text.BadValue):
+        json.dumps(yaml_text.free(node)).encode()
 
 
 FORMATS = [

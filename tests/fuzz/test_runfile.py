@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.codec import MAX_NONES, decode_column, encode_column
-from chalicelib.errors import CorruptData
-from chalicelib.runfile import RunWriter, read_blocks
-from chalicelib.zstd import ZstdCompressor
+from chalicelib.core.codec import MAX_NONES, decode_column, encode_column
+from chalicelib.core.errors import CorruptData
+from chalicelib.mapreduce.shuffle.run_file import RunWriter, read_blocks
+from chalicelib.mapreduce.shuffle.zstd import ZstdCompressor
 from tests.fuzz.damage import damaged, or_refused
 from tests.strategies import examples, same, values
 

@@ -49,7 +49,7 @@ def test_the_zip_has_duckdb_and_fits(package: Path, capsys: pytest.CaptureFixtur
     with capsys.disabled():
         print(f"\nzip with DuckDB: {size / 1e6:.1f} MB, unpacked {unpacked / 1e6:.1f} MB", end=" ")
     assert "duckdb/__init__.py" in names
-    assert {f"jobs/{JOB}.yml", "chalicelib/sql/mapping.py", "app.py"} <= names
+    assert {f"jobs/{JOB}.yml", "chalicelib/mapreduce/sql/map.py", "app.py"} <= names
     assert size < MAX_ZIP
     assert unpacked < MAX_UNPACKED
 
@@ -71,11 +71,12 @@ def test_the_zip_runs_queries_beside_nothing_but_lambdas_own_libraries(package: 
         archive.extractall(tmp_path / "task")
     code = f"""
 from pathlib import Path
-from chalicelib.config import load_job
-from chalicelib.sql import database, planning
+from chalicelib.config.load import load_job
+from chalicelib.mapreduce.input import duckdb
+from chalicelib.mapreduce.sql import prepare
 job = load_job({JOB!r}, root=Path("."), require_cloud=True)
-planning.check(job.name, job.spec, Path({str(tmp_path)!r}))
-print(database.version())
+prepare.check(job.name, job.spec, Path({str(tmp_path)!r}))
+print(duckdb.version())
 """
     command = [python, "-c", code]
     done = subprocess.run(command, cwd=tmp_path / "task", check=True, capture_output=True, text=True)

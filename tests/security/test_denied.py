@@ -1,7 +1,7 @@
 """Each function under its own role, in an account that enforces policies: what it needs passes, the rest is refused.
 
 moto signs, authenticates and evaluates each S3 request. It does not know conditions on `s3:prefix`, which are
-taken out here; `tests/unit/test_policies.py` judges them, and the invocations, by its own reading of IAM, which
+taken out here; `tests/unit/scripts/test_policies.py` judges them, and the invocations, by its own reading of IAM, which
 is compared with moto's below.
 """
 
@@ -23,17 +23,18 @@ from moto import mock_aws
 from moto.core.authorization import enable_iam_authentication
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
-from chalicelib import Job, Sum, coordinator, mapper, reducer, supervisor
-from chalicelib.errors import Forbidden, StoreError
-from chalicelib.events import event_for
-from chalicelib.keys import DONE
-from chalicelib.ports import FunctionName, Loc, Runtime
-from chalicelib.spec import BadRecordsSpec, InputSpec, JobSpec, OutputSpec, PlaceSpec
+from chalicelib import Job, Sum
+from chalicelib.core.errors import Forbidden, StoreError
+from chalicelib.core.keys import DONE
+from chalicelib.core.ports import FunctionName, Loc, Runtime
+from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec, OutputSpec, PlaceSpec
+from chalicelib.functions import coordinator, mapper, reducer, supervisor
+from chalicelib.run.events import event_for
 from chalicelib.stores.s3 import S3Store
 from chalicelib.stores.s3_errors import translated
 from scripts.deployment.plan import FUNCTIONS, Json, Target, function_name
 from scripts.deployment.policies import INVOKES, policies
-from tests.unit.test_policies import allowed, object_arn
+from tests.unit.scripts.test_policies import allowed, object_arn
 
 IN, WORK, OUT, ELSE = "demo-in", "demo-work", "demo-out", "demo-else"
 SPEC = JobSpec(

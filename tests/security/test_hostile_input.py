@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from chalicelib import Job, Sum
-from chalicelib.errors import CorruptData, SluiceError
-from chalicelib.model import TaskCall, to_payload
-from chalicelib.spec import BadRecordsSpec
-from chalicelib.tree import MAX_HOPS
-from scripts import quarantine, status, terminal
-from tests.simulation import HANDLERS, Simulation, spec
+from chalicelib.core.errors import CorruptData, SluiceError
+from chalicelib.core.messages import to_payload
+from chalicelib.core.spec import BadRecordsSpec
+from chalicelib.core.tasks import TaskCall
+from chalicelib.run.call_tree import MAX_HOPS
+from scripts import quarantine, status
+from scripts.console import terminal
+from tests.worlds.simulation import HANDLERS, Simulation, spec
 
 #: Clears the screen, sets the window's title, rings, and goes back over the line.
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\r\x9b31m\u202egnp.exe"

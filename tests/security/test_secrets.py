@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from chalicelib import Job, Sum
-from chalicelib.cloud import JsonLines
-from chalicelib.errors import Forbidden
-from chalicelib.events import event_for
-from chalicelib.ports import Loc
+from chalicelib.aws.function import JsonLines
+from chalicelib.core.errors import Forbidden
+from chalicelib.core.ports import Loc
+from chalicelib.run.events import event_for
 from scripts.deployment.deploy import load_target
 from scripts.deployment.plan import stage_config
 from scripts.deployment.policies import policies

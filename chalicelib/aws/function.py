@@ -1,0 +1,193 @@
+"""The composition root on Lambda: one process serves one function of one job.
+
+Clients and the handler's modules are made once per process, while Lambda starts it (`prepare`),
+because a process has a whole CPU then, however little memory its function has. What changes from
+one invocation to the next is the time that remains, and nothing else.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, cast, get_args
+
+from ..core.keys import parse_run_key
+from ..core.ports import FunctionName, Runtime
+from ..job.services import JOBS_LOG
+
+log = logging.getLogger(__name__)
+
+#: Where the zip is unpacked: the folder of `app.py`, `chalicelib/` and `jobs/`.
+ROOT = Path(__file__).resolve().parents[2]
+
+Event = dict[str, Any]
+
+
+class LambdaContext(Protocol):
+    """What we use of the object that Lambda gives to every invocation."""
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+class SystemClock:
+    def now(self) -> float:
+        return time.time()
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+class TimeLeft:
+    """Seconds until Lambda stops the invocation under way."""
+
+    def __init__(self) -> None:
+        self.context: LambdaContext | None = None
+
+    def __call__(self) -> float:
+        if self.context is None:
+            raise RuntimeError("the time that remains is known during an invocation only")
+        return self.context.get_remaining_time_in_millis() / 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """One function of one job, ready to handle invocations one after the other."""
+
+    job: str
+    function: FunctionName
+    handle: Callable[[Event], None]
+    time_left: TimeLeft
+
+    def run(self, event: Event, context: LambdaContext) -> None:
+        """Handle one invocation. An error is logged with its ids and raised, so that Lambda retries."""
+        ids = {"job": self.job, "function": self.function, **event_ids(event)}
+        if self.function in ("coordinator", "supervisor") and not event.get("Records"):
+            log.info("ignored an event without Records (S3 sends one to test a new rule)", extra=ids)
+            return
+        self.time_left.context = context
+        try:
+            self.handle(event)
+        except Exception:
+            log.exception("the %s failed; Lambda retries it", self.function, extra=ids)
+            raise
+
+
+def event_ids(event: Event) -> dict[str, Any]:
+    """What an event tells about itself, for the log: run, tasks and attempt, or bucket and key."""
+    found: dict[str, Any] = {key: event[key] for key in ("job", "run", "attempt") if key in event}
+    if "lo" in event and "hi" in event:
+        found["task"] = f"{event['lo']}..{event['hi'] - 1}"
+    for record in event.get("Records") or ():
+        place = record.get("s3", {})
+        found["bucket"] = place.get("bucket", {}).get("name")
+        found["key"] = place.get("object", {}).get("key")
+        ours = parse_run_key(str(found["bucket"]), str(found["key"]))
+        if ours:
+            found["run"] = ours[0].run
+        break
+    return found
+
+
+def split_function_name(deployed: str) -> tuple[str, FunctionName]:
+    """(`sluice-<job>-`, function) of a deployed function's name; its siblings share the prefix."""
+    for function in get_args(FunctionName):
+        if deployed.endswith(f"-{function}"):
+            return deployed.removesuffix(function), function
+    expected = ", ".join(f"*-{name}" for name in get_args(FunctionName))
+    raise RuntimeError(f"AWS_LAMBDA_FUNCTION_NAME: expected one of {expected}, got {deployed!r}")
+
+
+def compose(environ: Mapping[str, str], root: Path) -> Process:
+    """Build the process that `environ` describes; imports only what its function needs."""
+    prefix, function = split_function_name(environ["AWS_LAMBDA_FUNCTION_NAME"])
+    job, time_left = environ["SLUICE_NAME"], TimeLeft()
+    handle: Callable[..., None] = functools.partial(_handler(function), _runtime(prefix, time_left, root))
+    if function == "coordinator":
+        handle = _with_job(handle, job, environ, root)
+    return Process(job=job, function=function, handle=handle, time_left=time_left)
+
+
+def _handler(function: FunctionName) -> Callable[..., None]:
+    module = import_module(f"..functions.{function}", __package__)
+    return cast(Callable[..., None], module.handle)
+
+
+def _runtime(prefix: str, time_left: TimeLeft, root: Path) -> Runtime:
+    from ..job.load_class import job_loader
+    from ..stores.s3 import S3Store, make_client
+    from .invoker import LambdaInvoker
+
+    return Runtime(
+        store=S3Store(make_client("s3")),
+        invoker=LambdaInvoker(make_client("lambda"), prefix),
+        clock=SystemClock(),
+        new_token=lambda: uuid.uuid4().hex[:12],
+        remaining=time_left,
+        load_job=job_loader(root / "jobs"),
+        scratch=Path(tempfile.gettempdir()),
+    )
+
+
+def _with_job(
+    handle: Callable[..., None], job: str, environ: Mapping[str, str], root: Path
+) -> Callable[[Event], None]:
+    """The coordinator alone reads the job's YAML; the others find what they need in the plan."""
+    from ..config.load import load_job
+
+    loaded = load_job(job, root=root, environ=environ, require_cloud=True)
+    return lambda event: handle(event, loaded.name, loaded.spec)
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line, so that CloudWatch can select by field."""
+
+    #: What every record has; all else came in by `extra=`.
+    _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "aws_request_id", "taskName"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {"level": record.levelname, "message": record.getMessage()}
+        line |= {key: value for key, value in vars(record).items() if key not in self._STANDARD}
+        if request := getattr(record, "aws_request_id", None):
+            line["request"] = request
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def configure_logging() -> None:
+    """Use the handler that Lambda installed, with our format; botocore's own chatter stays out."""
+    root = logging.getLogger()
+    if not root.handlers:  # Lambda installs one, an emulator need not
+        root.addHandler(logging.StreamHandler(sys.stdout))
+    for handler in root.handlers:
+        handler.setFormatter(JsonLines())
+    root.setLevel(logging.WARNING)
+    for ours in (__name__.partition(".")[0], JOBS_LOG):
+        logging.getLogger(ours).setLevel(logging.INFO)
+
+
+@functools.cache
+def process() -> Process:
+    """This process's function, composed once."""
+    return compose(os.environ, ROOT)
+
+
+def prepare() -> None:
+    """Called while Lambda starts the process: configure and import before the first event."""
+    configure_logging()
+    process()
+
+
+def run(event: Event, context: LambdaContext) -> None:
+    """Handle one invocation of the function that this process is."""
+    process().run(event, context)

@@ -1,0 +1,183 @@
+"""A job's configuration, read from its layers and checked, every value with where it came from.
+
+Strongest first: `--set KEY=VALUE`, `SLUICE_*` environment, the job's YAML, `sluice.yml`, the defaults of
+`core.spec`. Names, ranges and units all come from `JobSpec`: a field added there can be set everywhere.
+
+Scalars are read by what the schema expects, not by how YAML 1.1 would guess: `suffix: .5` is text, and a
+quoted number is a number. Only `params`, which has no schema, goes by YAML's own types, as far as JSON has
+them; what YAML 1.1 reads in a way that surprises (`yes`, `0777`, `1:30`) is refused there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import NODEFAULT
+
+from ..core.errors import ConfigError
+from ..core.spec import JobSpec
+from . import check, schema
+from .layers import _env_layer, _file_layer, _Layer, _set_layer, _Value
+
+JOBS = "jobs"
+PROJECT_FILE = "sluice.yml"
+#: Where the local engine's jobs point before the command line has said where: nothing can be written below
+#: /dev/null, so a run that forgot to set its places fails instead of writing somewhere.
+PLACEHOLDERS = {f"{place}.url": f"/dev/null/{place}" for place in ("input", "work", "output")}
+
+DEFAULT, PLACEHOLDER = "default", "placeholder for the command line's"
+_JOB_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedJob:
+    """A job as configured: `provenance` says for each dotted key where its value came from."""
+
+    name: str
+    spec: JobSpec
+    path: Path
+    provenance: dict[str, str]
+
+
+# Jobs
+
+
+def job_names(root: Path) -> list[str]:
+    """The jobs below `root`, sorted."""
+    return sorted(path.stem for path in (root / JOBS).glob("*.yml"))
+
+
+def _find(name_or_path: str | Path, root: Path) -> tuple[str, Path]:
+    """(name, path) of a job. Raises ConfigError."""
+    asked = str(name_or_path)
+    is_path = asked.endswith((".yml", ".yaml"))
+    path = Path(asked) if is_path else root / JOBS / f"{asked}.yml"
+    name = path.stem if is_path else asked
+    well_named = _JOB_NAME.fullmatch(name)
+    if well_named and path.is_file():
+        return name, path
+    names = job_names(root)
+    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.7)
+    hint = f"did you mean {near[0]!r}?" if near and near[0] != name else ""
+    if not well_named:
+        rule = "a job's name is up to 32 of a-z, 0-9, _ and -, starting with a letter"
+        raise ConfigError(f"{asked}: no job: {rule}{'; ' + hint if hint else ''}")
+    there = f"{root / JOBS} has {', '.join(names) or 'no jobs'}"
+    raise ConfigError(f"{asked}: no such {'file' if is_path else 'job'}; {hint or there}")
+
+
+def _display(path: Path, root: Path) -> str:
+    """`path` as it is shown: from `root`, if it is below it."""
+    resolved, base = path.resolve(), root.resolve()
+    return str(resolved.relative_to(base)) if resolved.is_relative_to(base) else str(path)
+
+
+def load_job(
+    name_or_path: str | Path,
+    *,
+    root: Path,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    require_cloud: bool,
+) -> LoadedJob:
+    """Read and check a job: `jobs/<name>.yml` below `root`, or the file a path ending in .yml names.
+
+    `overrides` are `KEY=VALUE` texts, later ones winning. Without `require_cloud` urls may be missing (they
+    become `PLACEHOLDERS`) or be no S3 places. Raises ConfigError with all problems found, one a line.
+    """
+    name, path = _find(name_or_path, root)
+    shown = _display(path, root)
+    layers = _layers(path, shown, root, environ or {}, overrides)
+    tags = [tag for layer in layers for tag in layer.tags]
+    values: dict[str, _Value] = {}
+    for layer in layers:
+        # What a layer says of one input wins over what it says of all.
+        for key in sorted(layer.values, key=lambda key: key != schema.plain(key)):
+            values.update(dict.fromkeys(schema.spread(key, tags), layer.values[key]))
+    problems = [text for layer in reversed(layers) for text in layer.problems]
+    tried = {key for layer in layers for key in layer.tried}
+    problems += _fill(values, tried, shown, require_cloud, tags)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    spec = _build(values, shown, tags)
+    provenance = {key: origin for key, (_, origin) in values.items()}
+    for problem in check.problems(spec, name, places=require_cloud):
+        origin = provenance.get(problem.key, DEFAULT)
+        where = shown if origin in (DEFAULT, PLACEHOLDER) else origin
+        problems.append(f"{where}: {problem.key}: {problem.text}")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return LoadedJob(name=name, spec=spec, path=path, provenance=provenance)
+
+
+def _layers(
+    path: Path, shown: str, root: Path, environ: Mapping[str, str], overrides: Sequence[str]
+) -> list[_Layer]:
+    """All layers above the defaults, the weakest first."""
+    files = [_file_layer(path, shown, may_be_empty=False)]
+    if (root / PROJECT_FILE).exists():
+        project = _file_layer(root / PROJECT_FILE, PROJECT_FILE, may_be_empty=True)
+        if "job" in project.values:
+            where = project.values.pop("job")[1]
+            project.problems.append(
+                f"{where}: job: not allowed here; each job names its class in its own file"
+            )
+            project.tried.discard("job")
+        if project.tags:
+            where = f"{PROJECT_FILE}:{min(project.tags.values())}"
+            project.problems.append(f"{where}: input: expected a mapping, the default of all inputs, no list")
+            project.tags.clear()
+        files.insert(0, project)
+    params = [key for layer in files for key in layer.values if not schema.leaf_of(key)]
+    tags = [tag for layer in files for tag in layer.tags]
+    return [*files, _env_layer(environ, [*params, *schema.tagged(tags)]), _set_layer(overrides, tags)]
+
+
+def _fill(
+    values: dict[str, _Value], tried: set[str], shown: str, require_cloud: bool, tags: Sequence[str]
+) -> list[str]:
+    """Add the defaults to `values`; what is missing without having been tried is a problem."""
+    problems = []
+    for key in (one for plain in schema.LEAVES for one in schema.spread(plain, tags)):
+        leaf = schema.LEAVES[schema.plain(key)]
+        if key in values:
+            continue
+        if key == "job" and "sql.map" not in values:
+            if not tried & {"job", "sql", "sql.map"}:
+                problems.append(f"{shown}: job: missing; expected {_MISSING[key]}")
+        elif not require_cloud and schema.plain(key) in PLACEHOLDERS:
+            values[key] = (PLACEHOLDERS[schema.plain(key)], PLACEHOLDER)
+        elif leaf.default is not NODEFAULT:
+            values[key] = (leaf.default, DEFAULT)
+        elif key not in tried and (key != schema.plain(key) or key.partition(".")[0] not in tried):
+            wanted = _MISSING.get(schema.plain(key), leaf.expected)
+            problems.append(f"{shown}: {key}: missing; expected {wanted}")
+    return problems
+
+
+_MISSING = {
+    "job": "`module:Class`, a class in jobs/module.py",
+    "input.url": "the place to watch, such as s3://bucket/prefix/",
+    "work.url": "a place for plans and run files, such as s3://bucket/prefix/",
+    "output.url": "a place for results, such as s3://bucket/prefix/",
+}
+
+
+def _build(merged: Mapping[str, _Value], shown: str, tags: Sequence[str]) -> JobSpec:
+    tree: dict[str, Any] = {}
+    for key, (value, _) in merged.items():
+        section, _, name = key.rpartition(".")
+        (tree.setdefault(section, {}) if section else tree)[name] = value
+    if tags:
+        entries = [{**tree.pop(f"{schema.INPUT}.{tag}"), "tag": tag} for tag in tags]
+        tree |= {schema.INPUT: entries[0], "more_inputs": entries[1:]}
+    try:
+        return msgspec.convert(tree, JobSpec)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{shown}: {error}") from error

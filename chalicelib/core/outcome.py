@@ -1,0 +1,46 @@
+"""The last messages of a run: the verdict that ends it, and the manifest that describes the result."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import field
+
+from .messages import Count, Message, Stats
+from .tasks import Failure, Part
+
+
+class Verdict(Message, frozen=True, kw_only=True):
+    """How a run ended; written once, with If-None-Match, before `_SUCCESS` or `_FAILED`."""
+
+    #: overtaken: of a step over the totals, which have changed meanwhile; the run goes on behind it.
+    outcome: Literal["success", "failed", "overtaken"]
+    reason: str = ""
+    failures: tuple[Failure, ...] = ()
+
+
+class Manifest(Message, frozen=True, kw_only=True):
+    """The final word on a run: its parts in order, or why it failed. A function of the markers alone."""
+
+    job: str
+    run: str
+    outcome: Literal["success", "failed"]
+    reason: str = ""
+    #: URL of the object whose event started the run; "" if its writer did not know.
+    source: str = ""
+    parts: tuple[Part, ...] = ()
+    records: Count = 0
+    bytes: Count = 0
+    inputs: Count = 0
+    input_bytes: Count = 0
+    steps: Count = 1
+    map_tasks: Count = 0
+    reduce_tasks: Count = 0
+    mapped: Stats = field(default_factory=Stats)
+    reduced: Stats = field(default_factory=Stats)
+    counters: dict[str, int] = field(default_factory=dict)
+    bad: Count = 0
+    quarantine: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    started: float = 0.0
+    finished: float = 0.0

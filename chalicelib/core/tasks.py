@@ -1,0 +1,218 @@
+"""The messages about tasks: what is sent to mappers and reducers, and the markers they write.
+
+All are frozen and validated when they are built or decoded; a body that does not fit raises
+`CorruptData`, naming the object. Times are seconds since the epoch, sizes bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import field
+
+from .messages import Count, Message, Stats
+from .plan import Column
+
+
+class Position(Message, frozen=True, kw_only=True):
+    """An edge between records: the number of a split in its task, and a byte of its object.
+
+    `skip` pairs behind that byte are done, where records are typed pairs, which come in blocks.
+    """
+
+    split: Count
+    offset: Count
+    skip: Count = 0
+
+
+class Piece(Message, frozen=True, kw_only=True):
+    """A run file that an attempt wrote before it ran out of time; offsets as in `MapMarker`."""
+
+    run_file: str
+    offsets: tuple[Count, ...]
+
+
+class BadRecord(Message, frozen=True, kw_only=True):
+    """One record set aside. `record` is base64 of its bytes, `text` the same to read."""
+
+    phase: Literal["map", "reduce"]
+    #: Where it came from; for a reduce group the key, as Python writes it.
+    source: str
+    offset: Count | None
+    #: Its number in the object, from 1, if it is known.
+    line: Count | None = None
+    error: str
+    traceback: str
+    text: str
+    record: str
+
+
+class Continuation(Message, frozen=True, kw_only=True):
+    """What a map attempt that ran out of time leaves to its next invocation."""
+
+    #: Where to go on; None: from the beginning.
+    position: Position | None = None
+    earlier: tuple[Piece, ...] = ()
+    bad: tuple[BadRecord, ...] = ()
+    counters: dict[str, int] = field(default_factory=dict)
+    key_types: tuple[str, ...] = ()
+    stats: Stats
+    started: float = 0.0
+    #: Take one record at a time, to find the one that takes too long.
+    careful: bool = False
+    #: Map-only: all records are done; what is left is to join the pieces.
+    joining: bool = False
+
+
+class Part(Message, frozen=True, kw_only=True):
+    """An object of results."""
+
+    key: str
+    bytes: Count
+    records: Count
+    #: Typed pairs: some bytes at which one may begin to read, ascending from 0.
+    edges: tuple[Count, ...] = ()
+    #: With `output.by` the part is these objects, and `key` only the place they are in.
+    folders: tuple[Part, ...] | None = None
+
+    @property
+    def objects(self) -> tuple[Part, ...]:
+        """The objects there are of it."""
+        return (self,) if self.folders is None else self.folders
+
+
+class MapMarker(Message, frozen=True, kw_only=True):
+    """Commits one map task: where its run file is and which bytes of it are whose partition's."""
+
+    task: Count
+    attempt: Count
+    token: str
+    run_file: str
+    #: P + 1 byte offsets: partition p is `[offsets[p], offsets[p + 1])` of the run file.
+    offsets: tuple[Count, ...]
+    #: What earlier invocations of the same attempt wrote, in order.
+    earlier: tuple[Piece, ...] = ()
+    #: Bad records set aside, and the object that lists them.
+    bad: Count = 0
+    quarantine: str = ""
+    #: Types of the keys; what was cut into tasks must not mix what one task would refuse.
+    key_types: tuple[str, ...] = ()
+    #: The part of a map-only task, which has no run file.
+    part: Part | None = None
+    stats: Stats
+    started: float
+    finished: float
+    counters: dict[str, int] = field(default_factory=dict)
+
+
+class Failure(Message, frozen=True, kw_only=True):
+    """Why one attempt of a task failed. `message` is one line; `detail` the user's traceback."""
+
+    phase: Literal["map", "reduce", "plan"]
+    task: Count
+    attempt: Count
+    error: str
+    message: str
+    detail: str = ""
+    #: The next attempt would fail the same way.
+    fatal: bool = False
+    at: float = 0.0
+
+
+class ReduceTask(Message, frozen=True, kw_only=True, array_like=True):
+    """A contiguous range of partitions `[first, last)` and its slice of the shuffle index."""
+
+    first: Count
+    last: Count
+    bytes: Count
+    index_start: Count
+    index_stop: Count
+
+
+class ReducePlan(Message, frozen=True, kw_only=True):
+    """Commits the end of the map phase: the reduce tasks and what all maps did."""
+
+    tasks: tuple[ReduceTask, ...]
+    mapped: Stats
+    counters: dict[str, int]
+    #: Bad records set aside by all map tasks, and the objects that list them.
+    bad: Count = 0
+    quarantine: tuple[str, ...] = ()
+    #: The parts of a map-only job, which has no reduce tasks.
+    parts: tuple[Part, ...] = ()
+    map_started: float
+    map_finished: float
+
+
+class Slice(Message, frozen=True, kw_only=True, array_like=True):
+    """One run file's part in one reduce task: offsets of its partitions first..last inclusive."""
+
+    run_file: str
+    offsets: tuple[Count, ...]
+
+
+class ReducePosition(Message, frozen=True, kw_only=True):
+    """An edge between groups: a partition, counted from the task's first, and the last key that is done."""
+
+    partition: Count
+    key: Column | None = None
+
+
+class ReduceContinuation(Message, frozen=True, kw_only=True):
+    """What a reduce attempt that ran out of time leaves to its next invocation."""
+
+    #: Where to go on; None: from the beginning.
+    position: ReducePosition | None = None
+    #: What was written so far, as objects of the work place to be joined into the part.
+    pieces: tuple[str, ...] = ()
+    #: All groups are done; what is left is to join the pieces.
+    joining: bool = False
+    #: Leave half of the time to one group, to find the one that takes too long.
+    careful: bool = False
+    records: Count = 0
+    bad: tuple[BadRecord, ...] = ()
+    counters: dict[str, int] = field(default_factory=dict)
+    stats: Stats
+    started: float
+
+
+class ReduceMarker(Message, frozen=True, kw_only=True):
+    """Commits one reduce task: its part."""
+
+    task: Count
+    attempt: Count
+    token: str
+    part: str
+    bytes: Count
+    records: Count
+    #: As in `Part`.
+    edges: tuple[Count, ...] = ()
+    folders: tuple[Part, ...] | None = None
+    #: Groups set aside, and the object that lists them.
+    bad: Count = 0
+    quarantine: str = ""
+    stats: Stats
+    started: float
+    finished: float
+    counters: dict[str, int] = field(default_factory=dict)
+
+
+class TaskCall(Message, frozen=True, kw_only=True):
+    """Payload of a mapper or reducer: the node for tasks `[lo, hi)` of the invocation tree.
+
+    `bucket` and `prefix` are the work place, so a function needs nothing but its payload and the store.
+    """
+
+    bucket: str
+    prefix: str
+    job: str
+    run: str
+    #: Which step of the run, from 0.
+    step: Count = 0
+    lo: Count
+    hi: Count
+    attempt: Count = 0
+    #: The `Continuation` that an earlier invocation of this attempt left.
+    resume: str = ""
+    #: Invocations between the coordinator or supervisor and this one.
+    hop: Count = 0

@@ -1,0 +1,5 @@
+"""The four Lambda functions of `app.py`: coordinator, mapper, supervisor, reducer. Newcomers begin here.
+
+May import `run`, `mapreduce` and all below them, and know the world by its ports alone. Read `coordinator.py` first,
+then `mapper.py`, `supervisor.py` and `reducer.py`, in the order in which a run meets them.
+"""

@@ -1,0 +1,166 @@
+"""The coordinator: an object was dropped; plan the run over it and start the map tree.
+
+The order is plan.json (conditional), the tree's root, plan.done. A second coordinator for the same event
+finds the first one's plan and does only the steps that are missing, so a duplicate starts nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from ..core.errors import Forbidden, JobCodeError, NotFound, SluiceError, UserError
+from ..core.keys import MANIFEST, SUCCESS, OutputKeys, RunKeys, results_place
+from ..core.messages import encode
+from ..core.outcome import Manifest, Verdict
+from ..core.ports import Loc, ObjectInfo, Runtime
+from ..core.spec import JobSpec
+from ..core.tasks import Failure
+from ..run.events import Created, created, run_id
+from ..run.plan_step import begin
+from ..run.verdict import failure_text
+from . import stalled_runs
+
+log = logging.getLogger(__name__)
+
+#: The marker object that starts a run over all objects of its folder.
+READY = "_READY"
+#: Objects that end so start a run over the keys and prefixes they name, one a line.
+MANIFEST_SUFFIX = ".manifest"
+#: Keys and prefixes one manifest may name; more is surely a mistake.
+_MAX_MANIFEST = 16 << 20
+
+
+def handle(runtime: Runtime, event: dict[str, Any], name: str, spec: JobSpec) -> None:
+    """One invocation: an S3 event with any number of records, each of which may start a run of `name`."""
+    runs = [(_keys(name, spec, item), item) for item in created(event) if _starts(item, spec)]
+    for keys, item in runs:
+        _begin(runtime, keys, spec, item)
+    if runs:
+        stalled_runs.pick_up(runtime, runs[0][0])
+
+
+def _keys(name: str, spec: JobSpec, item: Created) -> RunKeys:
+    return RunKeys(spec.work_loc, name, run_id(name, item))
+
+
+def _starts(item: Created, spec: JobSpec) -> bool:
+    """Whether an object starts a run: folders and hidden objects (`_x`, `.x`) never do by themselves."""
+    base = item.loc.key.rpartition("/")[2]
+    if spec.trigger != "each":
+        marker = base == READY or (base == SUCCESS and spec.trigger == "success")
+        return marker or (base.endswith(MANIFEST_SUFFIX) and base != MANIFEST)
+    given = spec.input_of(item.loc)
+    return (
+        bool(base) and not base.startswith(("_", ".")) and given is not None and base.endswith(given.suffix)
+    )
+
+
+def _begin(runtime: Runtime, keys: RunKeys, spec: JobSpec, item: Created) -> None:
+    output = results_place(spec.output_loc, keys.run)
+    ids = {"job": keys.job, "run": keys.run, "object": item.loc.url}
+    log.info("run %s of %s starts", keys.run, item.loc.url, extra=ids)
+    try:
+        inputs = list(_inputs(runtime, spec, item.loc))
+        begin(runtime, keys, spec, item.loc.url, inputs, output)
+    except (UserError, JobCodeError) as error:
+        # Whoever dropped the object sees no log: the run itself must say that it could not start.
+        log.warning("run %s cannot start: %s", keys.run, error, extra=ids)
+        _refuse(runtime, keys, item.loc.url, output, error)
+
+
+def _inputs(runtime: Runtime, spec: JobSpec, loc: Loc) -> Iterator[tuple[str, ObjectInfo]]:
+    """The objects a run reads: the one dropped, or those that the marker dropped speaks for."""
+    if spec.trigger == "each":
+        yield loc.bucket, _head(runtime, loc, "it was deleted before the run began: upload it again")
+        return
+    folder, _, base = loc.key.rpartition("/")
+    if base in (READY, SUCCESS):
+        for place in _folders(spec, Loc(loc.bucket, f"{folder}/" if folder else "")):
+            yield from _under(runtime, place)
+        return
+    for number, place in _named(runtime, loc):
+        where = f"{loc.url}, line {number}"
+        try:
+            yield from _those_named(runtime, place, where)
+        except (NotFound, Forbidden) as error:
+            # Another bucket than the job's own: waiting for it to appear would be waiting for ever.
+            raise UserError(f"{where}: {place.url} cannot be read: {error}") from error
+
+
+def _folders(spec: JobSpec, folder: Loc) -> list[Loc]:
+    """The folder that a marker lies in, and where there are several inputs the same one of each."""
+    given = spec.input_of(folder)
+    if given is None or not spec.more_inputs:
+        return [folder]
+    return [other.loc.child(folder.key.removeprefix(given.loc.key)) for other in spec.inputs]
+
+
+def _those_named(runtime: Runtime, place: Loc, where: str) -> Iterator[tuple[str, ObjectInfo]]:
+    """The object that one line of a manifest names, or all under the prefix it names."""
+    if place.key and not place.key.endswith("/"):
+        yield place.bucket, _head(runtime, place, f"{where} names it, but it does not exist")
+        return
+    found = list(_under(runtime, place))
+    if not found:
+        raise UserError(f"{where}: nothing under {place.url}: expected at least one object")
+    yield from found
+
+
+def _under(runtime: Runtime, prefix: Loc) -> Iterator[tuple[str, ObjectInfo]]:
+    """Objects under a prefix but for folders, hidden ones and manifests."""
+    for info in runtime.store.list(prefix):
+        base = info.key.rpartition("/")[2]
+        if base and not base.startswith(("_", ".")) and not base.endswith(MANIFEST_SUFFIX):
+            yield prefix.bucket, info
+
+
+def _named(runtime: Runtime, manifest: Loc) -> Iterator[tuple[int, Loc]]:
+    """(line, place) of what a manifest names: an `s3://` URL, or a key or prefix of its own bucket, a line."""
+    body = runtime.store.get(manifest, 0, _MAX_MANIFEST + 1)
+    if len(body) > _MAX_MANIFEST:
+        raise UserError(f"{manifest.url}: a manifest of over {_MAX_MANIFEST} bytes: name prefixes instead")
+    try:
+        lines = body.decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{manifest.url}: byte {error.start}: a manifest is UTF-8 text, one key a line"
+        ) from error
+    for number, line in enumerate(lines, start=1):
+        name = line.strip()
+        if not name or name.startswith("#"):
+            continue
+        if name.startswith("s3://"):
+            bucket, _, key = name.removeprefix("s3://").partition("/")
+            yield number, Loc(bucket, key)
+        else:
+            yield number, Loc(manifest.bucket, name)
+
+
+def _head(runtime: Runtime, loc: Loc, problem: str) -> ObjectInfo:
+    try:
+        return runtime.store.head(loc)
+    except NotFound as error:
+        raise UserError(f"{loc.url}: {problem}") from error
+
+
+def _refuse(runtime: Runtime, keys: RunKeys, source: str, output: Loc, error: SluiceError) -> None:
+    """End a run that has no plan: manifest and `_FAILED`, which is all there will be of it."""
+    now = runtime.clock.now()
+    failure = Failure(
+        phase="plan", task=0, attempt=0, error=type(error).__name__, message=str(error), fatal=True, at=now
+    )
+    verdict = Verdict(outcome="failed", reason=str(error), failures=(failure,))
+    places = OutputKeys(output)
+    manifest = Manifest(
+        job=keys.job,
+        run=keys.run,
+        outcome="failed",
+        reason=str(error),
+        source=source,
+        failures=(failure,),
+        finished=now,
+    )
+    runtime.store.put(places.manifest, encode(manifest))
+    runtime.store.put_if_absent(places.failure, failure_text(keys, verdict).encode())

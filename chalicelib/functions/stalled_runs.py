@@ -1,0 +1,117 @@
+"""Runs that nobody is at work on any more: found in a listing, and woken.
+
+Lambda delivers an event again if its function died, and a supervisor is woken by every marker, so a run stands
+still only if all of them failed: retries switched off, or an event that never came. Then the next event of the
+job picks it up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+
+from ..core.errors import CorruptData, NotFound
+from ..core.keys import LEASE, PLAN, RunKeys, parse_run_key, runs_prefix
+from ..core.messages import to_payload
+from ..core.plan import read_head
+from ..core.ports import Invoker, Loc, ObjectInfo, Runtime, Store
+from ..run import calls
+from ..run.events import event_for
+from ..run.lease import TTL
+
+log = logging.getLogger(__name__)
+
+#: Seconds without a write after which nobody is at work: whoever supervises renews a lease three times in a TTL.
+QUIET = 2 * TTL
+#: How far back to look, in seconds, and how many rows to look at: one page of a listing.
+_WINDOW, _ROWS = 86_400.0, 1000
+#: Runs woken at a time.
+_MOST = 3
+
+
+def pick_up(runtime: Runtime, keys: RunKeys) -> None:
+    """Wake what has been forgotten of the job of `keys`, a run that has just begun. One or two LISTs."""
+    for found in forgotten(runtime.store, keys, runtime.clock.now())[:_MOST]:
+        ids = {"job": found.job, "run": found.run}
+        try:
+            wake(runtime.store, runtime.invoker, found)
+        except (NotFound, CorruptData) as error:  # its harm, and not that of the run that has just begun
+            log.warning("run %s stands still and cannot be picked up: %s", found.run, error, extra=ids)
+        else:
+            log.warning("run %s stood still: it is picked up", found.run, extra=ids)
+
+
+def wake(store: Store, invoker: Invoker, keys: RunKeys) -> int:
+    """Start what a coordinator did not come to, then the supervisor, which does the rest.
+
+    Returns how many map tasks had to be started. Raises NotFound if the run has no plan.
+    """
+    plan = read_head(store, keys)
+    begun = any(info.key == keys.plan_done.key for info in store.list(keys.plan_done))
+    if not begun:
+        if plan.tasks:
+            invoker.invoke(calls.FUNCTION["map"], to_payload(calls.call_for(keys, 0, plan.tasks)))
+        store.put(keys.plan_done, b"")
+    invoker.invoke("supervisor", event_for(keys.plan_done))
+    return 0 if begun else plan.tasks
+
+
+def forgotten(store: Store, keys: RunKeys, now: float) -> list[RunKeys]:
+    """Runs of a day, of the job of `keys`, that stand still unfinished; each at the step that it has come to.
+
+    A day's runs may be more than a page. Then a second one is read, somewhere in that day: where depends on
+    the run of `keys`, so that the events of a busy job come past all of it.
+    """
+    rows, whole = _page(store, keys, now - _WINDOW)
+    if not whole:
+        share = int(hashlib.sha256(keys.run.encode()).hexdigest()[:8], 16) / (1 << 32)
+        rows += _page(store, keys, now - share * _WINDOW)[0]
+    return standing(keys.work, rows, now)
+
+
+@dataclass
+class _Seen:
+    """What the rows of one run tell: when the last object was written, which steps have a plan, which have ended."""
+
+    newest: float = 0.0
+    planned: int = -1
+    ended: int = -1
+
+
+def standing(work: Loc, rows: Iterable[ObjectInfo], now: float) -> list[RunKeys]:
+    """Which runs' rows show a plan, no end, and no write for long; each at its last planned step.
+
+    Whoever ends a step empties its lease, after all else is done.
+    """
+    seen: dict[RunKeys, _Seen] = {}
+    for row in rows:
+        found = parse_run_key(work.bucket, row.key)
+        if found is None or found[0].work != work:
+            continue
+        run, name = found
+        state = seen.setdefault(run.at(0), _Seen())
+        state.newest = max(state.newest, row.modified)
+        if name == PLAN:
+            state.planned = max(state.planned, run.step)
+        elif name == LEASE and not row.size:
+            state.ended = max(state.ended, run.step)
+    return [
+        run.at(state.planned)
+        for run, state in seen.items()
+        if state.planned > state.ended and now - state.newest > QUIET
+    ]
+
+
+def _page(store: Store, keys: RunKeys, since: float) -> tuple[list[ObjectInfo], bool]:
+    """The first rows of the runs that began after `since`, and whether these are all; no run is cut in two."""
+    prefix = runs_prefix(keys.work, keys.job)
+    began = datetime.fromtimestamp(max(since, 0.0), UTC).strftime("%Y%m%dT%H%M%S")
+    rows = list(islice(store.list(prefix, prefix.child(began).key), _ROWS))
+    if len(rows) < _ROWS:
+        return rows, True
+    last = parse_run_key(prefix.bucket, rows[-1].key)
+    return [row for row in rows if last is None or not row.key.startswith(last[0].whole.key)], False

@@ -1,0 +1,144 @@
+"""What a user writes: a class with a mapper and a reducer.
+
+    class WordCount(Job):
+        def mapper(self, _, line):
+            for word in line.split():
+                yield word, 1
+
+        reducer = Sum()
+
+The names are mrjob's. One instance serves one task, so attributes set in `mapper_init` are the task's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .partitioners import Hash
+from .services import Input, Services
+
+if TYPE_CHECKING:
+    from random import Random
+
+Pair = tuple[Any, Any]
+Pairs = Iterable[Pair]
+
+
+@dataclass(frozen=True)
+class Each:
+    """Keys that share one value: `return Each(text.split(), 1)` in a `mapper_chunk`, the fastest way to count."""
+
+    keys: Iterable[Any]
+    value: Any = None
+
+
+class Job:
+    """Base of all jobs. Write one of the three mappers; `combiner` and `reducer` are optional.
+
+    Keys are None, bool, int, float, str, bytes or tuples of them, all of one type in one job; values
+    may be lists and dicts as well. Without a reducer, every pair is written, sorted by key.
+    """
+
+    #: The job file's `params`, and `--set params.NAME=VALUE`.
+    params: dict[str, Any]
+
+    combiner: ClassVar[Any] = None
+    reducer: ClassVar[Any] = None
+    #: `Hash()`, `Range()` for total order, `Random()` for hot keys, `FirstLetter()`, or a method
+    #: `partitioner(self, key, n)`.
+    partitioner: ClassVar[Any] = Hash()
+    #: Several jobs, one fed by the other: a sequence of Job classes, or a method that gives one.
+    steps: ClassVar[Any] = ()
+    #: False: no shuffle and no reducer; each map task writes a part of its own.
+    shuffle: ClassVar[bool] = True
+    #: The reducer gets the values of a group sorted, by `sort_key` or by themselves.
+    sort_values: ClassVar[bool] = False
+    #: For joins: values are pairs of what they are sorted by and the value proper, and reach the reducer so.
+    _sorted_by_first: ClassVar[bool] = False
+    #: What the whole result is sorted by: "key", "-key", "value", "-value" or a method `order_by(self, key, value)`.
+    order_by: ClassVar[Any] = None
+    #: With a method `order_by`: the greatest first.
+    descending: ClassVar[bool] = False
+    #: Only the first rows of the whole result, in its order.
+    limit: ClassVar[int | None] = None
+    #: A method `writer(self, key, value)` makes rows of the result as the user wants them: each as text or bytes.
+    writer: ClassVar[Any] = None
+
+    def __init__(self, params: dict[str, Any] | None = None) -> None:
+        self.params = dict(params or {})
+        self._services = Services()  # a task puts its own in their place
+
+    # -- what a job may define ------------------------------------------------------------------------
+
+    def mapper(self, key: Any, value: Any) -> Pairs:
+        """Map one record. Text: `key` is None, `value` the line without its end."""
+        raise NotImplementedError
+
+    def mapper_chunk(self, text: Any) -> Pairs:
+        """Map a block of whole lines at once: the fast way. Where blocks end must not matter."""
+        raise NotImplementedError
+
+    def mapper_raw(self, path: str) -> Pairs:
+        """Map a whole object, which lies at `path` for the time of the call."""
+        raise NotImplementedError
+
+    def mapper_init(self) -> Pairs | None:
+        """Called before a map task's first record; may yield pairs."""
+        return None
+
+    def mapper_final(self) -> Pairs | None:
+        """Called after a map task's last record; may yield pairs."""
+        return None
+
+    def combiner_init(self) -> Pairs | None:
+        """Called before a combiner function's first group, whenever a map task combines; may yield pairs."""
+        return None
+
+    def combiner_final(self) -> Pairs | None:
+        """Called after a combiner function's last group; may yield pairs."""
+        return None
+
+    def reducer_init(self) -> Pairs | None:
+        """Called before a reduce task's first group; may yield pairs."""
+        return None
+
+    def reducer_final(self) -> Pairs | None:
+        """Called after a reduce task's last group; may yield pairs."""
+        return None
+
+    def sort_key(self, key: Any, value: Any) -> Any:  # noqa: ARG002 - it is there to be replaced
+        """With `sort_values`: what the values of a group are sorted by."""
+        return value
+
+    def having(self, key: Any, value: Any) -> bool:  # noqa: ARG002
+        """Whether a pair of the result is kept."""
+        return True
+
+    # -- what a job may use ---------------------------------------------------------------------------
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add to a counter of the run; exact though attempts repeat."""
+        self._services.counters.add(name, n)
+
+    @property
+    def random(self) -> Random:
+        """Chance that is the same on every attempt of this task and every engine."""
+        return self._services.random
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A log that says which job, run, task and attempt it is."""
+        return self._services.log
+
+    @property
+    def input(self) -> Input:
+        """In mappers: what is being read. Raises UserError elsewhere."""
+        return self._services.reading()
+
+    def file(self, name: str) -> Path:
+        """Where a file lies that the job file lists under `files:`. Raises ConfigError for another."""
+        return self._services.file(name)

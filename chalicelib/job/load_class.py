@@ -1,0 +1,99 @@
+"""Find the class that a job file names: `module:Class`, the module being a file beside the job file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from ..core.errors import ConfigError
+from ..core.ports import Runtime
+from ..core.spec import InputSpec, JobSpec
+
+
+def job_loader(folder: Path) -> Callable[[str], type[Any]]:
+    """A function from `module:Class` to the class; modules are files in `folder`, loaded once.
+
+    Raises ConfigError that says what is missing: the file, the class, or what the module raised.
+    """
+    modules: dict[str, ModuleType] = {}
+
+    def load(name: str) -> type[Any]:
+        module_name, _, class_name = name.partition(":")
+        if not module_name.isidentifier() or not class_name.isidentifier():
+            raise ConfigError(f"job: expected `module:Class`, got {name!r}")
+        if module_name not in modules:
+            modules[module_name] = _load_module(folder, module_name)
+        found = getattr(modules[module_name], class_name, None)
+        if not isinstance(found, type):
+            classes = [
+                key for key, value in vars(modules[module_name]).items() if _is_own(value, module_name)
+            ]
+            known = f"it has {', '.join(classes)}" if classes else "it has no class"
+            raise ConfigError(f"job: {name}: no class {class_name} in {folder / module_name}.py: {known}")
+        # A job written for mrjob says itself what it is here.
+        adapt = getattr(found, "sluice_job", None)
+        return adapt() if adapt else found
+
+    return load
+
+
+class Source(NamedTuple):
+    """One of a job's inputs, and what its JSON documents are decoded into."""
+
+    spec: InputSpec
+    record_type: type[Any] | None = None
+
+
+def sources(runtime: Runtime, spec: JobSpec) -> dict[str, Source]:
+    """The job's inputs by their tags; `input.type` names a class of the job's own module."""
+    module = spec.job.partition(":")[0]
+    return {
+        given.tag: Source(given, runtime.load_job(f"{module}:{given.type}") if given.type else None)
+        for given in spec.inputs
+    }
+
+
+def folder_of(name: str, cls: type[Any]) -> Path:
+    """Where the module of the job `module:Class` lies, and its job file with it."""
+    module = sys.modules.get(f"sluice_job_{name.partition(':')[0]}") or sys.modules[cls.__module__]
+    return Path(module.__file__ or "").parent
+
+
+def code_digest(cls: type[Any], version: str) -> str:
+    """Twelve hex digits that change when the job's file or Sluice's version does."""
+    source = inspect.getsourcefile(cls)
+    body = Path(source).read_bytes() if source else cls.__qualname__.encode()
+    return hashlib.sha256(version.encode() + b"\0" + body).hexdigest()[:12]
+
+
+def _load_module(folder: Path, name: str) -> ModuleType:
+    path = folder / f"{name}.py"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__"))
+        raise ConfigError(f"job: {path}: no such file; there are {known or 'no modules'} in {folder}")
+    # Modules beside the job's can be imported by it; last, so that none of them hides a library.
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    spec = importlib.util.spec_from_file_location(f"sluice_job_{name}", path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"job: {path}: Python cannot load it")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[spec.name]
+        detail = "".join(traceback.format_exception(error, limit=-3)).rstrip()
+        raise ConfigError(f"job: {path} does not load:\n{detail}") from error
+    return module
+
+
+def _is_own(value: object, module: str) -> bool:
+    return isinstance(value, type) and value.__module__ == f"sluice_job_{module}"

@@ -1,0 +1,139 @@
+"""What a task offers to the user's code beside its records: counters, chance, side files, a log.
+
+All of it is the same on every attempt and every engine. One `Services` serves one attempt, or one
+invocation of an attempt that goes on in another.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any, Protocol
+
+from ..core.errors import ConfigError, DataTypeError, UserError
+
+#: The logger above those of all jobs' own code.
+JOBS_LOG = "sluice"
+
+
+class Counters:
+    """Named numbers. What was counted since the last `keep` can still be forgotten."""
+
+    def __init__(self, before: Mapping[str, int] | None = None) -> None:
+        self._kept: dict[str, int] = dict(before or {})
+        self._new: dict[str, int] = {}
+
+    def add(self, name: str, n: int) -> None:
+        """Raises DataTypeError for a name that is no text or a number that is no int."""
+        if not isinstance(name, str) or not isinstance(n, int):
+            raise DataTypeError(
+                f"self.count({name!r}, {n!r}): expected a name and an int, such as self.count('bad_dates')"
+            )
+        self._new[name] = self._new.get(name, 0) + n
+
+    def keep(self) -> None:
+        """What was counted stays: the record it belongs to is good."""
+        if self._new:
+            self._kept, self._new = added(self._kept, self._new), {}
+
+    def forget(self) -> None:
+        """Take back what a record counted that turned out bad."""
+        self._new = {}
+
+    def totals(self) -> dict[str, int]:
+        """All that was counted, by name in the alphabet's order."""
+        self.keep()
+        return dict(sorted(self._kept.items()))
+
+
+def added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """Counters added up by name."""
+    total = dict(one)
+    for name, count in other.items():
+        total[name] = total.get(name, 0) + count
+    return total
+
+
+class Input(Protocol):
+    """What a mapper is reading: `self.input`."""
+
+    @property
+    def url(self) -> str:
+        """The object's URL, or a file's path."""
+
+    @property
+    def key(self) -> str:
+        """The object's key in its bucket."""
+
+    @property
+    def tag(self) -> str:
+        """The `tag` of the entry of `input` it belongs to; empty if the entry has none."""
+
+    @property
+    def etag(self) -> str: ...
+
+    @property
+    def size(self) -> int:
+        """Bytes of the object, as it is stored."""
+
+    @property
+    def offset(self) -> int | None:
+        """The byte at which the record (or chunk) begins, of a compressed object after unpacking.
+
+        None where that is not known: outside of a mapper, in a row over several lines.
+        """
+
+
+@dataclass
+class Services:
+    """The services of one task. Those of a job that no task runs work as well, for tests."""
+
+    job: str = "job"
+    run: str = ""
+    phase: str = "map"
+    step: int = 0
+    task: int = 0
+    attempt: int = 0
+    #: Which invocation of its attempt this is, from 0.
+    piece: int = 0
+    #: From the name of a side file to where it lies.
+    find_file: Callable[[str], Path] | None = None
+    #: Local disk, and bytes of records that the task may hold in memory.
+    scratch: Path = field(default_factory=lambda: Path(gettempdir()))
+    budget: int = 64 << 20
+    counters: Counters = field(default_factory=Counters)
+    #: What is being read; set by the map task.
+    input: Input | None = None
+
+    @cached_property
+    def random(self) -> random.Random:
+        seed = f"{self.job}/{self.step}/{self.phase}/{self.task}/{self.piece}"
+        return random.Random(seed)
+
+    @cached_property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        ids = {name: getattr(self, name) for name in ("job", "run", "step", "phase", "task", "attempt")}
+        return _Log(logging.getLogger(f"{JOBS_LOG}.{self.job}"), ids)
+
+    def file(self, name: str) -> Path:
+        """Raises ConfigError for a file that the job file does not list."""
+        if self.find_file is None:
+            raise ConfigError(f"self.file({name!r}): this job has no side files: list it under `files:`")
+        return self.find_file(name)
+
+    def reading(self) -> Input:
+        if self.input is None:
+            raise UserError("self.input: nothing is being read here; it is for mappers only")
+        return self.input
+
+
+class _Log(logging.LoggerAdapter[logging.Logger]):
+    """Adds the task's ids to what the caller's own `extra` holds."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        return msg, {**kwargs, "extra": {**(kwargs.get("extra") or {}), **(self.extra or {})}}

@@ -1,0 +1,107 @@
+"""The steps of a job: one class each, the order of the result and its limit included.
+
+    class TopWords(Job):
+        steps = (Count, ByNumber)      # or a method, which may look at self.params
+
+A class without steps is its own only step. What `order_by` and `limit` ask for is one more step behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..core.errors import ConfigError, explain
+from ..core.spec import JobSpec
+from .accumulate import accumulated
+from .binding import MAPPERS
+from .hot_keys import spread
+from .job import Job
+from .order_by import Ordered, ordered
+
+#: Steps of steps of steps; more is a class that is a step of itself.
+_DEEPEST = 8
+#: Steps of a job; each costs some seconds at least.
+_MOST = 1000
+
+
+def expand(cls: type[Any], params: dict[str, Any]) -> list[type[Any]]:
+    """The classes that are run one after the other; each one's mapper gets the pairs of the one before.
+
+    Raises ConfigError for a class whose `steps`, `order_by` or `limit` are none.
+    """
+    found = list(_flat(cls, params, 0))
+    if len(found) > _MOST:
+        raise ConfigError(f"{cls.__name__}.steps: {len(found)} steps; a job has at most {_MOST}")
+    return found
+
+
+def all_steps(load: Callable[[str], type[Any]], spec: JobSpec) -> tuple[list[type[Any]], int]:
+    """(all steps of a job, how many come before the merge with the totals; 0 without `accumulate`)."""
+    classes = expand(load(spec.job), spec.params)
+    return accumulated(classes) if spec.accumulate else (classes, 0)
+
+
+def step_class(load: Callable[[str], type[Any]], spec: JobSpec, step: int) -> type[Any]:
+    """The class of one step of the job `module:Class`."""
+    classes, _ = all_steps(load, spec)
+    name = spec.job
+    if step >= len(classes):
+        raise ConfigError(
+            f"{name}: has {len(classes)} steps, step {step + 1} was planned: its code has changed during the run"
+        )
+    return classes[step]
+
+
+def writing_class(cls: type[Any], params: dict[str, Any]) -> type[Any]:
+    """The class whose `writer` makes the rows: the job's own, or that of the last step that is the user's."""
+    found = cls
+    for step in reversed(expand(cls, params)):
+        if getattr(found, "writer", None):
+            break
+        found = step.source if issubclass(step, Ordered) else step
+        if found is step:
+            break
+    return found
+
+
+def _flat(cls: type[Any], params: dict[str, Any], depth: int) -> Iterator[type[Any]]:
+    if not (isinstance(cls, type) and issubclass(cls, Job)):
+        yield cls  # `bind` says what is wrong with it
+        return
+    name = cls.__name__
+    if depth > _DEEPEST:
+        raise ConfigError(f"{name}.steps: {depth} levels of steps within steps: is it a step of itself?")
+    steps = _listed(cls, params)
+    if steps is None:
+        yield from ordered(cls, spread(cls))
+        return
+    written = [
+        part for part in (*MAPPERS, "combiner", "reducer") if getattr(cls, part) is not getattr(Job, part)
+    ]
+    if written:
+        raise ConfigError(f"{name}: a job with steps has no {written[0]} of its own: move it into a step")
+    inner = [found for step in steps for found in _flat(step, params, depth + 1)]
+    yield from ordered(cls, inner)
+
+
+def _called(cls: type[Job], params: dict[str, Any]) -> Any:
+    try:
+        return cls(params).steps()
+    except Exception as error:
+        raise ConfigError(f"{cls.__name__}.steps: {explain(error)} (params: {params})") from error
+
+
+def _listed(cls: type[Job], params: dict[str, Any]) -> list[type[Any]] | None:
+    """What `steps` names; None for a class that has none."""
+    found = cls.steps
+    if callable(found) and not isinstance(found, type):
+        found = _called(cls, params)
+    elif not found:
+        return None
+    if not isinstance(found, tuple | list) or not found:
+        raise ConfigError(f"{cls.__name__}.steps: expected a sequence of Job classes, got {found!r}")
+    for number, step in enumerate(found, start=1):
+        if not (isinstance(step, type) and issubclass(step, Job)):
+            raise ConfigError(f"{cls.__name__}.steps: expected Job classes, got {step!r} for step {number}")
+    return list(found)

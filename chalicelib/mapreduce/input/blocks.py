@@ -1,0 +1,237 @@
+"""Bytes of a split to blocks of whole lines.
+
+A line belongs to the split its first byte is in. A reader of `[start, stop)` therefore begins one byte
+early, skips past the first newline it meets, and goes on past `stop` to the end of the line it is in.
+Blocks are what travels: nothing here touches single lines.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import IO, Any, NamedTuple, cast
+
+from ...core.errors import InputChanged, InputError, NotFound, PreconditionFailed
+from ...core.plan import Split
+from ...core.ports import Store
+from ...core.spec import MIB
+from .compression import _DAMAGED, _DECOMPRESSED, _OPENERS, BLOCK, ChunkFile, compression
+
+#: Bytes read past a split's end with the same request; most lines end within.
+LOOK_AHEAD = 1 << 14
+#: Bytes of a record, unless `input.max_record_bytes` says otherwise.
+MAX_RECORD = 64 * MIB
+
+
+class TextBlock(NamedTuple):
+    """Whole lines, the last of which may lack its newline, and where they stand in the object.
+
+    For a compressed object `offset` counts unpacked bytes.
+    """
+
+    offset: int
+    data: bytes
+
+
+#: What becomes of a line that is too long: the error, where the line begins, its first bytes. Returns to
+#: pass over the line.
+OnLong = Callable[[InputError, int, bytes], None]
+
+
+def line_blocks(
+    store: Store, split: Split, limit: int = MAX_RECORD, on_long: OnLong | None = None
+) -> Iterator[TextBlock]:
+    """The lines whose first byte is in the split, in blocks of about 128 KiB.
+
+    Memory: one block and the line that crosses its end, of at most `limit` bytes. Raises InputChanged if
+    the object is no longer the one that was planned, InputError for damaged compression and, unless
+    `on_long` deals with it, for a longer line.
+    """
+    tell = _telling(split.loc.url, limit, on_long)
+    extension = compression(split.key)
+    if extension:
+        # An attempt that goes on in a compressed object must unpack again what it has read before.
+        unpacked = _without(_unpacked(store, split, extension), split.start - 1)
+        return _align(unpacked, split.start, None, limit, tell)
+    return _align(_bytes(store, split), split.start, split.stop, limit, tell)
+
+
+def too_long(where: str, limit: int) -> InputError:
+    """The error for a record of more than `limit` bytes."""
+    return InputError(
+        f"{where}: longer than input.max_record_bytes ({limit}): does it lack its line end? Raise"
+        " max_record_bytes if such records are right, or set them aside with bad_records.policy: quarantine"
+    )
+
+
+def _telling(url: str, limit: int, on_long: OnLong | None) -> Callable[[int, bytes], None]:
+    def tell(at: int, data: bytes) -> None:
+        error = too_long(f"{url}: line at byte {at}", limit)
+        if on_long is None:
+            raise error
+        on_long(error, at, data)
+
+    return tell
+
+
+def fixed_blocks(store: Store, split: Split, record_bytes: int) -> Iterator[TextBlock]:
+    """The records of `record_bytes` bytes whose first byte is in the split, in blocks of about 128 KiB.
+
+    Raises InputError if the object ends in mid-record.
+    """
+    if split.size % record_bytes:
+        raise InputError(
+            f"{split.loc.url}: its {split.size} bytes are not a multiple of input.record_bytes ({record_bytes})"
+        )
+    at = -(-split.start // record_bytes) * record_bytes
+    stop = -(-split.stop // record_bytes) * record_bytes
+    rest = b""
+    for chunk in _stream(store, split, at, stop) if at < stop else ():
+        data = rest + chunk
+        whole = len(data) - len(data) % record_bytes
+        if whole:
+            yield TextBlock(at, data[:whole])
+        at += whole
+        rest = data[whole:]
+
+
+def whole_object(store: Store, split: Split) -> Iterator[bytes]:
+    """The bytes of an unsplit object, unpacked if it is compressed."""
+    extension = compression(split.key)
+    return _unpacked(store, split, extension) if extension else _stream(store, split, 0, split.size)
+
+
+def _align(
+    chunks: Iterator[bytes], start: int, stop: int | None, limit: int, tell: Callable[[int, bytes], None]
+) -> Iterator[TextBlock]:
+    """Cut chunks, which begin at byte `start - 1` (or 0), into blocks of the split's whole lines.
+
+    The beginning of one line, which has no newline yet, waits in `pieces`; only new chunks are searched,
+    so that a line of many chunks costs linear time. `tell` is told of lines over `limit`.
+    """
+    at = max(start - 1, 0)
+    skipping = start > 0
+    pieces: list[bytes] = []
+    held = 0
+    for chunk in chunks:
+        begin = 0
+        if skipping:
+            begin = chunk.find(b"\n") + 1
+            at += begin or len(chunk)
+            skipping = not begin
+        if not held and stop is not None and at >= stop:
+            return
+        if skipping:
+            continue
+        cut = chunk.rfind(b"\n", begin) + 1
+        if stop is not None and at + held + len(chunk) - begin >= stop:
+            # The line in which byte stop - 1 stands is the last one of this split.
+            last = begin + max(stop - 1 - at - held, 0)
+            cut = chunk.find(b"\n", last) + 1 or cut
+        if cut <= begin:
+            pieces.append(chunk[begin:])
+            held += len(chunk) - begin
+            if held > limit:
+                tell(at, b"".join(pieces))
+                at, pieces, held, skipping = at + held, [], 0, True
+            continue
+        pieces.append(chunk[begin:cut])
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        yield from _short(TextBlock(at, data), limit, tell)
+        at += len(data)
+        if stop is not None and at >= stop:
+            return
+        rest = chunk[cut:]
+        pieces, held = ([rest], len(rest)) if rest else ([], 0)
+    if held:
+        yield from _short(TextBlock(at, b"".join(pieces)), limit, tell)
+
+
+def _short(block: TextBlock, limit: int, tell: Callable[[int, bytes], None]) -> Iterator[TextBlock]:
+    """The block without lines over `limit` (line ends not counted), in pieces where there are any."""
+    data = block.data
+    if len(data) <= limit:
+        yield block
+        return
+    kept = at = 0
+    while at < len(data):
+        end = data.find(b"\n", at) + 1 or len(data)
+        if end - at - data.endswith(b"\n", at, end) > limit:
+            if kept < at:
+                yield TextBlock(block.offset + kept, data[kept:at])
+            tell(block.offset + at, data[at:end])
+            kept = end
+        at = end
+    if kept < len(data):
+        yield TextBlock(block.offset + kept, data[kept:])
+
+
+def _without(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
+    """The chunks without their first `count` bytes."""
+    for chunk in chunks:
+        if count < len(chunk):
+            yield chunk[max(count, 0) :]
+        count -= len(chunk)
+
+
+def _bytes(store: Store, split: Split) -> Iterator[bytes]:
+    """From one byte before the split to the object's end, asked for as far as the caller reads."""
+    begin = max(split.start - 1, 0)
+    stop = min(split.stop + LOOK_AHEAD, split.size)
+    step = LOOK_AHEAD
+    while begin < split.size:
+        yield from _stream(store, split, begin, stop)
+        step *= 4
+        begin, stop = stop, min(stop + step, split.size)
+
+
+def stretch(store: Store, split: Split, start: int, stop: int) -> Iterator[bytes]:
+    """Bytes `[start, stop)` of a split's object. Raises InputChanged if it is no longer the one planned."""
+    return _stream(store, split, start, stop)
+
+
+def _stream(store: Store, split: Split, start: int, stop: int) -> Iterator[bytes]:
+    try:
+        yield from store.stream(split.loc, start, stop, etag=split.etag, block=BLOCK)
+    except (PreconditionFailed, NotFound) as error:
+        raise InputChanged(
+            f"{split.loc.url}: was overwritten or deleted while the run was reading it (planned with etag"
+            f" {split.etag}): upload it again to start a new run"
+        ) from error
+
+
+def _unpacked(store: Store, split: Split, extension: str) -> Iterator[bytes]:
+    raw = cast("IO[bytes]", io.BufferedReader(ChunkFile(_stream(store, split, 0, split.size)), BLOCK))
+    at = 0
+    try:
+        with _OPENERS[extension](raw) as file:
+            while chunk := file.read(_DECOMPRESSED):
+                at += len(chunk)
+                yield chunk
+    except _DAMAGED as error:
+        raise InputError(
+            f"{split.loc.url}: not a whole {extension} file; it breaks after {at} unpacked bytes: {error}"
+        ) from error
+
+
+def decode_text(block: TextBlock, encoding: str, errors: str, url: str) -> str:
+    """The block as text. Raises InputError that names object and byte."""
+    try:
+        return block.data.decode(encoding, errors)
+    except UnicodeDecodeError as error:
+        bad = block.data[error.start : error.start + 8]
+        raise InputError(
+            f"{url}: byte {block.offset + error.start}: {bad!r} is not valid {encoding}:"
+            " set input.encoding (or `bytes`), or input.errors: replace"
+        ) from error
+
+
+def split_lines(text: Any) -> list[Any]:
+    """The lines of a text (or bytes), without `\\n` or `\\r\\n`; the last may lack its newline."""
+    newline, carriage = (b"\n", b"\r") if isinstance(text, bytes) else ("\n", "\r")
+    lines: list[Any] = text.split(newline)
+    if not lines[-1]:
+        lines.pop()
+    if carriage in text:
+        return [line[:-1] if line.endswith(carriage) else line for line in lines]
+    return lines

@@ -1,0 +1,109 @@
+"""Bounds for a total order, from a sample of the keys that the mapper makes of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace as with_fields
+
+from ...core.plan import Split
+from ...core.ports import Store
+from ...core.spec import BadRecordsSpec, JobSpec
+from ...job.binding import BoundJob
+from ...job.load_class import Source
+from ...job.partitioners import Hash
+from ..guard.quarantine import Quarantine
+from ..shuffle.key_order import sort_keys
+from ..shuffle.run_file import RunWriter, read_blocks
+from .task import MapTask
+
+#: Bytes of input that one sample maps.
+_WINDOW = 1 << 16
+#: Splits of Parquet files that are mapped for a sample: a row group is read as a whole or not at all.
+_TABLES = 8
+
+
+def sample_bounds(
+    job: BoundJob,
+    spec: JobSpec,
+    record_type: type[Any] | None,
+    splits: Sequence[Split],
+    samples: int,
+    partitions: int,
+    store: Store,
+    scratch: Path,
+    sources: Mapping[str, Source] | None = None,
+) -> list[Any]:
+    """At most `partitions - 1` keys, ascending and distinct, that cut the keys of a sample evenly.
+
+    The mapper runs over `samples` windows of 64 KiB at even distances (over whole objects where they
+    cannot be split); little input is taken whole. Of typed pairs, whose splits then must be as small as can
+    be, it is the first block of `samples` splits, of Parquet some splits as a whole. `sources` are the job's
+    inputs by tag, where it has several. Memory: the sample's keys.
+    """
+    body = bytearray()
+    writer = RunWriter(body.extend, 1)
+    task = MapTask(
+        replace(job, partitioner=Hash(), order=None),
+        spec.input,
+        store,
+        1,
+        spec.budget("mapper"),
+        scratch,
+        record_type,
+        sources=sources,
+        quarantine=_PassedOver(BadRecordsSpec(policy="quarantine"), "map"),
+    )
+    tables = {given.tag for given in spec.inputs if given.format == "parquet"}
+    lines = [split for split in splits if split.tag not in tables]
+    windows = _first_blocks if spec.input.format == "pairs" else _windows
+    rows = [split for split in splits if split.tag in tables]
+    task.run([*windows(lines, samples), *rows[:: -(-len(rows) // _TABLES) or 1]], writer)
+    writer.finish()
+    keys = [key for block, _ in read_blocks([bytes(body)], "the sample of keys") for key in block]
+    sort_keys(keys)  # the keys of a partition may come in any order
+    wanted = (keys[len(keys) * number // partitions] for number in range(1, partitions)) if keys else ()
+    return _distinct(wanted)
+
+
+class _PassedOver(Quarantine):
+    """Bad records are none of a sample's business: the task they belong to meets them again and tells of them."""
+
+    def add(self, *record: Any, **more: Any) -> None:
+        pass
+
+
+def _distinct(keys: Iterable[Any]) -> list[Any]:
+    bounds: list[Any] = []
+    for key in keys:
+        if not bounds or bounds[-1] != key:
+            bounds.append(key)
+    return bounds
+
+
+def _windows(splits: Sequence[Split], samples: int) -> Iterator[Split]:
+    """Small pieces of the splits, evenly spread over all their bytes, in order."""
+    total = sum(split.stop - split.start for split in splits)
+    step = max(total // samples, _WINDOW)
+    at, following = 0, 0
+    for split in splits:
+        size = split.stop - split.start
+        while following < at + size:
+            start = split.start + following - at
+            yield with_fields(split, start=start, stop=min(start + _WINDOW, split.stop))
+            following += step
+        at += size
+
+
+def _first_blocks(splits: Sequence[Split], samples: int) -> Iterator[Split]:
+    """The beginnings of some splits, evenly spread over all their bytes, in order."""
+    step = max(sum(split.stop - split.start for split in splits) // samples, 1)
+    at, following = 0, 0
+    for split in splits:
+        at += split.stop - split.start
+        if following < at:
+            yield with_fields(split, stop=split.start + 1)
+            following = -(-at // step) * step

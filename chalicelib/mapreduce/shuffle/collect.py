@@ -1,0 +1,354 @@
+"""Collect pairs in memory until they are drained, sorted and cut into partitions.
+
+Three ways, for what folds the values: an aggregator (one state a key), the user's combiner (the list
+of a key's values), or nothing (the pairs as they come). All take pairs in blocks at C speed where they
+can, and estimate their size by sampling so that the caller can spill in time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice, repeat
+from operator import itemgetter
+from types import FrameType
+from typing import Any, Protocol
+
+from ...aggregators import Aggregator, Count, Sum
+from ...core.errors import DataTypeError
+from ...job.binding import BoundJob, GroupFunction
+from ...job.job import Each, Job
+from ...job.partitioners import Hash, Partitioner
+from .key_order import check_keys, gather, sort_keys, sort_order
+from .memory_size import DICT_SLOT, DRAIN_SLOTS, LIST_SLOT, ORDER, PAIR, mean_size
+
+Pair = tuple[Any, Any]
+#: (partition, keys in order, their values)
+Piece = tuple[int, list[Any], list[Any]]
+
+#: Pairs taken between two looks at the memory.
+CHUNK = 16_384
+_SAMPLE = 16
+#: Looks at a table's weight after which it is sampled again at the latest.
+_LOOKS = 32
+_first = itemgetter(0)
+_second = itemgetter(1)
+
+
+class Collector(Protocol):
+    """Holds pairs; `weight` is an estimate of their bytes in memory."""
+
+    def absorb(self, pairs: Iterator[Pair]) -> bool:
+        """Take some pairs; False when there are none left."""
+
+    def absorb_each(self, each: Each) -> None:
+        """Take keys that share one value."""
+
+    def absorb_block(self, keys: list[Any], values: list[Any]) -> None:
+        """Take pairs that were checked before, as columns."""
+
+    def weight(self) -> int: ...
+
+    def drain(self, partitions: int, in_order: bool = True) -> Iterator[Piece]:
+        """Give everything up, by partition, sorted by key; empty partitions are left out.
+
+        Without `in_order` the keys of a partition may come in any order that is the same every time.
+        """
+
+
+class StateCollector:
+    """One state a key, folded by an aggregator. `merging`: what comes in are states, not values."""
+
+    def __init__(self, aggregator: Aggregator, partitioner: Partitioner, *, merging: bool = False) -> None:
+        self._absorb = aggregator.absorb_states if merging else aggregator.absorb
+        # How often each key occurs is counted in C.
+        self._tallies = type(aggregator) in (Sum, Count) and not getattr(aggregator, "exact", False)
+        self._counts = type(aggregator) is Count
+        self._partitioner = partitioner
+        self._table: dict[Any, Any] = {}
+        #: Bytes of all that was looked at (numbers), or of the mean entry (all else).
+        self._bytes, self._entry = 0.0, 0.0
+        #: How many keys there were at the last sample, how often the weight was asked, and when to sample next.
+        self._sampled, self._looks, self._next_look = 0, 0, 1
+
+    def absorb(self, pairs: Iterator[Pair]) -> bool:
+        self._fold(islice(pairs, CHUNK))
+        for pair in pairs:
+            self._fold((pair,))
+            return True
+        return False
+
+    def absorb_each(self, each: Each) -> None:
+        if self._tallies and (self._counts or (type(each.value) is int and each.value == 1)):
+            Counter.update(self._table, iter(each.keys))  # type: ignore[call-overload]
+        else:
+            self._fold(zip(each.keys, repeat(each.value)))
+
+    def absorb_block(self, keys: list[Any], values: list[Any]) -> None:
+        self._fold(zip(keys, values, strict=True))
+
+    def _fold(self, pairs: Iterable[Pair]) -> None:
+        try:
+            self._absorb(self._table, pairs)
+        except (TypeError, ValueError) as error:
+            _refuse_pair(error)
+            raise
+
+    def weight(self) -> int:
+        count = len(self._table)
+        if self._tallies:
+            # A number does not grow, so it is enough to look at what is new, which a dict has at its end.
+            new = count - self._sampled
+            if new:
+                sample = islice(reversed(self._table.items()), 0, new, max(1, new // _SAMPLE))
+                self._bytes += new * self._mean(sample)
+                self._sampled = count
+            return int(self._bytes)
+        self._looks += 1
+        if self._looks >= self._next_look or count > self._sampled * 1.25:
+            # Spread over all keys, old and new: states such as sets grow though no key is added.
+            step = max(1, count // (4 * _SAMPLE))
+            self._entry = self._mean(islice(self._table.items(), 0, None, step))
+            self._sampled = count
+            self._next_look = self._looks + min(self._looks, _LOOKS)
+        return int(count * self._entry)
+
+    @staticmethod
+    def _mean(items: Iterable[Pair]) -> float:
+        """Bytes of an entry."""
+        return mean_size(items) - PAIR + DICT_SLOT + DRAIN_SLOTS // 2
+
+    def drain(self, partitions: int, in_order: bool = True) -> Iterator[Piece]:
+        table, self._table = self._table, {}
+        self._bytes, self._sampled, self._looks, self._next_look = 0.0, 0, 0, 1
+        check_keys(table)
+        if not (in_order or self._partitioner.ordered):
+            for partition, (keys, values) in enumerate(self._partitioner.scatter_table(table, partitions)):
+                if keys:
+                    yield partition, keys, values
+            return
+        lookup = table.__getitem__
+        for partition, keys in self._sorted(table, partitions):
+            yield partition, keys, list(map(lookup, keys))
+
+    def _sorted(self, table: dict[Any, Any], partitions: int) -> Iterator[tuple[int, list[Any]]]:
+        if partitions == 1 or self._partitioner.ordered:
+            keys = list(table)
+            sort_keys(keys)
+            for partition, start, stop in _cuts(self._partitioner, keys, partitions):
+                yield partition, keys[start:stop]
+            return
+        for partition, own in enumerate(self._partitioner.scatter(table, table, partitions)):
+            if own:
+                sort_keys(own)
+                yield partition, own
+
+
+class PairCollector:
+    """Pairs as they come, as columns; those of one key stay in their order."""
+
+    def __init__(self, partitioner: Partitioner) -> None:
+        self._partitioner = partitioner
+        self._keys: list[Any] = []
+        #: The values; none as long as all of them are None, for keys alone are sorted faster.
+        self._values: list[Any] | None = None
+        self._bytes = 0.0
+
+    def absorb(self, pairs: Iterator[Pair]) -> bool:
+        chunk = list(islice(pairs, CHUNK))
+        if not chunk:
+            return False
+        check_pairs(chunk)
+        self.absorb_block(list(map(_first, chunk)), list(map(_second, chunk)))
+        return len(chunk) == CHUNK
+
+    def absorb_each(self, each: Each) -> None:
+        keys = list(each.keys)
+        self.absorb_block(keys, [each.value] * len(keys))
+
+    def absorb_block(self, keys: list[Any], values: list[Any]) -> None:
+        bare = values.count(None) == len(values)
+        if not bare and self._values is None:
+            self._values = [None] * len(self._keys)
+        if self._values is not None:
+            self._values += values
+        self._keys += keys
+        step = max(1, len(keys) // _SAMPLE)
+        each = mean_size(keys[::step]) + LIST_SLOT + DRAIN_SLOTS
+        if not bare:
+            each += mean_size(values[::step]) + LIST_SLOT + ORDER
+        self._bytes += len(keys) * each
+
+    def weight(self) -> int:
+        return int(self._bytes)
+
+    def drain(self, partitions: int, in_order: bool = True) -> Iterator[Piece]:  # noqa: ARG002
+        keys, values = self._keys, self._values
+        self._keys, self._values, self._bytes = [], None, 0.0
+        self.check(keys)
+        if partitions > 1 and not self._partitioner.ordered:
+            return self._scattered(keys, values, partitions)
+        return self._cut(keys, values, partitions)
+
+    def check(self, keys: list[Any]) -> None:
+        """Raise DataTypeError for keys that cannot be sorted or stored."""
+        check_keys(keys)
+
+    def _cut(self, keys: list[Any], values: list[Any] | None, partitions: int) -> Iterator[Piece]:
+        if values is None:
+            sort_keys(keys)
+        else:
+            keys, values = gather(sort_order(keys), keys, values)
+        for partition, start, stop in _cuts(self._partitioner, keys, partitions):
+            own = values[start:stop] if values is not None else [None] * (stop - start)
+            yield partition, keys[start:stop], own
+
+    def _scattered(self, keys: list[Any], values: list[Any] | None, partitions: int) -> Iterator[Piece]:
+        if values is None:
+            for partition, own in enumerate(self._partitioner.scatter(keys, keys, partitions)):
+                if own:
+                    sort_keys(own)
+                    yield partition, own, [None] * len(own)
+            return
+        numbers = self._partitioner.scatter(keys, range(len(keys)), partitions)
+        for partition, some in enumerate(numbers):
+            if some:
+                own, theirs = gather(sort_order(keys, some), keys, values)
+                yield partition, own, theirs
+
+
+class GroupCollector:
+    """The values of each key, for the user's combiner; it may emit other keys than it was given."""
+
+    def __init__(self, combiner: GroupFunction, partitioner: Partitioner, job: Job | None = None) -> None:
+        self._combiner = combiner
+        self._partitioner = partitioner
+        self._job = job or Job()  # for what goes before the first group and after the last
+        self._table: defaultdict[Any, list[Any]] = defaultdict(list)
+        self._bytes = 0.0
+
+    def absorb(self, pairs: Iterator[Pair]) -> bool:
+        chunk = list(islice(pairs, CHUNK))
+        if not chunk:
+            return False
+        check_pairs(chunk)
+        self._take(chunk)
+        return len(chunk) == CHUNK
+
+    def absorb_each(self, each: Each) -> None:
+        self._take(list(zip(each.keys, repeat(each.value))))
+
+    def absorb_block(self, keys: list[Any], values: list[Any]) -> None:
+        self._take(list(zip(keys, values, strict=True)))
+
+    def _take(self, chunk: list[Pair]) -> None:
+        table, before = self._table, len(self._table)
+        for key, value in chunk:
+            try:
+                table[key].append(value)
+            except TypeError as error:
+                raise _bad_pair(error, key, value) from error
+        sample = chunk[:: max(1, len(chunk) // _SAMPLE)]
+        self._bytes += len(chunk) * (mean_size(map(_second, sample)) + LIST_SLOT)
+        new = len(table) - before
+        self._bytes += new * (mean_size(map(_first, sample)) + DICT_SLOT + PAIR)
+
+    def weight(self) -> int:
+        return int(self._bytes)
+
+    def drain(self, partitions: int, in_order: bool = True) -> Iterator[Piece]:  # noqa: ARG002
+        table, self._table, self._bytes = self._table, defaultdict(list), 0.0
+        combined = self.combined()
+        groups = chain.from_iterable(self._combiner(key, iter(values)) or () for key, values in table.items())
+        pairs = chain(self._job.combiner_init() or (), groups, _when_reached(self._job.combiner_final))
+        while combined.absorb(pairs):
+            pass
+        return combined.drain(partitions)
+
+    def combined(self) -> PairCollector:
+        """What takes the combiner's pairs."""
+        return PairCollector(self._partitioner)
+
+
+class _FinishedCollector(StateCollector):
+    """An aggregator as combiner of another reducer: what is shuffled is its results, not its states."""
+
+    def __init__(self, aggregator: Aggregator, partitioner: Partitioner) -> None:
+        super().__init__(aggregator, partitioner)
+        self._finish: Callable[[Any], Any] = aggregator.finish
+
+    def drain(self, partitions: int, in_order: bool = True) -> Iterator[Piece]:
+        for partition, keys, states in super().drain(partitions, in_order):
+            yield partition, keys, list(map(self._finish, states))
+
+
+def map_collector(job: BoundJob) -> Collector:
+    """The collector of a map task."""
+    if isinstance(job.combiner, Aggregator):
+        collector = StateCollector if job.shuffles_states else _FinishedCollector
+        return collector(job.combiner, job.partitioner)
+    if job.combiner:
+        return GroupCollector(job.combiner, job.partitioner, job.job)
+    return PairCollector(job.partitioner)
+
+
+def reduce_collector(job: BoundJob) -> Collector:
+    """The collector of one partition in a reduce task."""
+    if isinstance(job.reducer, Aggregator):
+        return StateCollector(job.reducer, Hash(), merging=job.shuffles_states)
+    return PairCollector(Hash())
+
+
+def check_pairs(chunk: list[Any]) -> None:
+    """Raise DataTypeError unless every item is a (key, value) pair."""
+    if set(map(type, chunk)) <= {tuple, list} and set(map(len, chunk)) == {2}:
+        return
+    bad = next(item for item in chunk if not (isinstance(item, tuple | list) and len(item) == 2))
+    raise DataTypeError(f"expected (key, value) pairs, got {bad!r}: write `yield key, value`")
+
+
+def _refuse_pair(error: Exception) -> None:
+    """Raise DataTypeError if it was the fold that failed, not the user's code that makes the pairs.
+
+    The fold is the last frame called `absorb` or `absorb_states`; what is below it must be an
+    aggregator's, not a generator's of the mapper.
+    """
+    fold: FrameType | None = None
+    trace = error.__traceback__
+    while trace is not None:
+        frame, trace = trace.tb_frame, trace.tb_next
+        name, module = frame.f_code.co_name, str(frame.f_globals.get("__name__"))
+        if name in ("absorb", "absorb_states") and "pairs" in frame.f_locals:
+            fold = frame
+        elif (
+            fold
+            and name not in ("lift", "merge")
+            and not module.startswith(Aggregator.__module__.rpartition(".")[0])
+        ):
+            return
+    if fold is None:
+        return
+    if "unpack" in str(error):
+        raise DataTypeError(f"expected (key, value) pairs: {error}: write `yield key, value`") from error
+    names = fold.f_locals
+    if "key" in names:
+        raise _bad_pair(error, names["key"], names.get("value", names.get("state"))) from error
+
+
+def _bad_pair(error: Exception, key: Any, value: Any) -> DataTypeError:
+    about = f"key {key!r:.200} ({type(key).__name__}), value {value!r:.200} ({type(value).__name__})"
+    allowed = (
+        "; keys are None, bool, int, float, str, bytes or tuples of them" if "hash" in str(error) else ""
+    )
+    return DataTypeError(f"{error}: {about}{allowed}")
+
+
+def _when_reached(method: Callable[[], Iterable[Pair] | None]) -> Iterator[Pair]:
+    """What a method gives, which is called when all before it has been taken."""
+    yield from method() or ()
+
+
+def _cuts(partitioner: Partitioner, keys: list[Any], partitions: int) -> Iterator[tuple[int, int, int]]:
+    if partitions == 1:
+        return iter([(0, 0, len(keys))] if keys else [])
+    return partitioner.cuts(keys, partitions)

@@ -1,0 +1,110 @@
+"""The order of keys: Python's own, checked. Ties keep the order in which pairs came.
+
+Keys of one job must compare with each other and be of one type at each place, because keys that are
+equal though of two types (`1` and `1.0`) would be written as whichever came first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
+from operator import itemgetter
+from typing import Any
+
+from ...core.codec import KEY_TYPES, Unsupported
+from ...core.errors import DataTypeError
+
+Pair = tuple[Any, Any]
+_first = itemgetter(0)
+
+
+def check_keys(keys: Collection[Any]) -> None:
+    """Raise DataTypeError unless every key is of a type that is carried and all are of one type."""
+    kinds = set(map(type, keys))
+    if kinds in ({str}, {bytes}, {int}):
+        return
+    for kind in kinds - KEY_TYPES:
+        sample = next(key for key in keys if type(key) is kind)
+        raise Unsupported(
+            f"key {sample!r} is of type {kind.__name__}; a key is None, bool, int, float, str, bytes"
+            " or a tuple of them: convert it first"
+        )
+    if len(kinds) > 1:
+        samples: dict[type, Any] = {}
+        for key in keys:
+            samples.setdefault(type(key), key)
+        listed = ", ".join(f"{key!r} ({kind.__name__})" for kind, key in samples.items())
+        raise DataTypeError(f"keys of one job must be of one type, got {listed}")
+    if float in kinds and any(key != key for key in keys):
+        raise DataTypeError("a key is NaN, which equals nothing, not even itself: map it to None or a word")
+    if tuple in kinds:
+        check_parts(keys)
+
+
+def check_parts(keys: Collection[tuple[Any, ...]]) -> None:
+    """The same for the parts of tuple keys."""
+    kinds = set(map(type, chain.from_iterable(keys)))
+    for kind in kinds - KEY_TYPES:
+        sample = next(key for key in keys if kind in map(type, key))
+        raise Unsupported(
+            f"key {sample!r} holds a {kind.__name__}; a key is None, bool, int, float, str, bytes"
+            " or a tuple of them: convert it first"
+        )
+    if float in kinds and any(part != part for key in keys for part in key):
+        raise DataTypeError("a key holds NaN, which equals nothing: map it to None or a word")
+
+
+def sort_keys(keys: list[Any]) -> None:
+    """Sort keys in place."""
+    try:
+        keys.sort()
+    except TypeError as error:
+        if any(key is not None for key in keys):
+            raise _incomparable(keys, error) from error
+
+
+def sort_order(keys: Sequence[Any], numbers: Iterable[int] | None = None) -> list[int]:
+    """The numbers (of all keys, or those given) in the order of their keys, stably.
+
+    Keys that come as sorted stretches cost one comparison each (timsort).
+    """
+    order = list(range(len(keys)) if numbers is None else numbers)
+    try:
+        order.sort(key=keys.__getitem__)
+    except TypeError as error:
+        if any(key is not None for key in keys):
+            raise _incomparable(keys, error) from error
+    return order
+
+
+def gather(order: Sequence[int], *columns: Sequence[Any]) -> tuple[list[Any], ...]:
+    """Each column's items by their numbers."""
+    if len(order) < 2:
+        return tuple([column[number] for number in order] for column in columns)
+    pick = itemgetter(*order)
+    return tuple(list(pick(column)) for column in columns)
+
+
+def sort_pairs(pairs: list[Pair]) -> None:
+    """Sort by key in place, stably. Already sorted stretches cost one comparison a pair (timsort)."""
+    try:
+        pairs.sort(key=_first)
+    except TypeError as error:
+        if any(key is not None for key, _ in pairs):
+            raise _incomparable([key for key, _ in pairs], error) from error
+
+
+def _incomparable(keys: Sequence[Any], error: TypeError) -> DataTypeError:
+    shapes: dict[str, Any] = {}
+    for key in keys:
+        shapes.setdefault(_shape(key), key)
+    listed = ", ".join(f"{key!r} ({shape})" for shape, key in list(shapes.items())[:4])
+    return DataTypeError(
+        f"keys do not compare ({error}): a job's keys must all be of one shape, got {listed}"
+    )
+
+
+def _shape(key: Any) -> str:
+    if isinstance(key, tuple):
+        return f"({', '.join(map(_shape, key))})"
+    return type(key).__name__

@@ -1,0 +1,215 @@
+"""Before a SQL job's first task: the columns of its tables, and a look at its queries over empty ones."""
+
+# ruff: noqa: S608 - the queries are the job owner's; names and paths in them are quoted
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from ...core.errors import ConfigError, InputError, JobCodeError
+from ...core.plan import Split, SqlTables
+from ...core.ports import Loc, ObjectInfo, Runtime, Store
+from ...core.spec import MIB, InputSpec, JobSpec
+from ..input.compression import compression
+from ..input.duckdb import (
+    Columns,
+    blamed,
+    described,
+    duckdb_error,
+    explained,
+    literal,
+    opened,
+    subquery,
+    version,
+)
+from .feed import Lines, header_names
+from .reduce import sorted_query
+from .tables import MAX_LINE, TEXT_COLUMNS, check_storable, definitions, delimiter
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection as Connection
+
+#: Bytes of the first object that undeclared columns are found out from.
+_SAMPLE = 4 * MIB
+_MEMORY = 256 * MIB
+_FOOTER = 8
+
+#: An object and the bucket it is in.
+Input = tuple[str, ObjectInfo]
+
+
+def prepare(runtime: Runtime, job: str, spec: JobSpec, inputs: Sequence[Input]) -> SqlTables:
+    """The tables of a run over `inputs`. Raises ConfigError or InputError for what could not run."""
+    with (
+        TemporaryDirectory(prefix="sluice-sql-", dir=runtime.scratch) as name,
+        opened(Path(name), _MEMORY, 1, spec.params) as database,
+    ):
+        try:
+            columns = _declared(database, spec.input) or _found(
+                database, runtime.store, spec, inputs, Path(name)
+            )
+            return SqlTables(input=columns, shuffled=_checked(database, spec, columns))
+        except JobCodeError as error:
+            raise ConfigError(f"job {job}: {error}") from error
+
+
+def check(job: str, spec: JobSpec, scratch: Path) -> None:
+    """What can be found wrong with the queries before there is input. Raises ConfigError."""
+    with (
+        TemporaryDirectory(prefix="sluice-sql-", dir=scratch) as name,
+        opened(Path(name), _MEMORY, 1, spec.params) as database,
+    ):
+        try:
+            for query in ("map", "reduce"):
+                _single(database, f"sql.{query}", getattr(spec.sql, query))
+            columns = _declared(database, spec.input)
+            if columns:
+                _checked(database, spec, columns)
+        except JobCodeError as error:
+            raise ConfigError(f"job {job}: {error}") from error
+
+
+def digest(spec: JobSpec, sluice: str) -> str:
+    """Twelve hex digits that change when the queries or the versions of Sluice and DuckDB do."""
+    sql = spec.sql
+    parts = (sluice, version(), sql.map, sql.key, sql.reduce, sql.order_by, spec.input.columns)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+# The columns of `input`
+
+
+def _declared(database: Connection, spec: InputSpec) -> Columns:
+    """What the configuration says; nothing if it says nothing."""
+    if spec.format == "text":
+        return TEXT_COLUMNS
+    if not spec.columns:
+        return ()
+    with blamed("input.columns"):
+        database.execute(f"CREATE TABLE declared (\n{spec.columns}\n)")
+        return described(database, "declared")
+
+
+def _found(
+    database: Connection, store: Store, spec: JobSpec, inputs: Sequence[Input], folder: Path
+) -> Columns:
+    """What the first object that has any bytes holds."""
+    first = (
+        next((Loc(bucket, info.key), info) for bucket, info in inputs if info.size) if _any(inputs) else None
+    )
+    if first is None:
+        raise InputError("no input has any bytes, so its columns cannot be found out: declare input.columns")
+    loc, info = first
+    path = folder / "sample"
+    try:
+        if spec.input.format == "parquet":
+            _footer_only(store, loc, info.size, path)
+            return described(database, f"SELECT * FROM read_parquet({literal(str(path))})")
+        return _sniffed(database, store, spec.input, loc, info, path)
+    except duckdb_error() as error:
+        raise InputError(
+            f"{loc.url}: its columns cannot be found out: declare input.columns: {explained(error)}"
+        ) from error
+
+
+def _any(inputs: Sequence[Input]) -> bool:
+    return any(info.size for _, info in inputs)
+
+
+def _sniffed(
+    database: Connection, store: Store, spec: InputSpec, loc: Loc, info: ObjectInfo, path: Path
+) -> Columns:
+    whole = spec.multiline or compression(info.key) is not None
+    stop = info.size if whole else min(info.size, _SAMPLE)
+    split = Split(bucket=loc.bucket, key=loc.key, etag=info.etag, start=0, stop=stop, size=info.size)
+    names: list[str] = []
+    if spec.header:
+        with_header = Lines(_headless(spec), (), store)
+        first = next((data for _, data in with_header.located(split)), b"")
+        names = header_names(spec, first.partition(b"\n")[0], loc.url)
+    lines = Lines(spec, tuple((name, "") for name in names), store)
+    with path.open("wb") as file:
+        for block in lines.of([split]):
+            file.write(block)
+            if file.tell() >= _SAMPLE:
+                break
+    source = literal(str(path))
+    if spec.format == "jsonl":
+        return described(database, f"SELECT * FROM read_json({source}, format='newline_delimited')")
+    found = described(
+        database,
+        f"SELECT * FROM read_csv({source}, header=false, delim={literal(delimiter(spec))}, quote='\"',"
+        f" escape='\"', max_line_size={MAX_LINE})",
+    )
+    if not names:
+        return found
+    if len(found) != len(names):
+        raise InputError(f"{loc.url}: its header has {len(names)} names, but its rows {len(found)} fields")
+    return tuple((name, kind) for name, (_, kind) in zip(names, found, strict=True))
+
+
+def _headless(spec: InputSpec) -> InputSpec:
+    from msgspec.structs import replace
+
+    return replace(spec, header=False)
+
+
+def _footer_only(store: Store, loc: Loc, size: int, path: Path) -> None:
+    """A Parquet file's table of contents where it belongs, in a file with holes for the rest."""
+    tail = store.get(loc, max(size - _FOOTER, 0), size)
+    length = int.from_bytes(tail[:4], "little") + _FOOTER
+    if tail[4:] != b"PAR1" or length > size:
+        raise InputError(f"{loc.url}: not a Parquet file: its last bytes are {tail!r}")
+    with path.open("wb") as file:
+        file.write(b"PAR1")
+        file.seek(size - length)
+        file.write(store.get(loc, size - length, size))
+
+
+# The queries
+
+
+def _checked(database: Connection, spec: JobSpec, columns: Columns) -> Columns:
+    """The columns of the map query's result. Raises ConfigError or JobCodeError for a query that cannot run."""
+    sql = spec.sql
+    for query in ("map", "reduce"):
+        _single(database, f"sql.{query}", getattr(sql, query))
+    with blamed("sql.map"):
+        database.execute(f"CREATE TABLE input ({definitions(columns)})")
+        # A column of nothing but NULL has no type; one must be written.
+        found = described(database, subquery(sql.map))
+        shuffled = tuple((name, "INTEGER" if kind == '"NULL"' else kind) for name, kind in found)
+    _check_names("sql.map", shuffled)
+    check_storable(shuffled)
+    names = {name.lower() for name, _ in shuffled}
+    for key in sql.keys:
+        if key.lower() not in names:
+            there = ", ".join(name for name, _ in shuffled)
+            raise ConfigError(f"sql.key: no column {key} in the result of sql.map, which has {there}")
+    with blamed("sql.reduce"):
+        database.execute(f"CREATE TABLE shuffled ({definitions(shuffled)})")
+        result = described(database, subquery(sql.reduce))
+    _check_names("sql.reduce", result)
+    with blamed("sql.order_by"):
+        database.execute(f"EXPLAIN {sorted_query(sql.reduce, result, sql.order_by, sql.keys)}")
+    return shuffled
+
+
+def _single(database: Connection, where: str, query: str) -> None:
+    """Raises unless the text is one SELECT."""
+    with blamed(where):
+        kinds = [statement.type.name for statement in database.extract_statements(query)]
+    if kinds != ["SELECT"]:
+        raise ConfigError(f"{where}: expected one SELECT statement, got {', '.join(kinds) or 'nothing'}")
+
+
+def _check_names(where: str, columns: Columns) -> None:
+    """Two columns of one name cannot be told apart by what reads them."""
+    names = [name.lower() for name, _ in columns]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{where}: two columns are named {twice}: name one of them with AS")

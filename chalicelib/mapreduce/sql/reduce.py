@@ -1,0 +1,212 @@
+"""One reduce attempt of a SQL job: slices of run files to the reduce query, its rows to one part."""
+
+# ruff: noqa: S608 - the queries are the job owner's; names and paths in them are quoted
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from ...core.errors import CorruptData
+from ...core.plan import Plan
+from ...core.ports import Loc, Runtime
+from ...core.tasks import ReducePosition, ReduceTask, Slice
+from ..guard.deadline import Pace
+from ..input.duckdb import Columns, blamed, count, described, literal, quoted, subquery, task_database
+from ..shuffle.fetch import fetch_all
+from .partition_file import payloads
+from .tables import definitions, restored, stored
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection as Connection
+
+Write = Callable[[bytes], object]
+
+_RESULT = "sluice_result"
+#: The part of the budget that fetched, still framed slices may take.
+_FETCHED_SHARE = 8
+_BLOCK = 1 << 20
+_COPY = {
+    "tsv": "FORMAT csv, HEADER false, DELIMITER '\t', QUOTE '', ESCAPE ''",
+    "csv": "FORMAT csv, HEADER false",
+    "jsonl": "FORMAT json",
+    "parquet": "FORMAT parquet",
+}
+
+
+class SqlReduce:
+    """Runs the reduce query over the partitions of one reduce task, one after the other.
+
+    A partition is the unit, not the task: what the query gives must not depend on how many partitions a
+    task has. After `run`, `records`, `bytes_in`, `pairs_in` and `spilled` say what was done.
+    """
+
+    #: For the message of an attempt that runs out of time.
+    current: Any = None
+
+    def __init__(self, runtime: Runtime, plan: Plan, work_bucket: str, pace: Pace) -> None:
+        if plan.sql is None:
+            raise CorruptData(f"job {plan.job}, run {plan.run}: its plan has no tables")
+        self._store = runtime.store
+        self._scratch = runtime.scratch
+        self._bucket = work_bucket
+        self._plan = plan
+        self._spec = plan.spec
+        self._columns = plan.sql.shuffled
+        self._pace = pace
+        self._where = f"job {plan.job}: sql.reduce"
+        self.records = 0
+        self.bytes_in = 0
+        self.pairs_in = 0
+        self.spilled = 0
+
+    def run(
+        self,
+        task: ReduceTask,
+        slices: Sequence[Slice],
+        _rows: object,
+        write: Write,
+        after: ReducePosition | None = None,
+    ) -> ReducePosition | None:
+        """Write the rows of all partitions of `task` from `after` on, in order.
+
+        Returns where to go on if time ran out before the end; parquet must be written at once.
+        """
+        parquet = self._spec.output.format == "parquet"
+        first = after.partition if after else 0
+        stopped = None
+        with (
+            TemporaryDirectory(prefix="sluice-sql-", dir=self._scratch) as name,
+            task_database(self._spec, Path(name), "reducer") as database,
+        ):
+            folder = Path(name)
+            query = self._prepared(database, parquet)
+            for number, paths in self._partitions(task, slices, first, folder):
+                self._reduce(database, query, paths, folder / "part", write)
+                if self._pace.out_of_time and not parquet and number + 1 < task.last - task.first:
+                    stopped = ReducePosition(partition=number + 1)
+                    break
+            if parquet:
+                self._copy(database, f"FROM {_RESULT}", folder / "part", write)
+        return stopped
+
+    def _prepared(self, database: Connection, parquet: bool) -> str:
+        """The reduce query, sorted by `order_by` or else by the key, and then by all columns.
+
+        For parquet also an empty table like its result, to collect the rows of all partitions in.
+        """
+        text = self._spec.sql.reduce
+        with blamed(self._where):
+            database.execute(f"CREATE TABLE shuffled ({definitions(self._columns)})")
+            columns = described(database, subquery(text))
+            query = sorted_query(text, columns, self._spec.sql.order_by, self._spec.sql.keys)
+            if parquet:
+                query = f"SELECT {stored(columns)} FROM ({query})"
+                database.execute(f"CREATE TEMP TABLE {_RESULT} AS {query} LIMIT 0")
+            database.execute("DROP TABLE shuffled")
+        return query
+
+    def _reduce(self, database: Connection, query: str, paths: list[Path], out: Path, write: Write) -> None:
+        with blamed(self._where):
+            files = ", ".join(literal(str(path)) for path in paths)
+            if files:
+                source = f"SELECT {restored(self._columns)} FROM read_parquet([{files}])"
+                database.execute(f"CREATE OR REPLACE VIEW shuffled AS {source}")
+                self.pairs_in += count(database, "SELECT count(*) FROM shuffled")
+            else:
+                database.execute("DROP VIEW IF EXISTS shuffled")
+                database.execute(f"CREATE TABLE shuffled ({definitions(self._columns)})")
+            if self._spec.output.format == "parquet":
+                database.execute(f"INSERT INTO {_RESULT} {query}")
+            else:
+                self._copy(database, query, out, write)
+        for path in paths:
+            path.unlink()
+
+    def _copy(self, database: Connection, query: str, out: Path, write: Write) -> None:
+        form = self._spec.output.format
+        if form == "tsv":
+            query = as_tsv(query, described(database, query))
+        self.records += count(database, f"COPY ({query}) TO {literal(str(out))} ({_COPY[form]})")
+        with out.open("rb") as file:
+            while block := file.read(_BLOCK):
+                write(block)
+        out.unlink()
+
+    def _partitions(
+        self, task: ReduceTask, slices: Sequence[Slice], first: int, folder: Path
+    ) -> Iterator[tuple[int, list[Path]]]:
+        """From partition `first` on, each that has rows (or is the only one): its Parquet files on disk.
+
+        As many partitions as fit a share of the budget come with one GET a run file; one that is larger
+        than that alone is streamed to disk.
+        """
+        share = self._spec.budget("reducer") // _FETCHED_SHARE
+        total = task.last - task.first
+        sizes = [sum(piece.offsets[i + 1] - piece.offsets[i] for piece in slices) for i in range(total)]
+        while first < total:
+            last, held = first + 1, sizes[first]
+            while last < total and held + sizes[last] <= share:
+                held += sizes[last]
+                last += 1
+            self.bytes_in += held
+            wanted = [piece for piece in slices if piece.offsets[first] < piece.offsets[last]]
+            bodies: list[bytes] | None = None
+            if held <= share:
+                ranges = [(self._loc(piece), piece.offsets[first], piece.offsets[last]) for piece in wanted]
+                bodies = list(fetch_all(self._store, ranges))
+            for number in range(first, last):
+                if sizes[number] or self._plan.partitions == 1:
+                    yield number, list(self._staged(wanted, bodies, first, number, folder))
+            first = last
+
+    def _staged(
+        self, pieces: Sequence[Slice], bodies: list[bytes] | None, first: int, number: int, folder: Path
+    ) -> Iterator[Path]:
+        """The files of one partition, run file after run file in task order."""
+        for place, piece in enumerate(pieces):
+            base, start, stop = piece.offsets[first], piece.offsets[number], piece.offsets[number + 1]
+            if start == stop:
+                continue
+            loc = self._loc(piece)
+            chunks = (
+                self._store.stream(loc, start, stop)
+                if bodies is None
+                else iter((bodies[place][start - base : stop - base],))
+            )
+            # DuckDB remembers what it has read of a file: no name may come twice.
+            path = folder / f"shuffled-{number}-{place}.parquet"
+            with path.open("wb") as file:
+                for payload in payloads(chunks, stop - start, loc.url):
+                    file.write(payload)
+            yield path
+
+    def _loc(self, piece: Slice) -> Loc:
+        return Loc(self._bucket, piece.run_file)
+
+
+def sorted_query(query: str, columns: Columns, order_by: str, keys: Sequence[str]) -> str:
+    """A query in an order that leaves nothing open."""
+    names = {name.lower(): place for place, (name, _) in enumerate(columns, start=1)}
+    by_key = [names[key.lower()] for key in keys if key.lower() in names]
+    rest = [place for place in names.values() if place not in by_key]
+    terms = [order_by] if order_by else []
+    return f"SELECT * FROM {subquery(query)} ORDER BY {', '.join([*terms, *map(str, [*by_key, *rest])])}"
+
+
+def as_tsv(query: str, columns: Columns) -> str:
+    """A sorted query whose columns are cells of text as in the tsv of other jobs."""
+    cells = ", ".join(f"{_cell(quoted(name), kind)} AS {quoted(name)}" for name, kind in columns)
+    return f"SELECT {cells} FROM ({query})"
+
+
+def _cell(column: str, kind: str) -> str:
+    """A value as the text of a tsv cell; few hold what must be escaped, and looking is cheaper than replacing."""
+    text = f"CAST({column} AS VARCHAR)"
+    if kind == "VARCHAR" or not kind.isupper() or "(" in kind or "[" in kind:
+        odd = " OR ".join(f"contains({text}, {letter})" for letter in (r"'\'", "chr(9)", "chr(10)"))
+        escaped = rf"replace(replace(replace({text}, '\', '\\'), chr(9), '\t'), chr(10), '\n')"
+        text = f"CASE WHEN {odd} THEN {escaped} ELSE {text} END"
+    return f"coalesce({text}, 'null')"

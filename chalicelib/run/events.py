@@ -1,0 +1,79 @@
+"""S3 events as they arrive: keys URL-encoded, several records or none, in any order, more than once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote_plus, unquote_plus
+
+import msgspec
+
+from ..core.ports import Loc
+
+
+class Created(msgspec.Struct, frozen=True, kw_only=True):
+    """One "object created" record. `hops` counts hand-overs of a supervisor, which come as such events."""
+
+    loc: Loc
+    time: str = ""
+    version: str = ""
+    sequencer: str = ""
+    hops: int = 0
+
+
+def created(event: dict[str, Any]) -> Iterator[Created]:
+    """The objects an event tells of. Records of another shape, and deletions, are passed over."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    for record in records if isinstance(records, list) else ():
+        try:
+            found = _created(record)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue
+        if found:
+            yield found
+
+
+def _created(record: Any) -> Created | None:
+    """One record; None for a deletion. Raises whatever comes of another shape."""
+    place = record["s3"]
+    item = place["object"]
+    bucket, key, hops = place["bucket"]["name"], item["key"], record.get("sluiceHops", 0)
+    if not (isinstance(bucket, str) and bucket and isinstance(key, str) and isinstance(hops, int)):
+        return None
+    if not str(record.get("eventName", "ObjectCreated:")).startswith(("ObjectCreated", "s3:ObjectCreated")):
+        return None
+    return Created(
+        loc=Loc(bucket, unquote_plus(key)),
+        time=str(record.get("eventTime", "")),
+        version=str(item.get("versionId") or item.get("eTag") or ""),
+        sequencer=str(item.get("sequencer", "")),
+        hops=hops,
+    )
+
+
+def event_for(loc: Loc, hops: int = 0) -> dict[str, Any]:
+    """An event of the same shape, by which a supervisor hands over and engines deliver."""
+    return {
+        "Records": [
+            {
+                "eventSource": "sluice",
+                "eventName": "ObjectCreated:Put",
+                "sluiceHops": hops,
+                "s3": {"bucket": {"name": loc.bucket}, "object": {"key": quote_plus(loc.key, safe="/")}},
+            }
+        ]
+    }
+
+
+def run_id(job: str, item: Created) -> str:
+    """`20261121T032424-0123456789ab`: a pure function of job and event, so that a duplicate is the same run.
+
+    Sorts by the event's time; the digits are of a hash of job, bucket, key, version (or etag) and
+    sequencer.
+    """
+    parts = (job, *item.loc, item.time, item.version, item.sequencer)
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    digits = "".join(character for character in item.time[:19] if character.isdigit())
+    stamp = f"{digits[:8]}T{digits[8:14]}" if len(digits) == 14 else "00000000T000000"
+    return f"{stamp}-{digest}"

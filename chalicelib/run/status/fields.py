@@ -1,0 +1,84 @@
+"""What is told of a run: the fields of `scripts/status.py --json`, each documented."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ...core.messages import Message, Stats
+from ...core.tasks import Failure
+
+RunPhase = Literal["planning", "mapping", "shuffling", "reducing", "finishing", "succeeded", "failed"]
+ENDED = frozenset(("succeeded", "failed"))
+
+
+class PhaseStatus(Message, frozen=True, kw_only=True):
+    """How far the map or the reduce phase has come."""
+
+    #: Distinct tasks committed; None if the markers are gone and nothing else tells.
+    done: int | None
+    #: Tasks there are; None while that is not decided.
+    total: int | None
+    #: Distinct (task, attempt) that failed.
+    failed_attempts: int
+    #: What the tasks read, wrote and used, summed over `measured` of the `done` tasks.
+    stats: Stats
+    measured: int
+
+
+class RunStatus(Message, frozen=True, kw_only=True):
+    """One run at one moment. These fields are the JSON of `scripts/status.py --json`.
+
+    Sizes are bytes, times seconds since the epoch, `elapsed` and `idle` seconds.
+    """
+
+    job: str
+    run: str
+    phase: RunPhase
+    #: Where the run's own objects are, and its results; `output` is "" while unknown.
+    work: str
+    output: str
+    #: What names the results that have all files in them, of a job with `accumulate`; else "".
+    totals: str = ""
+    #: URL of the object that started the run; "" while unknown.
+    source: str
+    #: Which step of how many is under way, or was the last, from 1.
+    step: int = 1
+    steps: int = 1
+    #: Of the step that is under way; of a run that has succeeded, all steps together.
+    map: PhaseStatus
+    reduce: PhaseStatus
+    partitions: int | None
+    inputs: int | None
+    input_bytes: int | None
+    #: Records and bytes of the results; None before the run has succeeded.
+    output_records: int | None
+    output_bytes: int | None
+    parts: int | None
+    attempts_failed: int
+    #: Bad records set aside so far, as far as markers were read.
+    bad: int
+    #: What the job's own code counted, by name; of a run under way, as far as markers were read.
+    counters: dict[str, int]
+    #: Invocations that ran out of time and went on in a fresh one.
+    continued: int
+    #: Why the run failed; "" otherwise.
+    reason: str
+    #: Failed attempts, with the user's traceback in `detail`; not more than were asked for.
+    failures: tuple[Failure, ...]
+    started: float | None
+    finished: float | None
+    elapsed: float | None
+    #: Seconds since the run last wrote an object to the work place; None when it has ended.
+    idle: float | None
+    #: Estimated US dollars on AWS so far, by the table in `prices`; None while unknown.
+    cost: float | None
+    #: The run's plan is gone (the work place's lifecycle rule): this is what is left to know.
+    expired: bool = False
+
+    @property
+    def ended(self) -> bool:
+        return self.phase in ENDED
+
+
+# ---------------------------------------------------------------------------------------------------
+# How one run stands

@@ -1,0 +1,102 @@
+"""What a run costs on AWS: one table of list prices, and the sum over what a run used.
+
+The table is US East (N. Virginia), in US dollars, without the free tier, storage, logs or transfer.
+Edit it for another region.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ...core.messages import Stats
+from ...core.spec import JobSpec
+
+Architecture = Literal["x86_64", "arm64"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices:
+    """US dollars per unit."""
+
+    gb_second: dict[Architecture, float]
+    lambda_request: float
+    #: PUT and LIST requests cost the same.
+    s3_put: float
+    s3_list: float
+    s3_get: float
+
+
+US_EAST_1 = Prices(
+    gb_second={"x86_64": 0.000_016_666_7, "arm64": 0.000_013_333_4},
+    lambda_request=0.20 / 1_000_000,
+    s3_put=0.005 / 1_000,
+    s3_list=0.005 / 1_000,
+    s3_get=0.000_4 / 1_000,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What is paid for. `gb_seconds`: GB of configured memory times seconds billed."""
+
+    gb_seconds: float = 0.0
+    architecture: Architecture = "x86_64"
+    lambda_requests: float = 0.0
+    puts: float = 0.0
+    gets: float = 0.0
+    lists: float = 0.0
+
+
+def cost(usage: Usage, prices: Prices = US_EAST_1) -> float:
+    """US dollars for `usage`."""
+    return (
+        usage.gb_seconds * prices.gb_second[usage.architecture]
+        + usage.lambda_requests * prices.lambda_request
+        + usage.puts * prices.s3_put
+        + usage.gets * prices.s3_get
+        + usage.lists * prices.s3_list
+    )
+
+
+# What no marker tells, taken as typical: seconds of the coordinator, seconds of the short invocation
+# that each marker's event causes, and seconds between two counts of the supervisor.
+_COORDINATOR_SECONDS = 1.0
+_EVENT_SECONDS = 0.05
+_COUNT_EVERY = 5.0
+#: The plan, the reduce plan, the index, the lease, the verdict, the manifest and their commits.
+_RUN_PUTS = 8
+
+
+@dataclass(frozen=True)
+class Bill:
+    """One phase: what its tasks' markers told, times `scale` if only some of them were read."""
+
+    stats: Stats
+    scale: float
+    #: Invocations of its function: tasks committed and attempts failed.
+    attempts: int
+
+
+def usage(spec: JobSpec, mapped: Bill, reduced: Bill, elapsed: float) -> Usage:
+    """What a run of `elapsed` seconds has used so far: tasks by their markers, the rest estimated."""
+    memory = spec.memory
+    events = mapped.attempts + reduced.attempts + 2  # plan.done and run.done are events too
+    megabyte_seconds = (
+        mapped.stats.seconds * mapped.scale * memory.mapper
+        + reduced.stats.seconds * reduced.scale * memory.reducer
+        + (elapsed + events * _EVENT_SECONDS) * memory.supervisor
+        + _COORDINATOR_SECONDS * memory.coordinator
+    )
+
+    def requests(counter: Literal["puts", "gets", "lists"]) -> float:
+        return sum(float(getattr(bill.stats, counter) * bill.scale) for bill in (mapped, reduced))
+
+    return Usage(
+        gb_seconds=megabyte_seconds / 1024,
+        architecture=spec.architecture,
+        lambda_requests=1 + mapped.attempts + reduced.attempts + events,
+        puts=requests("puts") + _RUN_PUTS,
+        gets=requests("gets") + 2 * events,  # each event reads the lease, the shuffle reads each marker
+        lists=requests("lists") + 1 + elapsed / _COUNT_EVERY,
+    )

@@ -1,0 +1,217 @@
+"""The totals of a job with `accumulate`: a pointer to states that only moves from one merge to the next.
+
+A run leaves word that its states wait. Whoever has the turn merges all that wait with the totals, into states
+of a new generation, and commits by writing the pointer over the one that the merge was planned on. That write
+is conditional, and the pointer names the runs it adds: so each is added once, whoever repeats what. Before they
+are named no longer they get markers. The turn only saves work: without it, all merges but one would be in vain.
+
+Read the pointer first and then who waits and who is merged: what changes in between changes the pointer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+from msgspec.structs import replace
+
+from ..core.errors import NotFound, PreconditionFailed
+from ..core.keys import TotalsKeys, parse_generation, parse_waiting, totals_shown
+from ..core.messages import decode, encode
+from ..core.outcome import Manifest
+from ..core.plan import Plan
+from ..core.ports import Loc, Store
+from ..core.totals import Pointer, Shown, ShownPart, StatePart, TotalsPlan, Waiting
+from . import lease
+
+#: Runs that one merge takes at most; the others are next.
+MOST_RUNS = 200
+#: Generations whose states are kept: the totals, and those that somebody may still be reading.
+_KEPT = 2
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The totals as they were at one moment; `etag` is the pointer's, "" before there is one."""
+
+    store: Store
+    keys: TotalsKeys
+    pointer: Pointer
+    etag: str
+
+    def generation_of(self, run: str) -> int | None:
+        """In which generation a run was merged; None if it is not yet."""
+        if run in self.pointer.recent:
+            return self.pointer.generation
+        try:
+            return int(self.store.get(self.keys.merged(run)))
+        except NotFound:
+            return None
+
+    def waiting(self, own: str) -> list[Waiting]:
+        """The runs that could be merged with `own`; removes the word of those that are merged."""
+        found: list[Waiting] = []
+        for info in islice(self.store.list(self.keys.all_waiting), MOST_RUNS):
+            run = parse_waiting(info.key)
+            if run is None or run == own:
+                continue
+            if self.generation_of(run) is not None:
+                self.store.delete(self.keys.root.bucket, [info.key])
+                continue
+            loc = self.keys.waiting(run)
+            try:
+                found.append(decode(Waiting, self.store.get(loc), loc.url))
+            except NotFound:  # it has withdrawn
+                continue
+        return found
+
+    def commit(self, plan: Plan, parts: tuple[StatePart, ...]) -> bool:
+        """Make the parts of a merge the totals; False if they are no longer those it was planned on."""
+        assert plan.totals is not None
+        if (self.pointer.run, self.pointer.step) == (plan.run, plan.step):
+            return True  # by ourselves, before a crash
+        if self.etag != plan.totals.etag:
+            return False
+        following = Pointer(
+            generation=plan.totals.generation,
+            run=plan.run,
+            step=plan.step,
+            parts=parts,
+            recent=plan.totals.runs,
+        )
+        return self._swap(following)
+
+    def withdraw(self, run: str) -> bool:
+        """Have a run merged by nobody, for it fails; False if it is merged, or somebody was faster: look again.
+
+        Who has read that it waits has read an earlier pointer, and will not be able to commit.
+        """
+        if self.generation_of(run) is not None:
+            return False
+        self.store.delete(self.keys.root.bucket, [self.keys.waiting(run).key])
+        count = self.pointer.withdrawals + 1
+        return self._swap(replace(self.pointer, withdrawals=count, withdrawn=run))
+
+    def _swap(self, following: Pointer) -> bool:
+        body = encode(following)
+        if not self.etag:
+            return self.store.put_if_absent(self.keys.pointer, body)
+        if following.recent != self.pointer.recent:
+            for run in self.pointer.recent:
+                self.store.put(self.keys.merged(run), b"%d" % self.pointer.generation)
+        return self.store.put_if_match(self.keys.pointer, body, self.etag) is not None
+
+    def clean(self) -> None:
+        """Delete what the merges up to this pointer have made superfluous."""
+        bucket, limit = self.keys.root.bucket, self.pointer.generation - _KEPT
+        old: list[str] = []
+        for info in self.store.list(self.keys.all_states):
+            generation = parse_generation(info.key)
+            if generation is None or generation > limit:
+                break  # they come in the order of their numbers
+            old.append(info.key)
+        waiting = [self.keys.waiting(run).key for run in self.pointer.recent]
+        self.store.delete(bucket, [*waiting, *old])
+
+
+def read(store: Store, keys: TotalsKeys) -> Totals:
+    """The totals as they are now."""
+    while True:
+        try:
+            etag = store.head(keys.pointer).etag
+            body = store.get(keys.pointer, etag=etag)
+        except NotFound:
+            return Totals(store, keys, Pointer(generation=0), "")
+        except PreconditionFailed:
+            continue  # written between the two
+        return Totals(store, keys, decode(Pointer, body, keys.pointer.url), etag)
+
+
+def wait(store: Store, keys: TotalsKeys, waiting: Waiting) -> None:
+    """Leave word that a run's states wait to be merged."""
+    store.put_if_absent(keys.waiting(waiting.run), encode(waiting))
+
+
+def take_turn(store: Store, keys: TotalsKeys, run: str, now: float) -> lease.Held | None:
+    """The right to merge and to render, unless somebody else has it; also keeps what the run has already."""
+    found = lease.read(store, keys.turn)
+    if found and found[0].token == run and found[0].expires > 0:
+        held = lease.Held(store, keys.turn, *found)
+        return held if held.renew(now) else None
+    got = lease.acquire(store, keys.turn, run, "", now, 0)
+    return got if isinstance(got, lease.Held) else None
+
+
+def keep_turn(store: Store, keys: TotalsKeys, run: str, now: float) -> None:
+    """Put off the expiry of the turn, if the run has it."""
+    found = lease.read(store, keys.turn)
+    if found and found[0].token == run and found[0].expires > 0:
+        lease.Held(store, keys.turn, *found).renew(now)
+
+
+def end_turn(store: Store, keys: TotalsKeys, run: str) -> None:
+    """Let the next one merge."""
+    found = lease.read(store, keys.turn)
+    if found and found[0].token == run and found[0].expires > 0:
+        lease.Held(store, keys.turn, *found).release()
+
+
+def is_overtaken(store: Store, plan: Plan) -> bool:
+    """Whether a step over the totals that has failed need not be told of: what it was about has changed.
+
+    A merge of several runs that fails is overtaken as well: who planned it tries its own run alone, so that none
+    fails for another's sake. Otherwise the run withdraws, so that whoever is told that it failed can rely on that
+    none of it is in the totals; unless it is, and only its rendering failed.
+    """
+    planned = plan.totals
+    if planned is None:
+        return False
+    found = read(store, TotalsKeys(plan.work, plan.job))
+    if plan.renders:
+        return found.pointer.generation != planned.generation
+    return len(planned.runs) > 1 or found.etag != planned.etag or not found.withdraw(plan.run)
+
+
+def planned_on(found: Totals, runs: Iterable[str]) -> TotalsPlan:
+    """What a merge of `runs` is planned on."""
+    return TotalsPlan(etag=found.etag, generation=found.pointer.generation + 1, runs=tuple(runs))
+
+
+def shown(store: Store, loc: Loc) -> tuple[Shown, str] | None:
+    """What is shown of the totals, and its etag."""
+    while True:
+        try:
+            etag = store.head(loc).etag
+            return decode(Shown, store.get(loc, etag=etag), loc.url), etag
+        except NotFound:
+            return None
+        except PreconditionFailed:
+            continue
+
+
+def show(store: Store, plan: Plan, manifest: Manifest) -> None:
+    """Show the results of a rendering, unless later ones are shown already."""
+    assert plan.totals is not None
+    loc = totals_shown(plan.output, plan.run)
+    parts = tuple(ShownPart(key=part.key, bytes=part.bytes, records=part.records) for part in manifest.parts)
+    body = encode(
+        Shown(
+            job=plan.job,
+            generation=plan.totals.generation,
+            run=plan.run,
+            records=manifest.records,
+            bytes=manifest.bytes,
+            parts=parts,
+        )
+    )
+    while True:
+        there = shown(store, loc)
+        if there is None:
+            done = store.put_if_absent(loc, body)
+        elif there[0].generation >= plan.totals.generation:
+            return
+        else:
+            done = store.put_if_match(loc, body, there[1]) is not None
+        if done:
+            return

@@ -1,0 +1,260 @@
+"""How runs are shown: one line each, or the full picture; once, or until they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import msgspec
+
+from chalicelib.core.ports import Clock
+from chalicelib.core.tasks import Failure
+from chalicelib.run.status.collect import PhaseStatus, RunStatus
+from scripts.console.terminal import Line, Screen, bar, count, human_bytes, human_dollars, human_seconds
+
+STYLES = {"succeeded": "bold green", "failed": "bold red", "planning": "dim"}
+#: A finishing run that has written nothing for longer than a function may live is not finishing.
+STALE = 900.0
+_LABEL = 10
+_TRACEBACK_LINES = 40
+
+
+def summary(status: RunStatus, *, job: bool = True, widths: tuple[int, int] = (0, 0)) -> Line:
+    """One run on one line. `widths` pad the names of job and run."""
+    name = f"{status.job:<{widths[0]}}  " if job else ""
+    line: Line = [(f"{name}{status.run:<{widths[1]}}  ", ""), (f"{status.phase:<9}", _style(status))]
+    if status.steps > 1:
+        line.append((f"  step {status.step} of {status.steps}", ""))
+    line.append((f"  map {_of(status.map):>7}  reduce {_of(status.reduce):>5}", ""))
+    if status.attempts_failed:
+        line.append((f"  {count(status.attempts_failed, 'failed attempt')}", "yellow"))
+    if status.bad:
+        line.append((f"  {count(status.bad, 'bad record')}", "yellow"))
+    if status.elapsed is not None:
+        line.append((f"  {human_seconds(status.elapsed)}", ""))
+    if status.ended and status.output_records is not None:
+        line.append((f"  {count(status.output_records, 'record')}", ""))
+    if status.cost is not None:
+        line.append((f"  {human_dollars(status.cost)}", "dim"))
+    return line
+
+
+def table(statuses: Sequence[RunStatus], *, job: bool) -> list[Line]:
+    widths = (
+        max((len(status.job) for status in statuses), default=0),
+        max((len(status.run) for status in statuses), default=0),
+    )
+    return [summary(status, job=job, widths=widths) for status in statuses]
+
+
+def picture(status: RunStatus, *, terminal: bool) -> list[Line]:
+    """Everything there is to say of one run."""
+    lines: list[Line] = [_title(status)]
+    if status.expired:
+        lines.append([("  its plan and markers are gone (the work place's lifecycle rule)", "dim")])
+    lines += [_row("started", _started(status))] if status.started is not None else []
+    if status.inputs is not None:
+        size = f", {human_bytes(status.input_bytes)}" if status.input_bytes is not None else ""
+        lines.append(_row("input", count(status.inputs, "object") + size))
+    lines += _phase_rows("map", status.map, terminal)
+    if status.partitions is not None:
+        lines.append(_row("shuffle", count(status.partitions, "partition")))
+    lines += _phase_rows("reduce", status.reduce, terminal)
+    if status.attempts_failed:
+        lines.append([*_row("attempts", ""), (f"{status.attempts_failed:,} failed", "yellow")])
+    if status.continued:
+        lines.append(
+            _row("pieces", f"{status.continued:,} times time ran out and a fresh invocation went on")
+        )
+    if status.bad:
+        told = f"; scripts/quarantine.py {status.job} {status.run} shows them"
+        lines.append([*_row("set aside", ""), (count(status.bad, "bad record"), "yellow"), (told, "dim")])
+    for number, (name, total) in enumerate(status.counters.items()):
+        lines.append(_row("" if number else "counted", f"{total:,} {name}"))
+    lines += _ending(status)
+    if status.cost is not None:
+        lines.append(
+            _row("cost", f"{'' if status.cost < 0.000_1 else 'about '}{human_dollars(status.cost)} on AWS")
+        )
+    lines += [_row("totals", status.totals)] if status.totals else []
+    lines.append(_row("state", status.work))
+    if status.reason:
+        lines += [[], [("  why it failed: ", "bold red"), (_indented(status.reason), "")]]
+    for failure in status.failures:
+        lines += failure_lines(failure, status.reason)
+    return [part for line in lines for part in _split(line)]
+
+
+def failure_lines(failure: Failure, told: str = "") -> list[Line]:
+    """One failed attempt, with the user's traceback: its end, when it is long.
+
+    The message is left out if it is part of what was `told` already.
+    """
+    where = f"{failure.phase} task {failure.task}, attempt {failure.attempt}"
+    if failure.phase == "plan":
+        where = "planning"
+    message = failure.message if failure.error in failure.message else f"{failure.error}: {failure.message}"
+    if failure.message in told:
+        if not failure.detail:
+            return []
+        message = "the user's traceback"
+    lines: list[Line] = [[], [(f"  {where}: ", "bold"), (_indented(message), "")]]
+    detail = failure.detail.rstrip().splitlines()
+    if len(detail) > _TRACEBACK_LINES:
+        lines.append([(f"    ... {len(detail) - _TRACEBACK_LINES} lines left out (--json has them)", "dim")])
+    lines += [[(f"    {text}", "dim")] for text in detail[-_TRACEBACK_LINES:]]
+    return lines
+
+
+def _title(status: RunStatus) -> Line:
+    line: Line = [(f"{status.job}  {status.run}  ", "bold"), (status.phase, _style(status))]
+    if status.steps > 1:
+        line.append((f", step {status.step} of {status.steps}", ""))
+    if status.elapsed is not None:
+        line.append((f" {'after' if status.ended else 'for'} {human_seconds(status.elapsed)}", ""))
+    if status.idle is not None and status.idle >= 1:
+        line.append((f", last object written {human_seconds(status.idle)} ago", "dim"))
+    return line
+
+
+def _started(status: RunStatus) -> str:
+    when = datetime.fromtimestamp(status.started or 0.0, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{when}, by {status.source}" if status.source else when
+
+
+def _phase_rows(name: str, phase: PhaseStatus, terminal: bool) -> list[Line]:
+    """The bar with its numbers, and below it what the tasks read, wrote and used."""
+    total = max(phase.total or 0, phase.done or 0)
+    known = phase.total is not None and phase.done is not None
+    drawn = bar(phase.done or 0, total if known else max(total, 1), terminal=terminal)
+    rows: list[Line] = [[*_row(name, ""), *drawn, (f"  {_of(phase)} tasks", "")]]
+    stats = phase.stats
+    if not phase.measured:
+        return rows
+    if phase.measured < (phase.done or 0):
+        rows[0].append((f"; the next line tells of {phase.measured:,} of them", "dim"))
+    told = f"read {human_bytes(stats.bytes_in)}, {count(stats.records_in, 'record')}"
+    told += f"; wrote {human_bytes(stats.bytes_out)}, {count(stats.records_out, 'record')}"
+    told += f"; {human_seconds(stats.seconds)} of work"
+    requests = f"; {stats.gets:,} GET, {stats.puts:,} PUT, {stats.lists:,} LIST"
+    rows.append([*_row("", told), (requests, "dim")])
+    return rows
+
+
+def _ending(status: RunStatus) -> list[Line]:
+    rows: list[Line] = []
+    if status.output:
+        told = status.output
+        if status.parts is not None and status.output_records is not None:
+            told += f"  {count(status.parts, 'part')}, {count(status.output_records, 'record')}"
+            told += f", {human_bytes(status.output_bytes or 0)}"
+        rows.append(_row("output", told))
+    if status.phase == "finishing" and status.idle is not None and status.idle > STALE:
+        rows.append([("  no _SUCCESS or _FAILED there: its results may have been removed since", "yellow")])
+    return rows
+
+
+def _row(label: str, text: str) -> Line:
+    return [(f"  {label:<{_LABEL}}", "dim"), (text, "")]
+
+
+def _of(phase: PhaseStatus) -> str:
+    return f"{_number(phase.done)}/{_number(phase.total)}"
+
+
+def _number(value: int | None) -> str:
+    return "?" if value is None else f"{value}"
+
+
+def _style(status: RunStatus) -> str:
+    return STYLES.get(status.phase, "cyan")
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n    ")
+
+
+def _split(line: Line) -> Iterator[Line]:
+    """A line for each line of its texts."""
+    current: Line = []
+    for text, style in line:
+        first, *rest = text.split("\n")
+        current.append((first, style))
+        for piece in rest:
+            yield current
+            current = [(piece, style)]
+    yield current
+
+
+# ---------------------------------------------------------------------------------------------------
+# Following
+
+Look = Callable[[], Sequence[RunStatus]]
+
+
+def follow(
+    look: Look,
+    screen: Screen,
+    clock: Clock,
+    *,
+    finished: Callable[[Sequence[RunStatus]], bool],
+    draw: Callable[[Sequence[RunStatus]], list[Line]],
+    json: bool = False,
+    every: float = 1.0,
+) -> Sequence[RunStatus]:
+    """Look until `finished`, and return what was seen last.
+
+    A terminal is redrawn; a pipe gets a line, or with `json` an object, for each run that has moved.
+    """
+    with _reporter(screen, draw, json) as report:
+        while True:
+            statuses = look()
+            report(statuses)
+            if finished(statuses):
+                return statuses
+            clock.pause(every)
+
+
+def all_ended(statuses: Sequence[RunStatus]) -> bool:
+    return all(status.ended for status in statuses)
+
+
+@contextmanager
+def _reporter(
+    screen: Screen, draw: Callable[[Sequence[RunStatus]], list[Line]], json: bool
+) -> Iterator[Callable[[Sequence[RunStatus]], None]]:
+    if screen.terminal and not json:
+        last: list[Line] = []
+
+        def redraw(statuses: Sequence[RunStatus]) -> None:
+            last[:] = draw(statuses)
+            show(last)
+
+        try:
+            with screen.live() as show:
+                yield redraw
+        finally:  # whole, where the redrawn one is cut at the screen's edges; also after Ctrl-C
+            screen.print(*last)
+        return
+    told: dict[tuple[str, str], object] = {}
+
+    def report(statuses: Sequence[RunStatus]) -> None:
+        for status in statuses:
+            news = (
+                status.phase,
+                status.step,
+                status.map.done,
+                status.reduce.done,
+                status.attempts_failed,
+                status.bad,
+            )
+            if told.get((status.job, status.run)) == news:
+                continue
+            told[status.job, status.run] = news
+            if json:
+                screen.write(msgspec.json.encode(status).decode())
+            else:
+                screen.print(summary(status))
+
+    yield report

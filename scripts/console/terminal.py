@@ -1,0 +1,188 @@
+"""What the scripts share: lines for a terminal or a pipe, sizes for people, errors as one block.
+
+A line is a list of (text, style); the style is rich's, and a pipe gets the texts alone. rich is imported for
+terminals only: it takes as long as a tenth of a run over a small file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from chalicelib.core.errors import SluiceError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+Line = list[tuple[str, str]]
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+_INDENT = "  "
+
+
+class Screen:
+    """Standard output: styled on a terminal, plain text without control codes anywhere else."""
+
+    def __init__(self, out: TextIO, *, terminal: bool | None = None) -> None:
+        self.out = out
+        self.terminal = _is_terminal(out) if terminal is None else terminal
+        self._console = _console(out) if self.terminal else None
+
+    @property
+    def width(self) -> int:
+        return self._console.width if self._console else 0
+
+    def print(self, *lines: Line | str) -> None:
+        for line in map(_as_line, lines):
+            if self._console:
+                self._console.print(_text(line), soft_wrap=True)
+            else:
+                self.out.write(plain(line) + "\n")
+        self.out.flush()
+
+    def write(self, text: str) -> None:
+        """`text` and a line end as they are: for JSON."""
+        self.out.write(text + "\n")
+        self.out.flush()
+
+    @contextmanager
+    def live(self) -> Iterator[Callable[[Sequence[Line]], None]]:
+        """A function that redraws its lines in place, cut to the screen; they vanish at the end. Terminals only."""
+        if self._console is None:
+            raise ValueError("a pipe cannot be redrawn: print to it")
+        from rich.live import Live
+
+        with Live(
+            console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop"
+        ) as live:
+            yield lambda lines: live.update(_block(lines), refresh=True)
+
+
+def _is_terminal(out: TextIO) -> bool:
+    return out.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _as_line(line: Line | str) -> Line:
+    return [(line, "")] if isinstance(line, str) else line
+
+
+def _console(out: TextIO) -> Console:
+    from rich.console import Console
+
+    return Console(file=out, force_terminal=True, highlight=False)
+
+
+def _text(line: Line) -> Text:
+    from rich.text import Text
+
+    return Text.assemble(*((printable(text), style) for text, style in line))
+
+
+def _block(lines: Sequence[Line]) -> Text:
+    from rich.text import Text
+
+    block = Text("\n", no_wrap=True, overflow="ellipsis").join(_text(line) for line in lines)
+    block.no_wrap, block.overflow = True, "ellipsis"
+    return block
+
+
+def plain(line: Line) -> str:
+    return printable("".join(text for text, _ in line)).rstrip()
+
+
+def printable(text: str) -> str:
+    """`text` with control characters (which keys and tracebacks may hold) shown, not obeyed."""
+    return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
+
+
+# ---------------------------------------------------------------------------------------------------
+# For people
+
+
+def human_bytes(size: float) -> str:
+    """`517 B`, `1.5 MiB`."""
+    if size < 1024:
+        return f"{size:.0f} B"
+    for unit in ("KiB", "MiB", "GiB", "TiB"):
+        size /= 1024
+        # 1023.95 would be shown as 1024.0: that is the next unit's 1.0.
+        if size < 1023.95:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1024:.1f} PiB"
+
+
+def human_seconds(seconds: float) -> str:
+    """`0.04s`, `2.5s`, `12s`, `3m 05s`, `2h 10m`, `3d 4h`."""
+    if seconds < 0.995:
+        return f"{seconds:.2f}s"
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86_400
+    if hours < 1:
+        return f"{minutes}m {whole % 60:02d}s"
+    if days < 1:
+        return f"{hours}h {minutes % 60:02d}m"
+    return f"{days}d {hours % 24}h"
+
+
+def human_dollars(dollars: float) -> str:
+    """`less than $0.0001`, `$0.0012`, `$12.30`."""
+    if 0 < dollars < 0.000_1:
+        return "less than $0.0001"
+    return f"${dollars:,.4f}" if dollars < 1 else f"${dollars:,.2f}"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """`1 object`, `12,345 objects`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def bar(done: int, total: int, width: int = 24, *, terminal: bool) -> Line:
+    """A bar of `width` columns; full only when all is done."""
+    filled = width if done >= total else width * done // total
+    if terminal:
+        return [
+            ("━" * filled, "green" if done >= total else "cyan"),
+            ("━" * (width - filled), "bright_black"),
+        ]
+    return [("#" * filled + "-" * (width - filled), "")]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Ends
+
+
+def run_main(main: Callable[[], int], err: TextIO | None = None) -> int:
+    """Run `main` and return the exit code. Errors raised on purpose become one block on `err`.
+
+    Anything else is a bug and keeps its traceback.
+    """
+    err = err or sys.stderr
+    try:
+        return main()
+    except SluiceError as error:
+        err.write(error_block(error))
+        return 1
+    except KeyboardInterrupt:
+        err.write("\ninterrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) is gone; without this, Python complains once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+
+
+def error_block(error: Exception) -> str:
+    """`error: ...`, further lines indented under it; no control codes."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return "".join(
+        f"{'error: ' if number == 0 else _INDENT}{printable(line)}\n" for number, line in enumerate(lines)
+    )

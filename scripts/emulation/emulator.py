@@ -1,0 +1,223 @@
+"""Starts and stops MiniStack, the AWS emulator, on a free port of the loopback interface.
+
+    with running(Path("ministack.log")) as emulator:
+        subprocess.run([...], env=emulator.environment())
+
+The program is `.venv-cloud/bin/ministack`, or what SLUICE_MINISTACK names. Its data is in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = "127.0.0.1"
+
+#: Seconds until it answers, and until it has ended when asked to.
+START, STOP = 60.0, 10.0
+
+#: Another process may take the free port between our look and MiniStack's.
+PORTS = 3
+
+
+class EmulatorError(Exception):
+    """MiniStack is not there, or did not start; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A MiniStack that answers at `endpoint`; `pid` also names its process group.
+
+    Its functions' unpacked zips, some MB for each process, are in `scratch` until it ends.
+    """
+
+    endpoint: str
+    pid: int
+    scratch: Path
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False, compare=False)
+
+    def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+        """`base` (default: ours) for programs that are to use this emulator and nothing of the user's AWS."""
+        return client_environment(self.endpoint, os.environ if base is None else base)
+
+    def stop(self) -> None:
+        """End it and its workers; stopping it again does nothing."""
+        process = self.process
+        if process is None:
+            stop(self.pid)
+        elif process.poll() is None:
+            _end(self.pid, lambda: process.poll() is None)
+            process.wait()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def client_environment(endpoint: str, base: Mapping[str, str]) -> dict[str, str]:
+    kept = {
+        name: value for name, value in base.items() if not name.startswith("AWS_") or name == "AWS_DATA_PATH"
+    }
+    return kept | {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+def program() -> Path:
+    return Path(os.environ.get("SLUICE_MINISTACK") or ROOT / ".venv-cloud/bin/ministack")
+
+
+def _installed() -> Path:
+    found = program()
+    if not found.exists():
+        raise EmulatorError(f"{found}: no such program; run `make setup`, or set SLUICE_MINISTACK")
+    return found
+
+
+def scratch_folder(log: Path) -> Path:
+    """Where the MiniStack that writes this log keeps its temporary files: it leaves them behind."""
+    return log.with_suffix(".tmp")
+
+
+def start(log: Path, settings: Mapping[str, str] | None = None) -> Emulator:
+    """Start MiniStack and wait until it answers. It outlives this process: see `stop` and `running`.
+
+    `settings` go into its environment and that of the functions.
+    """
+    scratch = scratch_folder(log).absolute()
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    for _ in range(PORTS):
+        port = _free_port()
+        endpoint = f"http://{HOST}:{port}"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [_installed()],
+                env=_server_environment(endpoint, port) | {"TMPDIR": str(scratch)} | dict(settings or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for us; and its workers are then in its group
+            )
+        try:
+            if _answers(endpoint, process):
+                return Emulator(endpoint, process.pid, scratch, process)
+        except BaseException:
+            Emulator(endpoint, process.pid, scratch, process).stop()
+            raise
+        process.wait()
+    raise EmulatorError(f"{program()} ended with status {process.returncode} at once; it said:\n{_tail(log)}")
+
+
+def stop(pid: int) -> None:
+    """End a MiniStack and its workers; nothing happens if `pid` is gone, or another program's by now."""
+    if _is_ministack(pid):
+        _end(pid, lambda: _is_ministack(pid))
+
+
+def _end(pid: int, alive: Callable[[], bool]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP
+    while alive() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    # What is left of the group: MiniStack itself if it did not listen, or workers it left behind.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def running(log: Path, settings: Mapping[str, str] | None = None) -> Iterator[Emulator]:
+    """A MiniStack for as long as the block runs: it ends with the block, also by Ctrl-C or SIGTERM."""
+    with _terminable():
+        emulator = start(log, settings)
+        try:
+            yield emulator
+        finally:
+            emulator.stop()
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end this process as an exception does, so that what is open is cleaned up."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _server_environment(endpoint: str, port: int) -> dict[str, str]:
+    # The endpoint is for the functions that it runs: without it they would call the real AWS.
+    return client_environment(endpoint, os.environ) | {
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": HOST,
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.2",
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _answers(endpoint: str, process: subprocess.Popen[bytes]) -> bool:
+    """True once it is healthy, False if it ended before."""
+    deadline = time.monotonic() + START
+    while process.poll() is None:
+        with contextlib.suppress(urllib.error.URLError, OSError):
+            urllib.request.urlopen(f"{endpoint}/_ministack/health", timeout=5).close()  # noqa: S310 (our own http)
+            return True
+        if time.monotonic() > deadline:
+            raise EmulatorError(f"{endpoint}: MiniStack did not answer within {START:.0f} s")
+        time.sleep(0.05)
+    return False
+
+
+def _is_ministack(pid: int) -> bool:
+    """Whether `pid` is a living MiniStack: its number may have been given to another program."""
+    if Path("/proc/self/stat").exists():
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            return False
+    else:
+        asked = subprocess.run(
+            ["ps", "-o", "stat=,command=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
+        state, _, command = asked.stdout.strip().partition(" ")
+    return program().name in command and not state.startswith("Z")
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-20:])

@@ -1,0 +1,100 @@
+"""`splits`: ranges that cover, tasks that keep the order, partitions by size."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core.plan import Split
+from chalicelib.core.ports import ObjectInfo
+from chalicelib.core.spec import MIB
+from chalicelib.mapreduce.input.splits import MAX_SPLITS, cut, pack
+from chalicelib.mapreduce.shuffle.partitions import (
+    MAX_PARTITIONS,
+    ONE_PARTITION,
+    default_partitions,
+    pack_partitions,
+)
+from tests.strategies import examples
+
+
+def info(size: int, key: str = "k") -> ObjectInfo:
+    return ObjectInfo(key, size, "etag", 0.0)
+
+
+@given(st.integers(0, 1000), st.integers(1, 1200))
+@examples(200)
+def test_splits_cover_an_object_exactly(size: int, split_size: int) -> None:
+    found = list(cut("b", info(size), split_size, True))
+    assert [byte for split in found for byte in range(split.start, split.stop)] == list(range(size))
+    assert all(0 < split.stop - split.start <= split_size for split in found)
+    assert all(
+        (split.bucket, split.key, split.etag, split.size) == ("b", "k", "etag", size) for split in found
+    )
+
+
+def test_an_exact_multiple_has_no_empty_split() -> None:
+    assert [(split.start, split.stop) for split in cut("b", info(300), 100, True)] == [
+        (0, 100),
+        (100, 200),
+        (200, 300),
+    ]
+
+
+@pytest.mark.parametrize("size", [0, 1, 500])
+def test_an_unsplittable_object_is_one_split_or_none(size: int) -> None:
+    assert [(split.start, split.stop) for split in cut("b", info(size), 10, False)] == (
+        [(0, size)] if size else []
+    )
+
+
+@given(st.lists(st.integers(1, 30)), st.integers(1, 40))
+@examples(200)
+def test_packing_keeps_the_order_and_the_size(sizes: list[int], split_size: int) -> None:
+    given_splits = [
+        Split(bucket="b", key=str(number), etag="e", start=0, stop=size, size=size)
+        for number, size in enumerate(sizes)
+    ]
+    tasks = list(pack(given_splits, split_size))
+    assert [split for task in tasks for split in task] == given_splits
+    for task in tasks:
+        assert len(task) == 1 or sum(split.size for split in task) <= split_size
+    for one, two in pairwise(tasks):
+        assert sum(split.size for split in one) + two[0].size > split_size, "would have fitted"
+
+
+def test_a_task_has_a_bounded_number_of_splits() -> None:
+    tiny = [Split(bucket="b", key="k", etag="e", start=0, stop=1, size=1)] * (MAX_SPLITS + 1)
+    assert [len(task) for task in pack(tiny, 1 << 40)] == [MAX_SPLITS, 1]
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=40), st.integers(1, 120))
+@examples(300)
+def test_partitions_are_packed_by_their_real_sizes(sizes: list[int], reduce_size: int) -> None:
+    ranges = pack_partitions(sizes, reduce_size)
+    assert [partition for first, last in ranges for partition in range(first, last)] == list(
+        range(len(sizes))
+    )
+    for first, last in ranges:
+        loaded = [size for size in sizes[first:last] if size]
+        assert sum(loaded) <= reduce_size or len(loaded) == 1, "one that is too large is alone"
+        assert loaded or len(ranges) == 1, "nobody is sent for nothing"
+
+
+@pytest.mark.parametrize(
+    ("size", "reduce_size", "expected"),
+    [
+        (0, MIB, 1),
+        (ONE_PARTITION, 1, 1),
+        (ONE_PARTITION + 1, 1 << 40, 16),
+        (64 * MIB, 16 * MIB, 16),
+        (64 * MIB, 8 * MIB, 32),
+        (65 * MIB, 8 * MIB, 64),
+        (1 << 50, MIB, MAX_PARTITIONS),
+    ],
+)
+def test_default_partitions_by_input_size(size: int, reduce_size: int, expected: int) -> None:
+    assert default_partitions(size, reduce_size) == expected

@@ -1,0 +1,72 @@
+"""`order`: which keys are carried, and the sort that keeps ties."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from chalicelib.core.errors import DataTypeError
+from chalicelib.mapreduce.shuffle.key_order import check_keys, sort_keys, sort_pairs
+from tests.strategies import examples, key_lists
+
+
+@given(key_lists)
+@examples(150)
+def test_carried_keys_pass_and_sort_stably(keys: list[Any]) -> None:
+    check_keys(keys)
+    pairs = [(key, number) for number, key in enumerate(keys)]
+    expected = pairs if None in keys else sorted(pairs, key=lambda pair: pair[0])
+    sort_pairs(pairs)
+    assert pairs == expected
+
+
+def test_distinct_keys_sort() -> None:
+    for keys, ordered in ((["b", "ä", "a"], ["a", "b", "ä"]), ([None], [None]), ([], [])):
+        sort_keys(keys)
+        assert keys == ordered
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ([["a"]], "list"),
+        ([{"a": 1}], "dict"),
+        ([{1}], "set"),
+        ([Decimal(1)], "Decimal"),
+        (["a", ["b"]], "list"),
+        ([("a", ["b"])], "list"),
+        ([("a", {1: 2})], "dict"),
+    ],
+)
+def test_a_key_of_another_type_is_named_with_its_type(keys: list[Any], named: str) -> None:
+    with pytest.raises(DataTypeError, match=f"{named}.*convert it first"):
+        check_keys(keys)
+
+
+@pytest.mark.parametrize(
+    "keys", [["a", 1], [1, 1.0], [True, 1], [None, "a"], ["a", b"a"], [("a",), "a"]], ids=repr
+)
+def test_two_types_are_refused_with_a_sample_of_each(keys: list[Any]) -> None:
+    with pytest.raises(DataTypeError) as refusal:
+        check_keys(keys)
+    for key in keys:
+        assert f"{key!r} ({type(key).__name__})" in str(refusal.value)
+
+
+@pytest.mark.parametrize("keys", [[float("nan")], [0.5, float("nan")], [("a", float("nan"))]])
+def test_nan_is_no_key(keys: list[Any]) -> None:
+    with pytest.raises(DataTypeError, match="NaN"):
+        check_keys(keys)
+
+
+@pytest.mark.parametrize(
+    "keys", [[("a", 1), ("a", "b")], [("a", None), ("a", 1)], [(1, (2,)), (1, 2)]], ids=repr
+)
+def test_tuples_that_do_not_compare_show_their_shapes(keys: list[Any]) -> None:
+    for sort in (lambda: sort_keys(list(keys)), lambda: sort_pairs([(key, 0) for key in keys])):
+        with pytest.raises(DataTypeError, match="do not compare") as refusal:
+            sort()
+        assert all(repr(key) in str(refusal.value) for key in keys)

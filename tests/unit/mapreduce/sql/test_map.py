@@ -1,0 +1,111 @@
+"""An attempt that runs out of time keeps what it has and goes on behind it: every row once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chalicelib.core.plan import SqlTables
+from chalicelib.core.ports import Loc
+from chalicelib.core.spec import SqlSpec
+from chalicelib.core.tasks import ReducePosition, ReduceTask, Slice
+from chalicelib.mapreduce.guard.deadline import Pace, endless
+from chalicelib.mapreduce.input.splits import cut
+from chalicelib.mapreduce.map.task import rest_of
+from chalicelib.mapreduce.shuffle.run_file import RunWriter
+from chalicelib.mapreduce.sql.map import SqlMap
+from chalicelib.mapreduce.sql.reduce import SqlReduce
+from chalicelib.stores.memory import MemoryStore
+from tests.worlds import simulation
+
+PARTITIONS = 8
+TEXT = b"".join(b"%d,%d\n" % (n % 1000, n) for n in range(60_000))
+
+
+class Seconds:
+    """Time that runs out after so many looks at it."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    def __call__(self) -> float:
+        self.looks -= 1
+        return 300.0 if self.looks > 0 else 0.0
+
+
+def job() -> Any:
+    sql = SqlSpec(
+        map="SELECT k, sum(n) AS n, count(*) AS c FROM input GROUP BY 1",
+        key="k",
+        reduce="SELECT k, sum(n) AS n, sum(c) AS c FROM shuffled GROUP BY 1",
+    )
+    tables = SqlTables(
+        input=(("k", "INTEGER"), ("n", "BIGINT")),
+        shuffled=(("k", "INTEGER"), ("n", "HUGEINT"), ("c", "BIGINT")),
+    )
+    spec = simulation.spec("", sql=sql, input={"format": "csv", "columns": "k INTEGER, n BIGINT"})
+    return SimpleNamespace(job="j", run="r", spec=spec, sql=tables, partitions=PARTITIONS)
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Any:
+    return SimpleNamespace(store=MemoryStore(), scratch=tmp_path)
+
+
+def mapped(runtime: Any, looks: int) -> list[Slice]:
+    """The run files of a task that has time for so many blocks at once."""
+    store = runtime.store
+    for name in "ab":
+        store.put(Loc("in", name), TEXT)
+    splits = [split for name in "ab" for split in cut("in", store.head(Loc("in", name)), 1 << 20, True)]
+    slices: list[Slice] = []
+    rest, stopped = list(splits), None
+    while not slices or stopped:
+        frames: list[bytes] = []
+        writer = RunWriter(frames.append, PARTITIONS)
+        pace = Pace(lambda: 0.0, Seconds(looks + 2))
+        stopped = SqlMap(runtime, job(), pace).run(rest, writer)
+        key = f"run-{len(slices)}"
+        slices.append(Slice(run_file=key, offsets=writer.finish()))
+        store.put(Loc("work", key), b"".join(frames))
+        if stopped:
+            rest = rest_of(rest, stopped)
+    return slices
+
+
+def reduced(runtime: Any, slices: list[Slice], looks: int | None = None) -> tuple[bytes, int]:
+    """(all rows, how many invocations it took)."""
+    task = ReduceTask(first=0, last=PARTITIONS, bytes=0, index_start=0, index_stop=0)
+    rows: list[bytes] = []
+    after: ReducePosition | None = None
+    for invocation in range(1, 100):
+        pace = Pace(lambda: 0.0, Seconds(looks + 2)) if looks else endless()
+        after = SqlReduce(runtime, job(), "work", pace).run(task, slices, None, rows.append, after)
+        if after is None:
+            return b"".join(rows), invocation
+    raise AssertionError("it does not come to an end")
+
+
+def test_pieces_add_up_to_the_whole(runtime: Any) -> None:
+    whole = mapped(runtime, looks=10_000)
+    assert len(whole) == 1
+    answer, invocations = reduced(runtime, whole)
+    assert invocations == 1
+    assert len(answer.splitlines()) == 1000
+    keys = {k: (sum(range(k, 60_000, 1000)) * 2, 120) for k in range(1000)}
+    found = {int(k): (int(n), int(c)) for k, n, c in (line.split(b"\t") for line in answer.splitlines())}
+    assert found == keys
+    for looks in (1, 2, 3):
+        pieces = mapped(runtime, looks)
+        assert len(pieces) > 2
+        assert reduced(runtime, pieces)[0] == answer
+
+
+def test_a_reduce_goes_on_at_the_next_partition(runtime: Any) -> None:
+    slices = mapped(runtime, looks=10_000)
+    rows, invocations = reduced(runtime, slices, looks=3)
+    assert invocations > 1
+    assert rows == reduced(runtime, slices)[0]

@@ -1,0 +1,52 @@
+"""Frames around stretches: what was written comes back, or an error does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core.errors import CorruptData
+from chalicelib.mapreduce.sql.partition_file import frames_of, payloads
+
+BODY = bytes(range(256)) * 40
+
+
+@pytest.fixture(scope="module")
+def framed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("stretch") / "x"
+    path.write_bytes(BODY)
+    return b"".join(frames_of(path))
+
+
+@given(step=st.integers(1, 11_000))
+def test_frames_come_back_from_chunks_of_any_size(framed: bytes, step: int) -> None:
+    chunks = [framed[at : at + step] for at in range(0, len(framed), step)]
+    assert b"".join(payloads(chunks, len(framed), "here")) == BODY
+
+
+def test_a_large_file_takes_several_frames(tmp_path: Path) -> None:
+    body = BODY * 1000
+    (tmp_path / "x").write_bytes(body)
+    frames = list(frames_of(tmp_path / "x"))
+    assert len(frames) == 3
+    joined = b"".join(frames)
+    assert b"".join(payloads([joined], len(joined), "here")) == body
+    with pytest.raises(CorruptData, match="here: expected"):
+        list(payloads([frames[0]], len(joined), "here"))
+
+
+@given(at=st.integers(0, len(BODY) + 7), bit=st.integers(0, 7))
+def test_any_flipped_bit_is_found(framed: bytes, at: int, bit: int) -> None:
+    damaged = bytearray(framed)
+    damaged[at] ^= 1 << bit
+    with pytest.raises(CorruptData, match="here"):
+        list(payloads([bytes(damaged)], len(framed), "here"))
+
+
+@given(cut=st.integers(0, len(BODY) + 7))
+def test_a_missing_end_is_found(framed: bytes, cut: int) -> None:
+    with pytest.raises(CorruptData, match="here"):
+        list(payloads([framed[:cut]], len(framed), "here"))

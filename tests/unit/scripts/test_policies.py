@@ -1,0 +1,359 @@
+"""Each function may do what its handler does, seen in a simulation of whole runs, and little else.
+
+The emulator enforces no policies, so this stands in for the account: a small reading of IAM's rules
+(allow only, wildcards, `s3:prefix`) that shares nothing with the code that writes the policies.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from chalicelib import Job, Range, Sum
+from chalicelib.core.ports import FunctionName, Loc
+from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec
+from scripts.deployment.plan import FUNCTIONS, Json, Target
+from scripts.deployment.policies import policies
+from tests.worlds.simulation import Simulation, spec
+
+Request = tuple[str, str, str, str | None]  # function, action, resource, s3:prefix
+
+ACTIONS = {
+    "head": ["s3:GetObject"],
+    "get": ["s3:GetObject"],
+    "stream": ["s3:GetObject"],
+    "put": ["s3:PutObject"],
+    "put_if_absent": ["s3:PutObject", "s3:GetObject"],  # a 412 is decided by reading the object back
+    "put_if_match": ["s3:PutObject", "s3:GetObject"],
+    "writer": ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload"],
+}
+
+
+def matches(patterns: str | list[str], text: str) -> bool:
+    several = [patterns] if isinstance(patterns, str) else patterns
+    return any(
+        re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text) for pattern in several
+    )
+
+
+def holds(condition: Json, prefix: str | None) -> bool:
+    """`StringLike` fails for a request without `s3:prefix`; `StringLikeIfExists` does not."""
+    for operator, keys in condition.items():
+        assert list(keys) == ["s3:prefix"]
+        if prefix is None and operator == "StringLikeIfExists":
+            continue
+        if prefix is None or not matches(keys["s3:prefix"], prefix):
+            return False
+    return True
+
+
+def allowed(policy: Json, action: str, resource: str, prefix: str | None = None) -> bool:
+    return any(
+        statement["Effect"] == "Allow"
+        and matches(statement["Action"], action)
+        and matches(statement["Resource"], resource)
+        and holds(statement.get("Condition", {}), prefix)
+        for statement in policy["Statement"]
+    )
+
+
+def object_arn(loc: Loc) -> str:
+    return f"arn:aws:s3:::{loc.bucket}/{loc.key}"
+
+
+class Observed(Simulation):
+    """A simulation that notes what each function asks of S3 and Lambda."""
+
+    def __init__(self, job: type[Any], job_spec: JobSpec, scratch: Path, **events: Any) -> None:
+        super().__init__(job, job_spec, scratch, **events)
+        self.seen: set[Request] = set()
+        self.running: str | None = None
+        self.memory = _Spy(self.memory, self)  # type: ignore[assignment]
+
+    def note(self, action: str, resource: str, prefix: str | None = None) -> None:
+        if self.running:
+            self.seen.add((self.running, action, resource, prefix))
+
+    def deliver(self, function: str, payload: dict[str, Any]) -> None:
+        self.note("lambda:InvokeFunction", f"arn:aws:lambda:eu-west-1:1:function:sluice-job-{function}")
+        super().deliver(function, payload)
+
+    def _created(self, loc: Loc) -> None:
+        running, self.running = self.running, None  # S3 itself starts what an object starts
+        super()._created(loc)
+        self.running = running
+
+    def _handle(self, function: str, payload: dict[str, Any]) -> None:
+        running, self.running = self.running, function
+        try:
+            super()._handle(function, payload)
+        finally:
+            self.running = running
+
+
+class _Spy:
+    def __init__(self, memory: Any, observed: Observed) -> None:
+        self._memory = memory
+        self._observed = observed
+
+    def list(self, prefix: Loc, after: str = "") -> Any:
+        self._observed.note("s3:ListBucket", f"arn:aws:s3:::{prefix.bucket}", prefix.key)
+        return self._memory.list(prefix, after)
+
+    def delete(self, bucket: str, keys: Any) -> None:
+        found = list(keys)
+        for key in found:
+            self._observed.note("s3:DeleteObject", object_arn(Loc(bucket, key)))
+        self._memory.delete(bucket, found)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._memory, name)
+        if name not in ACTIONS:
+            return method
+
+        def noted(loc: Loc, *args: Any, **kwargs: Any) -> Any:
+            for action in ACTIONS[name]:
+                self._observed.note(action, object_arn(loc))
+            if "s3:GetObject" in ACTIONS[name]:  # without it, a missing object would be a forbidden one
+                self._observed.note("s3:ListBucket", f"arn:aws:s3:::{loc.bucket}")
+            return method(loc, *args, **kwargs)
+
+        return noted
+
+
+class Words(Job):
+    def mapper(self, _: None, line: str) -> Any:
+        for word in line.split():
+            yield word, 1
+
+    reducer = Sum()
+
+
+class Broken(Job):
+    def mapper(self, _: None, line: str) -> Any:
+        raise ValueError(line)
+
+
+TEXT = b"".join(b"%d %d\n" % (number % 7, number) for number in range(400))
+
+
+def whole_run(
+    job: type[Job], tmp_path: Path, drops: dict[str, bytes], *, duplicates: bool = False, **figures: Any
+) -> set[Request]:
+    job_spec = spec(split_size=64, reduce_size=256, partitions=16, **figures)
+    observed = Observed(job, job_spec, tmp_path, duplicates=duplicates)
+    for key, body in drops.items():
+        observed.drop(key, body)
+    observed.run()
+    assert observed.output(), "the run must have ended"
+    return observed.seen
+
+
+def forbidden(seen: set[Request], job_spec: JobSpec) -> list[Request]:
+    documents = policies(Target(name="job", spec=job_spec, overrides={}))
+    return sorted(
+        (request for request in seen if not allowed(documents[request[0]], *request[1:])),
+        key=str,  # type: ignore[index]
+    )
+
+
+def test_a_run_that_succeeds_may_do_all_it_does(tmp_path: Path) -> None:
+    seen = whole_run(Words, tmp_path, {"a b.txt": TEXT, "c.txt": b""})
+    assert {function for function, *_ in seen} == set(FUNCTIONS)
+    assert (
+        "mapper",
+        "lambda:InvokeFunction",
+        "arn:aws:lambda:eu-west-1:1:function:sluice-job-mapper",
+        None,
+    ) in seen
+    assert forbidden(seen, spec()) == []
+
+
+def test_losers_may_remove_what_they_wrote(tmp_path: Path) -> None:
+    seen = whole_run(Words, tmp_path, {"a.txt": TEXT}, duplicates=True)
+    assert ("mapper", "s3:DeleteObject") in {(function, action) for function, action, *_ in seen}
+    assert forbidden(seen, spec()) == []
+
+
+def test_a_run_that_fails_may_do_all_it_does(tmp_path: Path) -> None:
+    seen = whole_run(Broken, tmp_path, {"a.txt": b"x\n"}, max_attempts=2)
+    assert {action for function, action, *_ in seen if function == "supervisor"} >= {"lambda:InvokeFunction"}
+    assert forbidden(seen, spec()) == []
+
+
+def test_groups_that_are_set_aside_may_be(tmp_path: Path) -> None:
+    class Fragile(Words):
+        def reducer(self, key: str, values: Any) -> Any:
+            if key == "3":
+                raise ValueError(key)
+            yield key, sum(values)
+
+    bad = BadRecordsSpec(policy="quarantine", max=1000, max_fraction=1.0)
+    seen = whole_run(Fragile, tmp_path, {"a.txt": TEXT}, bad_records=bad, duplicates=True)
+    assert [
+        resource
+        for function, action, resource, _ in seen
+        if "/quarantine/reduce-" in resource and action == "s3:PutObject"
+    ]
+    assert forbidden(seen, spec()) == []
+
+
+def test_a_run_over_a_manifest_may_do_all_it_does(tmp_path: Path) -> None:
+    listed = {
+        "a.txt": TEXT,
+        "go.manifest": b"s3://in/data/a.txt\n",
+        "_READY": b"",
+        "x.manifest": b"s3://in/none\n",
+    }
+    seen = whole_run(Words, tmp_path, listed, trigger="marker")
+    nothing_of_ours = [request for request in forbidden(seen, spec()) if "in/none" not in request[2]]
+    assert nothing_of_ours == []
+
+
+def test_attempts_that_run_out_of_time_may_go_on_elsewhere(tmp_path: Path) -> None:
+    """In both phases, each invocation of which starts the next."""
+    place: list[Observed] = []
+
+    class Slow(Job):
+        def mapper(self, _: None, line: str) -> Any:
+            place[0].time += 1.7
+            for word in line.split():
+                yield word, 1
+
+        def reducer(self, key: str, values: Any) -> Any:
+            place[0].time += 1.7
+            yield key, sum(values)
+
+    observed = Observed(Slow, spec(partitions=4), tmp_path, lifetime=10.0)
+    place.append(observed)
+    observed.drop("a.txt", TEXT[:600])
+    observed.run()
+    assert "_SUCCESS" in observed.output()
+    wrote = {
+        (function, resource.rpartition(".")[2])
+        for function, action, resource, _ in observed.seen
+        if action == "s3:PutObject"
+    }
+    assert wrote >= {("mapper", "next"), ("reducer", "next"), ("reducer", "piece")}
+    assert forbidden(observed.seen, spec()) == []
+
+
+class Ordered(Job):
+    """Its coordinator reads samples of the input."""
+
+    partitioner = Range()
+
+    def mapper(self, _: None, line: str) -> Any:
+        if line.startswith("3 "):
+            raise ValueError(line)
+        yield line, 1
+
+
+def test_bad_records_samples_and_killed_invocations_need_no_more(tmp_path: Path) -> None:
+    bad = BadRecordsSpec(policy="quarantine", max=1000, max_fraction=1.0)
+    for kill in range(10, 200, 10):
+        observed = Observed(
+            Ordered,
+            spec(split_size=400, partitions=4, bad_records=bad),
+            tmp_path,
+            kill_at=[kill],
+            duplicates=True,
+        )
+        observed.drop("a.txt", TEXT)
+        observed.run()
+        assert "_SUCCESS" in observed.output()
+        assert forbidden(observed.seen, spec()) == []
+    assert any("/quarantine/" in resource for _, _, resource, _ in observed.seen)
+
+
+EVERYTHING = Target(name="job", spec=spec(), overrides={})
+
+
+@pytest.mark.parametrize(
+    ("function", "action", "resource", "prefix"),
+    [
+        ("coordinator", "s3:PutObject", "arn:aws:s3:::in/data/a.txt", None),
+        ("coordinator", "s3:DeleteObject", "arn:aws:s3:::work/runs/job/r/plan.json", None),
+        ("coordinator", "s3:PutObject", "arn:aws:s3:::work/runs/job/r/map/000001.done", None),
+        ("coordinator", "s3:PutObject", "arn:aws:s3:::out/job/r/part-00000.tsv", None),
+        ("mapper", "s3:PutObject", "arn:aws:s3:::out/job/r/part-00000.tsv", None),
+        ("mapper", "s3:GetObject", "arn:aws:s3:::in/private/a.txt", None),
+        ("mapper", "s3:DeleteObject", "arn:aws:s3:::in/data/a.txt", None),
+        ("mapper", "s3:ListBucket", "arn:aws:s3:::work", ""),
+        ("mapper", "s3:PutObject", "arn:aws:s3:::work/runs/job/r/run.done", None),
+        ("mapper", "s3:PutObject", "arn:aws:s3:::work/runs/job/r/plan.json", None),
+        ("mapper", "s3:DeleteObject", "arn:aws:s3:::work/runs/job/r/reduce/00000.done", None),
+        ("supervisor", "s3:PutObject", "arn:aws:s3:::work/runs/job/r/map/000001.done", None),
+        ("reducer", "s3:PutObject", "arn:aws:s3:::work/runs/job/r/map/000001.done", None),
+        ("mapper", "s3:GetObject", "arn:aws:s3:::work/runs/jobless/r/plan.json", None),
+        ("supervisor", "s3:GetObject", "arn:aws:s3:::in/data/a.txt", None),
+        ("reducer", "s3:GetObject", "arn:aws:s3:::in/data/a.txt", None),
+        ("reducer", "s3:DeleteObject", "arn:aws:s3:::out/job/r/part-00000.tsv", None),
+        ("reducer", "s3:DeleteObject", "arn:aws:s3:::work/runs/job/r/map/000001.0.aa.run", None),
+        ("reducer", "s3:GetObject", "arn:aws:s3:::work/runs/another/r/plan.json", None),
+        (
+            "reducer",
+            "lambda:InvokeFunction",
+            "arn:aws:lambda:eu-west-1:1:function:sluice-other-reducer",
+            None,
+        ),
+        (
+            "mapper",
+            "lambda:InvokeFunction",
+            "arn:aws:lambda:eu-west-1:1:function:sluice-job-supervisor",
+            None,
+        ),
+        ("mapper", "s3:PutBucketPolicy", "arn:aws:s3:::work", None),
+        (
+            "mapper",
+            "logs:PutLogEvents",
+            "arn:aws:logs:eu-west-1:1:log-group:/aws/lambda/x:log-stream:y",
+            None,
+        ),
+    ],
+)
+def test_what_no_handler_needs_is_forbidden(
+    function: FunctionName, action: str, resource: str, prefix: str | None
+) -> None:
+    assert not allowed(policies(EVERYTHING)[function], action, resource, prefix)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_all_inputs_and_side_files_may_be_read_and_nothing_beside_them(function: FunctionName) -> None:
+    more = (InputSpec(url="s3://in/second/", tag="b"), InputSpec(url="s3://elsewhere/third/", tag="c"))
+    job_spec = replace(
+        spec(input={"tag": "a"}, files="table.csv, s3://refs/geo/countries.csv"), more_inputs=more
+    )
+    policy = policies(Target(name="job", spec=job_spec, overrides={}))[function]
+    reads_input = function in ("coordinator", "mapper")
+    for url in ("in/data/a.txt", "in/second/a.txt", "elsewhere/third/a.txt"):
+        assert allowed(policy, "s3:GetObject", f"arn:aws:s3:::{url}") == reads_input
+        assert not allowed(policy, "s3:PutObject", f"arn:aws:s3:::{url}")
+    side_file = "arn:aws:s3:::refs/geo/countries.csv"
+    assert allowed(policy, "s3:GetObject", side_file) == (function != "supervisor")
+    assert not allowed(policy, "s3:PutObject", side_file)
+    for url in ("in/other/a.txt", "elsewhere/a.txt", "refs/geo/countries.csv2", "refs/geo/b.csv"):
+        assert not allowed(policy, "s3:GetObject", f"arn:aws:s3:::{url}")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_users_own_key_may_be_used_and_no_other(function: FunctionName) -> None:
+    key = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd"
+    with_key = policies(Target(name="job", spec=spec(kms_key=key), overrides={}))[function]
+    for action in ("kms:Decrypt", "kms:GenerateDataKey"):
+        assert allowed(with_key, action, key)
+        assert not allowed(with_key, action, key + "0")
+        assert not allowed(policies(EVERYTHING)[function], action, key)
+    assert not allowed(with_key, "kms:ScheduleKeyDeletion", key)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_may_write_its_own_log(function: FunctionName) -> None:
+    group = f"arn:aws:logs:eu-west-1:1:log-group:/aws/lambda/sluice-job-{function}"
+    policy = policies(EVERYTHING)[function]
+    assert allowed(policy, "logs:CreateLogStream", f"{group}:log-stream:2026/11/21")
+    assert allowed(policy, "logs:PutLogEvents", f"{group}:log-stream:2026/11/21")
