@@ -7,10 +7,10 @@ Chalice deploys, to learn which buckets to watch; on Lambda this module stays li
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
-from chalice import Chalice
-from chalice.app import S3Event
+from chalice.app import Chalice, EventSourceHandler, S3Event
 
 from chalicelib.aws import function as function_
 from chalicelib.config.triggers import Trigger, TriggeredFunction
@@ -51,11 +51,15 @@ class RawS3Event(S3Event):
     would fail before our code sees it, and the other records of an event would be lost.
     """
 
+    context: Any  # Lambda's own, though Chalice calls it a dict
+
     def _extract_attributes(self, event_dict: dict[str, Any]) -> None:
         pass
 
 
-def on_created(function: TriggeredFunction) -> Any:
+def on_created(
+    function: TriggeredFunction,
+) -> Callable[[Callable[[RawS3Event], None]], EventSourceHandler]:
     """Register a handler for the objects that start `function`."""
     place = TRIGGERS[function]
     return app.on_s3_event(

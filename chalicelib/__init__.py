@@ -61,10 +61,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Aggregators are imported when a job names them: see there."""
-    if name in __all__:
-        from . import aggregators
+if not TYPE_CHECKING:  # else a type checker would take any name for one of ours
 
-        return getattr(aggregators, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """Aggregators are imported when a job names them: see there."""
+        if name in __all__:
+            from . import aggregators
+
+            return getattr(aggregators, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from inspect import isgeneratorfunction
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any, ClassVar, Literal
+from typing import IO, Any, ClassVar, Literal, get_args
 
 import msgspec
 
@@ -33,7 +33,8 @@ from .mapreduce.shuffle.memory_size import LIST_SLOT, mean_size
 from .mapreduce.shuffle.run_file import BLOCK_PAIRS, RunWriter, read_blocks
 
 #: The ways to join: what becomes of a record that finds none of another input.
-HOWS = ("inner", "left", "right", "outer", "semi", "anti")
+How = Literal["inner", "left", "right", "outer", "semi", "anti"]
+HOWS: tuple[How, ...] = get_args(How)
 #: The share of a task's memory that the held records of one key may take.
 _SHARE = 4
 _READ = 1 << 16
@@ -53,7 +54,7 @@ class Join(Job):
     inputs: ClassVar[Sequence[str]] = ()
     #: inner: records that match. left, right, outer: also those of that side (both sides) that match none, with
     #: None for the other. semi, anti: each record of `left` that has a match (none), once; nothing is held.
-    how: ClassVar[str] = "inner"
+    how: ClassVar[How] = "inner"
 
     sort_values = True
     _sorted_by_first = True
@@ -78,15 +79,16 @@ class Join(Job):
 
     # -- what a join may define -----------------------------------------------------------------------
 
-    def key(self, tag: str, record: Any) -> Any:
+    def key(self, tag: str, record: Any, /) -> Any:
         """What a record is joined by; None leaves it out, as SQL does with NULL in an inner join."""
         raise NotImplementedError(f"{type(self).__name__}: write a method key(self, tag, record)")
 
-    def value(self, tag: str, record: Any) -> Any:  # noqa: ARG002 - it is there to be replaced
+    def value(self, tag: str, record: Any, /) -> Any:  # noqa: ARG002 - it is there to be replaced
         """What travels of a record: the less, the faster. It is what `row` gets."""
         return record
 
-    def row(self, key: Any, *sides: Any) -> Any:
+    # The `**_` is for type checkers, which then accept a `row` with any number of sides.
+    def row(self, key: Any, /, *sides: Any, **_: Any) -> Any:
         """One (key, value) pair of the result, or None for no row; a side without a match is None.
 
         With `yield` instead of `return`, any number of pairs.

@@ -23,15 +23,15 @@ class Aggregator:
     #: Methods that the inherited bulk forms do in their own way: who writes one anew loses those forms.
     _bulk_replaces: ClassVar[frozenset[str]] = frozenset({"lift", "merge"})
 
-    def lift(self, value: Any) -> Any:
+    def lift(self, value: Any, /) -> Any:
         """The state of one value."""
         return value
 
-    def merge(self, left: Any, right: Any) -> Any:
+    def merge(self, left: Any, right: Any, /) -> Any:
         """The state of both; may change and return `left`, never change `right`."""
         raise NotImplementedError(f"{type(self).__name__}: merge(self, left, right) is not written")
 
-    def finish(self, state: Any) -> Any:
+    def finish(self, state: Any, /) -> Any:
         """The result of a state."""
         return state
 
@@ -73,7 +73,7 @@ class Batched(Aggregator):
 
     _bulk_replaces = frozenset({"lift"})
 
-    def batch(self, values: list[Any]) -> Any:
+    def batch(self, values: list[Any], /) -> Any:
         """The state of one value or more."""
         raise NotImplementedError(f"{type(self).__name__}: batch(self, values) is not written")
 

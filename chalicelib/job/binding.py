@@ -127,7 +127,7 @@ def _value_order(job: Job, name: str, combiner: Any, reducer: Any) -> ValueOrder
 
 
 def _partitioner(job: Job, name: str, bounds: Sequence[Any]) -> Partitioner:
-    found = job.partitioner
+    found: Any = job.partitioner  # whatever the user wrote
     if isinstance(found, Range):
         return found.with_bounds(bounds)
     if isinstance(found, Partitioner):

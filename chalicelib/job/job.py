@@ -13,10 +13,10 @@ The names are mrjob's. One instance serves one task, so attributes set in `mappe
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from .partitioners import Hash
 from .services import Input, Services
@@ -24,8 +24,25 @@ from .services import Input, Services
 if TYPE_CHECKING:
     from random import Random
 
+    from ..aggregators.base import Aggregator
+    from .partitioners import Partitioner
+
+    # A hook that is a method or something else is declared as a method, and its decorator adds the rest to
+    # the type. A plain attribute would not do: mypy compares a method with what an attribute takes once it is
+    # bound, pyright with what it takes unbound. With `self: Any` both accept a method of any subclass.
+    _Method = TypeVar("_Method")
+
+    def _or_aggregator(method: _Method) -> _Method | Aggregator | None: ...
+    def _or_partitioner(method: _Method) -> _Method | Partitioner: ...
+    def _or_classes(method: _Method) -> _Method | Sequence[type[Job]]: ...
+    def _or_column(method: _Method) -> _Method | Column | None: ...
+    def _or_nothing(method: _Method) -> _Method | None: ...
+
+
 Pair = tuple[Any, Any]
 Pairs = Iterable[Pair]
+#: What the result can be sorted by without a method.
+Column = Literal["key", "-key", "value", "-value"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +51,10 @@ class Each:
 
     keys: Iterable[Any]
     value: Any = None
+
+
+#: What a call that is given many records at once may return.
+Batch = Pairs | dict[Any, Any] | Each | None
 
 
 class Job:
@@ -46,51 +67,74 @@ class Job:
     #: The job file's `params`, and `--set params.NAME=VALUE`.
     params: dict[str, Any]
 
-    combiner: ClassVar[Any] = None
-    reducer: ClassVar[Any] = None
-    #: `Hash()`, `Range()` for total order, `Random()` for hot keys, `FirstLetter()`, or a method
-    #: `partitioner(self, key, n)`.
-    partitioner: ClassVar[Any] = Hash()
-    #: Several jobs, one fed by the other: a sequence of Job classes, or a method that gives one.
-    steps: ClassVar[Any] = ()
     #: False: no shuffle and no reducer; each map task writes a part of its own.
     shuffle: ClassVar[bool] = True
     #: The reducer gets the values of a group sorted, by `sort_key` or by themselves.
     sort_values: ClassVar[bool] = False
     #: For joins: values are pairs of what they are sorted by and the value proper, and reach the reducer so.
     _sorted_by_first: ClassVar[bool] = False
-    #: What the whole result is sorted by: "key", "-key", "value", "-value" or a method `order_by(self, key, value)`.
-    order_by: ClassVar[Any] = None
     #: With a method `order_by`: the greatest first.
     descending: ClassVar[bool] = False
     #: Only the first rows of the whole result, in its order.
     limit: ClassVar[int | None] = None
-    #: A method `writer(self, key, value)` makes rows of the result as the user wants them: each as text or bytes.
-    writer: ClassVar[Any] = None
 
     def __init__(self, params: dict[str, Any] | None = None) -> None:
         self.params = dict(params or {})
         self._services = Services()  # a task puts its own in their place
 
-    # -- what a job may define ------------------------------------------------------------------------
+    # -- what a job may define, as a method or as something else ----------------------------------------
 
-    def mapper(self, key: Any, value: Any) -> Pairs:
+    if TYPE_CHECKING:
+
+        @_or_aggregator
+        def combiner(self: Any, key: Any, values: Iterator[Any], /) -> Pairs | None:
+            """Fold the values that one map task has for a key, zero or more times; or an aggregator."""
+
+        @_or_aggregator
+        def reducer(self: Any, key: Any, values: Iterator[Any], /) -> Pairs | None:
+            """Reduce the values of a key; or an aggregator: `reducer = Sum()`."""
+
+        @_or_partitioner
+        def partitioner(self: Any, key: Any, n: int, /) -> int:
+            """The partition of a key, taken modulo `n`; or `Hash()`, `Range()` for total order, `Random()` for
+            hot keys, `FirstLetter()`."""
+
+        @_or_classes
+        def steps(self: Any) -> Sequence[type[Job]]:
+            """Several jobs, one fed by the other: Job classes, or a method that gives them."""
+
+        @_or_column
+        def order_by(self: Any, key: Any, value: Any, /) -> Any:
+            """What the whole result is sorted by; or "key", "-key", "value", "-value"."""
+
+        @_or_nothing
+        def writer(self: Any, key: Any, value: Any, /) -> str | bytes:
+            """A row of the result as the user wants it. The end of the line is added."""
+
+    else:
+        combiner = reducer = order_by = writer = None
+        partitioner = Hash()
+        steps = ()
+
+    # -- what a job may define, as a method -----------------------------------------------------------
+
+    def mapper(self, key: Any, value: Any, /) -> Pairs:
         """Map one record. Text: `key` is None, `value` the line without its end."""
         raise NotImplementedError
 
-    def mapper_chunk(self, text: Any) -> Pairs:
+    def mapper_chunk(self, text: Any, /) -> Batch:
         """Map a block of whole lines at once: the fast way. Where blocks end must not matter."""
         raise NotImplementedError
 
-    def mapper_raw(self, path: str) -> Pairs:
+    def mapper_raw(self, path: str, /) -> Pairs | None:
         """Map a whole object, which lies at `path` for the time of the call."""
         raise NotImplementedError
 
-    def mapper_init(self) -> Pairs | None:
+    def mapper_init(self) -> Batch:
         """Called before a map task's first record; may yield pairs."""
         return None
 
-    def mapper_final(self) -> Pairs | None:
+    def mapper_final(self) -> Batch:
         """Called after a map task's last record; may yield pairs."""
         return None
 
@@ -110,11 +154,11 @@ class Job:
         """Called after a reduce task's last group; may yield pairs."""
         return None
 
-    def sort_key(self, key: Any, value: Any) -> Any:  # noqa: ARG002 - it is there to be replaced
+    def sort_key(self, key: Any, value: Any, /) -> Any:  # noqa: ARG002 - it is there to be replaced
         """With `sort_values`: what the values of a group are sorted by."""
         return value
 
-    def having(self, key: Any, value: Any) -> bool:  # noqa: ARG002
+    def having(self, key: Any, value: Any, /) -> bool:  # noqa: ARG002
         """Whether a pair of the result is kept."""
         return True
 

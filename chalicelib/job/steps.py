@@ -85,7 +85,7 @@ def _flat(cls: type[Any], params: dict[str, Any], depth: int) -> Iterator[type[A
     yield from ordered(cls, inner)
 
 
-def _called(cls: type[Job], params: dict[str, Any]) -> Any:
+def _called(cls: type[Any], params: dict[str, Any]) -> Any:
     try:
         return cls(params).steps()
     except Exception as error:

@@ -7,7 +7,7 @@ docs/mrjob.md says what works, what is refused and why.
 May import every other room but `functions` and `aws`. Read `job.py` first, then `tasks.py`.
 """
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ..core.errors import UserError
 from .environment import jobconf_from_env
@@ -72,7 +72,9 @@ _ELSEWHERE = {
 }
 
 
-def __getattr__(name: str) -> NoReturn:
-    if name in _ELSEWHERE:
-        raise UserError(f"{name} is not supported: {_ELSEWHERE[name]}; expected MRStep")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # else a type checker would take any name for one of ours
+
+    def __getattr__(name: str) -> NoReturn:
+        if name in _ELSEWHERE:
+            raise UserError(f"{name} is not supported: {_ELSEWHERE[name]}; expected MRStep")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
