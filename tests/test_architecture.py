@@ -55,10 +55,10 @@ def tree_of(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text(), str(MODULES[module]))
 
 
-def imports(module: str) -> Iterator[tuple[str, int]]:
+def imports(module: str, *, types: bool = False) -> Iterator[tuple[str, int]]:
     """(absolute name of what is imported, line); our own modules begin with `chalicelib.`.
 
-    What is imported for types alone is no dependency.
+    What is imported for types alone counts only if asked for: it is no dependency at run time.
     """
     tree = tree_of(module)
     for_types = {
@@ -68,7 +68,7 @@ def imports(module: str) -> Iterator[tuple[str, int]]:
         for node in ast.walk(block)
     }
     for node in ast.walk(tree):
-        if id(node) in for_types:
+        if id(node) in for_types and not types:
             continue
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -89,7 +89,18 @@ def imports(module: str) -> Iterator[tuple[str, int]]:
 
 @cache
 def ours(module: str) -> frozenset[str]:
-    names = {name for name, _ in imports(module)}
+    """The modules of ours that a module imports to run."""
+    return _ours(module, types=False)
+
+
+@cache
+def known_to(module: str) -> frozenset[str]:
+    """The modules of ours that a module names in any way: to run, or for types alone."""
+    return _ours(module, types=True)
+
+
+def _ours(module: str, *, types: bool) -> frozenset[str]:
+    names = {name for name, _ in imports(module, types=types)}
     found = {
         name.removeprefix("chalicelib").removeprefix(".") for name in names if name.startswith("chalicelib")
     }
@@ -101,6 +112,8 @@ def test_the_reading_of_imports_works() -> None:
     assert "core.ports" in ours("stores.memory")
     assert "stores.folder" in ours("local.workers")
     assert "job.job" in ours("__init__")
+    assert "job.job" not in ours("mrjob.environment")
+    assert "job.job" in known_to("mrjob.environment")
 
 
 def test_every_module_is_in_a_room() -> None:
@@ -122,12 +135,13 @@ def test_imports_run_down() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Not for types either: whoever reads one of two such modules has to read both."""
     done: set[str] = set()
 
     def visit(module: str, path: tuple[str, ...]) -> None:
         assert module not in path, " -> ".join((*path, module))
         if module not in done:
-            for name in ours(module):
+            for name in known_to(module):
                 visit(name, (*path, module))
             done.add(module)
 

@@ -4,7 +4,8 @@
 
 docs/mrjob.md says what works, what is refused and why.
 
-May import every other room but `functions` and `aws`. Read `job.py` first, then `tasks.py`.
+May import every other room but `functions` and `aws`. Read `definition.py` first (what a job may define), then
+`job.py` and `tasks.py`.
 """
 
 from typing import TYPE_CHECKING, NoReturn

@@ -1,8 +1,8 @@
 """Between what a user's method yields and what Sluice shuffles: the bytes of mrjob's lines, cut at the first tab.
 
 mrjob sorts and groups lines by their bytes before the first tab, so these are our key, and what follows is the
-value (None where there is no tab). Keys that no dictionary takes, lists and dicts, are then as good as others,
-and keys come in mrjob's order.
+value (None where there is no tab). So lists and dicts, which no Python dictionary takes as keys, can be keys, and
+keys come in mrjob's order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Cut = tuple[bytes, bytes | None]
 Encode = Callable[[Any, Any], Cut]
 Decode = Callable[[bytes, Iterator[bytes | None]], tuple[Any, Iterator[Any]]]
 
-#: Encoded keys and small numbers that are remembered, and how long a remembered key may be.
+#: How many encoded keys are remembered, and how many bytes each may have.
 _REMEMBERED = 1 << 16
 _LONGEST = 64
 
@@ -33,7 +33,7 @@ def drops_keys(read: Callable[[bytes], Any]) -> bool:
 
 
 def encoder(write: Callable[[Any, Any], bytes], keyless: bool) -> Encode:
-    """Pairs to cut lines, for a reader that is `keyless` or not."""
+    """From pairs to cut lines, for a reader that is `keyless` or not."""
     if keyless:
         return lambda key, value: (NO_KEY, write(key, value))
     parts = _parts_of(write, "write")
@@ -48,7 +48,7 @@ def encoder(write: Callable[[Any, Any], bytes], keyless: bool) -> Encode:
 
 
 def _remembering(protocol: PairProtocol) -> Encode:
-    """Key and value each by itself; words that come again are not encoded again."""
+    """Encodes key and value separately, and no repeated word twice."""
     dumps = protocol._dumps
     words: dict[str, bytes] = {}
     numbers = [dumps(number) for number in range(256)]
@@ -72,7 +72,7 @@ def _remembering(protocol: PairProtocol) -> Encode:
 
 
 def decoder(read: Callable[[bytes], Pair], keyless: bool) -> Decode:
-    """A group of cut lines to its key and its values, one after the other."""
+    """From a group of cut lines to its key and its values, one after the other."""
     parts = _parts_of(read, "read")
     if parts is not None:
         word, scalar = _words(parts), _scalars(parts)
@@ -87,14 +87,14 @@ def decoder(read: Callable[[bytes], Pair], keyless: bool) -> Decode:
 
 
 def joined(head: bytes, rest: bytes | None, keyless: bool = False) -> bytes:
-    """The line that was cut."""
+    """The whole line again."""
     if keyless:
         return rest or b""
     return head if rest is None else head + b"\t" + rest
 
 
 def sorted_rests(rests: Iterable[bytes | None]) -> Iterator[bytes | None]:
-    """Values as SORT_VALUES has them: in the order of their lines."""
+    """Values in the order of their lines, as SORT_VALUES asks for."""
     return iter(sorted(rests, key=rest_order))
 
 
@@ -103,7 +103,7 @@ def rest_order(rest: bytes | None) -> bytes:
 
 
 def _words(protocol: PairProtocol) -> Callable[[bytes], Any]:
-    """`_loads` that is quick with text of JSON in which nothing is escaped, as most keys are."""
+    """`_loads`, with a shortcut for JSON text without escapes, which most keys are."""
     loads = protocol._loads
     if type(protocol) is not JSONProtocol:
         return loads
@@ -115,7 +115,7 @@ def _words(protocol: PairProtocol) -> Callable[[bytes], Any]:
 
 
 def _scalars(protocol: PairProtocol) -> Callable[[Any], Any]:
-    """`_loads` that remembers short numbers: the only values that are surely the same each time."""
+    """`_loads` with a table of small numbers: values that may be shared, since nobody can change them."""
     loads = protocol._loads
     known = {protocol._dumps(number): number for number in range(1000)}
 
@@ -127,7 +127,7 @@ def _scalars(protocol: PairProtocol) -> Callable[[Any], Any]:
 
 
 def _parts_of(method: Callable[..., Any], name: str) -> PairProtocol | None:
-    """The protocol whose own, unchanged `read` or `write` this is, if it handles key and value apart."""
+    """The protocol that this `read` or `write` belongs to, if it handles key and value separately, in the usual way."""
     owner = getattr(method, "__self__", None)
     if isinstance(owner, PairProtocol) and getattr(type(owner), name) is getattr(PairProtocol, name):
         return owner

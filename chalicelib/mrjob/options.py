@@ -1,4 +1,4 @@
-"""The command line of a job: mrjob's options that mean something here, and an answer to those that do not."""
+"""The command line of a job: mrjob's options that mean something here, and an answer to those that don't."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger("chalicelib.mrjob")
 RUNNERS = ("inline", "local", "lambda")
 _ELSEWHERE = ("hadoop", "emr", "dataproc", "spark")
 
-#: Options that are taken and ignored, with a warning: how many values each has.
+#: Options that are ignored, with a warning, and how many values each takes.
 _IGNORED: dict[str, int] = {
     "--conf-path": 1,
     "--no-conf": 0,
@@ -29,7 +29,7 @@ _IGNORED: dict[str, int] = {
     "--strict-protocols": 0,
 }
 _SHORT = {"--conf-path": "-c", "--jobconf": "-D"}
-#: Options that change what a job sees, and cannot be met.
+#: Options that would change what a job sees, and that Sluice cannot honour: what to do instead.
 _REFUSED: dict[str, str] = {
     "--archives": "list the files that are in it with --files or FILES",
     "--dirs": "list the files that are in it with --files or FILES",
@@ -107,7 +107,7 @@ def parse(parser: ArgumentParser, args: Sequence[str]) -> Namespace:
 
 
 def passed_through(parser: ArgumentParser, names: set[str], args: Sequence[str]) -> list[str]:
-    """What of a command line gives the options called `names`, as it was given, for the tasks of a run."""
+    """The part of a command line that gives the options called `names`, as written, for the tasks of a run."""
     found: list[str] = []
 
     class Keep(Action):

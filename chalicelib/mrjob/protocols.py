@@ -1,6 +1,6 @@
 """mrjob's protocols: what a line of bytes means as (key, value), in both directions, to the byte.
 
-`read` takes a line without its end and gives (key, value); `write` gives a line. A job may bring its own class
+`read` takes a line without its end and returns (key, value); `write` returns a line. A job may bring its own class
 with these two methods. JSON is written as Python's `json` writes it, which is what mrjob does unless a faster
 library is installed.
 """
@@ -26,7 +26,7 @@ class LineProtocol(Protocol):
 class PairProtocol:
     """Key and value encoded alike, with a tab between them; a key that repeats is decoded once.
 
-    Neither encoding holds a tab, so that the two can be handled one without the other.
+    Neither encoding holds a tab, so each can be handled without the other.
     """
 
     _last_key_encoded: bytes | None = None
@@ -110,7 +110,7 @@ class ReprValueProtocol(ValueProtocol):
 
 
 class BytesProtocol:
-    """Key and value as they are, bytes, with a tab between them; what is None is left out, with the tab."""
+    """Key and value as they are, bytes, with a tab between them. A None is left out, and the tab with it."""
 
     def read(self, line: bytes) -> Pair:
         key, tab, value = line.partition(b"\t")
@@ -131,9 +131,9 @@ class BytesValueProtocol(ValueProtocol):
 
 
 class TextProtocol:
-    """Key and value as text, with a tab between them; what is None is left out, with the tab.
+    """Key and value as text, with a tab between them. A None is left out, and the tab with it.
 
-    A line that is no UTF-8 is read as latin-1.
+    A line that is not UTF-8 is read as latin-1.
     """
 
     def read(self, line: bytes) -> Pair:
@@ -145,7 +145,7 @@ class TextProtocol:
 
 
 class TextValueProtocol(ValueProtocol):
-    """The line as text; one that is no UTF-8 is read as latin-1."""
+    """The line as text. One that is not UTF-8 is read as latin-1."""
 
     def read(self, line: bytes) -> Pair:
         return None, _text(line)
@@ -179,7 +179,7 @@ class PickleValueProtocol(PickleProtocol):
     """Refused, as PickleProtocol is."""
 
 
-#: mrjob's names for the same with other libraries, whose output differs in white space at most.
+#: mrjob's names for the same protocols with other libraries, whose output differs at most in white space.
 JSONProtocol = SimpleJSONProtocol = RapidJSONProtocol = UltraJSONProtocol = StandardJSONProtocol
 JSONValueProtocol = SimpleJSONValueProtocol = StandardJSONValueProtocol
 RapidJSONValueProtocol = UltraJSONValueProtocol = StandardJSONValueProtocol

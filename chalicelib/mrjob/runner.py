@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from msgspec.structs import replace
 
@@ -22,13 +22,11 @@ from ..local.inline import run_inline
 from ..local.inputs import find_inputs
 from ..local.tune import tune
 from ..local.workers import new_token
+from .definition import JobDefinition
 from .environment import folder_of
 from .options import RUNNERS, log
 from .steps import StepFailedException
 from .tasks import adapt
-
-if TYPE_CHECKING:
-    from .job import MRJob
 
 Counters = dict[str, dict[str, int]]
 
@@ -38,7 +36,7 @@ _ENGINES: dict[str, Callable[[LocalRun], Manifest]] = {"inline": run_inline, "lo
 _UNSET = {"split_size": DEFAULT, "memory_budget": DEFAULT}
 
 
-def make_runner(job: MRJob) -> Runner:
+def make_runner(job: JobDefinition) -> Runner:
     """The runner that the job's options ask for. Raises UserError for one that cannot run here."""
     job.checked_steps()
     name = job.options.runner or RUNNERS[0]
@@ -50,7 +48,7 @@ def make_runner(job: MRJob) -> Runner:
 class Runner:
     """One run: `run`, then `cat_output` and `counters`. As a context manager it removes what was temporary."""
 
-    def __init__(self, job: MRJob, alias: str) -> None:
+    def __init__(self, job: JobDefinition, alias: str) -> None:
         self.alias = alias
         self._job = job
         self._steps = len(job.steps())
@@ -114,7 +112,7 @@ class Runner:
         return replace(spec, partitions=1, max_attempts=1) if self.alias == "inline" else spec
 
     def _inputs(self) -> list[str]:
-        """The input files; what comes from stdin is put into one."""
+        """The input files. What comes from stdin is written to one."""
         names: list[str] = []
         for name in self._job.options.args or ["-"]:
             if name == "-":
@@ -165,7 +163,7 @@ class Runner:
         return str(self._output)
 
 
-def how_to_deploy(job: MRJob) -> str:
+def how_to_deploy(job: JobDefinition) -> str:
     """What to do to run the job on AWS: its YAML and the commands."""
     cls, script = type(job), job.mr_job_script() or "job.py"
     module = Path(script).stem

@@ -1,4 +1,4 @@
-"""MRStep, and which of a job's protocols each of its tasks reads and writes."""
+"""MRStep, and the order in which lines go through a job's tasks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class MRStep:
     """One step: methods of the job (or functions) for `mapper`, `combiner`, `reducer`, and their `_init` and `_final`.
 
     `step["mapper"]` is the function, or None. Shell commands (`*_cmd`, `*_pre_filter`) are refused; `jobconf`
-    is taken and ignored.
+    is ignored.
     """
 
     def __init__(self, **parts: Any) -> None:
@@ -97,7 +97,7 @@ class MRStep:
         return f"MRStep({given})"
 
     def maps(self, number: int) -> bool:
-        """Whether a mapper runs in this step, the job's `number`th; in others lines go straight to the reducer."""
+        """Whether a mapper runs in this step, the job's `number`th. If not, lines go straight to the reducer."""
         return number == 0 or self.has_explicit_mapper or self.has_explicit_combiner
 
 
@@ -117,7 +117,7 @@ def coded_tasks(steps: Sequence[MRStep]) -> list[tuple[int, Role]]:
 
 
 def to_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines, with their ends, of a stream of chunks; an empty chunk ends a file, and with it a line."""
+    """The lines of a stream of chunks, with their ends. An empty chunk ends a file, and its last line."""
     rest = b""
     for chunk in chunks:
         if not chunk:
@@ -133,5 +133,5 @@ def to_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def called(function: Callable[..., Any] | None, *given: Any) -> Pairs:
-    """What a method of the user's yields; nothing where there is none, or it returns None."""
+    """The pairs that a method of the user's yields: none if there is no method, or if it returns None."""
     return (function(*given) if function else None) or ()

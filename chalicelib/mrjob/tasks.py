@@ -1,4 +1,4 @@
-"""An MRJob as jobs of Sluice: one class for each step, whose methods pass lines on to the user's methods."""
+"""An mrjob job as jobs of Sluice: one class for each step, whose methods pass lines to the user's methods."""
 
 from __future__ import annotations
 
@@ -8,28 +8,26 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import starmap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from zlib import crc32
 
 from ..core.errors import ConfigError, DataTypeError
 from ..job.job import Job
 from . import environment
+from .definition import JobDefinition
 from .lines import Cut, Decode, decoder, drops_keys, encoder, joined, rest_order, sorted_rests
 from .protocols import PairProtocol, RawValueProtocol
 from .steps import MRStep, Role, called
-
-if TYPE_CHECKING:
-    from .job import MRJob
 
 #: A row of the output: the line alone.
 Row = tuple[None, bytes]
 Emit = Callable[[Any, Any], Cut | Row]
 
 
-def adapt(cls: type[MRJob], home: Path | None = None) -> type[Job]:
+def adapt(cls: type[JobDefinition], home: Path | None = None) -> type[Job]:
     """The job with its steps; `params.args` is its command line.
 
-    `home` is the folder that relative paths of the command line are meant from; without it, the job's own.
+    `home` is the folder that relative paths of the command line start from: by default the job's own.
     """
 
     def steps(self: Job) -> list[type[Task]]:
@@ -54,7 +52,7 @@ def task_args(params: dict[str, Any]) -> list[str]:
     raise ConfigError(f"params.args: expected the job's options as text or a list, got {given!r}")
 
 
-def step_classes(cls: type[MRJob], args: Sequence[str], home: Path | None = None) -> list[type[Task]]:
+def step_classes(cls: type[JobDefinition], args: Sequence[str], home: Path | None = None) -> list[type[Task]]:
     """A class for each step. Raises ConfigError or UserError for what cannot be run."""
     probe = type(cls.__name__, (Task,), {"mrjob": cls, "home": home, "__module__": cls.__module__})(
         {"args": list(args)}
@@ -64,7 +62,7 @@ def step_classes(cls: type[MRJob], args: Sequence[str], home: Path | None = None
     return [_step_class(job, steps, number, home) for number in range(len(steps))]
 
 
-def _step_class(job: MRJob, steps: Sequence[MRStep], number: int, home: Path | None) -> type[Task]:
+def _step_class(job: JobDefinition, steps: Sequence[MRStep], number: int, home: Path | None) -> type[Task]:
     cls, step, last = type(job), steps[number], number == len(steps) - 1
     # Without a reducer, mrjob's own local runners end a step with its combiner.
     fold: Role | None = (
@@ -101,8 +99,8 @@ def _step_class(job: MRJob, steps: Sequence[MRStep], number: int, home: Path | N
     return type(cls.__name__, (*bases,), members)
 
 
-def _keyless(job: MRJob, steps: Sequence[MRStep], number: int) -> bool:
-    """Whether the lines that this step's mapper writes are read, in a reducer, by a protocol without keys."""
+def _keyless(job: JobDefinition, steps: Sequence[MRStep], number: int) -> bool:
+    """Whether this step's reducer reads its lines by a protocol without keys."""
     step = steps[number]
     return step.has_explicit_reducer and drops_keys(job.pick_protocols(number, "reducer")[0])
 
@@ -118,17 +116,17 @@ def _by_first_field(self: Any, key: bytes, value: bytes) -> bytes:  # noqa: ARG0
 class Task(Job):
     """What the tasks of a step share. The user's job is made when its work begins, once for each role."""
 
-    mrjob: ClassVar[type[MRJob]]
+    mrjob: ClassVar[type[JobDefinition]]
     home: ClassVar[Path | None]
     number: ClassVar[int] = 0
     several: ClassVar[bool] = False
     last: ClassVar[bool] = True
-    #: What reduces in this step: the reducer, a combiner without one, or nothing.
+    #: What reduces in this step: the reducer, or the combiner of a step without one, or nothing.
     fold: ClassVar[Role | None] = None
     #: This step's reducer reads lines that hold no key.
     keyless: ClassVar[bool] = False
 
-    def user_job(self, role: Role) -> MRJob:
+    def user_job(self, role: Role) -> JobDefinition:
         """A new instance of the user's class for this role."""
         job = self.mrjob.__new__(self.mrjob)
         job._sluice_task = self
@@ -139,15 +137,15 @@ class Task(Job):
             raise ConfigError(f"{self.mrjob.__name__}: options {shlex.join(args)}: {error}") from error
         return job
 
-    def begin(self, role: Role) -> tuple[MRJob, MRStep]:
+    def begin(self, role: Role) -> tuple[JobDefinition, MRStep]:
         """The user's job in its folder, and its step with methods bound to it."""
         job = self.user_job(role)
         self._enter([*job.files(), *_listed(job.options.upload_files)])
         environment.current = self
         return job, job.steps()[self.number]
 
-    def emitter(self, job: MRJob, role: Role) -> Emit:
-        """What makes rows of the output, or lines for what comes next, of pairs."""
+    def emitter(self, job: JobDefinition, role: Role) -> Emit:
+        """From pairs to rows of the output, or to lines for what comes next."""
         write = job.pick_protocols(self.number, role)[1]
         if role == "mapper" and self.fold:
             return encoder(write, self.keyless)
@@ -167,7 +165,7 @@ class Task(Job):
         self.log.info("%s", message)
 
     def placed(self, given: Any) -> Any:
-        """Where the file, or each file, lies that a file option names."""
+        """Where the files lie that a file option names: one, or a list of them."""
         if isinstance(given, list):
             return [self.placed(name) for name in given]
         return given if given is None else str(self._find(str(given).partition("#")[0]))
@@ -185,7 +183,7 @@ class Task(Job):
             raise ConfigError(text) from error
 
     def _enter(self, names: Sequence[str]) -> None:
-        """Go to a folder in which the side files lie under the names that the job expects."""
+        """Change to a folder in which the side files have the names that the job expects."""
         if not names:
             return
         links = {}
@@ -222,7 +220,7 @@ class _HasMapper(Task):
 
 
 class _Maps(_HasMapper):
-    """Its mapper reads lines: of the input, or of the step before."""
+    """A step whose mapper reads lines, of the input or of the step before."""
 
     part = "mapper"
 
@@ -230,7 +228,7 @@ class _Maps(_HasMapper):
         return starmap(self._encode, self._map(*self._record(key, value)) or ())
 
     def _record(self, head: Any, rest: Any) -> Any:
-        """What the user's mapper gets of a line: a record of the input, or a cut line of the step before."""
+        """(key, value) for the user's mapper, from a record of the input or a cut line of the step before."""
         if self.number:
             return self._read(joined(head, rest))
         if type(rest) is bytes:
@@ -244,7 +242,7 @@ class _Maps(_HasMapper):
 
 
 class _MapsFiles(_HasMapper):
-    """Its mapper takes whole objects; it is in the first step."""
+    """A first step whose mapper takes whole objects."""
 
     part = "mapper_raw"
 

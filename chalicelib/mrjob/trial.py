@@ -1,4 +1,4 @@
-"""One task of a job over streams, without a run: what users' tests of mappers and reducers call."""
+"""One task of a job over streams, without a run: for users' own tests of mappers and reducers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _first = itemgetter(0)
 
 
 class Trial:
-    """The part of MRJob that runs single tasks over stdin and stdout."""
+    """The part of `MRJob` that runs single tasks over stdin and stdout."""
 
     options: Any
     steps: Callable[[], Sequence[MRStep]]
@@ -72,7 +72,7 @@ class Trial:
                     yield from file
 
     def map_pairs(self, pairs: Pairs, step_num: int = 0) -> Iterator[Any]:
-        """One map task's pairs."""
+        """The pairs that one map task yields."""
         step = self._step(step_num)
         yield from called(step["mapper_init"])
         if step["mapper_raw"]:
@@ -84,11 +84,11 @@ class Trial:
         yield from called(step["mapper_final"])
 
     def combine_pairs(self, pairs: Pairs, step_num: int = 0) -> Iterator[Any]:
-        """What the combiner makes of pairs in which those of a key stand together."""
+        """What the combiner yields for these pairs, which are grouped by key."""
         return self._fold(pairs, "combiner", step_num)
 
     def reduce_pairs(self, pairs: Pairs, step_num: int = 0) -> Iterator[Any]:
-        """What the reducer makes of pairs in which those of a key stand together."""
+        """What the reducer yields for these pairs, which are grouped by key."""
         return self._fold(pairs, "reducer", step_num)
 
     def _fold(self, pairs: Pairs, role: Role, step_num: int) -> Iterator[Any]:

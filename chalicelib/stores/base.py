@@ -1,8 +1,7 @@
-"""The stores: memory, a folder, S3. Each keeps the contract of `ports.Store`, as one test suite shows.
+"""What the stores share. It imports no vendor's library.
 
-What they share is here, and imports no vendor's library. Two rules hold for all of them: an empty
-range (`stop <= start`) is `b""` without a look at the object, and `stream` meets its errors when the
-first block is asked for.
+Two rules hold for all of them: an empty range (`stop <= start`) is `b""` without a look at the object, and
+`stream` raises its errors when the first block is asked for.
 """
 
 from __future__ import annotations
@@ -49,5 +48,5 @@ class WriterBase:
         except StoreError as failed:
             if error is None:
                 raise
-            # The first error is the one to tell; what could not be removed is a note to it.
+            # The first error is the one to report; what could not be removed is a note on it.
             error.add_note(f"while it was cleaned up: {failed}")

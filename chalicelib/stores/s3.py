@@ -3,47 +3,28 @@
 from __future__ import annotations
 
 import functools
-import random
-import threading
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    FlexibleChecksumError,
-    IncompleteReadError,
-    ReadTimeoutError,
-    ResponseStreamingError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 
-from ..core.errors import ConfigError, NotFound, StoreError
+from ..core.errors import ConfigError
 from ..core.ports import Loc, ObjectInfo, ObjectWriter
 from .base import check_block, check_range
-from .s3_errors import CONFLICT, code_and_status, describe, translated, undeleted
+from .s3_errors import describe, translated, undeleted
+from .s3_requests import Fetched, S3Requests
 from .s3_writer import PIECE, S3Writer
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
 
-T = TypeVar("T")
-
-#: How often one of *our* retries is made: of a 409, and of a body that ended early. botocore
-#: repeats neither; what it does repeat (throttling, 5xx, lost connections) it has repeated already.
-ATTEMPTS = 8
-
 _DELETE_BATCH = 1000
-
-#: Failures in the middle of a body, after botocore has handed it over.
-_BROKEN_BODY = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, FlexibleChecksumError)
 
 
 @overload
@@ -72,51 +53,15 @@ def make_client(service: Literal["s3", "lambda"]) -> Any:
         raise ConfigError(f"AWS {service}: {describe(error, 'make a client')}") from error
 
 
-class _Fetched(NamedTuple):
-    body: bytes
-    #: Empty where S3 told only that the range begins past the end (416).
-    etag: str
-    #: Size of the whole object, or `start` where it is not known to reach that far.
-    total: int
-
-
-class S3Store:
-    """A `Store` over S3. Safe to share among threads.
-
-    `pause` waits that many seconds, `jitter` is a number in [0, 1): both for the back-off between retries.
-    """
+class S3Store(S3Requests):
+    """A `Store` over S3: its single requests, and what takes several. Safe to share among threads."""
 
     parallel_reads = 4
-
-    def __init__(
-        self,
-        client: S3Client,
-        *,
-        pause: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
-        self.client = client
-        self.requests: Counter[str] = Counter()
-        self._pause, self._jitter = pause, jitter
-        self._lock = threading.Lock()
-
-    def count(self, kind: str) -> None:
-        with self._lock:
-            self.requests[kind] += 1
-
-    def head(self, loc: Loc) -> ObjectInfo:
-        self.count("head")
-        try:
-            found = self.client.head_object(Bucket=loc.bucket, Key=loc.key)
-        except (ClientError, BotoCoreError) as error:
-            raise translated(error, "HeadObject", loc.url) from error
-        size, modified = found["ContentLength"], found["LastModified"].timestamp()
-        return ObjectInfo(loc.key, size, found["ETag"].strip('"'), modified)
 
     def get(self, loc: Loc, start: int = 0, stop: int | None = None, etag: str | None = None) -> bytes:
         if not check_range(start, stop):
             return b""
-        return self._fetch(loc, start, stop, etag).body
+        return self.fetch(loc, start, stop, etag).body
 
     def stream(
         self, loc: Loc, start: int = 0, stop: int | None = None, etag: str | None = None, block: int = 1 << 17
@@ -131,38 +76,12 @@ class S3Store:
             return
         if stop is None or (etag is None and stop - start > PIECE):
             # The first piece tells the version, and the end.
-            first = self._fetch(loc, start, start + PIECE, etag)
+            first = self.fetch(loc, start, start + PIECE, etag)
             yield from _blocks(first.body, block)
             start, etag = start + PIECE, first.etag
             stop = first.total if stop is None else min(stop, first.total)
         for body in self._pieces(loc, start, stop, etag):
             yield from _blocks(body, block)
-
-    def put(self, loc: Loc, body: bytes) -> str:
-        try:
-            return self._put(loc, body)
-        except (ClientError, BotoCoreError) as error:
-            raise translated(error, "PutObject", loc.url) from error
-
-    def put_if_absent(self, loc: Loc, body: bytes) -> bool:
-        try:
-            self._put(loc, body, IfNoneMatch="*")
-        except (ClientError, BotoCoreError) as error:
-            if code_and_status(error)[1] == 412:
-                return self._etag_if_holds(loc, body) is not None
-            raise translated(error, "PutObject", loc.url) from error
-        return True
-
-    def put_if_match(self, loc: Loc, body: bytes, etag: str) -> str | None:
-        try:
-            return self._put(loc, body, IfMatch=f'"{etag}"')
-        except (ClientError, BotoCoreError) as error:
-            code, status = code_and_status(error)
-            if status == 412:
-                return self._etag_if_holds(loc, body)
-            if code == "NoSuchKey":
-                return None
-            raise translated(error, "PutObject", loc.url) from error
 
     def list(self, prefix: Loc, after: str = "") -> Iterator[ObjectInfo]:
         """One request for each 1000 objects, made when they are asked for."""
@@ -198,52 +117,20 @@ class S3Store:
     def writer(self, loc: Loc, if_absent: bool = False) -> ObjectWriter:
         return S3Writer(self, loc, if_absent)
 
-    def unless_conflict(self, request: Callable[[], T]) -> T:
-        """`request()`, counted as a put and repeated while S3 says that writers of one key collided.
-
-        A collision (409) decides nothing: the condition was not even looked at.
-        """
-        for attempt in range(1, ATTEMPTS):
-            self.count("put")
-            try:
-                return request()
-            except ClientError as error:
-                if code_and_status(error)[0] != CONFLICT:
-                    raise
-            self._back_off(attempt)
-        self.count("put")
-        return request()
-
-    def _put(self, loc: Loc, body: bytes, **condition: Any) -> str:
-        """The new etag. Raises boto's errors."""
-        answer = self.unless_conflict(
-            lambda: self.client.put_object(Bucket=loc.bucket, Key=loc.key, Body=body, **condition)
-        )
-        return answer["ETag"].strip('"')
-
-    def _etag_if_holds(self, loc: Loc, body: bytes) -> str | None:
-        """The object's etag if it is exactly `body`: then the 412 was for a repeat of our own success,
-        whose answer was lost."""
-        try:
-            there = self._fetch(loc, 0, len(body) + 1, None)
-            return (there.etag or self.head(loc).etag) if there.body == body else None
-        except NotFound:
-            return None
-
     def _pieces(self, loc: Loc, start: int, stop: int, etag: str | None) -> Iterator[bytes]:
         if stop - start <= PIECE:
             if start < stop:
-                yield self._fetch(loc, start, stop, etag).body
+                yield self.fetch(loc, start, stop, etag).body
             return
         starts = iter(range(start, stop, PIECE))
         pool = ThreadPoolExecutor(self.parallel_reads, thread_name_prefix="s3-read")
 
         def ask(how_many: int) -> None:
             for at in islice(starts, how_many):
-                waiting.append(pool.submit(self._fetch, loc, at, min(at + PIECE, stop), etag))
+                waiting.append(pool.submit(self.fetch, loc, at, min(at + PIECE, stop), etag))
 
         try:
-            waiting: deque[Future[_Fetched]] = deque()
+            waiting: deque[Future[Fetched]] = deque()
             ask(self.parallel_reads)
             while waiting:
                 body = waiting.popleft().result().body
@@ -253,45 +140,6 @@ class S3Store:
                     return
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-    def _fetch(self, loc: Loc, start: int, stop: int | None, etag: str | None) -> _Fetched:
-        """One GET, made again when the body breaks off. A range that begins past the end is empty."""
-        asked: dict[str, Any] = {"IfMatch": f'"{etag}"'} if etag is not None else {}
-        ranged = start > 0 or stop is not None
-        if ranged:
-            asked["Range"] = f"bytes={start}-" if stop is None else f"bytes={start}-{stop - 1}"
-        for attempt in range(1, ATTEMPTS + 1):
-            self.count("get")
-            try:
-                answer = self.client.get_object(Bucket=loc.bucket, Key=loc.key, **asked)
-            except (ClientError, BotoCoreError) as error:
-                if code_and_status(error)[1] == 416:
-                    return _Fetched(b"", "", start)
-                raise translated(error, "GetObject", loc.url) from error
-            try:
-                with closing(answer["Body"]) as stream:
-                    body = stream.read()
-            except _BROKEN_BODY as error:
-                if attempt == ATTEMPTS:
-                    raise translated(error, "GetObject", loc.url) from error
-            else:
-                total = _total(answer.get("ContentRange"), loc) if ranged else len(body)
-                return _Fetched(body, answer["ETag"].strip('"'), total)
-            self._back_off(attempt)
-        raise AssertionError("the last attempt returns or raises")
-
-    def _back_off(self, attempt: int) -> None:
-        """Full jitter, so that writers that collided once do not collide again."""
-        self._pause(self._jitter() * min(2.0, 0.05 * 2**attempt))
-
-
-def _total(content_range: str | None, loc: Loc) -> int:
-    """The object's size, from `bytes 0-9/100`."""
-    if content_range is None:
-        raise StoreError(
-            f"{loc.url}: GetObject: the server ignored the Range that was asked for; use another"
-        )
-    return int(content_range.rpartition("/")[2])
 
 
 def _blocks(body: bytes, block: int) -> Iterator[bytes]:

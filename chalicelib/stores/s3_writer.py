@@ -11,11 +11,10 @@ from ..core.errors import NotFound
 from ..core.ports import Loc
 from .base import WriterBase
 from .s3_errors import code_and_status, translated
+from .s3_requests import S3Requests
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
-
-    from .s3 import S3Store
 
 #: Bytes of one GET of a long stream, and of the first parts of a multipart upload.
 PIECE = 8 << 20
@@ -33,8 +32,8 @@ def part_size(number: int) -> int:
 class S3Writer(WriterBase):
     """Holds one part in memory; a part is uploaded as soon as a byte is written past it."""
 
-    def __init__(self, store: S3Store, loc: Loc, if_absent: bool) -> None:
-        self._store, self._loc, self._if_absent = store, loc, if_absent
+    def __init__(self, requests: S3Requests, loc: Loc, if_absent: bool) -> None:
+        self._requests, self._loc, self._if_absent = requests, loc, if_absent
         self._buffer = bytearray()
         self._parts: list[CompletedPartTypeDef] = []
         self._upload: str | None = None
@@ -55,9 +54,9 @@ class S3Writer(WriterBase):
             return self._complete(self._upload)
         created = True
         if self._if_absent:
-            created = self._store.put_if_absent(self._loc, bytes(self._buffer))
+            created = self._requests.put_if_absent(self._loc, bytes(self._buffer))
         else:
-            self._store.put(self._loc, bytes(self._buffer))
+            self._requests.put(self._loc, bytes(self._buffer))
         self.closed = True
         return created
 
@@ -70,7 +69,7 @@ class S3Writer(WriterBase):
         if self._upload is None:
             return
         try:
-            self._store.client.abort_multipart_upload(**self._target(), UploadId=self._upload)
+            self._requests.client.abort_multipart_upload(**self._target(), UploadId=self._upload)
         except (ClientError, BotoCoreError) as error:
             if code_and_status(error)[0] != "NoSuchUpload":
                 raise translated(error, "AbortMultipartUpload", self._loc.url) from error
@@ -79,16 +78,16 @@ class S3Writer(WriterBase):
         return {"Bucket": self._loc.bucket, "Key": self._loc.key}
 
     def _send(self, part: bytes) -> None:
-        client, number = self._store.client, len(self._parts) + 1
+        client, number = self._requests.client, len(self._parts) + 1
         operation = "CreateMultipartUpload"
         try:
             # The algorithm must be the same in all three requests, or S3 refuses the parts.
             if self._upload is None:
-                self._store.count("put")
+                self._requests.count("put")
                 begun = client.create_multipart_upload(**self._target(), ChecksumAlgorithm="CRC32")
                 self._upload = begun["UploadId"]
             operation = "UploadPart"
-            self._store.count("put")
+            self._requests.count("put")
             sent = client.upload_part(
                 **self._target(),
                 UploadId=self._upload,
@@ -110,8 +109,8 @@ class S3Writer(WriterBase):
             self._buffer.clear()
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if self._if_absent else {}
         try:
-            self._store.unless_conflict(
-                lambda: self._store.client.complete_multipart_upload(
+            self._requests.unless_conflict(
+                lambda: self._requests.client.complete_multipart_upload(
                     **self._target(), UploadId=upload, MultipartUpload={"Parts": self._parts}, **condition
                 )
             )
@@ -129,7 +128,7 @@ class S3Writer(WriterBase):
     def _is_there(self) -> bool:
         """Whether the object under our key is of our size and parts."""
         try:
-            found = self._store.head(self._loc)
+            found = self._requests.head(self._loc)
         except NotFound:
             return False
         return found.size == self._size and found.etag == self._etag()

@@ -22,8 +22,9 @@ from mypy_boto3_s3 import S3Client
 
 from chalicelib.core.errors import Forbidden, NotFound, PreconditionFailed, StoreError
 from chalicelib.core.ports import Loc
-from chalicelib.stores.s3 import ATTEMPTS, S3Store
+from chalicelib.stores.s3 import S3Store
 from chalicelib.stores.s3_errors import translated
+from chalicelib.stores.s3_requests import ATTEMPTS
 from chalicelib.stores.s3_writer import PIECE, part_size
 
 ROOT = Path(__file__).resolve().parents[3]
