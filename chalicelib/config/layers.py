@@ -1,4 +1,7 @@
-"""One source of configuration at a time: a YAML file, the environment, `--set`; what each says and gets wrong."""
+"""The layers of a configuration, one for each source: a YAML file, the environment, `--set`.
+
+A layer has the values that its source gives, and what is wrong with them.
+"""
 
 from __future__ import annotations
 
@@ -16,27 +19,23 @@ from ..core.spec import TAG
 from . import schema, yaml_text
 from .yaml_text import BadValue
 
-#: Variables of Sluice that are no configuration of a job.
+#: Variables of Sluice that do not configure a job.
 EXEMPT = frozenset({"SLUICE_NAME", "SLUICE_ROOT", "SLUICE_MINISTACK"})
 _PARAM_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
-
 #: A value and where it came from.
-_Value = tuple[Any, str]
-
-
-# Layers
+Value = tuple[Any, str]
 
 
 @dataclass
-class _Layer:
+class Layer:
     """What one source says: by dotted key the value and its origin, and what is wrong with it."""
 
-    values: dict[str, _Value] = field(default_factory=dict)
+    values: dict[str, Value] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    #: Keys that were meant to be given, be it wrongly: they need no second complaint.
+    #: Keys that the source tried to give, even if wrongly: they are not reported as missing, too.
     tried: set[str] = field(default_factory=set)
-    #: Of a list of inputs the tags, in order, and the line each is in.
+    #: The tags of a list of inputs, in order, each with its line.
     tags: dict[str, int] = field(default_factory=dict)
 
     def put(self, key: str, node: yaml.Node, origin: str, label: str) -> None:
@@ -48,7 +47,7 @@ class _Layer:
             self.problems.append(f"{label}: {error}")
 
     def unknown(self, name: str, section: str, label: str) -> None:
-        """Note a key that is none, with the one that was probably meant."""
+        """Report an unknown key, with the likeliest correction."""
         names = schema.children(section if section in ("", *schema.SECTIONS) else schema.INPUT)
         near = difflib.get_close_matches(name.lower(), names, n=1)
         full = [f"{section}.{near[0]}" if section else near[0]] if near else []
@@ -59,8 +58,8 @@ class _Layer:
         self.problems.append(f"{label}: unknown key; {hint}")
 
 
-def _file_layer(path: Path, shown: str, *, may_be_empty: bool) -> _Layer:
-    layer = _Layer()
+def file_layer(path: Path, shown: str, *, may_be_empty: bool) -> Layer:
+    layer = Layer()
     try:
         tree = yaml_text.compose(yaml_text.read_text(path, shown), shown)
         if tree is None and not may_be_empty:
@@ -79,8 +78,8 @@ def _file_layer(path: Path, shown: str, *, may_be_empty: bool) -> _Layer:
     return layer
 
 
-def _read_mapping(layer: _Layer, node: yaml.MappingNode, section: str, shown: str) -> None:
-    """Read a section, `""` being the top, into `layer`."""
+def _read_mapping(layer: Layer, node: yaml.MappingNode, section: str, shown: str) -> None:
+    """Read a section into `layer`; `""` is the top level."""
     seen: dict[str, int] = {}
     for key_node, value in node.value:
         line = key_node.start_mark.line + 1
@@ -106,14 +105,14 @@ def _read_mapping(layer: _Layer, node: yaml.MappingNode, section: str, shown: st
             _read_mapping(layer, value, key, shown)
         elif key == schema.INPUT and isinstance(value, yaml.SequenceNode):
             _read_inputs(layer, value, shown)
-        elif value.tag != f"{yaml_text.TAG}null":  # a section with every line commented out is an empty one
+        elif value.tag != f"{yaml_text.TAG}null":  # a section may be empty, with every line commented out
             layer.tried.add(key)
             names = f" of {', '.join(schema.children(key))}" if key in schema.SECTIONS else ""
             layer.problems.append(f"{label}: expected a mapping{names}, got {yaml_text.shown(value)}")
 
 
-def _read_inputs(layer: _Layer, node: yaml.SequenceNode, shown: str) -> None:
-    """Read a list of inputs: the keys of each begin with its tag, `input.left.url`."""
+def _read_inputs(layer: Layer, node: yaml.SequenceNode, shown: str) -> None:
+    """Read a list of inputs. The keys of an entry contain its tag: `input.left.url`."""
     for number, entry in enumerate(node.value, start=1):
         line = entry.start_mark.line + 1
         label = f"{shown}:{line}: input, entry {number}"
@@ -140,18 +139,18 @@ def _bad_tag(tag: str, others: Mapping[str, int]) -> str:
     if not re.fullmatch(TAG, tag):
         return f"expected a word of up to 32 of a-z, 0-9 and _, starting with a letter, got {tag!a}"
     if tag in others:
-        return f"{tag} is also the tag of the input in line {others[tag]}; expected another for each"
+        return f"{tag} is also the tag of the input in line {others[tag]}; give each its own"
     # SLUICE_INPUT_MAX_RECORD_BYTES is about all inputs, and must not also be about one tagged `max`.
     like = [name for name in schema.children(schema.INPUT) if f"{name}_".startswith(f"{tag}_")]
     if like:
-        return f"{tag} cannot be told from the setting input.{like[0]}; expected another word"
+        return f"{tag} could be mistaken for the setting input.{like[0]}; choose another word"
     near = [other for other in others if f"{other}_".startswith(f"{tag}_") or tag.startswith(f"{other}_")]
-    return f"{tag} and {near[0]} begin alike; expected words of which none begins another" if near else ""
+    return f"{tag} and {near[0]} begin alike; choose words that do not begin with one another" if near else ""
 
 
-def _env_layer(environ: Mapping[str, str], more: Iterable[str]) -> _Layer:
-    """`more` are keys beside the schema's: variables have no lower case of their own."""
-    layer = _Layer()
+def environment_layer(environ: Mapping[str, str], more: Iterable[str]) -> Layer:
+    """`more` are keys that only the files know: a variable alone does not tell `maxRows` from `maxrows`."""
+    layer = Layer()
     known = {schema.env_name(key): key for key in (*schema.LEAVES, *more)}
     for variable in sorted(environ):
         if not variable.startswith(schema.ENV_PREFIX) or variable in EXEMPT:
@@ -174,8 +173,8 @@ def _env_layer(environ: Mapping[str, str], more: Iterable[str]) -> _Layer:
     return layer
 
 
-def _set_layer(overrides: Sequence[str], tags: Iterable[str]) -> _Layer:
-    layer = _Layer()
+def override_layer(overrides: Sequence[str], tags: Iterable[str]) -> Layer:
+    layer = Layer()
     known = {*schema.LEAVES, *schema.tagged(tags)}
     for override in overrides:
         key, equals, text = override.partition("=")

@@ -1,11 +1,11 @@
 """A job's configuration, read from its layers and checked, every value with where it came from.
 
-Strongest first: `--set KEY=VALUE`, `SLUICE_*` environment, the job's YAML, `sluice.yml`, the defaults of
-`core.spec`. Names, ranges and units all come from `JobSpec`: a field added there can be set everywhere.
+The layers, strongest first: `--set KEY=VALUE`, the environment's `SLUICE_*`, the job's YAML, `sluice.yml`, the
+defaults of `core.spec`. Names, ranges and units all come from `JobSpec`: a field added there can be set everywhere.
 
-Scalars are read by what the schema expects, not by how YAML 1.1 would guess: `suffix: .5` is text, and a
-quoted number is a number. Only `params`, which has no schema, goes by YAML's own types, as far as JSON has
-them; what YAML 1.1 reads in a way that surprises (`yes`, `0777`, `1:30`) is refused there.
+A scalar is read as what the schema expects, not as what YAML 1.1 would guess: `suffix: .5` is text, and a quoted
+number is a number. Only `params`, which has no schema, goes by YAML's own types, as far as JSON has them. There,
+whatever YAML 1.1 reads in a surprising way (`yes`, `0777`, `1:30`) is refused.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from msgspec import NODEFAULT
 from ..core.errors import ConfigError
 from ..core.spec import JobSpec
 from . import check, schema
-from .layers import _env_layer, _file_layer, _Layer, _set_layer, _Value
+from .layers import Layer, Value, environment_layer, file_layer, override_layer
 
 JOBS = "jobs"
 PROJECT_FILE = "sluice.yml"
-#: Where the local engine's jobs point before the command line has said where: nothing can be written below
-#: /dev/null, so a run that forgot to set its places fails instead of writing somewhere.
+#: The places of a local run until the command line gives others. Nothing can be written below /dev/null, so a run
+#: that forgot to set its places fails instead of writing somewhere.
 PLACEHOLDERS = {f"{place}.url": f"/dev/null/{place}" for place in ("input", "work", "output")}
 
 DEFAULT, PLACEHOLDER = "default", "placeholder for the command line's"
@@ -66,14 +66,14 @@ def _find(name_or_path: str | Path, root: Path) -> tuple[str, Path]:
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.7)
     hint = f"did you mean {near[0]!r}?" if near and near[0] != name else ""
     if not well_named:
-        rule = "a job's name is up to 32 of a-z, 0-9, _ and -, starting with a letter"
-        raise ConfigError(f"{asked}: no job: {rule}{'; ' + hint if hint else ''}")
+        rule = "expected up to 32 of a-z, 0-9, _ and -, starting with a letter"
+        raise ConfigError(f"{asked}: not a job's name: {rule}{'; ' + hint if hint else ''}")
     there = f"{root / JOBS} has {', '.join(names) or 'no jobs'}"
     raise ConfigError(f"{asked}: no such {'file' if is_path else 'job'}; {hint or there}")
 
 
 def _display(path: Path, root: Path) -> str:
-    """`path` as it is shown: from `root`, if it is below it."""
+    """How `path` is shown: relative to `root`, if it lies below it."""
     resolved, base = path.resolve(), root.resolve()
     return str(resolved.relative_to(base)) if resolved.is_relative_to(base) else str(path)
 
@@ -88,16 +88,16 @@ def load_job(
 ) -> LoadedJob:
     """Read and check a job: `jobs/<name>.yml` below `root`, or the file a path ending in .yml names.
 
-    `overrides` are `KEY=VALUE` texts, later ones winning. Without `require_cloud` urls may be missing (they
-    become `PLACEHOLDERS`) or be no S3 places. Raises ConfigError with all problems found, one a line.
+    `overrides` are `KEY=VALUE` texts, of which later ones win. Without `require_cloud`, urls may be missing (they
+    become `PLACEHOLDERS`) or lie outside S3. Raises ConfigError with all problems found, one a line.
     """
     name, path = _find(name_or_path, root)
     shown = _display(path, root)
     layers = _layers(path, shown, root, environ or {}, overrides)
     tags = [tag for layer in layers for tag in layer.tags]
-    values: dict[str, _Value] = {}
+    values: dict[str, Value] = {}
     for layer in layers:
-        # What a layer says of one input wins over what it says of all.
+        # What a layer says about one input wins over what it says about all.
         for key in sorted(layer.values, key=lambda key: key != schema.plain(key)):
             values.update(dict.fromkeys(schema.spread(key, tags), layer.values[key]))
     problems = [text for layer in reversed(layers) for text in layer.problems]
@@ -118,11 +118,11 @@ def load_job(
 
 def _layers(
     path: Path, shown: str, root: Path, environ: Mapping[str, str], overrides: Sequence[str]
-) -> list[_Layer]:
+) -> list[Layer]:
     """All layers above the defaults, the weakest first."""
-    files = [_file_layer(path, shown, may_be_empty=False)]
+    files = [file_layer(path, shown, may_be_empty=False)]
     if (root / PROJECT_FILE).exists():
-        project = _file_layer(root / PROJECT_FILE, PROJECT_FILE, may_be_empty=True)
+        project = file_layer(root / PROJECT_FILE, PROJECT_FILE, may_be_empty=True)
         if "job" in project.values:
             where = project.values.pop("job")[1]
             project.problems.append(
@@ -131,18 +131,24 @@ def _layers(
             project.tried.discard("job")
         if project.tags:
             where = f"{PROJECT_FILE}:{min(project.tags.values())}"
-            project.problems.append(f"{where}: input: expected a mapping, the default of all inputs, no list")
+            project.problems.append(
+                f"{where}: input: expected a mapping, the defaults of all inputs, got a list"
+            )
             project.tags.clear()
         files.insert(0, project)
     params = [key for layer in files for key in layer.values if not schema.leaf_of(key)]
     tags = [tag for layer in files for tag in layer.tags]
-    return [*files, _env_layer(environ, [*params, *schema.tagged(tags)]), _set_layer(overrides, tags)]
+    return [
+        *files,
+        environment_layer(environ, [*params, *schema.tagged(tags)]),
+        override_layer(overrides, tags),
+    ]
 
 
 def _fill(
-    values: dict[str, _Value], tried: set[str], shown: str, require_cloud: bool, tags: Sequence[str]
+    values: dict[str, Value], tried: set[str], shown: str, require_cloud: bool, tags: Sequence[str]
 ) -> list[str]:
-    """Add the defaults to `values`; what is missing without having been tried is a problem."""
+    """Add the defaults to `values`, and return what is missing, unless a layer tried to give it."""
     problems = []
     for key in (one for plain in schema.LEAVES for one in schema.spread(plain, tags)):
         leaf = schema.LEAVES[schema.plain(key)]
@@ -169,7 +175,7 @@ _MISSING = {
 }
 
 
-def _build(merged: Mapping[str, _Value], shown: str, tags: Sequence[str]) -> JobSpec:
+def _build(merged: Mapping[str, Value], shown: str, tags: Sequence[str]) -> JobSpec:
     tree: dict[str, Any] = {}
     for key, (value, _) in merged.items():
         section, _, name = key.rpartition(".")

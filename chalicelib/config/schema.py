@@ -18,7 +18,7 @@ from . import units, yaml_text
 from .yaml_text import BadValue
 
 ENV_PREFIX = "SLUICE_"
-#: Where `input` is a list, its entries' keys are `input.TAG.NAME`; this field of the spec has none of its own.
+#: The spec's field for the second input and those after it. It has no key: theirs are `input.TAG.NAME`.
 _MORE = "more_inputs"
 INPUT = "input"
 _MAX_INT = 2**63 - 1
@@ -105,7 +105,7 @@ def _quoted(name: str) -> str:
 
 
 def _number(text: str) -> float | None:
-    """A plain decimal number; infinities and NaN are none."""
+    """A plain decimal number; infinities and NaN are refused."""
     return float(text) if re.fullmatch(r"[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?", text.strip()) else None
 
 
@@ -137,7 +137,7 @@ def _leaf(key: str, schema: inspect.Field) -> Leaf:
 
 
 def _flatten(struct: inspect.StructType, prefix: str = "") -> Iterator[tuple[str, Leaf | None]]:
-    """(dotted key, leaf) in the schema's order; a free mapping such as `params` has no leaf."""
+    """(dotted key, leaf) in the schema's order. The leaf is None for a free mapping such as `params`."""
     for schema in struct.fields:
         key = prefix + schema.encode_name
         if key == _MORE:
@@ -161,7 +161,7 @@ SECTIONS = frozenset(key.rpartition(".")[0] for key in LEAVES) - {""}
 
 
 def plain(key: str) -> str:
-    """The schema's key for one of an input with a tag: `input.left.url` is `input.url`; others as they are."""
+    """The schema's key for that of a tagged input: `input.url` for `input.left.url`. Other keys as they are."""
     section, _, rest = key.partition(".")
     _, dot, name = rest.partition(".")
     return f"{section}.{name}" if section == INPUT and dot else key
@@ -177,14 +177,14 @@ def tagged(tags: Iterable[str]) -> list[str]:
 
 
 def spread(key: str, tags: Iterable[str]) -> list[str]:
-    """The keys that a key sets: one about all inputs sets that of each."""
+    """The keys that a key sets: `input.url` sets that of every tagged input, any other key itself."""
     section, _, name = key.partition(".")
     every = section == INPUT and key in LEAVES
     return [f"{INPUT}.{tag}.{name}" for tag in tags] or [key] if every else [key]
 
 
 def children(section: str) -> list[str]:
-    """The names that may stand in a section, `""` being the top."""
+    """The names that a section may have; `""` is the top level."""
     prefix = f"{section}." if section else ""
     below = (key.removeprefix(prefix) for key in KEYS if key.startswith(prefix))
     return list(dict.fromkeys(name.partition(".")[0] for name in below))

@@ -1,4 +1,4 @@
-"""The whole configuration as YAML that could be a job's file, each value with where it came from."""
+"""A job's whole configuration as YAML, with where each value came from. `run.py --print-config` prints it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .load import DEFAULT, LoadedJob
 
 
 def format_config(loaded: LoadedJob) -> str:
-    """The whole configuration as YAML that could be a job's file, each value with its origin."""
+    """The configuration as YAML that could be the job's file, with the origin of each value as a comment."""
     tree = msgspec.to_builtins(loaded.spec)
     of_list = f"{schema.INPUT}.{loaded.spec.input.tag}.url" in loaded.provenance
     tags = [given.tag for given in loaded.spec.inputs] if of_list else []

@@ -1,6 +1,6 @@
-"""Which objects start which function: the S3 rules of a job, one for each input and one for its work place.
+"""Which objects start which function: a job's S3 rules, one for each input and one for its work place.
 
-`app.py` registers them, the deployment checks that the buckets hold them.
+`app.py` registers them, and the deployment checks that the buckets have them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Trigger(NamedTuple):
 
 
 def triggers(name: str, spec: JobSpec) -> dict[TriggeredFunction, Trigger]:
-    """The S3 rules of the job `name`, of its inputs the first: what Chalice can register. See `further`.
+    """The S3 rules of the job `name` that Chalice can register: of its inputs only the first. `further` has the rest.
 
     A marker job cannot filter by suffix: S3 has no rule for `_READY` or `*.manifest`, so the
     coordinator sees every key under the prefix and ignores those that are no marker.
@@ -35,7 +35,7 @@ def triggers(name: str, spec: JobSpec) -> dict[TriggeredFunction, Trigger]:
 
 
 def further(spec: JobSpec) -> tuple[Trigger, ...]:
-    """The coordinator's rules for the second input and those after it: Chalice keeps one rule a function."""
+    """The coordinator's rules for all inputs but the first, since Chalice keeps one rule a function."""
     return tuple(of_input(spec, given) for given in spec.more_inputs)
 
 

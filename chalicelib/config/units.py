@@ -19,7 +19,7 @@ _FACTORS = {
 
 
 def parse(text: str, unit: Literal["bytes", "seconds"]) -> int | None:
-    """What `text` means in `unit`, fractions of a larger unit rounded down; None if it means nothing."""
+    """`text` as a number of `unit`, rounded down; None if it is not a size or duration."""
     found = _QUANTITY.fullmatch(text.strip())
     factor = found and _FACTORS[unit].get(found[2].lower())
     if not found or not factor:
@@ -29,7 +29,7 @@ def parse(text: str, unit: Literal["bytes", "seconds"]) -> int | None:
 
 
 def format_size(size: int) -> str:
-    """The exact form in the largest binary unit that divides `size`: `64MiB`, `1536MiB`, `1500`."""
+    """In the largest binary unit that divides `size`: `64MiB`, `1536MiB`, `1500`."""
     for unit in ("TiB", "GiB", "MiB", "KiB"):
         if size and size % _SIZES[unit] == 0:
             return f"{size // _SIZES[unit]}{unit}"
@@ -37,5 +37,5 @@ def format_size(size: int) -> str:
 
 
 def format_duration(seconds: int) -> str:
-    """Exact: `15m`, `90s`."""
+    """Whole minutes if it can, else seconds: `15m`, `90s`."""
     return f"{seconds // 60}m" if seconds and seconds % 60 == 0 else f"{seconds}s"

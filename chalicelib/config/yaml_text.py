@@ -1,7 +1,7 @@
-"""YAML for job files: text to a tree that knows its lines, scalars to plain values, values to one line.
+"""YAML for job files: from text to a tree that knows its lines, from scalars to plain values, from values to one line.
 
-Everything here is strict where YAML 1.1 surprises: no aliases (a job file is short, and they can make small
-files huge), no tags of languages, and no guess at `yes`, `0777` or `1:30` in values that have no schema.
+It is strict where YAML 1.1 has surprises: no aliases (a job file is short, and they can make small files huge),
+no language-specific tags, and no guess at `yes`, `0777` or `1:30` in values that have no schema.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..core.errors import ConfigError
 
 _MAX_INT = 2**63 - 1
 _MAX_DEPTH = 32
-#: A decimal integer, short enough to be read without harm: no leading zeros.
+#: A decimal integer without leading zeros, short enough that reading it is cheap.
 INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]{0,18}(_[0-9]{1,18}){0,6})")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _EXPONENT = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+")
@@ -30,7 +30,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what `_Loader` reads back as the same; every value on one line."""
+    """Writes what `_Loader` reads back unchanged, every value on one line."""
 
 
 for _tool in (_Loader, _Dumper):
@@ -44,7 +44,7 @@ _Dumper.add_representer(
 
 
 class BadValue(ValueError):
-    """The text says what was expected and what was found, but not where."""
+    """A value that the schema or JSON cannot hold. Its text says what was expected and what was found, not where."""
 
 
 # Text to tree
@@ -64,7 +64,7 @@ def read_text(path: Path, shown: str) -> str:
     odd = _UNPRINTABLE.search(text)
     if odd:
         line = text.count("\n", 0, odd.start()) + 1
-        raise ConfigError(f"{shown}:{line}: the unprintable character {odd[0]!a} has no place in YAML")
+        raise ConfigError(f"{shown}:{line}: the unprintable character {odd[0]!a} is not allowed in YAML")
     return text
 
 
@@ -75,7 +75,9 @@ def compose(text: str, shown: str) -> yaml.Node | None:
         for event in yaml.parse(text, Loader=_Loader):
             line = event.start_mark.line + 1 if event.start_mark else 1
             if isinstance(event, yaml.AliasEvent):
-                raise ConfigError(f"{shown}:{line}: *{event.anchor}: aliases are not read; repeat the value")
+                raise ConfigError(
+                    f"{shown}:{line}: *{event.anchor}: aliases are not supported; repeat the value"
+                )
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > _MAX_DEPTH:
@@ -97,7 +99,7 @@ def compose(text: str, shown: str) -> yaml.Node | None:
 
 
 def shown(node: yaml.Node) -> str:
-    """What was found, for a message."""
+    """A node for a message: what was found."""
     if not isinstance(node, yaml.ScalarNode):
         return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
     if not is_standard(node):
@@ -109,7 +111,7 @@ def shown(node: yaml.Node) -> str:
 
 
 def is_standard(node: yaml.Node) -> bool:
-    """Whether the node has no tag but those that YAML gives by itself, and JSON's."""
+    """Whether the node's tag is one that YAML gives by itself, for a type that JSON has as well."""
     return node.tag.startswith(TAG) and node.tag.removeprefix(TAG) in _STANDARD
 
 
@@ -168,7 +170,7 @@ def key_text(node: yaml.Node) -> str:
 
 
 def scalar(text: str) -> yaml.Node:
-    """Text of a variable or option as a YAML scalar: typed like a plain one, unless it is in quotes."""
+    """The text of a variable or an option as a YAML scalar: plain, unless it is in quotes."""
     if len(text) > 1 and text[0] in "\"'" and text[-1] == text[0]:
         try:
             node = yaml.compose(text, Loader=_Loader)
@@ -181,6 +183,6 @@ def scalar(text: str) -> yaml.Node:
 
 
 def one_line(value: Any) -> str:
-    """`value` as YAML that `free` reads back as the same."""
+    """`value` as YAML that `free` reads back unchanged."""
     text: str = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, width=float("inf"), sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...")

@@ -114,5 +114,5 @@ def test_what_does_not_go_together_is_told_before_a_deployment() -> None:
 
     other = {"other": replace(placed(out, accumulate=True), input=InputSpec(url="s3://some-in/other/"))}
     (found,) = problems(placed(out, accumulate=True), "job", other)
-    assert (found.key, "which holds one _totals.json only" in found.text) == ("output.url", True)
+    assert (found.key, "where there is room for one _totals.json" in found.text) == ("output.url", True)
     assert problems(placed(out), "job", other) == [], "one of them only keeps totals there"

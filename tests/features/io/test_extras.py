@@ -101,7 +101,7 @@ def test_files_are_uploaded_to_the_input_they_are_named_for(tmp_path: Path) -> N
             job_spec(output={"one_file": True}, partitions=4),
             "partitions: output.one_file makes one sorted part",
         ),
-        (job_spec(replace(PARQUET, header=True)), "input.header: parquet has no such thing"),
+        (job_spec(replace(PARQUET, header=True)), "input.header: does not apply to parquet"),
         (job_spec(PARQUET, memory=MemorySpec(mapper=256)), "memory.mapper: DuckDB needs 512 MB, got 256"),
         (
             job_spec(output={"format": "parquet"}, memory=MemorySpec(reducer=256)),

@@ -103,8 +103,8 @@ def test_on_this_machine_inputs_need_no_url(load: Load) -> None:
         ("[a]", "jobs/join.yml:2: input, entry 1: expected a mapping with tag and url, got 'a'"),
         ("[{url: s3://drop/a/}]", "jobs/join.yml:2: input, entry 1: tag: missing; expected a word"),
         ("[{tag: A-b, url: s3://drop/a/}]", "input, entry 1: tag: expected a word of up to 32 of a-z, 0-9 and _"),
-        ("[{tag: url, url: s3://drop/a/}]", "tag: url cannot be told from the setting input.url"),
-        ("[{tag: max, url: s3://drop/a/}]", "tag: max cannot be told from the setting input.max_record_bytes"),
+        ("[{tag: url, url: s3://drop/a/}]", "tag: url could be mistaken for the setting input.url"),
+        ("[{tag: max, url: s3://drop/a/}]", "tag: max could be mistaken for the setting input.max_record_bytes"),
         ("[{tag: a, url: s3://drop/a/}, {tag: a, url: s3://drop/b/}]", "entry 2: tag: a is also the tag of the input"),
         ("[{tag: a, url: s3://drop/a/}, {tag: a_b, url: s3://drop/b/}]", "tag: a_b and a begin alike"),
         ("[{tag: a}, {tag: b, url: s3://drop/b/}]", "jobs/join.yml: input.a.url: missing; expected the place to watch"),
@@ -112,7 +112,7 @@ def test_on_this_machine_inputs_need_no_url(load: Load) -> None:
         ("[{tag: a, url: s3://drop/a/, format: xml}]", "jobs/join.yml:2: input.a.format: expected csv or"),
         (
             "[{tag: a, url: s3://drop/a/}, {tag: b, url: s3://drop/a/b/}]",
-            "jobs/join.yml:2: input.b.url: s3://drop/a/b/ and s3://drop/a/ of a overlap, so an object could be of both",
+            "jobs/join.yml:2: input.b.url: s3://drop/a/b/ and s3://drop/a/ of a overlap, so an object could belong to both",
         ),
         (
             "[{tag: a, url: s3://drop/a/}, {tag: b, url: s3://other/b/}]",
@@ -131,7 +131,7 @@ def test_mistakes_are_told_with_line_and_tag(entries: str, wanted: str, load: Lo
 @pytest.mark.parametrize(
     ("project", "sets", "env", "wanted"),
     [
-        ("input: [{tag: a}]\n", (), {}, "sluice.yml:1: input: expected a mapping, the default of all inputs"),
+        ("input: [{tag: a}]\n", (), {}, "sluice.yml:1: input: expected a mapping, the defaults of all inputs"),
         ("", ("input.middle.format=csv",), {}, "--set input.middle.format: unknown key"),
         ("", ("input.left.tag=x",), {}, "--set input.left.tag: unknown key"),
         ("", (), {"SLUICE_INPUT_MIDDLE_FORMAT": "csv"}, "SLUICE_INPUT_MIDDLE_FORMAT: unknown variable"),

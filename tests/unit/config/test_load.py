@@ -365,15 +365,15 @@ def test_without_a_project_file_and_with_an_empty_one(project: Project) -> None:
         ("params: {a: 1, 'a': 2}\n", "5: params.a: given twice; the first is in line 5"),
         ("params: {a.b: 1}\n", "5: params.a.b: expected a name of letters, digits, _ and -, got 'a.b'"),
         ("? [a]\n: 1\n", "5: expected a name as a key, got a list"),
-        ("params: {a: &x 1, b: *x}\n", "5: *x: aliases are not read; repeat the value"),
-        ("params:\n  a: &x [*x]\n", "6: *x: aliases are not read; repeat the value"),
+        ("params: {a: &x 1, b: *x}\n", "5: *x: aliases are not supported; repeat the value"),
+        ("params:\n  a: &x [*x]\n", "6: *x: aliases are not supported; repeat the value"),
         ("memory:\n\tmapper: 1\n", "6: a tab in the indentation; use spaces"),
         ("params: " + "[" * 99 + "]" * 99 + "\n", "5: nested more than 32 deep"),
         (
             "---\na: 1\n",
             "5: not valid YAML: but found another document expected a single document in the stream",
         ),
-        ("params: {a: \x01}\n", r"5: the unprintable character '\x01' has no place in YAML"),
+        ("params: {a: \x01}\n", r"5: the unprintable character '\x01' is not allowed in YAML"),
         ("job\n", None),
         ("params: {a: 1\n", None),
         ("a: b: c\n", None),
@@ -500,19 +500,19 @@ def test_a_path_is_taken_as_it_is(project: Project, tmp_path: Path) -> None:
         ("wordcont", "wordcont: no such job; did you mean 'wordcount'?"),
         ("zzz", "zzz: no such job; {jobs} has grep, wordcount"),
         ("jobs/nowhere.yml", "jobs/nowhere.yml: no such file; {jobs} has grep, wordcount"),
-        ("WordCount", "WordCount: no job: {rule}; did you mean 'wordcount'?"),
-        ("9lives", "9lives: no job: {rule}"),
-        ("", ": no job: {rule}"),
-        ("a" * 33, "a" * 33 + ": no job: {rule}"),
-        ("../etc/passwd", "../etc/passwd: no job: {rule}"),
-        ("Bad Name.yml", "Bad Name.yml: no job: {rule}"),
+        ("WordCount", "WordCount: not a job's name: {rule}; did you mean 'wordcount'?"),
+        ("9lives", "9lives: not a job's name: {rule}"),
+        ("", ": not a job's name: {rule}"),
+        ("a" * 33, "a" * 33 + ": not a job's name: {rule}"),
+        ("../etc/passwd", "../etc/passwd: not a job's name: {rule}"),
+        ("Bad Name.yml", "Bad Name.yml: not a job's name: {rule}"),
     ],
 )
 def test_jobs_that_do_not_exist(project: Project, asked: str, sentence: str) -> None:
     for name in ("wordcount", "grep"):
         (project.root / "jobs" / f"{name}.yml").write_text(JOB)
     assert job_names(project.root) == ["grep", "wordcount"]
-    rule = "a job's name is up to 32 of a-z, 0-9, _ and -, starting with a letter"
+    rule = "expected up to 32 of a-z, 0-9, _ and -, starting with a letter"
     with pytest.raises(ConfigError) as caught:
         load_job(asked, root=project.root, require_cloud=True)
     assert str(caught.value) == sentence.format(jobs=project.root / "jobs", rule=rule)

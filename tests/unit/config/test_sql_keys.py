@@ -67,7 +67,7 @@ SQL = 'input: {url: "s3://input/", format: csv}\nsql: {map: "SELECT 1", key: a}\
             "output.columns=a",
             "output.columns: only csv and parquet have named columns",
         ),
-        (SQL, "input.format=fixed", "input.format: fixed is no table"),
+        (SQL, "input.format=fixed", "input.format: fixed is not a table"),
         (SQL, "output.format=text", "output.format: expected tsv, csv, jsonl or parquet"),
         (SQL, "output.by=a", "output.by: a job in SQL names its columns"),
         (SQL, "input.type=A", "input.type: a job in SQL has no class"),
