@@ -1,7 +1,23 @@
-"""Every error Sluice raises. The text of an error says where, what, and what was expected.
+"""Every error that Sluice raises on purpose. Its text says where, what, and what was expected.
 
-Two families matter to callers: `UserError` is a mistake the user can mend (it is printed as a
-block, without a traceback); everything else below `SluiceError` is a fault of the run.
+    SluiceError *
+    ├── UserError *              the user can mend it: printed without a traceback, never retried
+    │   ├── ConfigError *
+    │   ├── DataTypeError *
+    │   │   └── Unsupported      in `codec.py`
+    │   └── InputError *
+    │       └── InputChanged
+    ├── JobCodeError *
+    ├── StoreError
+    │   ├── NotFound
+    │   ├── Forbidden
+    │   └── PreconditionFailed
+    ├── InvokeError
+    ├── CorruptData
+    └── RunFailed *
+
+Those with a star are public: `run_job` and what a job may call raise them, so users' tests may name them. The others
+pass between rooms, and what is left of them ends a task or a run. mrjob's `StepFailedException` is its own.
 """
 
 from __future__ import annotations
@@ -11,9 +27,9 @@ from pathlib import Path
 
 
 class SluiceError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of them all."""
 
-    #: A fatal error would be the same on every attempt, so a task that meets it is not retried.
+    #: Every attempt would meet a fatal error again, so a task that meets one is not retried.
     fatal = False
 
 
@@ -36,7 +52,7 @@ class DataTypeError(UserError):
 
 
 class InputError(UserError):
-    """Input bytes that cannot be read as the declared format: names object and offset."""
+    """Input bytes that cannot be read as the declared format. The text names object and offset."""
 
 
 class InputChanged(InputError):
@@ -44,7 +60,7 @@ class InputChanged(InputError):
 
 
 class StoreError(SluiceError):
-    """The object store answered with an error that a retry did not mend."""
+    """The object store answered with an error, and went on doing so when asked again."""
 
 
 class NotFound(StoreError):
@@ -60,19 +76,19 @@ class PreconditionFailed(StoreError):
 
 
 class InvokeError(SluiceError):
-    """A function could not be started, and a retry did not mend it."""
+    """A function could not be started, not even when it was tried again."""
 
 
 class CorruptData(SluiceError):
-    """Bytes that Sluice itself wrote do not have the checksum or shape they were written with."""
+    """Bytes that Sluice itself wrote no longer have the checksum or shape that they were written with."""
 
 
 class RunFailed(SluiceError):
-    """A run ended with `_FAILED`; the text is its reason."""
+    """A run ended with `_FAILED`. The text is the reason."""
 
 
 def user_traceback(error: BaseException) -> str:
-    """The traceback, of the user's code from there on; empty for a user's mistake, whose text is enough."""
+    """The traceback, with only the user's frames if a job's code raised; empty for a UserError: its text is enough."""
     if isinstance(error, UserError):
         return ""
     cause = error.__cause__ if isinstance(error, JobCodeError) and error.__cause__ else error
@@ -85,5 +101,5 @@ def user_traceback(error: BaseException) -> str:
 
 
 def explain(error: BaseException) -> str:
-    """One line on an error: its last line, as Python prints it."""
+    """The last line that Python prints of an error, such as `ValueError: what it says`."""
     return "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
