@@ -22,10 +22,11 @@ from chalicelib.core.ports import Loc, Store
 from chalicelib.mapreduce.output.text import unescape
 from scripts import submit
 from scripts.console.terminal import Screen, count, human_bytes, human_seconds, run_main
-from scripts.deployment.aws import Aws
-from scripts.deployment.deploy import Deployer, load_target
-from scripts.deployment.plan import Target
+from scripts.deployment.aws.clients import connect
+from scripts.deployment.deploy import Deployer
+from scripts.deployment.load import load_target
 from scripts.deployment.project import ROOT, Project
+from scripts.deployment.target import Target
 from scripts.deployment.waiters import fast_waiters
 from scripts.emulation import emulator
 
@@ -79,7 +80,7 @@ def deploy(folder: Path, screen: Screen) -> Target:
     original = Project(ROOT)
     project = original.copy_to(folder)
     target = load_target(JOB, project, os.environ)
-    Deployer(project=project, aws=Aws(), environ=os.environ, say=screen.print).deploy(target)
+    Deployer(project=project, clients=connect(), environ=os.environ, say=screen.print).deploy(target)
     original.take_packages(project)
     return target
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from chalicelib.core.errors import UserError
 from scripts.console.terminal import run_main
-from scripts.deployment.plan import check_name
+from scripts.deployment.target import check_name
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from .plan import DeployError
+from .target import DeployError
 
 #: Chalice only warns, and ships a zip that lacks them.
 INCOMPLETE = "Could not install dependencies"

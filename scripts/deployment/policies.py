@@ -24,7 +24,7 @@ from chalicelib.core.keys import (
 from chalicelib.core.ports import FunctionName, Loc
 from chalicelib.job.side_files import object_of
 
-from .plan import FUNCTIONS, Json, Target, function_name
+from .target import FUNCTIONS, Json, Target, function_name
 
 READ = ["s3:GetObject"]
 READ_WRITE = ["s3:GetObject", "s3:PutObject"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from chalicelib.config.load import PROJECT_FILE
 from chalicelib.core.ports import FunctionName
 from chalicelib.core.spec import JobSpec
 
-from .plan import FUNCTIONS, DeployError, Json, policy_file, with_stage
+from .stage import with_stage
+from .target import FUNCTIONS, DeployError, Json, policy_file
 
 #: The checkout that these scripts belong to.
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -63,6 +64,14 @@ class Project:
     def stages(self) -> dict[str, Json]:
         return dict(self.config().get("stages", {}))
 
+    def policies(self, name: str) -> dict[FunctionName, Json]:
+        """The stage's policy files as they are; one that is missing or broken is left out."""
+        found = {}
+        for function in FUNCTIONS:
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                found[function] = json.loads((self.folder / policy_file(name, function)).read_text("utf-8"))
+        return found
+
     # -------------------------------------------------------------- what Chalice remembers
 
     def _deployed_path(self, name: str) -> Path:
@@ -109,8 +118,10 @@ class Project:
 
     def folder_for(self, spec: JobSpec) -> Path:
         """Where Chalice is to deploy a job from: DuckDB is among the requirements only of jobs that need it."""
-        if not spec.uses_duckdb:
-            return self.root
+        return self.sql_folder() if spec.uses_duckdb else self.root
+
+    def sql_folder(self) -> Path:
+        """Make the folder from which jobs with DuckDB are deployed, and return it."""
         folder = self.root / SQL_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         for name in _LINKED:
@@ -164,12 +175,7 @@ class Project:
         """
         expected = self._shipped_names()
         for package in (self.folder / "deployments").glob("*.zip"):
-            if not zipfile.is_zipfile(package):
-                package.unlink(missing_ok=True)
-                continue
-            with zipfile.ZipFile(package) as archive:
-                names = {name for name in archive.namelist() if name.startswith(("chalicelib/", "jobs/"))}
-            if names != expected:
+            if _shipped_in(package) != expected:
                 package.unlink(missing_ok=True)
 
     def _shipped_names(self) -> set[str]:
@@ -179,7 +185,7 @@ class Project:
 
     # -------------------------------------------------------------- one deployment at a time
 
-    @contextmanager
+    @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Wait for other deployments from this checkout: they share config.json and the zip."""
         import fcntl
@@ -189,6 +195,14 @@ class Project:
         with path.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _shipped_in(package: Path) -> set[str] | None:
+    """The names of our own files in a zip; None if it is not whole."""
+    if not zipfile.is_zipfile(package):
+        return None
+    with zipfile.ZipFile(package) as archive:
+        return {name for name in archive.namelist() if name.startswith(("chalicelib/", "jobs/"))}
 
 
 def _write_json(path: Path, content: Any) -> None:
