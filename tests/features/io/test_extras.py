@@ -17,7 +17,7 @@ from chalicelib.core.spec import InputSpec, MemorySpec
 from chalicelib.run import job_code
 from scripts.deployment import rules
 from scripts.deployment.project import ROOT, Project
-from scripts.submit import plan_uploads
+from scripts.submitting.uploads import plan_uploads
 from tests.features.io.runs import job_spec, output
 from tests.features.io.test_inputs import LEFT, RIGHT
 
