@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import msgspec
 
@@ -14,6 +14,7 @@ from .progress import summary
 from .terminal import Line, Screen
 
 Look = Callable[[], Sequence[RunStatus]]
+Draw = Callable[[Sequence[RunStatus]], list[Line]]
 
 
 def follow(
@@ -22,7 +23,7 @@ def follow(
     clock: Clock,
     *,
     finished: Callable[[Sequence[RunStatus]], bool],
-    draw: Callable[[Sequence[RunStatus]], list[Line]],
+    draw: Draw,
     json: bool = False,
     every: float = 1.0,
 ) -> Sequence[RunStatus]:
@@ -40,29 +41,43 @@ def follow(
 
 
 def all_ended(statuses: Sequence[RunStatus]) -> bool:
+    """No run is under way."""
     return all(status.ended for status in statuses)
 
 
-@contextmanager
-def _reporter(
-    screen: Screen, draw: Callable[[Sequence[RunStatus]], list[Line]], json: bool
-) -> Iterator[Callable[[Sequence[RunStatus]], None]]:
+Report = Callable[[Sequence[RunStatus]], None]
+
+
+def _reporter(screen: Screen, draw: Draw, json: bool) -> AbstractContextManager[Report]:
+    """Whether a terminal is redrawn or news are printed."""
     if screen.terminal and not json:
-        last: list[Line] = []
+        return _redrawn(screen, draw)
+    return nullcontext(News(screen, json=json).report)
 
-        def redraw(statuses: Sequence[RunStatus]) -> None:
-            last[:] = draw(statuses)
-            show(last)
 
-        try:
-            with screen.live() as show:
-                yield redraw
-        finally:  # whole, where the redrawn one is cut at the screen's edges; also after Ctrl-C
-            screen.print(*last)
-        return
-    told: dict[tuple[str, str], object] = {}
+@contextmanager
+def _redrawn(screen: Screen, draw: Draw) -> Iterator[Report]:
+    last: list[Line] = []
 
-    def report(statuses: Sequence[RunStatus]) -> None:
+    def redraw(statuses: Sequence[RunStatus]) -> None:
+        last[:] = draw(statuses)
+        show(last)
+
+    try:
+        with screen.live() as show:
+            yield redraw
+    finally:  # whole, where the redrawn one is cut at the screen's edges; also after Ctrl-C
+        screen.print(*last)
+
+
+class News:
+    """Prints the runs that have moved since they were last looked at."""
+
+    def __init__(self, screen: Screen, *, json: bool) -> None:
+        self._screen, self._json = screen, json
+        self._told: dict[tuple[str, str], object] = {}
+
+    def report(self, statuses: Sequence[RunStatus]) -> None:
         for status in statuses:
             news = (
                 status.phase,
@@ -72,12 +87,10 @@ def _reporter(
                 status.attempts_failed,
                 status.bad,
             )
-            if told.get((status.job, status.run)) == news:
+            if self._told.get((status.job, status.run)) == news:
                 continue
-            told[status.job, status.run] = news
-            if json:
-                screen.write(msgspec.json.encode(status).decode())
+            self._told[status.job, status.run] = news
+            if self._json:
+                self._screen.write(msgspec.json.encode(status).decode())
             else:
-                screen.print(summary(status))
-
-    yield report
+                self._screen.print(summary(status))
