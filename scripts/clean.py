@@ -5,9 +5,9 @@
     scripts/clean.py wordcount --dry-run
     scripts/clean.py --work /tmp/work           # a work folder of the local engine, or an s3:// URL
 
-A run has ended when its `_SUCCESS` or `_FAILED` is there, or has had its verdict for a day; one that has
-not is left alone, however old it is. Uploads that no function can still be writing are aborted. On AWS
-the lifecycle rules of a deployment do the same, after 7 days.
+A run has ended when its `_SUCCESS` or `_FAILED` is there, or when its verdict is a day old. All other runs
+are left alone, however old they are. Uploads that no function can still be writing are aborted. On AWS the
+lifecycle rules of a deployment do the same after 7 days.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="jobs; without, all in jobs/ or in PLACE")
     parser.add_argument(
-        "--older-than", default="7d", metavar="TIME", help="ended so long ago: 7d, 12h (default %(default)s)"
+        "--older-than",
+        default="7d",
+        metavar="TIME",
+        help="only runs that ended at least this long ago: 7d, 12h (default %(default)s)",
     )
     parser.add_argument(
         "--work", metavar="PLACE", help="a work folder or s3:// URL, instead of the jobs' own"

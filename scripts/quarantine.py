@@ -4,8 +4,8 @@
     scripts/quarantine.py wordcount latest
     scripts/quarantine.py wordcount 20261121T032424-0123456789ab --redrive
 
-A re-drive is a run of its own over those records alone: its results stand in their own place and are
-merged with nothing. For a job on AWS the records are uploaded below the job's input place, which starts
+A re-drive is a run of its own over those records alone. Its results go to a place of their own and are not
+merged with any others. For a job on AWS the records are uploaded below the job's input place, which starts
 it; for the local engine (--work DIR) they are written to a file to run on.
 """
 

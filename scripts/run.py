@@ -54,7 +54,7 @@ def main() -> int:
     spec = tune(loaded.spec, loaded.provenance, size, workers)
     load = job_loader(loaded.path.absolute().parent)
     _require_kept_work(loaded.name, spec, options.work)
-    job_code.check(load, loaded.name, spec)  # its mistakes are told before anything is written
+    job_code.check(load, loaded.name, spec)  # tells of mistakes before anything is written
     _clear(output, options.force)
     started = time.perf_counter()
     with _work_folder(options.work, output) as work, _display(loaded.name) as progress:
@@ -111,7 +111,7 @@ def _parse() -> argparse.Namespace:
 
 
 def _s3() -> Store:
-    """Where side files are that are objects."""
+    """The store of side files that are objects."""
     from chalicelib.stores.s3 import S3Store, make_client
 
     return S3Store(make_client("s3"))

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Show how a job's runs stand: read from S3, or from the local engine's work folder, alone.
+"""Show how a job's runs stand, from what is on S3 or in the local engine's work folder.
 
-Without NAME: the runs of every job in jobs/ (or in the --work place). With RUN (an id, or `latest`):
-the full picture of that run. With --watch, exit code 0 says that the runs succeeded, 1 that one failed.
+Without NAME it lists the runs of every job in jobs/ (or in the --work place). With RUN (an id, or `latest`) it
+shows that run in full. With --watch, exit code 0 says that the runs succeeded, 1 that one failed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """Upload files into a job's input place, which starts it.
 
-A folder is uploaded with all that is below it; its files are named relative to it. For a job with
-`trigger: marker` a manifest that lists what was uploaded follows, and starts one run over all of it. With
---wait, exit code 0 says that every run this started has succeeded.
+A folder is uploaded with everything below it, named relative to it. For a job with `trigger: marker` a
+manifest that lists the uploaded objects follows, and starts one run over all of them. With --wait, exit code
+0 says that every run that this started has succeeded.
 
     submit.py --resume NAME RUN    pick up a run that stopped moving because its events never came
 """

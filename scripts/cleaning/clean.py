@@ -33,7 +33,7 @@ def clean_all(world: World, places: Sequence[Place], age: float, *, dry_run: boo
 
 
 def clean(world: World, place: Place, age: float, *, dry_run: bool) -> tuple[list[Leftover], int]:
-    """(what was deleted, how many runs had not ended)."""
+    """Delete what is left of the place's old runs; (what was deleted, how many runs have not ended)."""
     keys = list_runs(world.open_store(place.work, ()), place.work, place.job)
     store, now = world.open_store(place.work, keys), world.clock.now()
     found, live = [], 0
@@ -50,7 +50,7 @@ def clean(world: World, place: Place, age: float, *, dry_run: bool) -> tuple[lis
 
 
 def abort_uploads(world: World, place: Place, gone: Sequence[RunKeys], *, dry_run: bool) -> int:
-    """Abort uploads that were left behind in the work place and in the results of its runs; their number."""
+    """Abort uploads that were left in the work place and among the results of `gone`; returns their number."""
     uploads, now, number = world.uploads(place.work), world.clock.now(), 0
     for upload in _left_behind(uploads, place, gone):
         if now - upload.started < UPLOAD_AGE:
@@ -69,6 +69,7 @@ def _left_behind(uploads: Uploads, place: Place, gone: Sequence[RunKeys]) -> Ite
 
 
 def told(leftover: Leftover, now: float) -> Line:
+    """What was deleted of a run, on one line."""
     keys = leftover.keys
     size = f"{count(len(leftover.rows), 'object')}, {human_bytes(leftover.bytes)}"
     return [
@@ -79,6 +80,7 @@ def told(leftover: Leftover, now: float) -> Line:
 
 
 def summary(deleted: Sequence[Leftover], uploads: int, left: int, *, dry_run: bool) -> list[Line]:
+    """What was deleted in all."""
     objects = sum(len(item.rows) for item in deleted)
     size = human_bytes(sum(item.bytes for item in deleted))
     verb = "would free" if dry_run else "freed"

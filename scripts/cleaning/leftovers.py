@@ -1,4 +1,4 @@
-"""What is left of a run that has ended, and whether it has."""
+"""Tells whether a run has ended, and what is left of it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from chalicelib.core.ports import Loc, ObjectInfo, Store
 from chalicelib.run.verdict import read_verdict
 from scripts.runs.places import Place
 
-#: Seconds after its verdict at which a run without `_SUCCESS` or `_FAILED` is not finishing any more.
+#: Seconds after which a run that has its verdict, but no `_SUCCESS` or `_FAILED`, counts as ended.
 STALE_VERDICT = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Leftover:
-    """The work objects of one run that may go; the verdict is the last of them."""
+    """The work objects of one run that has ended, the verdict last. `ended` is in seconds since 1970."""
 
     keys: RunKeys
     ended: float
@@ -32,7 +32,7 @@ class Leftover:
 
 
 def look(store: Store, keys: RunKeys, place: Place, now: float) -> Leftover | None:
-    """What there is of a run, or None if it has not surely ended."""
+    """The work objects of a run, or None if it may still be under way."""
     rows = list(store.list(keys.whole))
     verdict = _verdict(store, keys, rows)
     closed = closing(store, keys, results(store, keys, place))
@@ -47,7 +47,7 @@ def look(store: Store, keys: RunKeys, place: Place, now: float) -> Leftover | No
 
 
 def _verdict(store: Store, keys: RunKeys, rows: Sequence[ObjectInfo]) -> ObjectInfo | None:
-    """The verdict on the run; that of a step that went well is none if other steps follow."""
+    """The run's verdict. That of a step that succeeded does not count if other steps follow."""
     found = {}
     for row in rows:
         parsed = parse_run_key(keys.work.bucket, row.key)
@@ -69,7 +69,7 @@ def _verdict(store: Store, keys: RunKeys, rows: Sequence[ObjectInfo]) -> ObjectI
 
 
 def results(store: Store, keys: RunKeys, place: Place) -> Loc | None:
-    """Where the run's results are; None if nothing tells it any more."""
+    """Where the run's results are; None if nothing says so any more."""
     try:
         return read_head(store, keys).output
     except (NotFound, CorruptData):
@@ -79,7 +79,7 @@ def results(store: Store, keys: RunKeys, place: Place) -> Loc | None:
 def closing(store: Store, keys: RunKeys, output: Loc | None) -> float | None:
     """When this run's `_SUCCESS` or `_FAILED` was written; None if neither is there.
 
-    A local output folder may hold another run's results: the manifest tells whose they are.
+    A local output folder may hold another run's results: the manifest says whose they are.
     """
     if output is None:
         return None
@@ -94,7 +94,7 @@ def closing(store: Store, keys: RunKeys, output: Loc | None) -> float | None:
 
 
 def delete(store: Store, leftover: Leftover) -> None:
-    """The verdict goes last: a run whose cleaning was interrupted can still be seen to have ended."""
+    """Delete the objects, the verdict last: if this is interrupted, the run can still be seen to have ended."""
     keys = [row.key for row in leftover.rows]
     bucket = leftover.keys.work.bucket
     store.delete(bucket, keys[:-1])

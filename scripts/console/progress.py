@@ -11,7 +11,7 @@ from chalicelib.run.status.collect import PhaseStatus, RunStatus
 from .terminal import Line, bar, count, human_bytes, human_dollars, human_seconds
 
 STYLES = {"succeeded": "bold green", "failed": "bold red", "planning": "dim"}
-#: A finishing run that has written nothing for longer than a function may live is not finishing.
+#: Seconds, as long as a function may live: a finishing run that has written nothing for longer is not finishing.
 STALE = 900.0
 _LABEL = 10
 _TRACEBACK_LINES = 40
@@ -38,6 +38,7 @@ def summary(status: RunStatus, *, job: bool = True, widths: tuple[int, int] = (0
 
 
 def table(statuses: Sequence[RunStatus], *, job: bool) -> list[Line]:
+    """Each run on one line, in columns."""
     widths = (
         max((len(status.job) for status in statuses), default=0),
         max((len(status.run) for status in statuses), default=0),
@@ -46,7 +47,7 @@ def table(statuses: Sequence[RunStatus], *, job: bool) -> list[Line]:
 
 
 def picture(status: RunStatus, *, terminal: bool) -> list[Line]:
-    """Everything there is to say of one run."""
+    """Everything that is known of one run."""
     lines: list[Line] = [_title(status)]
     if status.expired:
         lines.append([("  its plan and markers are gone (the work place's lifecycle rule)", "dim")])
@@ -62,7 +63,7 @@ def picture(status: RunStatus, *, terminal: bool) -> list[Line]:
         lines.append([*_row("attempts", ""), (f"{status.attempts_failed:,} failed", "yellow")])
     if status.continued:
         lines.append(
-            _row("pieces", f"{status.continued:,} times time ran out and a fresh invocation went on")
+            _row("pieces", f"time ran out {status.continued:,} times, and a fresh invocation went on")
         )
     if status.bad:
         told = f"; scripts/quarantine.py {status.job} {status.run} shows them"
@@ -84,9 +85,9 @@ def picture(status: RunStatus, *, terminal: bool) -> list[Line]:
 
 
 def failure_lines(failure: Failure, told: str = "") -> list[Line]:
-    """One failed attempt, with the user's traceback: its end, when it is long.
+    """One failed attempt, with the end of the user's traceback.
 
-    The message is left out if it is part of what was `told` already.
+    The message is left out if `told`, which was printed before, contains it.
     """
     where = f"{failure.phase} task {failure.task}, attempt {failure.attempt}"
     if failure.phase == "plan":
@@ -130,7 +131,7 @@ def _phase_rows(name: str, phase: PhaseStatus, terminal: bool) -> list[Line]:
     if not phase.measured:
         return rows
     if phase.measured < (phase.done or 0):
-        rows[0].append((f"; the next line tells of {phase.measured:,} of them", "dim"))
+        rows[0].append((f"; the next line covers {phase.measured:,} of them", "dim"))
     told = f"read {human_bytes(stats.bytes_in)}, {count(stats.records_in, 'record')}"
     told += f"; wrote {human_bytes(stats.bytes_out)}, {count(stats.records_out, 'record')}"
     told += f"; {human_seconds(stats.seconds)} of work"

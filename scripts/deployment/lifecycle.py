@@ -12,7 +12,7 @@ WORK_RETENTION_DAYS = 7
 
 
 def lifecycle_rules(target: Target, bucket: str, work_days: int) -> list[Json]:
-    """This job's lifecycle rules in `bucket`: work objects expire, abandoned uploads go everywhere."""
+    """The job's rules for `bucket`: work objects expire after `work_days` days, unfinished uploads after one."""
     work, output, rules = runs_prefix(target.spec.work_loc, target.name), target.spec.output_loc, []
     if work.bucket == bucket:
         rule = _lifecycle_rule(f"{APP}-{target.name}-work", work.key)

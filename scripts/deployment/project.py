@@ -31,7 +31,7 @@ COMPILED = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
 class Project:
-    """A checkout at `root`. All writes replace a file as a whole."""
+    """A checkout at `root`. Each write replaces a whole file."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -46,7 +46,9 @@ class Project:
         try:
             found: Json = json.loads(path.read_text("utf-8"))
         except ValueError as error:
-            raise DeployError(f"{path}: expected JSON: {error}; mend it, or take it from git") from error
+            raise DeployError(
+                f"{path}: expected JSON: {error}; correct it, or restore it from git"
+            ) from error
         return found
 
     def write_stage(
@@ -91,18 +93,18 @@ class Project:
     # -------------------------------------------------------------- what goes into the zip
 
     def check_vendor(self) -> None:
-        """The jobs travel in the zip through `vendor/jobs -> ../jobs`: raises DeployError if not."""
+        """Raises DeployError unless `vendor/jobs` links to `../jobs`, by which the jobs get into the zip."""
         link = self.root / "vendor" / "jobs"
         if link.is_dir() and link.resolve() == (self.root / "jobs").resolve():
             return
         raise DeployError(
-            f"{link} is no link to ../jobs, so the jobs would be missing from the zip: git makes the link on "
-            "Linux and macOS (on Windows with core.symlinks=true, or in WSL); mend it with: "
+            f"{link} is not a link to ../jobs, so the jobs would be missing from the zip: git makes the link on "
+            "Linux and macOS (on Windows with core.symlinks=true, or in WSL); restore it with: "
             "rm -r vendor/jobs; ln -s ../jobs vendor/jobs"
         )
 
     def drop_compiled(self) -> None:
-        """Remove compiled files: Chalice would ship them, and take them for a change of the code."""
+        """Remove compiled files, which Chalice would ship and take for a change of the code."""
         for folder in ("chalicelib", "jobs"):
             for cache in (self.root / folder).rglob("__pycache__"):
                 shutil.rmtree(cache, ignore_errors=True)
@@ -153,7 +155,7 @@ class Project:
         return copy
 
     def take_packages(self, other: Project) -> None:
-        """Copy the zips that another copy of this checkout has made: each is named by a digest of its content.
+        """Copy the zips that another copy of this checkout has made. Each is named by a digest of its content.
 
         Building one needs the network, even when nothing has changed.
         """
@@ -170,8 +172,8 @@ class Project:
     def drop_unusable_packages(self) -> None:
         """Remove zips that Chalice would use although it must not.
 
-        It writes them in place, so an interrupted one is there unfinished; and it names them by a digest
-        of what is in the files but not of their names, so a renamed or empty new file goes unnoticed.
+        Chalice writes them in place, so one that was interrupted is incomplete. It names them by a digest of
+        what is in the files but not of their names, so a renamed or an empty new file goes unnoticed.
         """
         expected = self._shipped_names()
         for package in (self.folder / "deployments").glob("*.zip"):

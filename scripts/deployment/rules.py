@@ -48,7 +48,7 @@ def has_rule(config: Json, arn: str, *triggers: Trigger) -> bool:
 
 
 def with_first_rule(config: Json, ours: Callable[[str], bool]) -> Json:
-    """`config` with but the first of the rules whose function's ARN `ours` picks.
+    """`config` with only the first of the rules whose function's ARN `ours` picks.
 
     Chalice writes its one rule over each of a function's rules, and S3 refuses two that are the same.
     """

@@ -1,4 +1,4 @@
-"""What Chalice reads, a stage of `.chalice/config.json`, and what it remembers of a deployment. Pure."""
+"""What Chalice reads of a job, a stage in `.chalice/config.json`, and its record of a deployment. Pure."""
 
 from __future__ import annotations
 

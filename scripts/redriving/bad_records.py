@@ -17,9 +17,9 @@ _TEXT = 200
 
 
 def bad_records(store: Store, keys: RunKeys) -> Iterator[BadRecord]:
-    """What the attempts of one step that were committed set aside, each record once.
+    """The records that the committed attempts of one step set aside, each once.
 
-    An attempt that died before it could clean up may have left the same records once more: the task's
+    An attempt that died before it could clean up may have left the same records a second time. The task's
     marker says which object counts.
     """
     for info in store.list(keys.quarantined):
@@ -41,7 +41,7 @@ def _counts(store: Store, keys: RunKeys, phase: Phase, task: int, key: str) -> b
 
 
 def show(keys: RunKeys, records: Sequence[BadRecord], limit: int) -> list[Line]:
-    """How many there are and why, then the first of them."""
+    """How many there are and of which errors, then the first `limit` of them."""
     if not records:
         return [[(f"{keys.job} {keys.run}: no bad records", "")]]
     kinds = Counter(record.error.partition(":")[0] for record in records)

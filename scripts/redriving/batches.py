@@ -33,7 +33,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be run again, and what cannot be, with the reason."""
+    """What is to be run again, and what cannot be, with the reason for each."""
 
     batches: list[Batch]
     #: URLs of objects that are bad as a whole.
@@ -46,7 +46,7 @@ class Work:
 
 
 def sort_out(spec: InputSpec, sources: Store, records: Sequence[BadRecord]) -> Work:
-    """The records as objects to run on, those of one header together."""
+    """The records as objects to run on. Those that were read with the same header go into one object."""
     batches: dict[bytes, Batch] = {}
     objects: dict[str, None] = {}
     left_out: list[str] = []

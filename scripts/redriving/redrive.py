@@ -36,7 +36,7 @@ _PACKERS: dict[str, Callable[[bytes], bytes]] = {
 def redrive(
     world: World, store: Store, keys: RunKeys, plan: Plan, records: Sequence[BadRecord]
 ) -> list[Line]:
-    """Start a run over the records, or write down what to run; says what was done."""
+    """Start a run over the records, or write a file to run on; returns what to print. Raises UserError."""
     if plan.spec.more_inputs or plan.spec.input.format == "parquet":
         raise UserError(
             f"{keys.job}: bad records of several inputs, or of Parquet, cannot be run by themselves: mend the mapper,"
@@ -51,9 +51,11 @@ def redrive(
     lines += _on_this_machine(keys, plan, work) if local else _on_aws(world, store, keys, plan, work)
     what = [count(work.records, "record")] if work.records else []
     what += [count(len(work.objects), "whole object")] if work.objects else []
-    lines.append([(f"the results of {' and '.join(what)} stand alone: they are merged with nothing", "")])
     lines.append(
-        [("what is bad again counts against bad_records.max_fraction: raise it for such a run", "dim")]
+        [(f"the results of {' and '.join(what)} stand alone: they are not merged with any others", "")]
+    )
+    lines.append(
+        [("records that fail again count against bad_records.max_fraction: raise it for such a run", "dim")]
     )
     return lines
 
@@ -109,7 +111,7 @@ def _copy(store: Store, url: str, to: Loc) -> None:
 
 
 def packed(key: str, body: bytes) -> bytes:
-    """`body` as the reader of an object with this name expects it."""
+    """`body`, compressed as the extension of `key` says. Raises CorruptData."""
     extension = compression(key)
     if extension is None:
         return body

@@ -81,7 +81,7 @@ def work_place(text: str) -> Loc:
 
 
 def find_runs(store: Store, place: Place) -> list[RunKeys]:
-    """Runs of the place, newest last. Those count too of which only the results are left."""
+    """The runs of the place, newest last, also those of which only the results are left."""
     found = list_runs(store, place.work, place.job)
     if place.output is None:
         return found

@@ -18,7 +18,7 @@ def snapshot(
 ) -> tuple[list[RunStatus], int, list[str]]:
     """(the newest `last` runs, newest last; how many more there are; what could not be read).
 
-    A place that cannot be read is an error, or with `tolerant` a sentence among the results.
+    Raises StoreError for a place that cannot be read; with `tolerant` it is named among what could not be read.
     """
     statuses: list[RunStatus] = []
     problems: list[str] = []
@@ -42,7 +42,7 @@ def snapshot(
 
 
 def collect_all(world: World, place: Place, shown: Sequence[RunKeys]) -> Iterator[RunStatus | str]:
-    """The status of each run, or why it cannot be read; several are read at once where that helps."""
+    """The status of each run, or why it cannot be read. Several are read at once where that helps."""
     store, now = world.open_store(place.work, shown), world.clock.now()
 
     def one(keys: RunKeys) -> RunStatus | str | None:

@@ -1,4 +1,4 @@
-"""Picking up a run whose events never came: what its coordinator and S3 should have done, done by hand."""
+"""Picks up a run whose events never came: does what its coordinator and S3 should have done."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def resume(name: str, run: str, world: World, *, wait: bool) -> int:
 
 
 def resumable(name: str, root: Path, environ: Mapping[str, str]) -> LoadedJob:
-    """The job, if it is one on AWS. Raises UserError."""
+    """The job `name`. Raises UserError if it does not run on AWS."""
     job = load_job(name, root=root, environ=environ, require_cloud=False)
     if not job.spec.work.url.startswith("s3://"):
         raise UserError(
@@ -79,13 +79,13 @@ def resumed_run(store: Store, job: LoadedJob, name: str) -> RunKeys:
 
 
 def pick_up(store: Store, keys: RunKeys, invoker: Invoker) -> Iterator[str]:
-    """Start what the coordinator did not come to, then the supervisor; it does the rest."""
+    """Start what the coordinator did not get to, then the supervisor, which does the rest; says what was started."""
     try:
         started = wake(store, invoker, current_step(store, keys, most_steps(read_head(store, keys))))
     except NotFound as error:
         raise UserError(
-            f"{keys.plan.url}: there is no plan, so nothing of this run can be resumed: upload its input again"
+            f"{keys.plan.url}: there is no plan, so this run cannot be resumed: upload its input again"
         ) from error
     if started:
-        yield f"started the map tree of {count(started, 'task')}: the coordinator had not come to it"
+        yield f"started the map tree of {count(started, 'task')}: the coordinator had not started it"
     yield f"started the supervisor of {keys.job} {keys.run}: it starts whatever is lost again"

@@ -20,7 +20,7 @@ SUBMIT = "_submit/"
 
 
 def send(uploads: Sequence[Upload], job: LoadedJob, world: World, store: Store) -> list[Loc]:
-    """Upload, telling each URL, and return the objects that start runs: the manifest last of all."""
+    """Upload the files, print each URL, and return the objects that start runs. A manifest is written last."""
     for upload in uploads:
         world.upload(upload.path, upload.loc)
         world.screen.print([(upload.loc.url, ""), (f"  {human_bytes(upload.size)}", "dim")])
@@ -36,6 +36,6 @@ def send(uploads: Sequence[Upload], job: LoadedJob, world: World, store: Store) 
 
 
 def manifest_loc(place: Loc, body: bytes, now: float) -> Loc:
-    """`<input>_submit/<time>-<hash>.manifest`; the time is in microseconds, so that a repeat is another."""
+    """`<input>_submit/<time>-<hash>.manifest`; the time has microseconds, so that each submission has its own."""
     when = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     return place.child(f"{SUBMIT}{when}-{hashlib.sha256(body).hexdigest()[:12]}{MANIFEST_SUFFIX}")

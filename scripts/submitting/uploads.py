@@ -19,6 +19,8 @@ MAX_KEY = 1024
 
 @dataclass(frozen=True)
 class Upload:
+    """A file, the object that it becomes, and its size in bytes."""
+
     path: Path
     loc: Loc
     size: int
@@ -26,16 +28,18 @@ class Upload:
 
 @dataclass(frozen=True)
 class Choice:
+    """What is uploaded, and what is passed over."""
+
     uploads: list[Upload]
     #: Files below a folder that would start no run, with the reason.
     skipped: list[str]
 
 
 def plan_uploads(files: Sequence[Path], job: LoadedJob, *, prefix_dir: bool) -> Choice:
-    """Each file with its place, in the order given; nothing is uploaded yet.
+    """Choose the object that each file becomes, in the order given.
 
-    Raises UserError, naming all that is wrong: a file that is missing or cannot be read, two files of
-    one name, a name that S3 or the job cannot take, nothing at all.
+    Raises UserError that names every problem: a file that is missing or cannot be read, two files of one
+    name, a name that S3 or the job cannot take, or no file at all.
     """
     uploads: dict[Loc, Upload] = {}
     problems: list[str] = []
@@ -63,7 +67,7 @@ def plan_uploads(files: Sequence[Path], job: LoadedJob, *, prefix_dir: bool) -> 
 
 
 def by_input(files: Iterable[Path], job: LoadedJob) -> Iterator[tuple[Path, InputSpec]]:
-    """Each file with the input it is for: where there are several, it is given as `TAG=FILE`. Raises UserError."""
+    """Each file with the input it is for. For a job with several inputs it is given as `TAG=FILE`. Raises UserError."""
     inputs = {given.tag: given for given in job.spec.inputs}
     for file in files:
         if len(inputs) == 1:
@@ -78,7 +82,7 @@ def by_input(files: Iterable[Path], job: LoadedJob) -> Iterator[tuple[Path, Inpu
 
 
 def named_files(files: Iterable[Path], prefix_dir: bool) -> Iterator[tuple[Path, str, bool]]:
-    """(file, its name below the input place, whether it is of a folder); a folder's files are sorted."""
+    """(file, its name below the input place, whether it is in a folder that was given); a folder's files are sorted."""
     for given in files:
         if given.is_dir():
             base = given.resolve().name + "/" if prefix_dir else ""
@@ -105,7 +109,7 @@ def _refusal(path: Path, loc: Loc, job: LoadedJob) -> str:
     try:
         length = len(loc.key.encode())
     except UnicodeEncodeError:
-        return "its name is no UTF-8 text, which S3 keys must be: rename it"
+        return "its name is not UTF-8, as S3 requires of keys: rename it"
     if not path.is_file():
         return "expected a file or a folder; it is a broken link or a special file"
     if not os.access(path, os.R_OK):
@@ -116,7 +120,7 @@ def _refusal(path: Path, loc: Loc, job: LoadedJob) -> str:
         return ""
     base = loc.key.rpartition("/")[2]
     if base == READY or base.endswith(MANIFEST_SUFFIX):
-        return "a marker job takes this name for a marker and would start a run by it: rename it"
+        return "the job would take this file for a marker and start a run: rename it"
     if loc.url.splitlines() != [loc.url.strip()]:
-        return "a manifest cannot list a name with line breaks, or spaces at its end: rename it"
+        return "a manifest cannot list a name that holds line breaks or ends in spaces: rename it"
     return ""

@@ -17,11 +17,12 @@ from scripts.runs.places import find_runs, place_of
 
 from .world import World
 
+#: Failed attempts that are shown of each run.
 MAX_FAILURES = 3
 
 
 def known_runs(store: Store, job: LoadedJob) -> set[RunKeys]:
-    """All runs of the job; one that was refused before it had a plan left its manifest only."""
+    """All runs of the job, also those that were refused before they had a plan and left only a manifest."""
     return set(find_runs(store, place_of(job)))
 
 
@@ -37,6 +38,7 @@ class Started:
     before: set[RunKeys]
     triggers: Sequence[Loc]
     memories: dict[RunKeys, Memory] = field(default_factory=dict)
+    #: New runs that other objects started.
     foreign: set[RunKeys] = field(default_factory=set)
     #: URLs whose run was found.
     found: set[str] = field(default_factory=set)
@@ -45,6 +47,7 @@ class Started:
 
     @property
     def missing(self) -> list[str]:
+        """URLs of the objects that started no run yet."""
         return [loc.url for loc in self.triggers if loc.url not in self.found]
 
     def look(self, now: float) -> list[RunStatus]:
@@ -111,7 +114,7 @@ def wait(started: Started, world: World, start_timeout: float) -> int:
 
 
 def ending(status: RunStatus) -> list[Line]:
-    """The results' place, or why there are none."""
+    """Where the results are, or why there are none."""
     if status.phase == "succeeded":
         return [[(f"{status.run}: ", "green"), (f"{status.output}", "")]]
     lines: list[Line] = [[(f"{status.run} failed: ", "bold red"), (status.reason, "")]]
@@ -125,9 +128,9 @@ def _not_started(started: Started, waited: float) -> str:
     shown = missing[:3] + ([f"and {len(missing) - 3:,} more"] if len(missing) > 3 else [])
     if started.unknown:
         told = "\n".join(f"{status.run}: {status.reason}" for status in started.unknown)
-        return f"no run is known to be of {', '.join(shown)}; these could not start meanwhile:\n{told}"
+        return f"no run is known for {', '.join(shown)}; meanwhile these could not start:\n{told}"
     return (
         f"no run started within {human_seconds(waited)} for {', '.join(shown)}: "
         f"is the job deployed? scripts/deploy.py {started.job.name} deploys it; "
-        "the coordinator's log tells if it failed"
+        "the coordinator's log says whether it failed"
     )

@@ -19,12 +19,12 @@ from scripts import cloud
     ],
 )
 def test_a_state_that_is_missing_or_broken_is_none(
-    text: str | None, state: cloud.State | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str | None, state: cloud.State | None, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(cloud, "STATE", tmp_path / "cloud.json")
+    path = tmp_path / "cloud.json"
     if text is not None:
-        (tmp_path / "cloud.json").write_text(text)
-    assert cloud.read_state() == state
+        path.write_text(text)
+    assert cloud.read_state(path) == state
 
 
 def test_nothing_answers_where_nothing_listens() -> None:

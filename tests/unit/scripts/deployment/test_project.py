@@ -17,7 +17,7 @@ def test_a_missing_link_to_the_jobs_is_explained(checkout: Project) -> None:
     checkout.check_vendor()
     (checkout.root / "vendor/jobs").unlink()
     (checkout.root / "vendor/jobs").write_text("../jobs")  # what git leaves where links are off
-    with pytest.raises(DeployError, match=r"no link to \.\./jobs"):
+    with pytest.raises(DeployError, match=r"not a link to \.\./jobs"):
         checkout.check_vendor()
 
 
