@@ -21,16 +21,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-sys.dont_write_bytecode = True  # Chalice would ship it; and a dry run writes nothing at all
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True  # Chalice would ship it; and a dry run writes nothing at all
 
-from scripts.console.terminal import run_main  # noqa: E402
-from scripts.deployment.aws.clients import connect  # noqa: E402
-from scripts.deployment.deploy import Deployer  # noqa: E402
-from scripts.deployment.lifecycle import WORK_RETENTION_DAYS  # noqa: E402
-from scripts.deployment.load import find_target, load_target  # noqa: E402
-from scripts.deployment.project import ROOT, Project  # noqa: E402
-from scripts.deployment.steps import AnyStep  # noqa: E402
-from scripts.deployment.target import Target, check_name  # noqa: E402
+from scripts.console.terminal import run_main
+from scripts.deployment.aws.clients import connect
+from scripts.deployment.deploy import Deployer
+from scripts.deployment.lifecycle import WORK_RETENTION_DAYS
+from scripts.deployment.load import find_target, load_target
+from scripts.deployment.project import ROOT, Project
+from scripts.deployment.steps import AnyStep
+from scripts.deployment.target import Target, check_name
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
