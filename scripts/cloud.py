@@ -77,7 +77,7 @@ def up() -> None:
 
 
 def down(*, quiet: bool = False) -> None:
-    """End the emulator that `up` started; nothing happens if there is none."""
+    """End the emulator that `up` started, if there is one."""
     state = read_state()
     if state is not None:
         emulator.stop(state.pid)
@@ -88,10 +88,10 @@ def down(*, quiet: bool = False) -> None:
         print("no emulated AWS was running" if state is None else f"ended the one at {state.endpoint}")
 
 
-def read_state() -> State | None:
+def read_state(path: Path = STATE) -> State | None:
     """What `up` wrote, or None if there is nothing to read."""
     try:
-        state = json.loads(STATE.read_text("utf-8"))
+        state = json.loads(path.read_text("utf-8"))
         return State(str(state["endpoint"]), int(state["pid"]))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None

@@ -20,14 +20,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from chalicelib.core.errors import RunFailed, UserError
 from chalicelib.core.ports import Loc, Store
 from chalicelib.mapreduce.output.text import unescape
-from scripts import submit
 from scripts.console.terminal import Screen, count, human_bytes, human_seconds, run_main
-from scripts.deployment.aws import Aws
-from scripts.deployment.deploy import Deployer, load_target
-from scripts.deployment.plan import Target
+from scripts.deployment.aws.clients import connect
+from scripts.deployment.deploy import Deployer
+from scripts.deployment.load import load_target
 from scripts.deployment.project import ROOT, Project
+from scripts.deployment.target import Target
 from scripts.deployment.waiters import fast_waiters
 from scripts.emulation import emulator
+from scripts.submitting.submit import submit
+from scripts.submitting.world import real_world
 
 JOB = "wordcount"
 TOP = 10
@@ -56,8 +58,8 @@ def demo(screen: Screen) -> None:
             files = write_texts(folder / "texts")
             size = sum(path.stat().st_size for path in files)
             screen.print(f"dropping {count(len(files), 'file')}, {human_bytes(size)}: each starts a run")
-            world = submit.real_world()
-            if submit.main([JOB, *map(str, files), "--wait", "--start-timeout", "60"], world):
+            world = real_world()
+            if submit(JOB, files, world, prefix_dir=False, start_timeout=60.0):
                 raise RunFailed(f"the demo's job {JOB} failed; the reason is above")
             words = total(world.store(), target.spec.output_loc)
             if words != counted_here(files):
@@ -79,7 +81,7 @@ def deploy(folder: Path, screen: Screen) -> Target:
     original = Project(ROOT)
     project = original.copy_to(folder)
     target = load_target(JOB, project, os.environ)
-    Deployer(project=project, aws=Aws(), environ=os.environ, say=screen.print).deploy(target)
+    Deployer(project=project, clients=connect(), environ=os.environ, say=screen.print).deploy(target)
     original.take_packages(project)
     return target
 

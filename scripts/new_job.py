@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from chalicelib.core.errors import UserError
 from scripts.console.terminal import run_main
-from scripts.deployment.plan import check_name
+from scripts.deployment.target import check_name
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,12 +38,12 @@ input: {{url: "s3://{buckets}-in/{name}/", format: text}}      # files dropped h
 work: {{url: "s3://{buckets}-work/"}}                          # the job's own files; they expire after a week
 output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, parquet, text
 
-# What follows are the defaults; take away the # to change one.
+# Below are the defaults; remove the # to change one.
 #trigger: each                  # marker: only _READY or a *.manifest starts a run; success: so does _SUCCESS
 #split_size: 64MiB              # how much of the input one map task reads
 #partitions: null               # fixed slots of the key space, 1 to 4096; null: from the input's size
 #reduce_size: 128MiB            # about how much one reduce task reads
-#reducers: null                 # at most so many reduce tasks, 1 for a single one; null: as the data is worth
+#reducers: null                 # at most so many reduce tasks, 1 for a single one; null: by the amount of data
 #accumulate: false              # true: results over all files ever dropped, each counted once
 #max_attempts: 4                # tries at a task before the run fails
 #bad_records: {{policy: fail, max: 100, max_fraction: 0.001}}   # quarantine: set bad records aside, up to a limit
@@ -68,7 +68,7 @@ def scaffold(root: Path, name: str, buckets: str) -> tuple[str, str]:
     """Write the job's two files below `root`; (module, class). Raises UserError, and then wrote nothing."""
     module = check_name(name).replace("-", "_")
     if keyword.iskeyword(module):
-        raise UserError(f"{name!r} cannot be a job's name: Python keeps it for itself")
+        raise UserError(f"{name!r} cannot be a job's name: it is a keyword of Python")
     cls = "".join(word.capitalize() for word in module.split("_")) or module
     code, settings = root / "jobs" / f"{module}.py", root / "jobs" / f"{name}.yml"
     for path in (code, settings):

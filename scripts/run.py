@@ -21,12 +21,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from chalicelib.config.load import LoadedJob, load_job  # noqa: E402
+from chalicelib.config.load import load_job  # noqa: E402
 from chalicelib.config.show import format_config  # noqa: E402
 from chalicelib.core.errors import UserError  # noqa: E402
 from chalicelib.core.keys import FAILURE, MANIFEST, SUCCESS, TOTALS  # noqa: E402
 from chalicelib.core.outcome import Manifest  # noqa: E402
 from chalicelib.core.ports import Store  # noqa: E402
+from chalicelib.core.spec import JobSpec  # noqa: E402
 from chalicelib.job.load_class import job_loader  # noqa: E402
 from chalicelib.job.side_files import brought  # noqa: E402
 from chalicelib.local import LocalRun, run_local  # noqa: E402
@@ -47,18 +48,13 @@ def main() -> int:
         return 0
     output = Path(options.output).absolute()
     inputs, tags = tagged_inputs(options.input, loaded.spec.inputs)
-    several = len(loaded.spec.inputs) > 1
-    _refuse_overlap([name.partition("=")[2] if several else name for name in options.input], output)
+    _refuse_overlap(options.input, output, tagged=len(loaded.spec.inputs) > 1)
     workers = options.workers or usable_cpus()
     size = sum(info.size for info in inputs)
     spec = tune(loaded.spec, loaded.provenance, size, workers)
-    load = job_loader(_folder(loaded))
-    if spec.accumulate and not options.work:
-        raise UserError(
-            f"{loaded.name}: accumulate: totals are kept from run to run in the work folder: add --work DIR,"
-            " the same one each time, or leave them out with --set accumulate=false"
-        )
-    job_code.check(load, loaded.name, spec)  # its mistakes are told before anything is written
+    load = job_loader(loaded.path.absolute().parent)
+    _require_kept_work(loaded.name, spec, options.work)
+    job_code.check(load, loaded.name, spec)  # tells of mistakes before anything is written
     _clear(output, options.force)
     started = time.perf_counter()
     with _work_folder(options.work, output) as work, _display(loaded.name) as progress:
@@ -115,22 +111,27 @@ def _parse() -> argparse.Namespace:
 
 
 def _s3() -> Store:
-    """Where side files are that are objects."""
+    """The store of side files that are objects."""
     from chalicelib.stores.s3 import S3Store, make_client
 
     return S3Store(make_client("s3"))
 
 
-def _folder(loaded: LoadedJob) -> Path:
-    return loaded.path.absolute().parent
-
-
-def _refuse_overlap(names: Sequence[str], output: Path) -> None:
-    for name in names:
+def _refuse_overlap(inputs: Sequence[str], output: Path, *, tagged: bool) -> None:
+    for given in inputs:
+        name = given.partition("=")[2] if tagged else given
         if Path(name).is_dir() and output.resolve().is_relative_to(Path(name).resolve()):
             raise UserError(
                 f"{output}: lies in the input folder {name}; results would become input: move it out"
             )
+
+
+def _require_kept_work(name: str, spec: JobSpec, work: str | None) -> None:
+    if spec.accumulate and not work:
+        raise UserError(
+            f"{name}: accumulate: totals are kept from run to run in the work folder: add --work DIR,"
+            " the same one each time, or leave them out with --set accumulate=false"
+        )
 
 
 def _clear(output: Path, force: bool) -> None:

@@ -1,20 +1,17 @@
-"""How runs are shown: one line each, or the full picture; once, or until they end."""
+"""How runs are drawn: one line each, or the full picture."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-import msgspec
-
-from chalicelib.core.ports import Clock
 from chalicelib.core.tasks import Failure
 from chalicelib.run.status.collect import PhaseStatus, RunStatus
-from scripts.console.terminal import Line, Screen, bar, count, human_bytes, human_dollars, human_seconds
+
+from .terminal import Line, bar, count, human_bytes, human_dollars, human_seconds
 
 STYLES = {"succeeded": "bold green", "failed": "bold red", "planning": "dim"}
-#: A finishing run that has written nothing for longer than a function may live is not finishing.
+#: Seconds, as long as a function may live: a finishing run that has written nothing for longer is not finishing.
 STALE = 900.0
 _LABEL = 10
 _TRACEBACK_LINES = 40
@@ -41,6 +38,7 @@ def summary(status: RunStatus, *, job: bool = True, widths: tuple[int, int] = (0
 
 
 def table(statuses: Sequence[RunStatus], *, job: bool) -> list[Line]:
+    """Each run on one line, in columns."""
     widths = (
         max((len(status.job) for status in statuses), default=0),
         max((len(status.run) for status in statuses), default=0),
@@ -49,7 +47,7 @@ def table(statuses: Sequence[RunStatus], *, job: bool) -> list[Line]:
 
 
 def picture(status: RunStatus, *, terminal: bool) -> list[Line]:
-    """Everything there is to say of one run."""
+    """Everything that is known of one run."""
     lines: list[Line] = [_title(status)]
     if status.expired:
         lines.append([("  its plan and markers are gone (the work place's lifecycle rule)", "dim")])
@@ -65,7 +63,7 @@ def picture(status: RunStatus, *, terminal: bool) -> list[Line]:
         lines.append([*_row("attempts", ""), (f"{status.attempts_failed:,} failed", "yellow")])
     if status.continued:
         lines.append(
-            _row("pieces", f"{status.continued:,} times time ran out and a fresh invocation went on")
+            _row("pieces", f"time ran out {status.continued:,} times, and a fresh invocation went on")
         )
     if status.bad:
         told = f"; scripts/quarantine.py {status.job} {status.run} shows them"
@@ -87,9 +85,9 @@ def picture(status: RunStatus, *, terminal: bool) -> list[Line]:
 
 
 def failure_lines(failure: Failure, told: str = "") -> list[Line]:
-    """One failed attempt, with the user's traceback: its end, when it is long.
+    """One failed attempt, with the end of the user's traceback.
 
-    The message is left out if it is part of what was `told` already.
+    The message is left out if `told`, which was printed before, contains it.
     """
     where = f"{failure.phase} task {failure.task}, attempt {failure.attempt}"
     if failure.phase == "plan":
@@ -133,7 +131,7 @@ def _phase_rows(name: str, phase: PhaseStatus, terminal: bool) -> list[Line]:
     if not phase.measured:
         return rows
     if phase.measured < (phase.done or 0):
-        rows[0].append((f"; the next line tells of {phase.measured:,} of them", "dim"))
+        rows[0].append((f"; the next line covers {phase.measured:,} of them", "dim"))
     told = f"read {human_bytes(stats.bytes_in)}, {count(stats.records_in, 'record')}"
     told += f"; wrote {human_bytes(stats.bytes_out)}, {count(stats.records_out, 'record')}"
     told += f"; {human_seconds(stats.seconds)} of work"
@@ -185,76 +183,3 @@ def _split(line: Line) -> Iterator[Line]:
             yield current
             current = [(piece, style)]
     yield current
-
-
-# ---------------------------------------------------------------------------------------------------
-# Following
-
-Look = Callable[[], Sequence[RunStatus]]
-
-
-def follow(
-    look: Look,
-    screen: Screen,
-    clock: Clock,
-    *,
-    finished: Callable[[Sequence[RunStatus]], bool],
-    draw: Callable[[Sequence[RunStatus]], list[Line]],
-    json: bool = False,
-    every: float = 1.0,
-) -> Sequence[RunStatus]:
-    """Look until `finished`, and return what was seen last.
-
-    A terminal is redrawn; a pipe gets a line, or with `json` an object, for each run that has moved.
-    """
-    with _reporter(screen, draw, json) as report:
-        while True:
-            statuses = look()
-            report(statuses)
-            if finished(statuses):
-                return statuses
-            clock.pause(every)
-
-
-def all_ended(statuses: Sequence[RunStatus]) -> bool:
-    return all(status.ended for status in statuses)
-
-
-@contextmanager
-def _reporter(
-    screen: Screen, draw: Callable[[Sequence[RunStatus]], list[Line]], json: bool
-) -> Iterator[Callable[[Sequence[RunStatus]], None]]:
-    if screen.terminal and not json:
-        last: list[Line] = []
-
-        def redraw(statuses: Sequence[RunStatus]) -> None:
-            last[:] = draw(statuses)
-            show(last)
-
-        try:
-            with screen.live() as show:
-                yield redraw
-        finally:  # whole, where the redrawn one is cut at the screen's edges; also after Ctrl-C
-            screen.print(*last)
-        return
-    told: dict[tuple[str, str], object] = {}
-
-    def report(statuses: Sequence[RunStatus]) -> None:
-        for status in statuses:
-            news = (
-                status.phase,
-                status.step,
-                status.map.done,
-                status.reduce.done,
-                status.attempts_failed,
-                status.bad,
-            )
-            if told.get((status.job, status.run)) == news:
-                continue
-            told[status.job, status.run] = news
-            if json:
-                screen.write(msgspec.json.encode(status).decode())
-            else:
-                screen.print(summary(status))
-
-    yield report

@@ -1,1 +1,1 @@
-"""Deploying a job: `plan`, `policies` decide; `aws`, `chalice_cli`, `project` act; `deploy` composes."""
+"""Deploying a job: what is to be, what is there, the steps between, doing them. Read `deploy.py` first."""

@@ -8,12 +8,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from .plan import DeployError
+from .target import DeployError
 
-#: Chalice only warns, and ships a zip that lacks them.
+#: Chalice only warns of missing dependencies, and ships a zip without them.
 INCOMPLETE = "Could not install dependencies"
 _RUN = "import sys; from chalice.cli import main; sys.exit(main())"
-#: The environment decides what Chalice sees of chalicelib: compiled files would go into the zip.
+#: No compiled files: Chalice would put them into the zip.
 _QUIET = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
 
 
@@ -40,8 +40,8 @@ def chalice(
         print(output, file=sys.stderr)
     incomplete = INCOMPLETE in output
     if incomplete or finished.returncode:
-        # Chalice writes the zip in place and takes one that is there as good: a broken one would be
-        # shipped by the next deployment, without a warning.
+        # Chalice writes the zip in place and reuses whatever is there: the next deployment would ship
+        # a broken one without a warning.
         remove_packages(root, since=started)
     if incomplete:
         raise DeployError(

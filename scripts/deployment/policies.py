@@ -1,7 +1,7 @@
 """What each function may do, and no more: one IAM policy document per function. Pure.
 
 S3 answers 403 instead of 404 for a missing object unless the caller may list the bucket, so each
-function may list the prefixes in which it looks for objects that may not be there. A GET or HEAD has
+function may list the prefixes under which it looks for objects that may not exist. A GET or HEAD has
 no `s3:prefix` for a condition to be about; `IfExists` lets those pass, as a plain condition would not.
 """
 
@@ -24,7 +24,7 @@ from chalicelib.core.keys import (
 from chalicelib.core.ports import FunctionName, Loc
 from chalicelib.job.side_files import object_of
 
-from .plan import FUNCTIONS, Json, Target, function_name
+from .target import FUNCTIONS, Json, Target, function_name
 
 READ = ["s3:GetObject"]
 READ_WRITE = ["s3:GetObject", "s3:PutObject"]
@@ -138,7 +138,7 @@ def _of_reduce(target: Target) -> list[Loc]:
 
 
 def _handed_on(target: Target) -> list[Loc]:
-    """Where a step's parts go after which there is another."""
+    """Where the parts of a step go that is not the last."""
     return [_any_run(target).later.child("*/input/*")] if target.shape.several_steps else []
 
 
@@ -161,7 +161,7 @@ def _states(target: Target) -> list[Loc]:
 
 
 def _keeping_totals(target: Target) -> list[Json]:
-    """What a supervisor does with the totals: it moves the pointer, and deletes what that makes superfluous."""
+    """What a supervisor does with the totals: it moves the pointer and deletes what is then no longer needed."""
     if not target.spec.accumulate:
         return []
     keys = TotalsKeys(target.spec.work_loc, target.name)

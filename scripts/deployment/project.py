@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from chalicelib.config.load import PROJECT_FILE
 from chalicelib.core.ports import FunctionName
 from chalicelib.core.spec import JobSpec
 
-from .plan import FUNCTIONS, DeployError, Json, policy_file, with_stage
+from .stage import with_stage
+from .target import FUNCTIONS, DeployError, Json, policy_file
 
 #: The checkout that these scripts belong to.
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -30,7 +31,7 @@ COMPILED = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
 class Project:
-    """A checkout at `root`. All writes replace a file as a whole."""
+    """A checkout at `root`. Each write replaces a whole file."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -45,7 +46,9 @@ class Project:
         try:
             found: Json = json.loads(path.read_text("utf-8"))
         except ValueError as error:
-            raise DeployError(f"{path}: expected JSON: {error}; mend it, or take it from git") from error
+            raise DeployError(
+                f"{path}: expected JSON: {error}; correct it, or restore it from git"
+            ) from error
         return found
 
     def write_stage(
@@ -62,6 +65,14 @@ class Project:
 
     def stages(self) -> dict[str, Json]:
         return dict(self.config().get("stages", {}))
+
+    def policies(self, name: str) -> dict[FunctionName, Json]:
+        """The stage's policy files as they are; one that is missing or broken is left out."""
+        found = {}
+        for function in FUNCTIONS:
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                found[function] = json.loads((self.folder / policy_file(name, function)).read_text("utf-8"))
+        return found
 
     # -------------------------------------------------------------- what Chalice remembers
 
@@ -82,18 +93,18 @@ class Project:
     # -------------------------------------------------------------- what goes into the zip
 
     def check_vendor(self) -> None:
-        """The jobs travel in the zip through `vendor/jobs -> ../jobs`: raises DeployError if not."""
+        """Raises DeployError unless `vendor/jobs` links to `../jobs`, by which the jobs get into the zip."""
         link = self.root / "vendor" / "jobs"
         if link.is_dir() and link.resolve() == (self.root / "jobs").resolve():
             return
         raise DeployError(
-            f"{link} is no link to ../jobs, so the jobs would be missing from the zip: git makes the link on "
-            "Linux and macOS (on Windows with core.symlinks=true, or in WSL); mend it with: "
+            f"{link} is not a link to ../jobs, so the jobs would be missing from the zip: git makes the link on "
+            "Linux and macOS (on Windows with core.symlinks=true, or in WSL); restore it with: "
             "rm -r vendor/jobs; ln -s ../jobs vendor/jobs"
         )
 
     def drop_compiled(self) -> None:
-        """Remove compiled files: Chalice would ship them, and take them for a change of the code."""
+        """Remove compiled files, which Chalice would ship and take for a change of the code."""
         for folder in ("chalicelib", "jobs"):
             for cache in (self.root / folder).rglob("__pycache__"):
                 shutil.rmtree(cache, ignore_errors=True)
@@ -109,8 +120,10 @@ class Project:
 
     def folder_for(self, spec: JobSpec) -> Path:
         """Where Chalice is to deploy a job from: DuckDB is among the requirements only of jobs that need it."""
-        if not spec.uses_duckdb:
-            return self.root
+        return self.sql_folder() if spec.uses_duckdb else self.root
+
+    def sql_folder(self) -> Path:
+        """Make the folder from which jobs with DuckDB are deployed, and return it."""
         folder = self.root / SQL_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         for name in _LINKED:
@@ -142,7 +155,7 @@ class Project:
         return copy
 
     def take_packages(self, other: Project) -> None:
-        """Copy the zips that another copy of this checkout has made: each is named by a digest of its content.
+        """Copy the zips that another copy of this checkout has made. Each is named by a digest of its content.
 
         Building one needs the network, even when nothing has changed.
         """
@@ -159,17 +172,12 @@ class Project:
     def drop_unusable_packages(self) -> None:
         """Remove zips that Chalice would use although it must not.
 
-        It writes them in place, so an interrupted one is there unfinished; and it names them by a digest
-        of what is in the files but not of their names, so a renamed or empty new file goes unnoticed.
+        Chalice writes them in place, so one that was interrupted is incomplete. It names them by a digest of
+        what is in the files but not of their names, so a renamed or an empty new file goes unnoticed.
         """
         expected = self._shipped_names()
         for package in (self.folder / "deployments").glob("*.zip"):
-            if not zipfile.is_zipfile(package):
-                package.unlink(missing_ok=True)
-                continue
-            with zipfile.ZipFile(package) as archive:
-                names = {name for name in archive.namelist() if name.startswith(("chalicelib/", "jobs/"))}
-            if names != expected:
+            if _shipped_in(package) != expected:
                 package.unlink(missing_ok=True)
 
     def _shipped_names(self) -> set[str]:
@@ -179,7 +187,7 @@ class Project:
 
     # -------------------------------------------------------------- one deployment at a time
 
-    @contextmanager
+    @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Wait for other deployments from this checkout: they share config.json and the zip."""
         import fcntl
@@ -189,6 +197,14 @@ class Project:
         with path.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _shipped_in(package: Path) -> set[str] | None:
+    """The names of our own files in a zip; None if it is not whole."""
+    if not zipfile.is_zipfile(package):
+        return None
+    with zipfile.ZipFile(package) as archive:
+        return {name for name in archive.namelist() if name.startswith(("chalicelib/", "jobs/"))}
 
 
 def _write_json(path: Path, content: Any) -> None:

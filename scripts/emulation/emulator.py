@@ -34,7 +34,7 @@ PORTS = 3
 
 
 class EmulatorError(Exception):
-    """MiniStack is not there, or did not start; the text says what to do."""
+    """MiniStack is missing or did not start; the text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def start(log: Path, settings: Mapping[str, str] | None = None) -> Emulator:
 
 
 def stop(pid: int) -> None:
-    """End a MiniStack and its workers; nothing happens if `pid` is gone, or another program's by now."""
+    """End a MiniStack and its workers, unless `pid` is gone or belongs to another program by now."""
     if _is_ministack(pid):
         _end(pid, lambda: _is_ministack(pid))
 

@@ -15,7 +15,8 @@ from chalicelib import Job, Sum
 from chalicelib.core.keys import parse_quarantined, parse_run_file
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec, JobSpec
-from scripts.deployment.plan import Target, lifecycle_rules
+from scripts.deployment.lifecycle import lifecycle_rules
+from scripts.deployment.target import Target
 from tests.worlds.simulation import Simulation, spec
 
 LINES = b"".join(b"poison %d\n" % n if n % 9 == 4 else b"word%d\n" % (n % 5) for n in range(200))

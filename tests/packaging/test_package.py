@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from scripts.deployment.chalice_cli import chalice
-from scripts.deployment.deploy import load_target
-from scripts.deployment.plan import FUNCTIONS, function_name, stage_config
+from scripts.deployment.load import load_target
 from scripts.deployment.policies import policies
 from scripts.deployment.project import ROOT, Project
+from scripts.deployment.stage import stage_config
+from scripts.deployment.target import FUNCTIONS, function_name
 from tests.packaging.runtime_api import LambdaProcess
 
 JOB = "wordcount"

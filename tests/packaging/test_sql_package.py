@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from scripts.deployment.chalice_cli import chalice
-from scripts.deployment.deploy import load_target
-from scripts.deployment.plan import stage_config
+from scripts.deployment.load import load_target
 from scripts.deployment.policies import policies
 from scripts.deployment.project import ROOT, Project
+from scripts.deployment.stage import stage_config
 
 JOB = "tpch_q6_sql"
 MAX_ZIP = 50_000_000

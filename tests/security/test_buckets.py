@@ -13,8 +13,10 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core.authorization import enable_iam_authentication
 
-from scripts.deployment.aws import Aws, tls_only
-from scripts.deployment.plan import DeployError, Json
+from scripts.deployment.aws.buckets import Buckets
+from scripts.deployment.aws.clients import connect
+from scripts.deployment.protection import tls_only
+from scripts.deployment.target import DeployError, Json
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
 
@@ -54,7 +56,7 @@ def test_plain_http_is_refused_for_the_bucket_and_all_in_it(partition: str, acti
 
 @pytest.mark.parametrize("key", ["", KEY])
 def test_a_new_bucket_has_all_protections(key: str) -> None:
-    assert Aws().ensure_bucket("fresh-bucket", key)
+    assert Buckets(connect()).ensure("fresh-bucket", key)
     client = boto3.client("s3")
     block = client.get_public_access_block(Bucket="fresh-bucket")["PublicAccessBlockConfiguration"]
     assert block == dict.fromkeys(
@@ -92,9 +94,9 @@ def test_a_bucket_that_could_not_be_protected_does_not_stay() -> None:
     client: Any = boto3.client("s3")
     session = session_without("s3:PutBucketPolicy")
     with enable_iam_authentication():
-        aws = Aws(session)
+        buckets = Buckets(connect(session))
         with pytest.raises(DeployError, match=r"cannot protect the bucket fresh-bucket: AWS forbids it"):
-            aws.ensure_bucket("fresh-bucket")
+            buckets.ensure("fresh-bucket")
     with pytest.raises(ClientError, match="404"):
         client.head_bucket(Bucket="fresh-bucket")
     client.close()

@@ -32,8 +32,8 @@ from chalicelib.functions import coordinator, mapper, reducer, supervisor
 from chalicelib.run.events import event_for
 from chalicelib.stores.s3 import S3Store
 from chalicelib.stores.s3_errors import translated
-from scripts.deployment.plan import FUNCTIONS, Json, Target, function_name
 from scripts.deployment.policies import INVOKES, policies
+from scripts.deployment.target import FUNCTIONS, Json, Target, function_name
 from tests.unit.scripts.test_policies import allowed, object_arn
 
 IN, WORK, OUT, ELSE = "demo-in", "demo-work", "demo-out", "demo-else"

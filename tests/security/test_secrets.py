@@ -19,10 +19,10 @@ from chalicelib.aws.function import JsonLines
 from chalicelib.core.errors import Forbidden
 from chalicelib.core.ports import Loc
 from chalicelib.run.events import event_for
-from scripts.deployment.deploy import load_target
-from scripts.deployment.plan import stage_config
+from scripts.deployment.load import load_target
 from scripts.deployment.policies import policies
 from scripts.deployment.project import Project
+from scripts.deployment.stage import stage_config
 from tests.security.test_denied import ELSE, IN, OUT, WORK, Account, Cloud, account
 
 __all__ = ["account"]

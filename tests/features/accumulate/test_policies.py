@@ -11,8 +11,8 @@ from chalicelib import Job
 from chalicelib.core.ports import FunctionName
 from chalicelib.core.spec import JobSpec
 from chalicelib.run.job_code import shape
-from scripts.deployment.plan import FUNCTIONS, Target
 from scripts.deployment.policies import policies
+from scripts.deployment.target import FUNCTIONS, Target
 from tests.features.accumulate.test_simulated import Words, drop, small, totals
 from tests.unit.scripts.test_policies import Observed, allowed
 from tests.worlds.simulation import spec

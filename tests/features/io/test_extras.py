@@ -15,9 +15,9 @@ from chalicelib.config.triggers import Trigger
 from chalicelib.core.errors import ConfigError, UserError
 from chalicelib.core.spec import InputSpec, MemorySpec
 from chalicelib.run import job_code
-from scripts.deployment import plan
+from scripts.deployment import rules
 from scripts.deployment.project import ROOT, Project
-from scripts.submit import plan_uploads
+from scripts.submitting.uploads import plan_uploads
 from tests.features.io.runs import job_spec, output
 from tests.features.io.test_inputs import LEFT, RIGHT
 
@@ -47,17 +47,17 @@ def test_duckdb_travels_with_jobs_that_read_or_write_parquet(spec: Any, needs: b
 
 def test_a_function_has_a_rule_for_each_input_and_chalice_finds_one() -> None:
     left, right = Trigger("drop", "left/", ""), Trigger("drop", "right/", ".csv")
-    before = plan.with_rule({"QueueConfigurations": [1]}, OTHER, Trigger("drop", "else/", ""))
-    config = plan.with_rule(before, ARN, left, right)
-    assert plan.has_rule(config, ARN, right, left)
-    assert not plan.has_rule(config, ARN, left)
-    assert not plan.has_rule(config, ARN, left, Trigger("drop", "right/", ""))
-    assert plan.has_rule(config, OTHER, Trigger("drop", "else/", ""))
-    one = plan.with_first_rule(config, lambda arn: arn == ARN)
-    assert plan.has_rule(one, ARN, left)
-    assert plan.has_rule(one, OTHER, Trigger("drop", "else/", ""))
+    before = rules.with_rule({"QueueConfigurations": [1]}, OTHER, Trigger("drop", "else/", ""))
+    config = rules.with_rule(before, ARN, left, right)
+    assert rules.has_rule(config, ARN, right, left)
+    assert not rules.has_rule(config, ARN, left)
+    assert not rules.has_rule(config, ARN, left, Trigger("drop", "right/", ""))
+    assert rules.has_rule(config, OTHER, Trigger("drop", "else/", ""))
+    one = rules.with_first_rule(config, lambda arn: arn == ARN)
+    assert rules.has_rule(one, ARN, left)
+    assert rules.has_rule(one, OTHER, Trigger("drop", "else/", ""))
     assert one["QueueConfigurations"] == [1]
-    assert plan.with_first_rule(before, lambda arn: arn == ARN) == before
+    assert rules.with_first_rule(before, lambda arn: arn == ARN) == before
 
 
 # -- uploads -------------------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ from chalicelib.config.triggers import Trigger, further, triggers
 from chalicelib.core.errors import ConfigError, UserError
 from chalicelib.core.spec import InputSpec
 from chalicelib.local.inputs import tagged_inputs
-from scripts.deployment.plan import Target
 from scripts.deployment.policies import policies
+from scripts.deployment.target import Target
 from tests.features.io.runs import failed, job_spec, run, started
 
 PLACES = "work: {url: s3://work/}\noutput: {url: s3://out/}\n"

@@ -9,8 +9,8 @@ import pytest
 from chalicelib import Job
 from chalicelib.core.spec import JobSpec
 from chalicelib.run.job_code import Shape, shape
-from scripts.deployment.plan import Target
 from scripts.deployment.policies import policies
+from scripts.deployment.target import Target
 from tests.features.steps.jobs import TEXT, CountWords, ThreeSteps
 from tests.features.steps.test_ordering import Counted
 from tests.features.steps.test_pairs import TwoOrders

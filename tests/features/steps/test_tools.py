@@ -15,10 +15,11 @@ from chalicelib.core.spec import BadRecordsSpec
 from chalicelib.run.status.collect import RunStatus
 from chalicelib.run.status.collect import collect as collect_status
 from chalicelib.run.status.runs import current_step, list_runs
-from scripts.clean import look
+from scripts.cleaning.leftovers import look
 from scripts.console.progress import picture, summary
-from scripts.quarantine import bad_records, sort_out
-from scripts.status import Place
+from scripts.redriving.bad_records import bad_records
+from scripts.redriving.batches import sort_out
+from scripts.runs.places import Place
 from scripts.submitting.resume import pick_up
 from tests.features.steps.jobs import TEXT, ByCount, CountWords, Longest, ThreeSteps
 from tests.features.steps.test_simulated import Fails, fault_free, rows, small, three_steps

@@ -16,13 +16,15 @@ from moto import mock_aws
 from chalicelib import Job, Sum
 from chalicelib.core.keys import OutputKeys, RunKeys, results_place
 from chalicelib.core.ports import Loc
+from chalicelib.run.status.runs import list_runs
 from chalicelib.stores.folder import TEMPORARY, FolderStore
 from chalicelib.stores.memory import MemoryStore
 from chalicelib.stores.s3 import S3Store
 from chalicelib.stores.s3_uploads import S3Uploads
 from chalicelib.stores.unfinished import FolderUploads, Unfinished, Uploads
-from scripts import clean, status
+from scripts import clean
 from scripts.console import terminal
+from scripts.runs.world import open_store
 from tests.worlds.simulation import OUT, WORK, Killed, Simulation, spec
 
 DAY = 86_400.0
@@ -56,7 +58,7 @@ def script(
         environ={},
         screen=terminal.Screen(out, terminal=False),
         clock=Clock(now),
-        open_store=(lambda work, runs: store) if store else status.open_store,
+        open_store=(lambda work, runs: store) if store else open_store,
         uploads=lambda work: uploads or NoUploads(),
     )
     code = clean.main(argv, world)
@@ -91,7 +93,7 @@ def simulation(tmp_path: Path) -> Simulation:
 
 
 def runs(store: MemoryStore) -> list[RunKeys]:
-    return clean.list_runs(store, WORK)
+    return list_runs(store, WORK)
 
 
 def test_only_what_ended_long_ago_goes(simulation: Simulation, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from chalicelib import Job, Range, Sum
 from chalicelib.core.ports import FunctionName, Loc
 from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec
-from scripts.deployment.plan import FUNCTIONS, Json, Target
 from scripts.deployment.policies import policies
+from scripts.deployment.target import FUNCTIONS, Json, Target
 from tests.worlds.simulation import Simulation, spec
 
 Request = tuple[str, str, str, str | None]  # function, action, resource, s3:prefix

@@ -20,8 +20,10 @@ from chalicelib.local.inputs import find_inputs
 from chalicelib.run.events import event_for
 from chalicelib.run.status.runs import list_runs
 from chalicelib.stores.memory import MemoryStore
-from scripts import quarantine, status
+from scripts import quarantine
 from scripts.console import terminal
+from scripts.redriving.redrive import packed
+from scripts.runs.world import World, open_store
 from tests.worlds.simulation import WORK, Simulation, spec
 
 LENIENT = BadRecordsSpec(policy="quarantine", max=1000, max_fraction=1.0)
@@ -64,12 +66,12 @@ class Clock:
 
 def script(root: Path, store: MemoryStore | None, *argv: str) -> tuple[int, str]:
     out = io.StringIO()
-    world = status.World(
+    world = World(
         root=root,
         environ={},
         screen=terminal.Screen(out, terminal=False),
         clock=Clock(),
-        open_store=(lambda work, runs: store) if store else status.open_store,
+        open_store=(lambda work, runs: store) if store else open_store,
     )
     code = quarantine.main(argv, world)
     return code, out.getvalue()
@@ -151,8 +153,8 @@ def test_a_damaged_list_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["", ".txt", ".txt.gz", ".log.bz2", ".xz", ".zst"])
 def test_a_redrive_makes_up_for_what_was_missing(suffix: str, tmp_path: Path) -> None:
-    packed = quarantine._packed(f"a{suffix}", BODY)
-    simulation = simulate(tmp_path, {f"a{suffix}": packed}, input={"suffix": suffix})
+    body = packed(f"a{suffix}", BODY)
+    simulation = simulate(tmp_path, {f"a{suffix}": body}, input={"suffix": suffix})
     (keys,) = runs_of(simulation)
     before = inputs(simulation)
     code, shown = script(tmp_path, simulation.memory, "job", keys.run, "--work", "s3://work/", "--redrive")

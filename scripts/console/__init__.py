@@ -1,0 +1,1 @@
+"""The terminal: lines, sizes and errors for people; how runs are drawn, and followed."""

@@ -1,0 +1,1 @@
+"""What a deployment asks of AWS: `account` only reads; `buckets`, `event_rules` and `functions` change things."""

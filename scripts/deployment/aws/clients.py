@@ -1,0 +1,51 @@
+"""The clients of one account and region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore import exceptions as boto_errors
+from botocore.config import Config
+
+from .errors import translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+
+_CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=10, read_timeout=60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clients:
+    """One account and region, and boto3's clients for it."""
+
+    region: str
+    account: str
+    #: `aws`, `aws-cn`, ...: the second part of every ARN.
+    partition: str
+    s3: S3Client
+    lambda_: LambdaClient
+    iam: IAMClient
+    logs: Any
+
+
+def connect(session: boto3.Session | None = None) -> Clients:
+    """The account and region that boto3's usual places (environment, profile) name. Raises DeployError."""
+    session = session or boto3.Session()
+    with translated("find out which AWS account to use"):
+        if not session.region_name:
+            raise boto_errors.NoRegionError
+        sts: Any = session.client("sts", config=_CONFIG)
+        return Clients(
+            region=session.region_name,
+            account=sts.get_caller_identity()["Account"],
+            partition=session.get_partition_for_region(session.region_name),
+            s3=session.client("s3", config=_CONFIG),
+            lambda_=session.client("lambda", config=_CONFIG),
+            iam=session.client("iam", config=_CONFIG),
+            logs=session.client("logs", config=_CONFIG),
+        )

@@ -1,0 +1,112 @@
+"""Does the steps of a plan, one after the other. It decides nothing: see `planner`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from .aws.account import Account
+from .aws.buckets import Buckets
+from .aws.event_rules import EventRules
+from .aws.functions import Functions
+from .project import Project
+from .steps import (
+    AnyStep,
+    ConfigureFunction,
+    ForgetRecord,
+    LeaveBucket,
+    MakeBucket,
+    Remove,
+    RunChalice,
+    SetLifecycle,
+    SetRules,
+    TidyRules,
+    WriteStage,
+)
+from .target import APP, function_names, sluice_function
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executor:
+    """Acts on an account and a checkout. Each step raises DeployError; what was done by then stays."""
+
+    project: Project
+    account: Account
+    buckets: Buckets
+    rules: EventRules
+    functions: Functions
+    #: Runs Chalice: command, stage, folder.
+    run_chalice: Callable[[str, str, Path], object]
+    say: Say
+
+    def do(self, steps: Iterable[AnyStep]) -> None:
+        """Do each step, also one that was found to change nothing: the account may have changed since."""
+        for step in steps:
+            self._do(step)
+
+    def _do(self, step: AnyStep) -> None:
+        match step:
+            case MakeBucket():
+                made = self.buckets.ensure(step.bucket, step.kms_key)
+                self.say(f"{step.purpose} bucket s3://{step.bucket}/: {'created' if made else 'exists'}")
+            case WriteStage():
+                self.project.write_stage(step.name, step.stage, step.policies)
+            case ForgetRecord():
+                self._forget(step)
+            case TidyRules():
+                self._tidy(step)
+            case RunChalice():
+                self._chalice(step)
+            case ConfigureFunction():
+                self.functions.configure(step.function)
+            case SetRules():
+                self.rules.ensure(step.function, *step.triggers)
+            case SetLifecycle():
+                self.buckets.set_lifecycle(step.bucket, step.job, step.rules)
+            case LeaveBucket():
+                self._leave(step)
+            case Remove():
+                if self.functions.remove(step.kind, step.name):
+                    self.say(f"deleted {step.kind} {step.name}")
+            case _:
+                assert_never(step)
+
+    def _forget(self, step: ForgetRecord) -> None:
+        if step.elsewhere:
+            region, account = step.elsewhere
+            self.say(f"the last deployment of {step.name} went to {account} in {region}; starting afresh")
+        self.project.forget_deployed(step.name)
+
+    def _tidy(self, step: TidyRules) -> None:
+        dropped = self.rules.drop_dead(step.bucket)
+        dropped += self.rules.drop(step.bucket, functools.partial(_is_of, step.misplaced))
+        self.rules.keep_first(step.bucket, functools.partial(_is_of, {step.coordinator}))
+        if dropped:
+            self.say(f"removed {dropped} stale event rule(s) of s3://{step.bucket}/")
+
+    def _chalice(self, step: RunChalice) -> None:
+        if step.command == "delete":
+            self.run_chalice(step.command, step.name, self.project.root)
+            return
+        self.say(f"deploying the four functions {APP}-{step.name}-* with Chalice")
+        self.project.drop_compiled()
+        self.project.drop_unusable_packages()
+        self.project.link_defaults()
+        folder = self.project.sql_folder() if step.duckdb else self.project.root
+        self.run_chalice(step.command, step.name, folder)
+
+    def _leave(self, step: LeaveBucket) -> None:
+        if not self.account.has_bucket(step.bucket):
+            return
+        if self.rules.drop(step.bucket, functools.partial(_is_of, set(function_names(step.job)))):
+            self.say(f"removed the event rules of {step.job} from s3://{step.bucket}/")
+        self.buckets.set_lifecycle(step.bucket, step.job, [])
+
+
+def _is_of(functions: set[str] | frozenset[str], arn: str) -> bool:
+    return sluice_function(arn) in functions

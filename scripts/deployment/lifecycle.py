@@ -1,0 +1,42 @@
+"""A bucket's lifecycle rules: work objects expire, and unfinished uploads are removed everywhere. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from chalicelib.core.keys import runs_prefix
+
+from .target import APP, Json, Target
+
+WORK_RETENTION_DAYS = 7
+
+
+def lifecycle_rules(target: Target, bucket: str, work_days: int) -> list[Json]:
+    """The job's rules for `bucket`: work objects expire after `work_days` days, unfinished uploads after one."""
+    work, output, rules = runs_prefix(target.spec.work_loc, target.name), target.spec.output_loc, []
+    if work.bucket == bucket:
+        rule = _lifecycle_rule(f"{APP}-{target.name}-work", work.key)
+        rules.append({**rule, "Expiration": {"Days": work_days}})
+    if output.bucket == bucket:
+        rules.append(_lifecycle_rule(f"{APP}-{target.name}-output", output.key))
+    return rules
+
+
+def _lifecycle_rule(identity: str, prefix: str) -> Json:
+    return {
+        "ID": identity,
+        "Status": "Enabled",
+        "Filter": {"Prefix": prefix},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+    }
+
+
+def merged_lifecycle(existing: Sequence[Json], job: str, ours: Iterable[Json]) -> list[Json]:
+    """Everybody else's rules as they are, then the job's: those it had before are replaced."""
+    mine = rule_ids(job)
+    return [*(rule for rule in existing if rule.get("ID") not in mine), *ours]
+
+
+def rule_ids(job: str) -> set[str]:
+    """The IDs that the job's lifecycle rules may have."""
+    return {f"{APP}-{job}-work", f"{APP}-{job}-output"}

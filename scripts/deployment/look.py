@@ -1,0 +1,45 @@
+"""Looks at the account and the checkout, and changes neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from .aws.account import Account
+from .project import Project
+from .stage import deployed_account, deployed_buckets
+from .survey import BucketState, Survey
+from .target import function_names
+
+
+def look(project: Project, account: Account, name: str, buckets: Iterable[str]) -> Survey:
+    """What there is of the job `name`, in `buckets` and in those that its last deployment watched.
+
+    Raises DeployError, also for a bucket that belongs to somebody else or lies in another region.
+    """
+    record, here = project.deployed(name), (account.region, account.account)
+    last = deployed_account(record)
+    # Chalice's record of another account or region (an emulator's, say) would mislead it here.
+    elsewhere = last if last and last != here else None
+    if elsewhere:
+        record = {}
+    names = function_names(name)
+    return Survey(
+        region=account.region,
+        account=account.account,
+        stage=project.stages().get(name),
+        policies=project.policies(name),
+        record=record,
+        elsewhere=elsewhere,
+        buckets={
+            bucket: _bucket(account, bucket) for bucket in sorted({*buckets, *deployed_buckets(record)})
+        },
+        functions={name: account.function(name) for name in names},
+        roles={name: account.role(name) for name in names},
+        logs={name: account.has_logs(name) for name in names},
+    )
+
+
+def _bucket(account: Account, bucket: str) -> BucketState | None:
+    found = account.bucket(bucket)
+    return found and replace(found, dead=frozenset(account.dead_functions(found.rules)))

@@ -1,0 +1,206 @@
+"""Plans a deployment: from what is to be and what is there to the steps between. It only decides. Pure.
+
+The order of the steps is what makes an interrupted deployment harmless: see `plan_deployment` and
+`plan_deletion`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from chalicelib.core.ports import FunctionName
+
+from . import differences
+from .lifecycle import lifecycle_rules
+from .policies import policies
+from .rules import has_rule, rule_arns
+from .stage import deployed_buckets, stage_config
+from .steps import (
+    AnyStep,
+    ConfigureFunction,
+    ForgetRecord,
+    LeaveBucket,
+    MakeBucket,
+    Remove,
+    RunChalice,
+    SetLifecycle,
+    SetRules,
+    TidyRules,
+    WriteStage,
+)
+from .survey import BucketState, Survey
+from .target import (
+    FUNCTIONS,
+    KINDS,
+    DeployError,
+    Json,
+    Kind,
+    Target,
+    function_name,
+    function_names,
+    sluice_function,
+)
+
+
+def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[AnyStep, ...]:
+    """The steps that deploy `target`; work objects expire after `work_days` days.
+
+    Buckets come first, since Chalice watches them. The stage comes before Chalice, which reads it. Stale
+    rules go before Chalice writes new ones, which S3 would refuse. What Chalice cannot set, and a check of
+    its rules, come after it; buckets that are no longer watched come last, when the new ones are.
+    """
+    stage, documents = stage_config(target), policies(target)
+    return (
+        *_buckets(target, survey),
+        WriteStage(
+            name=target.name,
+            stage=stage,
+            policies=documents,
+            change=differences.stage(survey.stage, stage, survey.policies, documents),
+        ),
+        *_forget_other_account(target.name, survey),
+        *(_tidy_rules(target, bucket, survey) for bucket in target.buckets),
+        RunChalice(
+            command="deploy",
+            name=target.name,
+            duckdb=target.spec.uses_duckdb,
+            change=f"ship this checkout to {', '.join(FUNCTIONS)}",
+            details=tuple(_what_chalice_changes(target, survey, stage, documents)),
+        ),
+        *(
+            ConfigureFunction(function=name, change=differences.settings(survey.functions.get(name)))
+            for name in function_names(target.name)
+        ),
+        *_set_rules(target, survey),
+        *(_set_lifecycle(target, bucket, survey, work_days) for bucket in target.buckets),
+        *_leave(target.name, deployed_buckets(survey.record) - set(target.buckets), survey),
+    )
+
+
+def plan_deletion(name: str, target: Target | None, survey: Survey) -> tuple[AnyStep, ...]:
+    """The steps that delete all of the job `name` but data: functions, roles, rules, logs, stage, policies.
+
+    `target` is the job if its YAML is still there; it tells the buckets if Chalice's record is lost. Event
+    rules go before the functions that they start. Chalice deletes from its record and stops at the first
+    thing that is gone already, so it runs only if all is there; what is left then goes one by one.
+
+    Raises DeployError if there is nothing to delete.
+    """
+    here = {function: state for function, state in survey.functions.items() if state is not None}
+    if target is None and survey.stage is None and not here:
+        raise DeployError(f"{name}: nothing to delete: no such job, stage or functions")
+    buckets = deployed_buckets(survey.record) | set(target.buckets if target else ())
+    steps: list[AnyStep] = [*_forget_other_account(name, survey), *_leave(name, buckets, survey)]
+    if survey.record and len(here) == len(function_names(name)):
+        steps.append(
+            RunChalice(command="delete", name=name, change="remove the functions, roles and logs named below")
+        )
+    steps += [
+        Remove(kind=kind, name=function, change=_removal(kind, function, survey))
+        for kind in KINDS
+        for function in function_names(name)
+    ]
+    return (
+        *steps,
+        ForgetRecord(name=name, change="remove" if survey.record else ""),
+        WriteStage(
+            name=name,
+            stage=None,
+            change="remove it, and its policies" if survey.stage or survey.policies else "",
+        ),
+    )
+
+
+# ---------------------------------------------------------------------------------------------------
+# Deployment
+
+
+def _buckets(target: Target, survey: Survey) -> Iterator[MakeBucket]:
+    key = target.spec.kms_key
+    for bucket, purpose in target.buckets.items():
+        missing = survey.buckets.get(bucket) is None
+        change = differences.new_bucket(key) if missing else ""
+        yield MakeBucket(bucket=bucket, purpose=purpose, kms_key=key, change=change)
+
+
+def _forget_other_account(name: str, survey: Survey) -> Iterator[ForgetRecord]:
+    """Chalice's record of a deployment to another account would mislead it in this one."""
+    if survey.elsewhere:
+        region, account = survey.elsewhere
+        change = f"remove, since the last deployment went to {account} in {region}"
+        yield ForgetRecord(name=name, elsewhere=survey.elsewhere, change=change)
+
+
+def _tidy_rules(target: Target, bucket: str, survey: Survey) -> TidyRules:
+    misplaced = frozenset(
+        function_name(target.name, function)
+        for function in FUNCTIONS
+        if function not in target.triggers or target.triggers[function].bucket != bucket
+    )
+    coordinator = function_name(target.name, "coordinator")
+    found = survey.buckets.get(bucket) or BucketState()
+    told = [f"remove that of {sluice_function(arn)}, which does not exist" for arn in sorted(found.dead)]
+    alive = [
+        name for arn in rule_arns(found.rules) if arn not in found.dead and (name := sluice_function(arn))
+    ]
+    told += [f"remove that of {name}" for name in alive if name in misplaced]
+    if coordinator not in misplaced and (rest := alive.count(coordinator) - 1) > 0:
+        told.append(f"take {rest} of {coordinator} away until Chalice is done")
+    return TidyRules(bucket=bucket, misplaced=misplaced, coordinator=coordinator, change=", ".join(told))
+
+
+def _what_chalice_changes(
+    target: Target, survey: Survey, stage: Json, documents: dict[FunctionName, Json]
+) -> Iterator[str]:
+    """A line for each function, role and log group."""
+    for function in FUNCTIONS:
+        name = function_name(target.name, function)
+        yield f"function {name}: {differences.function(survey.functions.get(name), stage, function)}"
+        if told := differences.role(survey.roles[name], documents[function]):
+            yield f"role {name}: {told}"
+        if told := differences.logs(survey.logs.get(name)):
+            yield f"logs /aws/lambda/{name}: {told}"
+
+
+def _set_rules(target: Target, survey: Survey) -> Iterator[SetRules]:
+    for function, triggers in target.rules.items():
+        name = function_name(target.name, function)
+        found = survey.buckets.get(triggers[0].bucket) or BucketState()
+        arns = {arn for arn in rule_arns(found.rules) if sluice_function(arn) == name}
+        there = survey.functions.get(name) is not None and any(
+            has_rule(found.rules, arn, *triggers) for arn in arns
+        )
+        yield SetRules(
+            function=name, triggers=triggers, change="" if there else differences.watched(triggers)
+        )
+
+
+def _set_lifecycle(target: Target, bucket: str, survey: Survey, work_days: int) -> SetLifecycle:
+    rules = tuple(lifecycle_rules(target, bucket, work_days))
+    existing = (survey.buckets.get(bucket) or BucketState()).lifecycle
+    change = differences.lifecycle(existing, target.name, rules)
+    return SetLifecycle(bucket=bucket, job=target.name, rules=rules, change=change)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Both
+
+
+def _leave(name: str, buckets: Iterable[str], survey: Survey) -> Iterator[LeaveBucket]:
+    ours = set(function_names(name))
+    for bucket in sorted(buckets):
+        found = survey.buckets.get(bucket) or BucketState()
+        mine = [rule for rule in map(sluice_function, rule_arns(found.rules)) if rule in ours]
+        told = [f"remove {len(mine)} event rule(s)"] if mine else []
+        told += [text] if (text := differences.lifecycle(found.lifecycle, name, ())) else []
+        yield LeaveBucket(bucket=bucket, job=name, change=", ".join(told))
+
+
+def _removal(kind: Kind, function: str, survey: Survey) -> str:
+    if kind == "function":
+        there: bool | None = survey.functions.get(function) is not None
+    elif kind == "role":
+        there = survey.roles[function].exists
+    else:
+        there = survey.logs.get(function)
+    return "" if there is False else "remove" if there else "remove, if it is there"

@@ -1,0 +1,189 @@
+"""The steps of a deployment. Each is frozen data that says what is to be so; `executor` makes it so.
+
+Doing a step again changes nothing, so a deployment that was interrupted is finished by the next one. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from chalicelib.config.triggers import Trigger
+from chalicelib.core.ports import FunctionName
+
+from .target import Json, Kind
+
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One thing that is to be so."""
+
+    #: What doing it would change, as far as planning could see, in one line; "" if it is so already.
+    change: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What the step is about."""
+        raise NotImplementedError
+
+    @property
+    def lines(self) -> list[str]:
+        """The step as `--dry-run` prints it: one sentence, and details below it."""
+        return [f"{self.subject}: {self.change or NOTHING}"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeBucket(Step):
+    """The bucket exists. One that is made is private, TLS only and encrypted; another one stays as it is."""
+
+    bucket: str
+    #: `input`, `work and output`, ...
+    purpose: str
+    kms_key: str
+
+    @property
+    def subject(self) -> str:
+        return f"bucket {self.bucket}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteStage(Step):
+    """`.chalice/` holds the stage and its policies; neither is there if `stage` is None."""
+
+    name: str
+    stage: Json | None
+    policies: Mapping[FunctionName, Json] | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"stage {self.name} in .chalice/config.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetRecord(Step):
+    """Chalice remembers no deployment of the stage."""
+
+    name: str
+    #: (region, account) that the forgotten deployment went to, if not to this one.
+    elsewhere: tuple[str, str] | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"Chalice's record .chalice/deployed/{self.name}.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TidyRules(Step):
+    """No event rule of the bucket is in Chalice's way.
+
+    Rules of dead functions make S3 refuse new ones; rules of our functions in the wrong bucket would start
+    them for nothing; and of the coordinator's rules Chalice knows one only.
+    """
+
+    bucket: str
+    misplaced: frozenset[str]
+    coordinator: str
+
+    @property
+    def subject(self) -> str:
+        return f"stale event rules of bucket {self.bucket}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunChalice(Step):
+    """Chalice has deployed, or deleted, the functions, their roles, their logs and the first event rule of each."""
+
+    command: Literal["deploy", "delete"]
+    name: str
+    #: The package holds DuckDB.
+    duckdb: bool = False
+    details: tuple[str, ...] = field(default=())
+
+    @property
+    def subject(self) -> str:
+        return f"chalice {self.command} --stage {self.name}"
+
+    @property
+    def lines(self) -> list[str]:
+        return [*super().lines, *(f"  {text}" for text in self.details)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigureFunction(Step):
+    """The function may call itself, and its asynchronous events are retried."""
+
+    function: str
+
+    @property
+    def subject(self) -> str:
+        return f"recursion and retries of function {self.function}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetRules(Step):
+    """The bucket of `triggers` starts the function by these rules and no others."""
+
+    function: str
+    triggers: tuple[Trigger, ...]
+
+    @property
+    def subject(self) -> str:
+        return f"event rules of bucket {self.triggers[0].bucket} for {self.function}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetLifecycle(Step):
+    """The bucket has these lifecycle rules of the job and no others of it."""
+
+    bucket: str
+    job: str
+    rules: tuple[Json, ...]
+
+    @property
+    def subject(self) -> str:
+        return f"lifecycle of bucket {self.bucket}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaveBucket(Step):
+    """The bucket, if it is there, has no event or lifecycle rule of the job. Its objects stay.
+
+    Event rules go before the functions: a rule that points at a deleted function makes every later
+    change of the bucket's rules fail.
+    """
+
+    bucket: str
+    job: str
+
+    @property
+    def subject(self) -> str:
+        return f"rules of {self.job} in bucket {self.bucket}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remove(Step):
+    """The function, its role or its logs are not there."""
+
+    kind: Kind
+    name: str
+
+    @property
+    def subject(self) -> str:
+        return f"{self.kind} {self.name}" if self.kind != "logs" else f"logs /aws/lambda/{self.name}"
+
+
+AnyStep = (
+    MakeBucket
+    | WriteStage
+    | ForgetRecord
+    | TidyRules
+    | RunChalice
+    | ConfigureFunction
+    | SetRules
+    | SetLifecycle
+    | LeaveBucket
+    | Remove
+)

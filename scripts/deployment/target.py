@@ -1,0 +1,98 @@
+"""A job to deploy, and the names that a deployment gives to what belongs to it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from chalicelib.config.triggers import Trigger, further, triggers
+from chalicelib.core.errors import UserError
+from chalicelib.core.ports import FunctionName
+from chalicelib.core.spec import JobSpec
+from chalicelib.run.job_code import Shape
+
+APP = "sluice"
+FUNCTIONS: tuple[FunctionName, ...] = get_args(FunctionName)
+#: What each function has beside what Chalice sets: see `aws.functions`.
+RECURSION: Literal["Allow"] = "Allow"
+#: Lambda's own retries of a failed asynchronous event, and how long it may wait in the queue (6 h), in seconds.
+ASYNC_RETRIES = 2
+ASYNC_MAX_AGE = 21_600
+
+#: `sluice-<name>-coordinator` must fit in the 64 letters of a function's or role's name.
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_FUNCTION_ARN = re.compile(
+    rf"arn:[^:]+:lambda:[^:]*:[^:]*:function:(?P<name>{APP}-.+-(?:{'|'.join(FUNCTIONS)}))(?::.*)?"
+)
+
+Json = dict[str, Any]
+#: What a function of ours consists of in an account, in the order in which it is removed.
+Kind = Literal["function", "role", "logs"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+class DeployError(UserError):
+    """Why a job could not be deployed or deleted, in one sentence, with what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A job to deploy: its name, its configuration, and the `SLUICE_*` overrides in force."""
+
+    name: str
+    spec: JobSpec
+    overrides: Mapping[str, str]
+    shape: Shape = field(default_factory=Shape)
+
+    @property
+    def triggers(self) -> dict[FunctionName, Trigger]:
+        """What Chalice registers: of several inputs the first."""
+        return dict(triggers(self.name, self.spec).items())
+
+    @property
+    def rules(self) -> dict[FunctionName, tuple[Trigger, ...]]:
+        """All event rules, one for each input and one for the work place."""
+        more = {"coordinator": further(self.spec)}
+        return {function: (rule, *more.get(function, ())) for function, rule in self.triggers.items()}
+
+    @property
+    def buckets(self) -> dict[str, str]:
+        """What each bucket is for, without repeats, in the order they are made."""
+        places = {
+            "input": self.spec.input.loc.bucket,
+            "work": self.spec.work_loc.bucket,
+            "output": self.spec.output_loc.bucket,
+        }
+        purposes: dict[str, str] = {}
+        for purpose, bucket in places.items():
+            purposes[bucket] = f"{purposes[bucket]} and {purpose}" if bucket in purposes else purpose
+        return purposes
+
+
+def check_name(name: str) -> str:
+    """`name`, if a job may be called so. Raises DeployError."""
+    if not _NAME.fullmatch(name):
+        raise DeployError(
+            f"{name!r} cannot be a job's name: expected up to 32 of a-z, 0-9, _ and -, starting with a letter"
+        )
+    return name
+
+
+def function_name(job: str, function: FunctionName) -> str:
+    return f"{APP}-{job}-{function}"
+
+
+def function_names(job: str) -> tuple[str, ...]:
+    return tuple(function_name(job, function) for function in FUNCTIONS)
+
+
+def policy_file(job: str, function: FunctionName) -> str:
+    return f"policy-{job}-{function}.json"
+
+
+def sluice_function(arn: str) -> str | None:
+    """The name of the function `arn` is of, if it is one of Sluice's; None for all others."""
+    found = _FUNCTION_ARN.fullmatch(arn)
+    return found["name"] if found else None

@@ -1,0 +1,1 @@
+"""MiniStack, the AWS emulator, started and stopped."""

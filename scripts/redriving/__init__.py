@@ -1,0 +1,1 @@
+"""Bad records that a run set aside: reading and showing them, and running them again."""

@@ -1,0 +1,1 @@
+"""Runs on S3 or in a work folder: where they are, how they stand, and how they are shown."""

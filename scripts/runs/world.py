@@ -1,0 +1,61 @@
+"""What the scripts that read runs need of their surroundings, and the real thing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chalicelib.core.errors import CorruptData, NotFound
+from chalicelib.core.keys import RunKeys
+from chalicelib.core.plan import read_head
+from chalicelib.core.ports import Clock, Loc, Store
+from scripts.console.terminal import Screen
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What the script needs of its surroundings."""
+
+    root: Path
+    environ: Mapping[str, str]
+    screen: Screen
+    clock: Clock
+    #: A store that can read a work place, and the results of the runs named.
+    open_store: Callable[[Loc, Sequence[RunKeys]], Store]
+
+
+def real_world() -> World:
+    """S3 or a folder, this terminal and this clock."""
+    from chalicelib.aws.function import ROOT, SystemClock
+
+    return World(
+        root=ROOT,
+        environ=os.environ,
+        screen=Screen(sys.stdout),
+        clock=SystemClock(),
+        open_store=open_store,
+    )
+
+
+def open_store(work: Loc, wanted: Sequence[RunKeys]) -> Store:
+    """S3, or the work folder with the folders that the wanted runs write their results to."""
+    if not work.bucket.startswith("/"):
+        from chalicelib.stores.s3 import S3Store, make_client
+
+        return S3Store(make_client("s3"))
+    from chalicelib.stores.folder import FolderStore
+
+    store = FolderStore([Path(work.bucket)])
+    roots = {work.bucket, *(bucket for keys in wanted if (bucket := _output_folder(store, keys)))}
+    return FolderStore([Path(root) for root in sorted(roots)])
+
+
+def _output_folder(store: Store, keys: RunKeys) -> str | None:
+    try:
+        bucket = read_head(store, keys).output.bucket
+    except (NotFound, CorruptData):  # `collect` tells of it
+        return None
+    return bucket if bucket.startswith("/") else None

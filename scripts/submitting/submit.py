@@ -1,0 +1,33 @@
+"""Submits files to a job: chooses, uploads, and follows the runs that this starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from chalicelib.config.load import load_job
+
+from .send import send
+from .uploads import plan_uploads
+from .waiting import Started, known_runs, wait
+from .world import World
+
+
+def submit(
+    name: str, files: Sequence[Path], world: World, *, prefix_dir: bool, start_timeout: float | None
+) -> int:
+    """Upload the files; the exit code. Raises UserError, mostly before anything is uploaded.
+
+    With `start_timeout`, in seconds, wait for the runs that this starts: 1 then says that one failed.
+    """
+    job = load_job(name, root=world.root, environ=world.environ, require_cloud=True)
+    choice = plan_uploads(files, job, prefix_dir=prefix_dir)
+    for text in choice.skipped:
+        world.screen.print([(f"skipped {text}", "yellow")])
+    store = world.store()
+    before = known_runs(store, job) if start_timeout is not None else set()
+    triggers = send(choice.uploads, job, world, store)
+    if start_timeout is None:
+        world.screen.print([(f"scripts/status.py {job.name} shows the runs", "dim")])
+        return 0
+    return wait(Started(store, job, before, triggers), world, start_timeout)

@@ -1,0 +1,94 @@
+"""Sizes, times and money for people; errors as one block."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from chalicelib.core.errors import Forbidden, StoreError, UserError
+from scripts.console import terminal
+from tests.unit.scripts.user import (
+    ROOT,
+    local_run,
+)
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (64 << 20, "64.0 MiB"),
+     ((1 << 20) - 1, "1.0 MiB"), (1 << 50, "1.0 PiB")],
+)  # fmt: skip
+def test_bytes_for_people(size: int, told: str) -> None:
+    assert terminal.human_bytes(size) == told
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.04, "0.04s"), (0.999, "1.0s"),
+     (9.94, "9.9s"), (9.96, "10s"), (59.6, "1m 00s"), (75, "1m 15s"), (3600, "1h 00m"),
+     (90_000, "1d 1h")],
+)  # fmt: skip
+def test_seconds_for_people(seconds: float, told: str) -> None:
+    assert terminal.human_seconds(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("dollars", "told"),
+    [(0, "$0.0000"), (0.00001, "less than $0.0001"), (0.0012, "$0.0012"), (1234.5, "$1,234.50")],
+)
+def test_dollars_for_people(dollars: float, told: str) -> None:
+    assert terminal.human_dollars(dollars) == told
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "filled"), [(0, 3, 0), (1, 3, 8), (999, 1000, 23), (3, 3, 24), (0, 0, 24)]
+)
+def test_a_bar_is_full_only_at_the_end(done: int, total: int, filled: int) -> None:
+    assert terminal.plain(terminal.bar(done, total, terminal=False)) == "#" * filled + "-" * (24 - filled)
+
+
+def raising(error: BaseException) -> Callable[[], int]:
+    def main() -> int:
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (UserError("a: wrong\nb: too"), 1, "error: a: wrong\n  b: too\n"),
+        (StoreError("s3://b: \x1b[2Jslow"), 1, "error: s3://b: \\x1b[2Jslow\n"),
+        (Forbidden("s3://b: no"), 1, "error: s3://b: no\n"),
+        (KeyboardInterrupt(), 130, "\ninterrupted\n"),
+    ],
+)
+def test_errors_are_one_block(error: BaseException, code: int, told: str) -> None:
+    err = io.StringIO()
+    assert (terminal.run_main(raising(error), err), err.getvalue()) == (code, told)
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError):
+        terminal.run_main(raising(ZeroDivisionError()), io.StringIO())
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
+    local_run(tmp_path)
+    command: Sequence[str] = [
+        sys.executable,
+        str(ROOT / "scripts/status.py"),
+        "--work",
+        str(tmp_path / "work"),
+    ]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, timeout=60)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")

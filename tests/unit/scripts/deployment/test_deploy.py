@@ -1,0 +1,334 @@
+"""Deploying and deleting in an account (moto's), and a dry run of each, which only reads."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+
+from scripts.deployment.aws.account import Account
+from scripts.deployment.aws.clients import Clients, connect
+from scripts.deployment.deploy import Deployer
+from scripts.deployment.load import load_target
+from scripts.deployment.planner import plan_deletion
+from scripts.deployment.policies import policies
+from scripts.deployment.project import Project
+from scripts.deployment.stage import stage_config
+from scripts.deployment.survey import Survey
+from scripts.deployment.target import DeployError, function_name, function_names
+from tests.unit.scripts.deployment.world import OTHER_ARN, REGION, add_rule, make_function, rules, target
+
+READS = ("Get", "List", "Head", "Describe")
+
+
+class Calls:
+    """Notes what is asked of AWS, refuses what `refused` picks, and answers 403 to what `forbidden` names.
+
+    moto has no recursion settings: they are kept here.
+    """
+
+    def __init__(
+        self, refused: Callable[[str], bool] = lambda operation: False, forbidden: tuple[str, ...] = ()
+    ) -> None:
+        self.made: list[str] = []
+        self.recursion: dict[str, str] = {}
+        self._refused = refused
+        self._forbidden = forbidden
+
+    def clients(self) -> Clients:
+        session = boto3.Session()
+        session.events.register("before-call", self._called)
+        return connect(session)
+
+    def _called(self, model: Any, params: Any, **_: Any) -> Any:
+        self.made.append(model.name)
+        if self._refused(model.name):
+            raise AssertionError(f"{model.name} was called")
+        if model.name in self._forbidden:
+            return SimpleNamespace(status_code=403), {"Error": {"Code": "AccessDenied", "Message": "no"}}
+        if not model.name.endswith("FunctionRecursionConfig"):
+            return None
+        function = params["url_path"].split("/")[3]
+        if model.name.startswith("Put"):
+            self.recursion[function] = json.loads(params["body"])["RecursiveLoop"]
+        return SimpleNamespace(status_code=200), {"RecursiveLoop": self.recursion.get(function, "Terminate")}
+
+
+def writes(operation: str) -> bool:
+    return not operation.startswith(READS)
+
+
+def files(root: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file of a folder, with its time and what is in it."""
+    return {
+        str(path.relative_to(root)): (path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path in root.rglob("*")
+    }
+
+
+class StandIn:
+    """Does of `chalice deploy` and `chalice delete` what matters here."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.calls: list[tuple[str, str]] = []
+
+    def __call__(self, command: str, stage: str, folder: Path) -> None:
+        self.calls.append((command, stage))
+        assert folder == self.project.root
+        functions = boto3.client("lambda")
+        if command == "delete":
+            for name in function_names(stage):
+                functions.delete_function(FunctionName=name)
+            return
+        config = self.project.stages()[stage]
+        policy_files = self.project.policies(stage)
+        resources: list[dict[str, str]] = []
+        for function, settings in config["lambda_functions"].items():
+            name = function_name(stage, function)
+            arn = self._function(name, settings, config)
+            resources.append({"resource_type": "lambda_function", "lambda_arn": arn})
+            boto3.client("iam").put_role_policy(
+                RoleName=name, PolicyName=name, PolicyDocument=json.dumps(policy_files[function])
+            )
+        resources += [{"resource_type": "s3_event", "bucket": bucket} for bucket in ("in-a", "work-b")]
+        path = self.project.folder / "deployed" / f"{stage}.json"
+        path.write_text(json.dumps({"resources": resources}))
+
+    def _function(self, name: str, settings: Any, config: Any) -> str:
+        functions, iam = boto3.client("lambda"), boto3.client("iam")
+        try:
+            role = iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        except iam.exceptions.EntityAlreadyExistsException:
+            role = iam.get_role(RoleName=name)["Role"]["Arn"]
+        own = {
+            "MemorySize": settings["lambda_memory_size"],
+            "Timeout": settings["lambda_timeout"],
+            "Environment": {"Variables": config["environment_variables"]},
+        }
+        try:
+            answer = functions.create_function(
+                FunctionName=name, Role=role, Runtime=RUNTIME, Handler="a.b",
+                Code={"ZipFile": b"zip"}, **own,
+            )  # fmt: skip
+        except functions.exceptions.ResourceConflictException:
+            answer = functions.update_function_configuration(FunctionName=name, **own)
+        return str(answer["FunctionArn"])
+
+
+RUNTIME = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def deployer(project: Project, calls: Calls | None = None, said: list[str] | None = None) -> Deployer:
+    return Deployer(
+        project=project,
+        clients=(calls or Calls()).clients(),
+        environ={},
+        say=(said if said is not None else []).append,
+        run_chalice=StandIn(project),
+    )
+
+
+def lines(steps: Any) -> list[str]:
+    return [line for step in steps for line in step.lines]
+
+
+# ------------------------------------------------------------------ a dry run
+
+
+def test_a_dry_run_writes_nothing_anywhere(account: Any, checkout: Project) -> None:
+    calls, before = Calls(refused=writes), files(checkout.root)
+    job = load_target("tally", checkout, {})
+    told = lines(deployer(checkout, calls).plan(job))
+    deployer(checkout, calls).plan_deletion("tally", job)
+    assert files(checkout.root) == before
+    assert calls.made
+    assert [name for name in calls.made if writes(name)] == []
+    assert account.list_buckets()["Buckets"] == []
+    assert told[:3] == [
+        "bucket in-a: create, private, TLS only, encrypted by S3 (AES256)",
+        "bucket work-b: create, private, TLS only, encrypted by S3 (AES256)",
+        "bucket out-c: create, private, TLS only, encrypted by S3 (AES256)",
+    ]
+
+
+def test_a_dry_run_of_what_is_deployed_writes_nothing_either(account: Any, checkout: Project) -> None:
+    state = Calls()
+    deployer(checkout, state).deploy(load_target("tally", checkout, {}))
+    calls, before = Calls(refused=writes), files(checkout.root)
+    calls.recursion = state.recursion
+    job = load_target("tally", checkout, {"SLUICE_MEMORY_MAPPER": "3000"})
+    told = lines(deployer(checkout, calls).plan(job))
+    deletion = lines(deployer(checkout, calls).plan_deletion("tally", job))
+    assert files(checkout.root) == before
+    assert "  function sluice-tally-mapper: memory 2048 -> 3000 MB, environment SLUICE_MEMORY_MAPPER" in told
+    assert "function sluice-tally-mapper: remove" in deletion
+    assert "role sluice-tally-mapper: remove" in deletion
+    assert account.get_bucket_notification_configuration(Bucket="in-a")["LambdaFunctionConfigurations"]
+
+
+def test_after_a_deployment_there_is_nothing_to_change_but_the_code(account: Any, checkout: Project) -> None:
+    calls, job = Calls(), load_target("tally", checkout, {})
+    deployer(checkout, calls).deploy(job)
+    told = [line for line in lines(deployer(checkout, calls).plan(job)) if not line.endswith(": nothing")]
+    logs = [line for line in told if line.startswith("  logs ")]  # the stand-in for Chalice makes none
+    assert [line for line in told if line not in logs] == [
+        "chalice deploy --stage tally: ship this checkout to coordinator, mapper, supervisor, reducer",
+        *(
+            f"  function {name}: nothing but its code, which is shipped again"
+            for name in function_names("tally")
+        ),
+    ]
+
+
+def test_what_these_credentials_may_not_read_is_no_reason_to_fail(account: Any, checkout: Project) -> None:
+    """A deployment needs no right that is for showing alone."""
+    job = load_target("tally", checkout, {})
+    deployer(checkout).deploy(job)
+    calls = Calls(
+        forbidden=(
+            "GetRole", "DescribeLogGroups", "GetFunctionRecursionConfig", "GetFunctionEventInvokeConfig",
+        )
+    )  # fmt: skip
+    told = lines(deployer(checkout, calls).plan(job))
+    assert "  role sluice-tally-mapper: write the policy of its function" in told
+    assert (
+        "recursion and retries of function sluice-tally-mapper: "
+        "recursion Allow, retries 2, events wait at most 21600 s"
+    ) in told
+    assert any(line.startswith("  function sluice-tally-mapper: nothing but its code") for line in told)
+
+
+def test_a_plan_refuses_what_a_deployment_would(account: Any, checkout: Project) -> None:
+    boto3.client("s3", region_name="us-west-2").create_bucket(
+        Bucket="out-c", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+    )
+    job = load_target("tally", checkout, {})
+    with pytest.raises(DeployError, match="out-c is in us-west-2"):
+        deployer(checkout).plan(job)
+    with pytest.raises(DeployError, match="out-c is in us-west-2"):
+        deployer(checkout).deploy(job)
+    assert [row["Name"] for row in account.list_buckets()["Buckets"]] == ["out-c"]
+    (checkout.root / "vendor/jobs").unlink()
+    with pytest.raises(DeployError, match="would be missing from the zip"):
+        deployer(checkout).plan(job)
+
+
+# ------------------------------------------------------------------ deploying
+
+
+def test_a_deployment_makes_it_so_and_can_be_repeated(account: Any, checkout: Project) -> None:
+    calls, said, job = Calls(), [], load_target("tally", checkout, {})
+    for _ in range(2):
+        deployer(checkout, calls, said).deploy(job)
+    assert [line for line in said if "bucket" in line] == [
+        f"{purpose} bucket s3://{bucket}/: {word}"
+        for word in ("created", "exists")
+        for purpose, bucket in (("input", "in-a"), ("work", "work-b"), ("output", "out-c"))
+    ]
+    assert checkout.stages()["tally"] == stage_config(job)
+    assert calls.recursion == dict.fromkeys(function_names("tally"), "Allow")
+    for name in function_names("tally"):
+        found = boto3.client("lambda").get_function_event_invoke_config(FunctionName=name)
+        assert (found["MaximumRetryAttempts"], found["MaximumEventAgeInSeconds"]) == (2, 21_600)
+    assert [arn.rpartition(":")[2] for arn in rules(account, "in-a")] == ["sluice-tally-coordinator"]
+    assert [arn.rpartition(":")[2] for arn in rules(account, "work-b")] == ["sluice-tally-supervisor"]
+    (rule,) = account.get_bucket_lifecycle_configuration(Bucket="work-b")["Rules"]
+    assert (rule["ID"], rule["Expiration"]) == ("sluice-tally-work", {"Days": 7})
+
+
+def test_a_bucket_that_is_no_longer_watched_is_left(account: Any, checkout: Project) -> None:
+    calls, job = Calls(), load_target("tally", checkout, {})
+    deployer(checkout, calls).deploy(job)
+    add_rule(account, "in-a", OTHER_ARN, "other/")
+    settings = checkout.root / "jobs/tally.yml"
+    settings.write_text(settings.read_text().replace("in-a", "in-z"))
+    moved = load_target("tally", checkout, {})
+    plan = deployer(checkout, calls).plan(moved)
+    assert "rules of tally in bucket in-a: remove 1 event rule(s)" in lines(plan)
+    deployer(checkout, calls).deploy(moved)
+    assert rules(account, "in-a") == [OTHER_ARN]
+    assert [arn.rpartition(":")[2] for arn in rules(account, "in-z")] == ["sluice-tally-coordinator"]
+
+
+def test_the_record_of_another_account_is_forgotten(account: Any, checkout: Project) -> None:
+    record = checkout.folder / "deployed/tally.json"
+    record.write_text('{"resources": [{"lambda_arn": "arn:aws:lambda:us-east-1:000000000000:function:x"}]}')
+    said: list[str] = []
+    job = load_target("tally", checkout, {})
+    told = lines(deployer(checkout).plan(job))
+    assert (
+        "Chalice's record .chalice/deployed/tally.json: remove, since the last deployment went to 000000000000"
+        " in us-east-1"
+    ) in told
+    assert record.exists()
+    deployer(checkout, said=said).deploy(job)
+    assert "the last deployment of tally went to 000000000000 in us-east-1; starting afresh" in said
+    assert REGION in record.read_text()
+
+
+# ------------------------------------------------------------------ deleting
+
+
+def test_delete_works_without_chalices_record_and_without_the_job(account: Any, tmp_path: Path) -> None:
+    said: list[str] = []
+    for bucket in ("data", "scratch"):  # without our policy: moto reads over its condition
+        account.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    account.put_object(Bucket="data", Key="results/tally/part", Body=b"kept")
+    for function in function_names("tally"):
+        add_rule(account, "data", make_function(function), f"{function}/")
+    add_rule(account, "data", OTHER_ARN, "other/")
+    project = Project(tmp_path)
+    project.write_stage("tally", stage_config(target()), policies(target()))
+    project.write_stage("other", {"kept": True}, policies(target("other")))
+    remover = deployer(project, said=said)
+    remover.delete("tally", target())
+    remover.delete("tally", target())  # nothing left is no error
+    assert all(Account(connect()).function(name) is None for name in function_names("tally"))
+    assert rules(account, "data") == [OTHER_ARN]
+    assert project.config()["stages"] == {"other": {"kept": True}}
+    assert [path.name for path in (tmp_path / ".chalice").glob("policy-tally-*")] == []
+    assert len(list((tmp_path / ".chalice").glob("policy-other-*"))) == 4
+    assert account.get_object(Bucket="data", Key="results/tally/part")["Body"].read() == b"kept"
+
+
+def test_deleting_what_was_deployed_leaves_data_alone_and_nothing_else(
+    account: Any, checkout: Project
+) -> None:
+    calls, said, job = Calls(), [], load_target("tally", checkout, {})
+    deployer(checkout, calls).deploy(job)
+    remover = deployer(checkout, calls, said)
+    remover.delete("tally", job)
+    assert isinstance(remover.run_chalice, StandIn)
+    assert remover.run_chalice.calls == [("delete", "tally")]
+    assert rules(account, "in-a") == rules(account, "work-b") == []
+    assert [line for line in said if line.startswith("deleted role")] == [
+        f"deleted role {name}" for name in function_names("tally")
+    ]
+    assert checkout.stages() == {}
+    assert checkout.deployed("tally") == {}
+    assert {row["Name"] for row in account.list_buckets()["Buckets"]} == {"in-a", "work-b", "out-c"}
+    told = lines(deployer(checkout, calls).plan_deletion("tally", job))
+    assert [line for line in told if not line.endswith(": nothing")] == []
+
+
+def test_a_name_of_which_there_is_nothing_is_a_mistake() -> None:
+    with pytest.raises(DeployError, match="nosuch: nothing to delete: no such job, stage or functions"):
+        plan_deletion("nosuch", None, Survey(region=REGION, account="1"))
+
+
+def test_rules_go_before_functions(account: Any, checkout: Project) -> None:
+    """A rule of a dead function makes each later change of a bucket's rules fail."""
+    calls = Calls()
+    deployer(checkout, calls).deploy(load_target("tally", checkout, {}))
+    calls.made.clear()
+    deployer(checkout, calls).delete("tally", None)
+    changed = [name for name in calls.made if writes(name)]
+    assert changed[0] == "PutBucketNotificationConfiguration"
+    assert all("Bucket" not in name for name in changed[changed.index("DeleteRole") :])

@@ -1,0 +1,77 @@
+"""The executor does what each step says, in order, and decides nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.deployment.executor import Executor
+from scripts.deployment.planner import plan_deployment
+from scripts.deployment.project import Project
+from scripts.deployment.steps import ConfigureFunction, MakeBucket, Remove, RunChalice
+from scripts.deployment.target import DeployError
+from tests.unit.scripts.deployment.test_planner import deployed
+from tests.unit.scripts.deployment.world import target
+
+
+class Notes:
+    """Stands in for what acts on an account, and notes each call."""
+
+    def __init__(self, calls: list[str], fails: str = "") -> None:
+        self._calls, self._fails = calls, fails
+
+    def __getattr__(self, name: str) -> Any:
+        def note(*args: Any) -> bool:
+            self._calls.append(" ".join([name, *(str(arg) for arg in args[:2] if isinstance(arg, str))]))
+            if name == self._fails:
+                raise DeployError("no")
+            return False
+
+        return note
+
+
+def executor(project: Project, calls: list[str], said: list[str], fails: str = "") -> Executor:
+    notes: Any = Notes(calls, fails)
+    return Executor(
+        project=project, account=notes, buckets=notes, rules=notes, functions=notes,
+        run_chalice=lambda command, stage, folder: calls.append(f"chalice {command} {stage} {folder.name}"),
+        say=said.append,
+    )  # fmt: skip
+
+
+def test_each_step_is_done_also_where_nothing_was_to_change(checkout: Project) -> None:
+    job, calls, said = target(), [], []
+    executor(checkout, calls, said).do(plan_deployment(job, deployed(job), 7))
+    assert calls[0] == "ensure data "
+    assert [call for call in calls if call.startswith("configure")] == [
+        f"configure sluice-tally-{name}" for name in ("coordinator", "mapper", "supervisor", "reducer")
+    ]
+    assert calls.index("keep_first scratch") < calls.index("chalice deploy tally checkout")
+    assert calls.index("chalice deploy tally checkout") < calls.index("configure sluice-tally-coordinator")
+    assert "ensure sluice-tally-supervisor" in calls[calls.index("configure sluice-tally-reducer") :]
+    assert "deploying the four functions sluice-tally-* with Chalice" in said
+
+
+def test_an_error_ends_it_there(checkout: Project) -> None:
+    calls: list[str] = []
+    steps = [MakeBucket(bucket="a", purpose="work", kms_key=""), ConfigureFunction(function="f"), RunChalice(
+        command="delete", name="tally")]  # fmt: skip
+    with pytest.raises(DeployError):
+        executor(checkout, calls, [], fails="configure").do(steps)
+    assert calls == ["ensure a ", "configure f"]
+
+
+def test_a_job_with_duckdb_is_deployed_from_a_folder_of_its_own(checkout: Project) -> None:
+    calls: list[str] = []
+    (checkout.root / "requirements-sql.txt").write_text("duckdb\n")
+    executor(checkout, calls, []).do([RunChalice(command="deploy", name="tally", duckdb=True)])
+    assert calls == ["chalice deploy tally sql"]
+    assert "duckdb" in (checkout.root / ".sluice/sql/requirements.txt").read_text()
+
+
+def test_what_was_not_there_is_not_said_to_be_deleted(checkout: Project, tmp_path: Path) -> None:
+    said: list[str] = []
+    executor(checkout, [], said).do([Remove(kind="role", name="r")])
+    assert said == []

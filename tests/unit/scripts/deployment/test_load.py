@@ -1,0 +1,33 @@
+"""A job is checked before anything of it is deployed."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.deployment.load import load_target
+from scripts.deployment.policies import policies
+from scripts.deployment.project import Project
+from scripts.deployment.stage import stage_config
+from tests.unit.scripts.deployment.world import target, write_job
+
+
+def test_a_job_whose_class_is_missing_is_refused(checkout: Project) -> None:
+    write_job(checkout.root, "tally", "in-a", cls="tally:Tale")
+    with pytest.raises(Exception, match=r"no class Tale in .*tally\.py: it has Tally"):
+        load_target("tally", checkout, {})
+
+
+def test_overrides_from_the_environment_travel_to_the_functions(checkout: Project) -> None:
+    environ = {"SLUICE_MAX_ATTEMPTS": "2", "SLUICE_MINISTACK": "x", "PATH": "y"}
+    job = load_target("tally", checkout, environ)
+    assert job.spec.max_attempts == 2
+    variables = stage_config(job)["environment_variables"]
+    assert variables == {"SLUICE_MAX_ATTEMPTS": "2", "SLUICE_NAME": "tally"}
+
+
+def test_a_job_that_watches_what_a_deployed_one_watches_is_refused(checkout: Project) -> None:
+    write_job(checkout.root, "second", "in-a")
+    load_target("second", checkout, {})  # nothing else is deployed yet
+    checkout.write_stage("tally", {"environment_variables": {"SLUICE_NAME": "tally"}}, policies(target()))
+    with pytest.raises(Exception, match="overlaps with"):
+        load_target("second", checkout, {})

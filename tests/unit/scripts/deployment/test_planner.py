@@ -1,0 +1,206 @@
+"""The steps of a deployment, from what is to be and what is there: no account, no checkout."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+from typing import Any
+
+import pytest
+
+from chalicelib.config.triggers import Trigger
+from scripts.deployment.lifecycle import lifecycle_rules
+from scripts.deployment.planner import plan_deletion, plan_deployment
+from scripts.deployment.policies import policies
+from scripts.deployment.rules import with_rule
+from scripts.deployment.stage import stage_config
+from scripts.deployment.steps import (
+    ConfigureFunction,
+    ForgetRecord,
+    LeaveBucket,
+    MakeBucket,
+    Remove,
+    RunChalice,
+    SetLifecycle,
+    SetRules,
+    Step,
+    TidyRules,
+    WriteStage,
+)
+from scripts.deployment.survey import BucketState, FunctionState, RoleState, Survey
+from scripts.deployment.target import FUNCTIONS, Target, function_name, function_names
+from tests.unit.scripts.deployment.world import OTHER_ARN, REGION, arn, target
+
+NAMES = function_names("tally")
+
+
+def empty(**known: Any) -> Survey:
+    """An account with nothing in it."""
+    nothing: dict[str, Any] = {
+        "region": REGION,
+        "account": "123456789012",
+        "functions": dict.fromkeys(NAMES),
+        "roles": {name: RoleState(exists=False) for name in NAMES},
+        "logs": dict.fromkeys(NAMES, False),
+    }
+    return Survey(**{**nothing, **known})
+
+
+def deployed(job: Target) -> Survey:
+    """An account in which all of the job is as it is to be."""
+    stage, documents = stage_config(job), policies(job)
+    buckets = {bucket: BucketState(lifecycle=lifecycle_rules(job, bucket, 7)) for bucket in job.buckets}
+    for function, triggers in job.rules.items():
+        state = buckets[triggers[0].bucket]
+        rules = with_rule(state.rules, arn(function_name(job.name, function)), *triggers)
+        buckets[triggers[0].bucket] = replace(state, rules=rules)
+    return empty(
+        stage=stage,
+        policies=documents,
+        record={"resources": [{"resource_type": "s3_event", "bucket": bucket} for bucket in buckets]},
+        buckets=buckets,
+        functions={name: FunctionState(recursion="Allow", retries=2, max_age=21_600) for name in NAMES},
+        roles={
+            function_name(job.name, function): RoleState(exists=True, policy=documents[function])
+            for function in FUNCTIONS
+        },
+        logs=dict.fromkeys(NAMES, True),
+    )
+
+
+def changes(steps: tuple[Step, ...]) -> list[str]:
+    return [line for step in steps if step.change for line in step.lines]
+
+
+def test_the_order_of_a_deployment() -> None:
+    kinds = [type(step) for step in plan_deployment(target(), empty(), 7)]
+    assert list(dict.fromkeys(kinds)) == [
+        MakeBucket, WriteStage, TidyRules, RunChalice, ConfigureFunction, SetRules, SetLifecycle,
+    ]  # fmt: skip
+    assert [kinds.count(kind) for kind in (MakeBucket, TidyRules, ConfigureFunction, SetRules)] == [
+        2,
+        2,
+        4,
+        2,
+    ]
+
+
+def test_in_an_empty_account_each_step_changes_something_but_those_that_clear_up() -> None:
+    steps = plan_deployment(target(), empty(), 7)
+    assert {type(step) for step in steps if not step.change} == {TidyRules}
+    told = changes(steps)
+    assert told[0] == "bucket data: create, private, TLS only, encrypted by S3 (AES256)"
+    assert "event rules of bucket data for sluice-tally-coordinator: watch s3://data/tally/*" in told
+    assert (
+        "event rules of bucket scratch for sluice-tally-supervisor: watch s3://scratch/sluice/runs/tally/*.done"
+    ) in told
+
+
+def test_a_bucket_under_a_key_says_which() -> None:
+    key = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
+    first, *_ = plan_deployment(target(kms_key=key), empty(), 7)
+    assert first.lines == [f"bucket data: create, private, TLS only, encrypted with aws:kms key {key}"]
+
+
+def test_what_is_so_already_changes_nothing_but_the_code() -> None:
+    job = target()
+    steps = plan_deployment(job, deployed(job), 7)
+    assert [type(step) for step in steps if step.change] == [RunChalice]
+    assert steps[0].lines == ["bucket data: nothing"]
+
+
+def test_work_objects_that_are_to_expire_sooner() -> None:
+    job = target()
+    (told,) = [line for line in changes(plan_deployment(job, deployed(job), 3)) if line.startswith("life")]
+    assert told == (
+        "lifecycle of bucket scratch: change sluice-tally-work "
+        "(unfinished uploads under sluice/runs/tally/ go after 1 day, objects after 3)"
+    )
+
+
+def test_rules_in_the_way_of_chalice() -> None:
+    job = target()
+    found = deployed(job)
+    dead, mapper = arn("sluice-old-coordinator"), arn("sluice-tally-mapper")
+    rules = found.buckets["data"].rules  # type: ignore[union-attr]
+    for other, prefix in ((dead, "old/"), (mapper, "wrong/"), (OTHER_ARN, "theirs/")):
+        rules = with_rule(rules, other, Trigger("data", prefix, ""))
+    more = [
+        rule
+        for rule in rules["LambdaFunctionConfigurations"]
+        if "tally-coordinator" in rule["LambdaFunctionArn"]
+    ]
+    rules = {"LambdaFunctionConfigurations": [*rules["LambdaFunctionConfigurations"], *more]}
+    data = BucketState(rules=rules, dead=frozenset({dead}))
+    steps = plan_deployment(job, replace(found, buckets={**found.buckets, "data": data}), 7)
+    (tidy,) = [step for step in steps if isinstance(step, TidyRules) and step.bucket == "data"]
+    assert tidy.misplaced == {"sluice-tally-mapper", "sluice-tally-supervisor", "sluice-tally-reducer"}
+    assert tidy.lines == [
+        "stale event rules of bucket data: remove that of sluice-old-coordinator, which does not exist, "
+        "remove that of sluice-tally-mapper, take 1 of sluice-tally-coordinator away until Chalice is done"
+    ]
+
+
+def test_rules_that_another_deployment_overwrote_are_written_again() -> None:
+    job = target()
+    found = deployed(job)
+    buckets = {**found.buckets, "data": BucketState(lifecycle=lifecycle_rules(job, "data", 7))}
+    steps = plan_deployment(job, replace(found, buckets=buckets), 7)
+    assert [step.function for step in steps if isinstance(step, SetRules) and step.change] == [
+        "sluice-tally-coordinator"
+    ]
+
+
+def test_a_job_with_duckdb_is_packed_with_it() -> None:
+    for job in (target(), target(read="parquet")):
+        (chalice,) = [step for step in plan_deployment(job, empty(), 7) if isinstance(step, RunChalice)]
+        assert chalice.duckdb == job.spec.uses_duckdb == (job.spec.input.format == "parquet")
+
+
+def test_the_order_of_a_deletion() -> None:
+    job = target()
+    steps = plan_deletion("tally", job, deployed(job))
+    kinds = [type(step) for step in steps]
+    assert list(dict.fromkeys(kinds)) == [LeaveBucket, RunChalice, Remove, ForgetRecord, WriteStage]
+    assert [(step.kind, step.name) for step in steps if isinstance(step, Remove)] == [
+        (kind, name) for kind in ("function", "role", "logs") for name in NAMES
+    ]
+    assert all(step.change for step in steps)
+
+
+def test_chalice_deletes_only_what_is_there_as_a_whole() -> None:
+    job = target()
+    found = deployed(job)
+    some = replace(found, functions={**found.functions, NAMES[1]: None})
+    for survey in (some, replace(found, record={})):
+        assert not any(isinstance(step, RunChalice) for step in plan_deletion("tally", job, survey))
+    (gone,) = [
+        step
+        for step in plan_deletion("tally", job, some)
+        if isinstance(step, Remove) and (step.kind, step.name) == ("function", NAMES[1])
+    ]
+    assert gone.lines == [f"function {NAMES[1]}: nothing"]
+
+
+def test_a_job_whose_yaml_is_gone_is_deleted_by_chalices_record() -> None:
+    steps = plan_deletion("tally", None, deployed(target()))
+    assert [step.bucket for step in steps if isinstance(step, LeaveBucket)] == ["data", "scratch"]
+
+
+def test_what_may_not_be_looked_at_is_removed_if_it_is_there() -> None:
+    unknown = empty(
+        stage={}, roles={name: RoleState(exists=None) for name in NAMES}, logs=dict.fromkeys(NAMES)
+    )
+    told = {step.change for step in plan_deletion("tally", None, unknown) if isinstance(step, Remove)}
+    assert told == {"", "remove, if it is there"}
+
+
+def test_the_record_of_another_account_goes_first() -> None:
+    first, *_ = plan_deletion("tally", None, empty(stage={}, elsewhere=("us-east-1", "0")))
+    assert isinstance(first, ForgetRecord)
+    assert first.change == "remove, since the last deployment went to 0 in us-east-1"
+
+
+def test_steps_are_frozen() -> None:
+    step, *_ = plan_deployment(target(), empty(), 7)
+    with pytest.raises(FrozenInstanceError):
+        step.change = "x"  # type: ignore[misc]
