@@ -63,6 +63,11 @@ class Continuation(Message, frozen=True, kw_only=True):
     #: Map-only: all records are done; what is left is to join the pieces.
     joining: bool = False
 
+    @property
+    def work_objects(self) -> tuple[str, ...]:
+        """Keys of the pieces in the work place, in order."""
+        return tuple(piece.run_file for piece in self.earlier)
+
 
 class Part(Message, frozen=True, kw_only=True):
     """An object of results."""
@@ -103,6 +108,12 @@ class MapMarker(Message, frozen=True, kw_only=True):
     started: float
     finished: float
     counters: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def work_objects(self) -> tuple[str, ...]:
+        """Keys of the objects in the work place that it names. A part is not its own: all attempts share it."""
+        pieces = (piece.run_file for piece in self.earlier)
+        return tuple(key for key in (*pieces, self.run_file, self.quarantine) if key)
 
 
 class Failure(Message, frozen=True, kw_only=True):
@@ -175,6 +186,11 @@ class ReduceContinuation(Message, frozen=True, kw_only=True):
     stats: Stats
     started: float
 
+    @property
+    def work_objects(self) -> tuple[str, ...]:
+        """As of `Continuation`."""
+        return self.pieces
+
 
 class ReduceMarker(Message, frozen=True, kw_only=True):
     """Commits one reduce task: its part."""
@@ -196,6 +212,11 @@ class ReduceMarker(Message, frozen=True, kw_only=True):
     finished: float
     counters: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def work_objects(self) -> tuple[str, ...]:
+        """As of `MapMarker`."""
+        return (self.quarantine,) if self.quarantine else ()
+
 
 class TaskCall(Message, frozen=True, kw_only=True):
     """Payload of a mapper or reducer: the node for tasks `[lo, hi)` of the invocation tree.
@@ -212,7 +233,7 @@ class TaskCall(Message, frozen=True, kw_only=True):
     lo: Count
     hi: Count
     attempt: Count = 0
-    #: The `Continuation` that an earlier invocation of this attempt left.
+    #: Key of the `Continuation` or `ReduceContinuation` that an earlier invocation of this attempt left.
     resume: str = ""
     #: Invocations between the coordinator or supervisor and this one.
     hop: Count = 0

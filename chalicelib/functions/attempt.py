@@ -1,4 +1,4 @@
-"""What map and reduce attempts have in common: the tree first, then one task, then a marker or a failure."""
+"""A call of the mapper or the reducer: the tree first, then one task, then a marker or a failure."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
-
 from ..core.errors import JobCodeError, SluiceError, user_traceback
 from ..core.keys import Phase, RunKeys
-from ..core.messages import Stats, encode, from_payload
-from ..core.plan import Plan
+from ..core.messages import encode, from_payload
 from ..core.ports import Runtime
-from ..core.tasks import Failure, TaskCall
-from ..job.services import Counters, Services
-from ..job.side_files import finder
+from ..core.tasks import Continuation, Failure, ReduceContinuation, TaskCall
 from ..run import call_tree
-from ..run.calls import FUNCTION, keys_of, start
+from ..run.calls import FUNCTION, keys_of, start, subtree
+from . import commit_marker
+from .invocation import left_behind
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +26,8 @@ def serve(
     phase: Phase,
     payload: dict[str, Any],
     attempt: Callable[[Runtime, RunKeys, TaskCall], None],
-    late: Callable[[Runtime, RunKeys, TaskCall], None],
 ) -> None:
     """Handle one invocation: start the sub-trees, then try task `lo`, and say so if that fails.
-
-    An attempt that went on while another one was first is `late`, which deletes what it wrote before.
 
     Only what the attempt itself raises becomes a `.failed` marker; an error of the store or invoker on
     the way to it goes up, so that Lambda retries the invocation.
@@ -43,51 +37,38 @@ def serve(
     if call.hop > call_tree.MAX_HOPS:
         raise SluiceError(f"job {keys.job}, run {keys.run}: {call.hop} invocations deep: this must be a loop")
     for lo, hi in call_tree.children(call.lo, call.hi):
-        start(runtime, phase, msgspec.structs.replace(call, lo=lo, hi=hi, hop=call.hop + 1))
-    ids = {
-        "job": keys.job,
-        "run": keys.run,
-        "step": call.step,
-        "task": call.lo,
-        "attempt": call.attempt,
-        "phase": phase,
-    }
-    if (call.attempt or call.resume) and done(runtime, keys, phase, call.lo):
-        if call.resume:
-            late(runtime, keys, call)
+        start(runtime, phase, subtree(call, lo, hi))
+    if (call.attempt or call.resume) and commit_marker.is_committed(runtime.store, keys, phase, call.lo):
+        _give_up(runtime, phase, keys, call)
         return
     try:
         with quiet_collector():
             attempt(runtime, keys, call)
     except Exception as error:  # noqa: BLE001 - the root of a task: whatever happened must be written down
         failure = describe(phase, call.lo, call.attempt, error, runtime.clock.now())
-        log.warning("%s", failure.message, extra={**ids, "traceback": failure.detail})
+        log.warning("%s", failure.message, extra={**_ids(phase, call), "traceback": failure.detail})
         runtime.store.put(keys.failed(phase, call.lo, call.attempt), encode(failure))
 
 
-def services(
-    runtime: Runtime, phase: Phase, plan: Plan, call: TaskCall, piece: int, counted: dict[str, int]
-) -> Services:
-    """What the user's code may use. `piece`: which invocation of its attempt it is; `counted`: by those before."""
-    return Services(
-        job=plan.job,
-        run=plan.run,
-        phase=phase,
-        step=plan.step,
-        task=call.lo,
-        attempt=call.attempt,
-        piece=piece,
-        find_file=finder(runtime, plan.spec, plan.files),
-        scratch=runtime.scratch,
-        budget=plan.spec.budget("mapper" if phase == "map" else "reducer"),
-        counters=Counters(counted),
-    )
+def _give_up(runtime: Runtime, phase: Phase, keys: RunKeys, call: TaskCall) -> None:
+    """Another attempt was first: delete what earlier invocations of this one wrote."""
+    if not call.resume:
+        return
+    kind = Continuation if phase == "map" else ReduceContinuation
+    before = left_behind(runtime.store, kind, keys, call)
+    commit_marker.clean_up(runtime.store, keys, phase, call.lo, before.work_objects)
 
 
-def done(runtime: Runtime, keys: RunKeys, phase: Phase, task: int) -> bool:
-    """Whether a task has its marker; a repeated attempt asks before it works."""
-    marker = keys.done(phase, task)
-    return any(info.key == marker.key for info in runtime.store.list(marker))
+def _ids(phase: Phase, call: TaskCall) -> dict[str, Any]:
+    """What every line of the log says."""
+    return {
+        "job": call.job,
+        "run": call.run,
+        "step": call.step,
+        "task": call.lo,
+        "attempt": call.attempt,
+        "phase": phase,
+    }
 
 
 def describe(phase: Phase, task: int, attempt: int, error: BaseException, at: float) -> Failure:
@@ -116,22 +97,3 @@ def quiet_collector() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-class Meter:
-    """What one attempt uses, from its beginning to `stats`."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._before = runtime.store.requests.copy()
-        self.started = runtime.clock.now()
-
-    def stats(self, **figures: Any) -> Stats:
-        used = self._runtime.store.requests - self._before
-        return Stats(
-            gets=used["get"] + used["head"],
-            puts=used["put"],
-            lists=used["list"],
-            seconds=round(self._runtime.clock.now() - self.started, 6),
-            **figures,
-        )

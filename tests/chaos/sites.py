@@ -30,15 +30,15 @@ _OTHERS = (
 )  # fmt: skip
 
 
-_IMPURE = "user's code that is no function of its input; compressed parts"
+_IMPURE = "user's code that is no function of its input"
 #: Calls, or functions that make some, that no case here comes past, and why.
 ELSEWHERE = {
     ("mapreduce/shuffle/fetch.py", "store.get"): "reads side by side, in threads: on the emulator",
     ("run/verdict.py", "runtime.store.get(keys.run_done)"): "verdicts that differ: test_repeat_safety",
     ("run/verdict.py", "publish_counted"): "totals: tests/features/accumulate",
     ("run/plan_step.py", "resumed"): "totals: tests/features/accumulate",
-    ("mapreduce/output/part.py", "self._store.head(self._loc)"): _IMPURE,
-    ("mapreduce/output/part.py", "self._store.stream(self._loc)"): _IMPURE,
+    ("mapreduce/output/commit_part.py", "self._store.head(self._loc)"): _IMPURE,
+    ("mapreduce/output/commit_part.py", "self._store.stream(self._loc)"): _IMPURE,
 }
 
 

@@ -1,4 +1,4 @@
-"""Bytes on their way to an object: files, and compressed parts.
+"""Bytes on their way to an object: counted, compressed, or copied from a file.
 
 A compressed part is one gzip or zstd stream; its bytes depend on what is written, not on how it was cut.
 """
@@ -45,6 +45,33 @@ class Packed:
     def _pass_on(self, data: bytes) -> None:
         if data:
             self._sink.write(data)
+
+    def __enter__(self) -> Self:
+        self._sink.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sink.__exit__(kind, error, trace)
+
+
+class Counted:
+    """An object writer that knows how many bytes it was given: `size`."""
+
+    def __init__(self, sink: ObjectWriter) -> None:
+        self._sink = sink
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        self.size += len(data)
+        self._sink.write(data)
+
+    def commit(self) -> bool:
+        return self._sink.commit()
+
+    def abort(self) -> None:
+        self._sink.abort()
 
     def __enter__(self) -> Self:
         self._sink.__enter__()

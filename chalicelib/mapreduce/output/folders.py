@@ -18,7 +18,7 @@ from ...core.ports import Loc, ObjectWriter, Store
 from ...core.spec import JobSpec, OutputSpec
 from ...core.tasks import Part
 from .columns import Chooser
-from .compressed import Packed, copy_file
+from .compressed import Counted, Packed, copy_file
 from .rows import Writer, encoder
 from .text import cell_text
 
@@ -161,7 +161,7 @@ class Gathered:
 
     def _send(self, loc: Loc, spool: _Spool) -> Part:
         """Make one object; one that is there already is an earlier attempt's, complete, and stays."""
-        counted = _Counted(self._store.writer(loc, if_absent=True))
+        counted = Counted(self._store.writer(loc, if_absent=True))
         kind = self._spec.output.compression
         sink: ObjectWriter = counted if kind == "none" else Packed(counted, kind)
         with sink:
@@ -182,30 +182,3 @@ class Gathered:
     ) -> None:
         self.abort()
         self._folder_on_disk.cleanup()
-
-
-class _Counted:
-    """An object writer that knows how much it was given."""
-
-    def __init__(self, sink: ObjectWriter) -> None:
-        self._sink = sink
-        self.size = 0
-
-    def write(self, data: bytes) -> None:
-        self.size += len(data)
-        self._sink.write(data)
-
-    def commit(self) -> bool:
-        return self._sink.commit()
-
-    def abort(self) -> None:
-        self._sink.abort()
-
-    def __enter__(self) -> Self:
-        self._sink.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._sink.__exit__(kind, error, trace)

@@ -1,4 +1,4 @@
-"""`attempts`, `coordinator` and the handlers: payloads, failures, triggers; each seen through the store."""
+"""How a call is served: payloads, failures, the tree. And what starts coordinator and supervisor, or does not."""
 
 from __future__ import annotations
 
