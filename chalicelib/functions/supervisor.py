@@ -24,7 +24,7 @@ from ..core.tasks import Failure, MapMarker, ReduceMarker, ReducePlan
 from ..mapreduce.shuffle.fetch import fetch_all
 from ..run import calls, totals_pointer
 from ..run.events import created, event_for
-from ..run.lease import NEVER, TTL, Held, Lease, Watch, acquire
+from ..run.lease import TTL, Lease, LeaseHeld, Leaser, Watch
 from ..run.progress import Decision, Progress, decide, scan, slow_after
 from ..run.reduce_plan import build_reduce_plan, read_map_markers
 from ..run.verdict import conclude, first_failures, publish, read_verdict
@@ -56,51 +56,53 @@ def handle(runtime: Runtime, event: dict[str, Any]) -> None:
 
 
 def _attend(runtime: Runtime, keys: RunKeys, trigger: str, hops: int) -> None:
-    held = _take(runtime, keys, trigger, hops)
-    if held is None:
+    leaser = Leaser(runtime.store, keys.lease, runtime.new_token(), trigger=trigger, hops=hops)
+    if not _take(runtime, leaser):
         return
     try:
-        Supervision(runtime, keys, held).run()
+        Supervision(runtime, keys, leaser).run()
     except Exception:
-        held.release()  # so that Lambda's retry, or the next event, need not wait for the expiry
+        leaser.release()  # so that Lambda's retry, or the next event, need not wait for the expiry
         raise
 
 
-def _take(runtime: Runtime, keys: RunKeys, trigger: str, hops: int) -> Held | None:
-    """The lease, or None if somebody else is supervising.
+def _take(runtime: Runtime, leaser: Leaser) -> bool:
+    """Take the lease; False if somebody else is supervising.
 
     An event that finds a live lease leaves it at that, unless it may be the very one that started the
-    holder (Lambda delivers an event again when its invocation died): then it waits to see the holder
-    alive. Who does not renew for as long as a lease lasts is dead, whatever its clock made of the expiry.
+    holder (Lambda delivers an event again when its invocation died). Then it waits to see the holder alive.
+    A holder that does not renew for as long as a lease lasts is dead, whatever its clock made of the expiry.
     """
-    token, began = runtime.new_token(), runtime.clock.now()
+    began = runtime.clock.now()
     seen: Lease | None = None
     dead: Lease | None = None
     while True:
         now = runtime.clock.now()
-        got = acquire(runtime.store, keys.lease, token, trigger, now, hops, dead)
-        if isinstance(got, Held):
-            return got
-        same = got.trigger == trigger or trigger == PLAN_DONE
-        if not same or got.expires >= NEVER or dead or seen not in (None, got):
-            return None
-        if runtime.remaining() < _HAND_OVER:
-            return None
-        seen = got
-        if now - began >= TTL:
-            dead = got
+        try:
+            leaser.acquire(now, dead)
+        except LeaseHeld as held:
+            theirs = held.lease
         else:
-            runtime.clock.pause(min(max(got.expires - now, 0.05), TTL / 3 + 1))
+            return True
+        same_event = leaser.lease.trigger in (theirs.trigger, PLAN_DONE)
+        alive = seen not in (None, theirs)
+        if theirs.ended or alive or dead or not same_event or runtime.remaining() < _HAND_OVER:
+            return False
+        seen = theirs
+        if now - began >= TTL:
+            dead = theirs
+        else:
+            runtime.clock.pause(min(max(theirs.expires - now, 0.05), TTL / 3 + 1))
 
 
 class Supervision:
     """One supervisor's stretch of a run, from taking the lease to the run's end or the hand-over."""
 
-    def __init__(self, runtime: Runtime, keys: RunKeys, held: Held) -> None:
+    def __init__(self, runtime: Runtime, keys: RunKeys, leaser: Leaser) -> None:
         self._runtime = runtime
         self._store = runtime.store
         self._keys = keys
-        self._held = held
+        self._leaser = leaser
         self._renewed = runtime.clock.now()
         self._hand_over_at = min(_HAND_OVER, runtime.remaining() * _HAND_OVER_SHARE)
         self._progress: Progress | None = None
@@ -121,7 +123,7 @@ class Supervision:
         try:
             plan = read_head(self._store, self._keys)
         except NotFound:
-            self._held.end()  # a stray marker, or the work of an old run that is being deleted
+            self._leaser.end()  # a stray marker, or the work of an old run that is being deleted
             return
         if verdict:
             publish(self._runtime, self._keys, plan, verdict)
@@ -131,7 +133,7 @@ class Supervision:
     def _supervise(self, plan: Plan) -> None:
         while True:
             if self._step(plan):
-                self._held.end()
+                self._leaser.end()
                 return
             left = self._runtime.remaining() - self._hand_over_at
             if left < _SHORTEST:
@@ -259,7 +261,7 @@ class Supervision:
         self._progress = Progress(phase, tasks)
         self._failures = {}
         self._slow_after = None
-        left = self._held.lease.watch
+        left = self._leaser.lease.watch
         if left and left.phase == phase:
             self._seen, self._moved, self._started = left.done, left.moved, dict(left.started)
         else:
@@ -356,18 +358,18 @@ class Supervision:
         self._renewed = now
         if plan.totals:
             totals_pointer.keep_turn(self._store, TotalsKeys(plan.work, plan.job), plan.run, now)
-        return self._held.renew(now, self._watch())
+        return self._leaser.renew(now, self._watch())
 
     def _hand_over(self, plan: Plan) -> None:
         """Let a fresh invocation go on, before our own timeout stops us in mid-write."""
-        hops = self._held.lease.hops + 1
+        hops = self._leaser.lease.hops + 1
         if hops > _MAX_HOPS:
             reason = (
                 f"supervision was handed over {hops} times and the run has not ended:"
                 " raise timeout.supervisor, or start the run again"
             )
             conclude(self._runtime, self._keys, plan, Verdict(outcome="failed", reason=reason))
-            self._held.end()
+            self._leaser.end()
             return
-        self._held.release(self._watch())
+        self._leaser.release(self._watch())
         self._runtime.invoker.invoke("supervisor", event_for(self._keys.plan_done, hops))
