@@ -97,7 +97,7 @@ def ours(module: str) -> frozenset[str]:
 
 
 def test_the_reading_of_imports_works() -> None:
-    assert {"run.progress", "run.verdict", "core.ports"} <= ours("functions.supervisor")
+    assert {"run.lease", "run.stragglers", "core.ports"} <= ours("functions.supervisor")
     assert "core.ports" in ours("stores.memory")
     assert "stores.folder" in ours("local.workers")
     assert "job.job" in ours("__init__")
