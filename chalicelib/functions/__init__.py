@@ -2,4 +2,5 @@
 
 May import `run`, `mapreduce` and all below them, and know the world by its ports alone. Read `coordinator.py` first,
 then `mapper.py`, `supervisor.py` and `reducer.py`, in the order in which a run meets them.
+A supervisor sees with `phase_watch.py`, keeps time with `pacing.py` and moves the run on with `advance.py`.
 """
