@@ -40,7 +40,7 @@ FORBIDDEN = {
     "boto3", "botocore", "chalice", "rich", "random", "uuid", "time", "multiprocessing", "subprocess", "asyncio",
 }  # fmt: skip
 #: Entries of the package's root, and modules in a room: more than that, and nobody finds anything.
-MOST_ENTRIES, MOST_MODULES, MOST_LINES = 15, 12, 420
+MOST_ENTRIES, MOST_MODULES, MOST_LINES = 15, 13, 420
 
 
 def room(module: str) -> str:
@@ -108,7 +108,7 @@ def _ours(module: str, *, types: bool) -> frozenset[str]:
 
 
 def test_the_reading_of_imports_works() -> None:
-    assert {"run.progress", "run.verdict", "core.ports"} <= ours("functions.supervisor")
+    assert {"run.lease", "run.stragglers", "core.ports"} <= ours("functions.supervisor")
     assert "core.ports" in ours("stores.memory")
     assert "stores.folder" in ours("local.workers")
     assert "job.job" in ours("__init__")

@@ -1,8 +1,8 @@
-"""Runs that nobody is at work on any more: found in a listing, and woken.
+"""Runs that nobody works on any more: they are found in a listing, and woken.
 
-Lambda delivers an event again if its function died, and a supervisor is woken by every marker, so a run stands
-still only if all of them failed: retries switched off, or an event that never came. Then the next event of the
-job picks it up.
+Lambda delivers an event again if its function died, and every marker wakes a supervisor. So a run stands still
+only if all of these failed: retries were switched off, or an event never came. The next event of the job then
+picks the run up.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..run.lease import TTL
 
 log = logging.getLogger(__name__)
 
-#: Seconds without a write after which nobody is at work: whoever supervises renews a lease three times in a TTL.
+#: Seconds without a write after which nobody is at work: a supervisor renews its lease three times in a TTL.
 QUIET = 2 * TTL
 #: How far back to look, in seconds, and how many rows to look at: one page of a listing.
 _WINDOW, _ROWS = 86_400.0, 1000
@@ -39,7 +39,7 @@ def pick_up(runtime: Runtime, keys: RunKeys) -> None:
         ids = {"job": found.job, "run": found.run}
         try:
             wake(runtime.store, runtime.invoker, found)
-        except (NotFound, CorruptData) as error:  # its harm, and not that of the run that has just begun
+        except (NotFound, CorruptData) as error:  # that is no reason to fail the run that has just begun
             log.warning("run %s stands still and cannot be picked up: %s", found.run, error, extra=ids)
         else:
             log.warning("run %s stood still: it is picked up", found.run, extra=ids)
@@ -61,10 +61,10 @@ def wake(store: Store, invoker: Invoker, keys: RunKeys) -> int:
 
 
 def forgotten(store: Store, keys: RunKeys, now: float) -> list[RunKeys]:
-    """Runs of a day, of the job of `keys`, that stand still unfinished; each at the step that it has come to.
+    """Unfinished runs of the last day that stand still, of the job of `keys`; each at the step it has come to.
 
-    A day's runs may be more than a page. Then a second one is read, somewhere in that day: where depends on
-    the run of `keys`, so that the events of a busy job come past all of it.
+    A day's runs may fill more than a page. Then a second page is read, from somewhere in that day; where
+    depends on the run of `keys`, so that the events of a busy job get to see all of it.
     """
     rows, whole = _page(store, keys, now - _WINDOW)
     if not whole:
@@ -75,7 +75,7 @@ def forgotten(store: Store, keys: RunKeys, now: float) -> list[RunKeys]:
 
 @dataclass
 class _Seen:
-    """What the rows of one run tell: when the last object was written, which steps have a plan, which have ended."""
+    """What the rows of one run tell: when its last object was written, its last planned and last ended step."""
 
     newest: float = 0.0
     planned: int = -1
@@ -83,9 +83,9 @@ class _Seen:
 
 
 def standing(work: Loc, rows: Iterable[ObjectInfo], now: float) -> list[RunKeys]:
-    """Which runs' rows show a plan, no end, and no write for long; each at its last planned step.
+    """The runs whose rows show a plan, no end and no recent write; each at its last planned step.
 
-    Whoever ends a step empties its lease, after all else is done.
+    A supervisor that ends a step empties its lease, after everything else is done.
     """
     seen: dict[RunKeys, _Seen] = {}
     for row in rows:

@@ -14,7 +14,6 @@ from ..core.plan import Earlier, Plan, read_head
 from ..core.ports import Runtime
 from ..core.totals import Waiting
 from ..run import totals_pointer
-from ..run.lease import Held
 from ..run.plan_step import begin_over_pairs, resumed, written
 from ..run.verdict import conclude, outcome, publish_counted
 
@@ -54,7 +53,7 @@ class Settling:
         self._render(totals_pointer.read(self._store, self._places), done)
         return True
 
-    def _turn(self) -> Held | None:
+    def _turn(self) -> bool:
         return totals_pointer.take_turn(self._store, self._places, self._keys.run, self._runtime.clock.now())
 
     def _commit(self, found: totals_pointer.Totals) -> bool:

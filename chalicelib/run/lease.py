@@ -1,65 +1,130 @@
-"""A lease: four operations on conditional writes that let one supervisor at a time do the waiting.
+"""A lease: one object, written conditionally, that lets one supervisor at a time do the waiting.
 
-It saves work and is never what makes a result right: clocks may disagree and two may hold it at once.
+A lease saves work. It is never what makes a result right: clocks may disagree, and two may hold it at once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from msgspec import field
 from msgspec.structs import replace
 
-from ..core.errors import NotFound
+from ..core.errors import NotFound, SluiceError
 from ..core.messages import Count, Message, decode, encode
 from ..core.ports import Loc, Store
 
-#: Seconds a lease is believed without renewal. Less than the minute after which Lambda retries.
+#: Seconds for which a lease is believed without renewal. Less than the minute after which Lambda retries.
 TTL = 45.0
-#: Expiry of the lease of a run that has ended: nobody need look again.
+#: When the lease of a run that has ended expires: nobody need look again.
 NEVER = 253_402_300_799.0
 _ENDED = b""
 
 
-@dataclass
-class Held:
-    """A lease in hand; `etag` is what the next conditional write must match."""
+class Watch(Message, frozen=True, kw_only=True):
+    """What a supervisor has seen of a phase and leaves to the next one, so that silence adds up."""
 
-    store: Store
-    loc: Loc
-    lease: Lease
-    etag: str
+    phase: Literal["map", "reduce"]
+    #: How many signs of life there were, and when that number last grew.
+    done: Count
+    moved: float
+    #: For each task that was started again: its last attempt, and when that was started.
+    started: dict[int, tuple[int, float]] = field(default_factory=dict)
+
+
+class Lease(Message, frozen=True, kw_only=True):
+    """Who holds a lease, and until when the holder may be believed alive."""
+
+    #: The owner: an execution that supervises, or a run whose turn it is to merge.
+    token: str
+    #: The key of the event that started the holder.
+    trigger: str
+    expires: float
+    renewals: Count = 0
+    #: How often supervision was handed to a fresh invocation.
+    hops: Count = 0
+    watch: Watch | None = None
+
+    @property
+    def ended(self) -> bool:
+        """The run is over, and nobody will take the lease again."""
+        return self.expires >= NEVER
+
+
+class LeaseHeld(SluiceError):
+    """Somebody else holds the lease: `owner`, who may be believed alive until `expires`."""
+
+    def __init__(self, loc: Loc, lease: Lease) -> None:
+        who = "kept for good: its run has ended" if lease.ended else f"held by {lease.token or 'somebody'}"
+        super().__init__(f"{loc.url}: {who}, until {lease.expires:.3f} (seconds since the epoch)")
+        self.lease = lease
+        self.owner = lease.token
+        self.expires = lease.expires
+
+
+class Leaser:
+    """Takes, keeps and gives back one lease for one owner.
+
+    `acquire` comes first. The other three say False, and write nothing, if somebody else has taken the lease.
+    """
+
+    def __init__(self, store: Store, loc: Loc, owner: str, *, trigger: str = "", hops: int = 0) -> None:
+        self._store = store
+        self._loc = loc
+        #: The lease as this leaser last wrote it.
+        self.lease = Lease(token=owner, trigger=trigger, expires=0.0, hops=hops)
+        #: What the lease's etag must be for it to be ours.
+        self._etag = ""
+
+    def acquire(self, now: float, dead: Lease | None = None) -> Lease:
+        """Take the lease if there is none, or if it has expired; raises LeaseHeld otherwise.
+
+        A lease taken over keeps the `watch` of its last holder. The holder of `dead` is known to be gone,
+        whatever that lease says of its expiry.
+        """
+        mine = replace(self.lease, expires=now + TTL, renewals=0)
+        found = read(self._store, self._loc)
+        if found is None:
+            if self._store.put_if_absent(self._loc, encode(mine)):
+                return self._holds(mine, self._store.head(self._loc).etag)
+            found = read(self._store, self._loc)
+            if found is None:  # taken and gone within a moment: the next event looks again
+                raise LeaseHeld(self._loc, replace(mine, token=""))
+        theirs, etag = found
+        if theirs.expires > now and theirs != dead:
+            raise LeaseHeld(self._loc, theirs)
+        mine = replace(mine, watch=theirs.watch)
+        taken = self._store.put_if_match(self._loc, encode(mine), etag)
+        if taken is None:
+            raise LeaseHeld(self._loc, theirs)
+        return self._holds(mine, taken)
 
     def renew(self, now: float, watch: Watch | None = None) -> bool:
         """Put off the expiry. False if somebody else has taken the lease.
 
-        `watch` is what the next holder shall know should this one vanish; None leaves what is there.
+        `watch` is what the next holder must know should this one vanish; None leaves what is there.
         """
-        return self._replace(now + TTL, self.lease.renewals + 1, watch)
+        return self._rewrite(now + TTL, self.lease.renewals + 1, watch)
 
     def release(self, watch: Watch | None = None) -> bool:
-        """Let anybody take it at once."""
-        return self._replace(0.0, self.lease.renewals, watch)
+        """Let anybody take it at once; `watch` as in `renew`."""
+        return self._rewrite(0.0, self.lease.renewals, watch)
 
     def end(self) -> bool:
         """The run has ended: let nobody take it again. The empty body is what a listing shows of it."""
-        return self.store.put_if_match(self.loc, _ENDED, self.etag) is not None
+        return self._store.put_if_match(self._loc, _ENDED, self._etag) is not None
 
-    def _replace(self, expires: float, renewals: int, watch: Watch | None = None) -> bool:
-        lease = Lease(
-            token=self.lease.token,
-            trigger=self.lease.trigger,
-            expires=expires,
-            renewals=renewals,
-            hops=self.lease.hops,
-            watch=watch or self.lease.watch,
-        )
-        etag = self.store.put_if_match(self.loc, encode(lease), self.etag)
+    def _rewrite(self, expires: float, renewals: int, watch: Watch | None) -> bool:
+        lease = replace(self.lease, expires=expires, renewals=renewals, watch=watch or self.lease.watch)
+        etag = self._store.put_if_match(self._loc, encode(lease), self._etag)
         if etag is None:
             return False
-        self.lease, self.etag = lease, etag
+        self._holds(lease, etag)
         return True
+
+    def _holds(self, lease: Lease, etag: str) -> Lease:
+        self.lease, self._etag = lease, etag
+        return lease
 
 
 def read(store: Store, loc: Loc) -> tuple[Lease, str] | None:
@@ -69,56 +134,16 @@ def read(store: Store, loc: Loc) -> tuple[Lease, str] | None:
         body = store.get(loc)
     except NotFound:
         return None
-    return (decode(Lease, body, loc.url) if body != _ENDED else _over()), etag
+    if body == _ENDED:
+        return Lease(token="", trigger="", expires=NEVER), etag
+    return decode(Lease, body, loc.url), etag
 
 
-def _over() -> Lease:
-    return Lease(token="", trigger="", expires=NEVER)
-
-
-def acquire(
-    store: Store, loc: Loc, token: str, trigger: str, now: float, hops: int, dead: Lease | None = None
-) -> Held | Lease:
-    """Take the lease if there is none or it has expired; else the live one, which somebody holds.
-
-    A lease taken over brings what its last holder left as `watch`. `dead` is one whose holder is known to be
-    gone, whatever it says of its expiry.
-    """
+def held_by(store: Store, loc: Loc, owner: str) -> Leaser | None:
+    """A leaser for what `owner` has acquired through another one; None if the owner has not got the lease."""
     found = read(store, loc)
-    mine = Lease(token=token, trigger=trigger, expires=now + TTL, hops=hops)
-    if found is None:
-        if store.put_if_absent(loc, encode(mine)):
-            return Held(store, loc, mine, store.head(loc).etag)
-        found = read(store, loc)
-        if found is None:
-            return mine  # taken and gone within a moment: treat it as live, the next event looks again
-    theirs, etag = found
-    if theirs.expires > now and theirs != dead:
-        return theirs
-    mine = replace(mine, watch=theirs.watch)
-    taken = store.put_if_match(loc, encode(mine), etag)
-    return Held(store, loc, mine, taken) if taken else theirs
-
-
-class Watch(Message, frozen=True, kw_only=True):
-    """What a supervisor has seen of a phase and leaves to the next one, so that silence adds up."""
-
-    phase: Literal["map", "reduce"]
-    #: How many tasks were done, and when that number last grew.
-    done: Count
-    moved: float
-    #: For each task started again, its last attempt and when that was started.
-    started: dict[int, tuple[int, float]] = field(default_factory=dict)
-
-
-class Lease(Message, frozen=True, kw_only=True):
-    """Who supervises a run, and until when it may be believed alive."""
-
-    token: str
-    #: The key of the event that started the holder.
-    trigger: str
-    expires: float
-    renewals: Count = 0
-    #: How often supervision was handed to a fresh invocation.
-    hops: Count = 0
-    watch: Watch | None = None
+    if found is None or found[0].token != owner or found[0].expires <= 0:
+        return None
+    leaser = Leaser(store, loc, owner)
+    leaser._holds(*found)
+    return leaser

@@ -133,28 +133,30 @@ def wait(store: Store, keys: TotalsKeys, waiting: Waiting) -> None:
     store.put_if_absent(keys.waiting(waiting.run), encode(waiting))
 
 
-def take_turn(store: Store, keys: TotalsKeys, run: str, now: float) -> lease.Held | None:
-    """The right to merge and to render, unless somebody else has it; also keeps what the run has already."""
-    found = lease.read(store, keys.turn)
-    if found and found[0].token == run and found[0].expires > 0:
-        held = lease.Held(store, keys.turn, *found)
-        return held if held.renew(now) else None
-    got = lease.acquire(store, keys.turn, run, "", now, 0)
-    return got if isinstance(got, lease.Held) else None
+def take_turn(store: Store, keys: TotalsKeys, run: str, now: float) -> bool:
+    """Take the right to merge and to render, or renew it if the run has it; False if another run has it."""
+    held = lease.held_by(store, keys.turn, run)
+    if held:
+        return held.renew(now)
+    try:
+        lease.Leaser(store, keys.turn, run).acquire(now)
+    except lease.LeaseHeld:
+        return False
+    return True
 
 
 def keep_turn(store: Store, keys: TotalsKeys, run: str, now: float) -> None:
     """Put off the expiry of the turn, if the run has it."""
-    found = lease.read(store, keys.turn)
-    if found and found[0].token == run and found[0].expires > 0:
-        lease.Held(store, keys.turn, *found).renew(now)
+    held = lease.held_by(store, keys.turn, run)
+    if held:
+        held.renew(now)
 
 
 def end_turn(store: Store, keys: TotalsKeys, run: str) -> None:
     """Let the next one merge."""
-    found = lease.read(store, keys.turn)
-    if found and found[0].token == run and found[0].expires > 0:
-        lease.Held(store, keys.turn, *found).release()
+    held = lease.held_by(store, keys.turn, run)
+    if held:
+        held.release()
 
 
 def is_overtaken(store: Store, plan: Plan) -> bool:

@@ -1,0 +1,132 @@
+"""Which tasks of a phase get another attempt, and when a task is given up.
+
+    failed      its last attempt left a `.failed` object: the next one starts at once
+    lost        nothing was heard of it for the function's timeout and a minute: it is started again
+    straggler   its first attempt takes longer than others of its phase took: a second one starts beside it,
+                and the first marker wins
+
+A task whose attempts are used up, or that met an error which would come again, fails its run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..core.keys import Phase
+from ..core.outcome import Verdict
+from ..core.spec import JobSpec
+from ..core.tasks import Failure
+from .progress import Progress
+from .verdict import first_failures
+
+#: A straggler takes longer than so many medians and so many seconds.
+_SLOW_SHARE, _SLOW_FLOOR = 1.2, 0.25
+#: Seconds beyond a function's timeout after which its silence means that it is gone.
+_GRACE = 60.0
+#: Markers read to learn how long a task takes.
+_SAMPLE = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How long, in seconds, a task may be silent, and how often it is tried."""
+
+    max_attempts: int
+    lost_after: float
+    #: None until enough tasks are done to learn it from.
+    slow_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do about tasks that are not done: (task, attempt) to start, and the tasks given up."""
+
+    start: tuple[tuple[int, int], ...]
+    given_up: tuple[int, ...]
+
+
+def limits_for(spec: JobSpec, phase: Phase, slow_after: float | None) -> Limits:
+    timeout = spec.timeout.mapper if phase == "map" else spec.timeout.reducer
+    return Limits(max_attempts=spec.max_attempts, lost_after=timeout + _GRACE, slow_after=slow_after)
+
+
+def sample(progress: Progress) -> list[int]:
+    """Tasks whose markers tell how long a task takes; none before half of the phase is done."""
+    done = sorted(progress.done)
+    if not done or len(done) * 2 < progress.tasks:
+        return []
+    return done[:: -(-len(done) // _SAMPLE)]
+
+
+def slow_after(seconds: Sequence[float]) -> float:
+    """How long a task may be silent before a second attempt is worth it, from how long others took.
+
+    A fifth longer than the median: with the median for the second attempt itself, and the time until
+    both are seen, a straggler then costs at most two and a half medians.
+    """
+    from statistics import median  # slow to import, and needed only once half of a phase is done
+
+    return _SLOW_SHARE * median(seconds) + _SLOW_FLOOR
+
+
+def decide(progress: Progress, started: dict[int, tuple[int, float]], now: float, limits: Limits) -> Decision:
+    """Which attempts to start now; a task is given up when `max_attempts` have failed or been lost.
+
+    `started` has, for each task, the last attempt known to be started and since when the task is silent.
+    """
+    start: list[tuple[int, int]] = []
+    given_up: list[int] = []
+    for task in progress.missing():
+        attempt, since = started.get(task, (0, now))
+        failed = max(progress.failed.get(task, ()), default=-1)
+        following = max(failed, attempt) + 1
+        silent = now - since
+        lost = silent > limits.lost_after
+        if not (failed >= attempt or lost or _is_straggler(attempt, silent, limits)):
+            continue
+        if following < limits.max_attempts:
+            start.append((task, following))
+        else:
+            given_up.append(task)
+    return Decision(tuple(start), tuple(given_up))
+
+
+def _is_straggler(attempt: int, silent: float, limits: Limits) -> bool:
+    """Only a first attempt gets a second one beside it, and only if the job allows two attempts."""
+    return (
+        limits.slow_after is not None
+        and silent > limits.slow_after
+        and attempt == 0
+        and limits.max_attempts > 1
+    )
+
+
+def failed_for_good(
+    progress: Progress, failures: Sequence[Failure], given_up: Sequence[int], limits: Limits, now: float
+) -> Verdict | None:
+    """The verdict on a phase in which a task was given up, or met an error that would come again; else None."""
+    missing = set(progress.missing())
+    fatal = [failure for failure in failures if failure.fatal and failure.task in missing]
+    if not fatal and not given_up:
+        return None
+    known = {failure.task for failure in failures}
+    lost = [_lost(progress.phase, task, limits, now) for task in given_up if task not in known]
+    shown = first_failures([*failures, *lost])
+    first = fatal[0] if fatal else shown[0]
+    tried = "" if fatal else f" (tried {limits.max_attempts} times)"
+    reason = f"{progress.phase} task {first.task}{tried}: {first.message}"
+    return Verdict(outcome="failed", reason=reason, failures=shown)
+
+
+def _lost(phase: Phase, task: int, limits: Limits, now: float) -> Failure:
+    return Failure(
+        phase=phase,
+        task=task,
+        attempt=limits.max_attempts - 1,
+        error="Lost",
+        message=f"{phase} task {task} was started {limits.max_attempts} times and never heard of again:"
+        " its function was stopped, or ran out of memory or time; raise `memory` or `timeout`, or make"
+        " split_size smaller",
+        at=now,
+    )
