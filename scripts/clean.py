@@ -26,7 +26,7 @@ from chalicelib.core.errors import CorruptData, NotFound, UserError
 from chalicelib.core.keys import RUN_DONE, OutputKeys, RunKeys, parse_run_key, results_place, runs_prefix
 from chalicelib.core.messages import decode
 from chalicelib.core.outcome import Manifest
-from chalicelib.core.plan import read_head
+from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Loc, ObjectInfo, Store
 from chalicelib.run.status.runs import list_runs
 from chalicelib.run.verdict import read_verdict
@@ -136,7 +136,7 @@ def clean(world: World, place: Place, age: float, *, dry_run: bool) -> tuple[lis
 
 def look(store: Store, keys: RunKeys, place: Place, now: float) -> Leftover | None:
     """What there is of a run, or None if it has not surely ended."""
-    rows = list(store.list(keys.whole))
+    rows = list(store.list(keys.run_root))
     verdict = _verdict(store, keys, rows)
     closed = closing(store, keys, results(store, keys, place))
     if closed is not None:
@@ -165,7 +165,7 @@ def _verdict(store: Store, keys: RunKeys, rows: Sequence[ObjectInfo]) -> ObjectI
         return found[step]
     if plan.steps > 1:
         verdict = read_verdict(store, keys.at(step))
-        goes_on = step + 1 < plan.steps or plan.own_steps
+        goes_on = step + 1 < plan.steps or plan.accumulates
         if verdict is not None and verdict.outcome != "failed" and goes_on:
             return None
     return found[step]

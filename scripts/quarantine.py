@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from chalicelib.core.errors import CorruptData, NotFound, UserError
 from chalicelib.core.keys import Phase, RunKeys, parse_quarantined, parse_run_key
 from chalicelib.core.messages import decode
-from chalicelib.core.plan import Plan, read_head
+from chalicelib.core.plan import Plan
+from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Loc, Store
 from chalicelib.core.spec import InputSpec, parse_url
 from chalicelib.core.tasks import BadRecord, MapMarker, ReduceMarker

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from chalicelib.config.load import load_job
 from chalicelib.core.errors import CorruptData, NotFound, StoreError, UserError
 from chalicelib.core.keys import RunKeys, results_place, runs_prefix
-from chalicelib.core.plan import read_head
+from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Clock, Loc, Store
 from chalicelib.core.spec import parse_url
 from chalicelib.run.status import collect as runs

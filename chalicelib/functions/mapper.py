@@ -17,7 +17,8 @@ from ..core.codec import decode_column
 from ..core.errors import CorruptData, SluiceError, UserError
 from ..core.keys import OutputKeys, RunKeys
 from ..core.messages import Stats, decode, encode
-from ..core.plan import Plan, Split, read_head, read_tasks
+from ..core.plan import Plan, Split
+from ..core.plan_file import read_head, read_tasks
 from ..core.ports import Loc, ObjectWriter, Runtime
 from ..core.tasks import Continuation, MapMarker, Part, Piece, Position, TaskCall
 from ..job.binding import bind
@@ -179,7 +180,7 @@ class _Attempt:
 
             return SqlMap(runtime, plan, pace)
         bounds = decode_column(plan.bounds.shape, plan.bounds.body) if plan.bounds else ()
-        cls = step_class(runtime.load_job, spec, plan.nth)
+        cls = step_class(runtime.load_job, spec, plan.job_step)
         job = bind(cls, plan.job, spec.params, bounds, self._services, identity=True)
         kind = MapOnlyTask if plan.map_only else MapTask
         return kind(
@@ -225,7 +226,7 @@ class _Attempt:
                 f"job {self._keys.job}: map task {call.lo} ran out of time {len(following.earlier)} times: make"
                 " split_size smaller or raise timeout.mapper"
             )
-        loc = self._keys.following("map", call.lo, call.attempt, self._token)
+        loc = self._keys.continuation("map", call.lo, call.attempt, self._token)
         self._store.put(loc, encode(following))
         calls.start(self._runtime, "map", replace(call, hi=call.lo + 1, hop=0, resume=loc.key))
 

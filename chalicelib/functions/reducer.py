@@ -15,7 +15,8 @@ from ..core.errors import CorruptData, UserError
 from ..core.keys import OutputKeys, RunKeys
 from ..core.messages import Stats, decode, encode
 from ..core.outcome import Verdict
-from ..core.plan import Plan, read_head
+from ..core.plan import Plan
+from ..core.plan_file import read_head
 from ..core.ports import Loc, ObjectWriter, Runtime
 from ..core.tasks import (
     Part,
@@ -184,7 +185,7 @@ class _Attempt:
             from ..mapreduce.sql.reduce import SqlReduce  # only such jobs have DuckDB
 
             return SqlReduce(self._runtime, self._plan, self._keys.work.bucket, pace)
-        cls = step_class(self._runtime.load_job, spec, self._plan.nth)
+        cls = step_class(self._runtime.load_job, spec, self._plan.job_step)
         job = bind(cls, self._plan.job, spec.params, services=self._services, identity=True)
         if isinstance(job.job, Ordered):
             job.job.written = written
@@ -216,7 +217,7 @@ class _Attempt:
                 f"job {self._keys.job}: reduce task {call.lo} ran out of time {len(following.pieces)} times: make"
                 " reduce_size smaller or raise timeout.reducer"
             )
-        loc = self._keys.following("reduce", call.lo, call.attempt, self._token)
+        loc = self._keys.continuation("reduce", call.lo, call.attempt, self._token)
         self._store.put(loc, encode(following))
         calls.start(self._runtime, "reduce", replace(call, hi=call.lo + 1, hop=0, resume=loc.key))
 

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import replace
-
 from ..core.errors import CorruptData, JobCodeError, NotFound, UserError
 from ..core.keys import PLAN_DONE, Phase, RunKeys, TotalsKeys, parse_run_key
 from ..core.messages import decode, encode
 from ..core.outcome import Verdict
-from ..core.plan import Plan, read_head
+from ..core.plan import Plan
+from ..core.plan_file import read_head
 from ..core.ports import Runtime
 from ..core.tasks import Failure, MapMarker, ReduceMarker, ReducePlan
 from ..mapreduce.shuffle.fetch import fetch_all
@@ -184,7 +183,7 @@ class Supervision:
     def _advance(self, plan: Plan, verdict: Verdict) -> bool:
         """Start the step after one that has succeeded; safe to do again. False if it cannot be started yet."""
         self._verdict = verdict
-        if plan.own_steps and self._among_totals(plan, verdict):
+        if plan.accumulates and self._among_totals(plan, verdict):
             from .totals_turn import Settling  # only jobs with totals wait for others
 
             self._settling = self._settling or Settling(self._runtime, self._keys, plan)
@@ -203,7 +202,7 @@ class Supervision:
             conclude(
                 self._runtime,
                 following,
-                replace(plan, step=following.step, nth=plan.nth + 1, tasks=0),
+                plan.next_step(plan.job_step + 1, plan.earlier),
                 failed,
             )
         return True
@@ -211,7 +210,7 @@ class Supervision:
     @staticmethod
     def _among_totals(plan: Plan, verdict: Verdict) -> bool:
         """Whether what follows the step depends on what other runs do meanwhile."""
-        waits = plan.makes_states or plan.merges
+        waits = plan.role in ("states", "merge")
         return verdict.outcome == "overtaken" or (verdict.outcome == "success" and waits)
 
     def _map_phase(self, plan: Plan) -> ReducePlan | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from ..core.keys import Phase, RunKeys, parse_done, parse_failed, parse_following
+from ..core.keys import Phase, RunKeys, parse_continuation, parse_done, parse_failed
 from ..core.ports import Store
 
 #: A straggler takes longer than so many medians and so many seconds.
@@ -47,7 +47,7 @@ class Progress:
                 if task < self.tasks:
                     self.done.add(task)
                 continue
-            following = parse_following(key)
+            following = parse_continuation(key)
             if following:
                 self.going_on.add(following[1])
                 continue

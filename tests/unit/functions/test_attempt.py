@@ -11,7 +11,8 @@ from chalicelib import Job
 from chalicelib.core.errors import CorruptData, InputError, JobCodeError, SluiceError
 from chalicelib.core.keys import RunKeys
 from chalicelib.core.messages import to_payload
-from chalicelib.core.plan import Plan, read_head, read_tasks
+from chalicelib.core.plan import Plan
+from chalicelib.core.plan_file import read_head, read_tasks
 from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import TaskCall
 from chalicelib.functions import attempt
