@@ -53,8 +53,10 @@ TOTALS = "_totals.json"
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 # Patterns are compiled at their first use: a function that starts needs few of them.
+# A job or a folder may itself be called `runs`: a folder of a run is never taken for the run's id.
 _RUN_KEY = (
-    r"(?:^|.*/)runs/(?P<job>[A-Za-z0-9_-]+)/(?P<run>[A-Za-z0-9._-]+)/"
+    r"(?:.*/)?runs/(?P<job>[A-Za-z0-9_-]+)/"
+    r"(?!(?:map|reduce|quarantine|input|step-\d+)/)(?P<run>[A-Za-z0-9._-]+)/"
     r"(?P<step>step-(?P<number>[1-9]\d{0,5})/)?(?P<rest>.+)$"
 )
 _MARKER = r"(?P<task>\d+)\.done$"
