@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chalicelib.core.keys import RunKeys, results_place
-from chalicelib.core.plan import read_head
+from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Loc
 from chalicelib.run.status.runs import list_runs
 from chalicelib.stores.s3 import S3Store, make_client

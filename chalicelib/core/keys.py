@@ -53,13 +53,15 @@ TOTALS = "_totals.json"
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 # Patterns are compiled at their first use: a function that starts needs few of them.
+# A job or a folder may itself be called `runs`: a folder of a run is never taken for the run's id.
 _RUN_KEY = (
-    r"(?:^|.*/)runs/(?P<job>[A-Za-z0-9_-]+)/(?P<run>[A-Za-z0-9._-]+)/"
+    r"(?:.*/)?runs/(?P<job>[A-Za-z0-9_-]+)/"
+    r"(?!(?:map|reduce|quarantine|input|step-\d+)/)(?P<run>[A-Za-z0-9._-]+)/"
     r"(?P<step>step-(?P<number>[1-9]\d{0,5})/)?(?P<rest>.+)$"
 )
 _MARKER = r"(?P<task>\d+)\.done$"
 _FAILURE = r"(?P<task>\d+)\.(?P<attempt>\d+)\.failed$"
-_NEXT = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.next$"
+_CONTINUATION = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.next$"
 _QUARANTINED = r"(?P<phase>map|reduce)-(?P<task>\d+)\.(?P<attempt>\d+)\.[A-Za-z0-9]+\.jsonl$"
 _RUN_FILE = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.run$"
 _GENERATION = r"/states/(?P<number>\d{10,})\.[^/]+/[^/]+$"
@@ -82,23 +84,23 @@ class RunKeys:
     step: int = 0
 
     @property
-    def whole(self) -> Loc:
+    def run_root(self) -> Loc:
         """The prefix of all of the run's objects, whatever their step."""
         return self.work.child(f"{RUNS}{self.job}/{self.run}/")
 
     @property
     def root(self) -> Loc:
         """The prefix of the step's objects; for the first step, that of the whole run."""
-        return self.whole.child(f"{_STEP}{self.step}/") if self.step else self.whole
+        return self.run_root.child(f"{_STEP}{self.step}/") if self.step else self.run_root
 
     def at(self, step: int) -> RunKeys:
         """The same run at another step."""
         return RunKeys(self.work, self.job, self.run, step)
 
     @property
-    def later(self) -> Loc:
-        """The prefix of all steps after the first."""
-        return self.whole.child(_STEP)
+    def later_steps(self) -> Loc:
+        """The prefix of the objects of all steps after the first."""
+        return self.run_root.child(_STEP)
 
     def results(self, output: Loc, *, last: bool) -> Loc:
         """Where the step's parts go: the run's results, or the input of the next step."""
@@ -147,7 +149,7 @@ class RunKeys:
     def failed(self, phase: Phase, task: int, attempt: int) -> Loc:
         return self.phase(phase).child(f"{task:0{_WIDTH[phase]}d}.{attempt}{FAILED}")
 
-    def following(self, phase: Phase, task: int, attempt: int, token: str) -> Loc:
+    def continuation(self, phase: Phase, task: int, attempt: int, token: str) -> Loc:
         """Where an attempt that ran out of time leaves what its next invocation must know."""
         return self.phase(phase).child(f"{task:0{_WIDTH[phase]}d}.{attempt}.{token}.next")
 
@@ -258,9 +260,9 @@ def parse_failed(key: str) -> tuple[int, int] | None:
     return (int(found["task"]), int(found["attempt"])) if found else None
 
 
-def parse_following(key: str) -> tuple[int, str] | None:
+def parse_continuation(key: str) -> tuple[int, str] | None:
     """(task, token) of the object that an attempt out of time left."""
-    found = re.search(_NEXT, key.rpartition("/")[2])
+    found = re.search(_CONTINUATION, key.rpartition("/")[2])
     return (int(found["task"]), found["token"]) if found else None
 
 

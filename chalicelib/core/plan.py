@@ -1,24 +1,29 @@
-"""plan.json: one JSON document that thousands of tasks can each read a little of.
+"""The messages of a plan: splits, and everything about one step of a run but its tasks.
 
-Its first line is `{"plan": {...}, "tasks": [`, padded so that it ends at byte `Plan.head`; then one line
-a task. A task reads the head and the page it is on, never the whole.
+`plan_file` says how they lie in plan.json. What a step does is its `Plan.role`; which of the run's steps it is and
+which of the job's steps it does are two counts, since with `accumulate` a run may have to merge more than once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, field
 from msgspec.structs import replace
 
-from .errors import CorruptData
 from .keys import RunKeys, TotalsKeys
-from .messages import UNDECODABLE, Count, Message, Stats, encode
-from .ports import Loc, Store
+from .messages import Count, Message, Stats
+from .ports import Loc
 from .spec import BadRecordsSpec, InputSpec, JobSpec, OutputSpec
 from .totals import TotalsPlan
+
+#: What a step is there for. Only jobs with `accumulate` have steps that do anything but the job's own work.
+#:
+#:     work     one of the job's own steps
+#:     states   the last of them: writes states, which then wait to be merged with the totals
+#:     merge    makes one state a key of the totals and of the states that wait
+#:     render   makes results of the totals, or sorts them
+Role = Literal["work", "states", "merge", "render"]
 
 
 class Split(Message, frozen=True, kw_only=True, array_like=True):
@@ -71,7 +76,11 @@ class Earlier(Message, frozen=True, kw_only=True):
 
 
 class Plan(Message, frozen=True, kw_only=True):
-    """The head of plan.json: everything about a run but its tasks, which follow it page by page."""
+    """The head of plan.json: everything about one step of a run but its tasks, which follow page by page.
+
+    A run may be begun by one version of Sluice and finished by the next, so the names in the JSON stay as they are:
+    `nth` is `job_step` here, and `own_steps` is `merge_step`.
+    """
 
     job: str
     run: str
@@ -83,15 +92,17 @@ class Plan(Message, frozen=True, kw_only=True):
     head: Count
     spec: JobSpec
     work: Loc
-    #: The run's results; what a step passes on to the next is elsewhere, see `keys`.
+    #: The run's results; what a step passes on to the next is elsewhere, see `results`.
     output: Loc
-    #: Which step of how many this is a plan of, from 0.
+    #: Which of the run's steps this is, from 0, as in `RunKeys.step`.
     step: Count = 0
+    #: How many steps the job has.
     steps: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
-    #: Which of the job's steps it does. With `accumulate` a merge may be done again, as a step of its own.
-    nth: Count = 0
-    #: With `accumulate`: the steps before the merge with the totals; those behind it render them. Else 0.
-    own_steps: Count = 0
+    #: Which of the job's steps it does, from 0. Behind `step` once a merge had to be done again.
+    job_step: Count = field(default=0, name="nth")
+    #: With `accumulate`: which of the job's steps merges with the totals. Else 0: no job begins with a merge.
+    merge_step: Count = field(default=0, name="own_steps")
+    #: What the totals were when a merge or a rendering was planned.
     totals: TotalsPlan | None = None
     #: Each map task writes a part, and there is no reduce phase.
     map_only: bool = False
@@ -116,28 +127,28 @@ class Plan(Message, frozen=True, kw_only=True):
     code: str
 
     @property
+    def accumulates(self) -> bool:
+        """The job keeps totals from run to run."""
+        return self.merge_step > 0
+
+    @property
+    def role(self) -> Role:
+        """What this step is there for."""
+        if not self.accumulates or self.job_step < self.merge_step - 1:
+            return "work"
+        if self.job_step < self.merge_step:
+            return "states"
+        return "merge" if self.job_step == self.merge_step else "render"
+
+    @property
     def last_step(self) -> bool:
-        return self.nth + 1 >= self.steps
-
-    @property
-    def makes_states(self) -> bool:
-        """With `accumulate`: what it writes waits to be merged with the totals."""
-        return self.own_steps > 0 and self.nth + 1 == self.own_steps
-
-    @property
-    def merges(self) -> bool:
-        """It merges states with the totals."""
-        return self.own_steps > 0 and self.nth == self.own_steps
-
-    @property
-    def renders(self) -> bool:
-        """It makes results of the totals."""
-        return self.own_steps > 0 and self.nth > self.own_steps
+        """The job has no step after this one: it writes the run's results."""
+        return self.job_step + 1 >= self.steps
 
     @property
     def results(self) -> Loc:
         """Where its parts go: the run's results, the totals, or the input of the next step."""
-        if self.merges and self.totals:
+        if self.role == "merge" and self.totals:
             return TotalsKeys(self.work, self.job).states(self.totals.generation, self.run, self.step)
         return RunKeys(self.work, self.job, self.run, self.step).results(self.output, last=self.last_step)
 
@@ -149,71 +160,15 @@ class Plan(Message, frozen=True, kw_only=True):
             spec = replace(spec, input=InputSpec(url=spec.input.url, format="pairs"), more_inputs=())
         if not self.last_step:
             spec = replace(spec, output=OutputSpec(url=spec.output.url, format="pairs"))
-        if self.merges:  # a state that were set aside would be gone from the totals
+        if self.role == "merge":  # a state set aside would be missing from the totals
             spec = replace(spec, bad_records=BadRecordsSpec())
         return spec
 
     @property
     def where(self) -> str:
-        """The step for a message, with a colon; nothing for a job of one step."""
-        return f"step {self.nth + 1} of {self.steps}: " if self.steps > 1 else ""
+        """The step as messages name it, with a colon; nothing for a job of one step."""
+        return f"step {self.job_step + 1} of {self.steps}: " if self.steps > 1 else ""
 
-
-#: Tasks in a page.
-PAGE = 32
-_OPEN, _CLOSE, _END = b'{"plan": ', b', "tasks": [', b"]}\n"
-_ALIGN = 512
-#: Bytes of the first read; holds the head of any plan of up to some thousand tasks.
-_FIRST_READ = 1 << 15
-
-Task = tuple[Split, ...]
-_tasks = msgspec.json.Decoder(list[Task])
-
-
-def render(plan: Plan, tasks: Sequence[Task]) -> tuple[Plan, bytes]:
-    """The plan with its offsets filled in, and the bytes of plan.json."""
-    lines = [msgspec.json.encode(task) for task in tasks]
-    pages, at = [0], 0
-    for start in range(0, len(lines), PAGE):
-        page = lines[start : start + PAGE]
-        at += sum(map(len, page)) + 2 * len(page)
-        pages.append(at)
-    plan = msgspec.structs.replace(plan, tasks=len(tasks), page=PAGE, pages=tuple(pages))
-    room = len(_OPEN) + len(encode(plan)) + len(_CLOSE) + 20
-    plan = msgspec.structs.replace(plan, head=-(-room // _ALIGN) * _ALIGN)
-    head = _OPEN + encode(plan) + _CLOSE
-    body = b"".join(line + b",\n" for line in lines[:-1]) + b"".join(line + b" \n" for line in lines[-1:])
-    return plan, head.ljust(plan.head - 1) + b"\n" + body + _END
-
-
-def read_head(store: Store, keys: RunKeys) -> Plan:
-    """The plan without its tasks. Raises NotFound before there is one."""
-    read = _FIRST_READ
-    data = store.get(keys.plan, 0, read)
-    while b"\n" not in data and len(data) == read:
-        read *= 8
-        data = store.get(keys.plan, 0, read)
-    head = data.partition(b"\n")[0].rstrip()
-    if not (head.startswith(_OPEN) and head.endswith(_CLOSE)):
-        raise CorruptData(f"{keys.plan.url}: expected a plan, got {data[:60]!r}")
-    try:
-        return msgspec.json.decode(head[len(_OPEN) : -len(_CLOSE)], type=Plan)
-    except UNDECODABLE as error:
-        raise CorruptData(f"{keys.plan.url}: expected a plan: {error}") from error
-
-
-def read_tasks(store: Store, keys: RunKeys, plan: Plan, lo: int, hi: int) -> list[Task]:
-    """Tasks `[lo, hi)`: one range read of the pages they are on."""
-    first = lo // plan.page
-    last = -(-hi // plan.page)
-    if not 0 <= lo < hi <= plan.tasks or last >= len(plan.pages):
-        raise CorruptData(f"{keys.plan.url}: asked for tasks {lo} to {hi} of {plan.tasks}")
-    data = store.get(keys.plan, plan.head + plan.pages[first], plan.head + plan.pages[last])
-    try:
-        page = _tasks.decode(b"[" + data.rstrip(b" ,\n") + b"]")
-    except UNDECODABLE as error:
-        raise CorruptData(f"{keys.plan.url}: tasks {lo} to {hi} do not decode: {error}") from error
-    tasks = page[lo - first * plan.page : hi - first * plan.page]
-    if len(tasks) != hi - lo:
-        raise CorruptData(f"{keys.plan.url}: asked for tasks {lo} to {hi}, found {len(tasks)} of them")
-    return tasks
+    def next_step(self, job_step: int, earlier: Earlier | None) -> Plan:
+        """The run's next step, which does `job_step` of the job, before anything is known of its input."""
+        return replace(self, step=self.step + 1, job_step=job_step, earlier=earlier, tasks=0)

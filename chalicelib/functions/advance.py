@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from ..core.errors import CorruptData, JobCodeError, NotFound, UserError
 from ..core.keys import RunKeys, TotalsKeys
 from ..core.messages import decode, encode
@@ -90,7 +88,7 @@ class StepEnd:
     def follow(self, verdict: Verdict) -> bool:
         """Start what follows; safe to do again. False if the run has to wait for others and must be looked at again."""
         plan = self._plan
-        if plan.own_steps and self._among_totals(verdict):
+        if plan.accumulates and self._among_totals(verdict):
             from .totals_turn import Settling  # only jobs with totals wait for others
 
             self._settling = self._settling or Settling(self._runtime, self._keys, plan)
@@ -103,7 +101,7 @@ class StepEnd:
 
     def _among_totals(self, verdict: Verdict) -> bool:
         """Whether what follows the step depends on what other runs do meanwhile."""
-        waits = self._plan.makes_states or self._plan.merges
+        waits = self._plan.role in ("states", "merge")
         return verdict.outcome == "overtaken" or (verdict.outcome == "success" and waits)
 
     def _begin_next(self) -> None:
@@ -114,6 +112,6 @@ class StepEnd:
             begin_next(self._runtime, self._keys, self._plan)
         except (UserError, JobCodeError, CorruptData) as error:
             keys = self._keys.at(self._plan.step + 1)
-            unplanned = replace(self._plan, step=keys.step, nth=self._plan.nth + 1, tasks=0)
+            unplanned = self._plan.next_step(self._plan.job_step + 1, self._plan.earlier)
             reason = f"could not be planned: {error}"
             conclude(self._runtime, keys, unplanned, Verdict(outcome="failed", reason=reason))

@@ -18,7 +18,7 @@ from ..core.ports import Loc, ObjectInfo, Runtime
 from ..core.spec import JobSpec
 from ..core.tasks import Failure
 from ..run.events import Created, created, run_id
-from ..run.plan_step import begin
+from ..run.plan_step import NewRun, begin
 from ..run.verdict import failure_text
 from . import stalled_runs
 
@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 
 #: The marker object that starts a run over all objects of its folder.
 READY = "_READY"
-#: Objects that end so start a run over the keys and prefixes they name, one a line.
+#: An object with this ending starts a run over the keys and prefixes it names, one a line.
 MANIFEST_SUFFIX = ".manifest"
-#: Keys and prefixes one manifest may name; more is surely a mistake.
+#: Bytes that a manifest may have; a larger one is surely a mistake.
 _MAX_MANIFEST = 16 << 20
 
 
 def handle(runtime: Runtime, event: dict[str, Any], name: str, spec: JobSpec) -> None:
-    """One invocation: an S3 event with any number of records, each of which may start a run of `name`."""
+    """One invocation: an S3 event of any number of records, each of which may start a run of the job `name`."""
     runs = [(_keys(name, spec, item), item) for item in created(event) if _starts(item, spec)]
     for keys, item in runs:
         _begin(runtime, keys, spec, item)
@@ -46,7 +46,7 @@ def _keys(name: str, spec: JobSpec, item: Created) -> RunKeys:
 
 
 def _starts(item: Created, spec: JobSpec) -> bool:
-    """Whether an object starts a run: folders and hidden objects (`_x`, `.x`) never do by themselves."""
+    """Whether an object starts a run. Folders never do; hidden objects (`_x`, `.x`) only as the job's trigger."""
     base = item.loc.key.rpartition("/")[2]
     if spec.trigger != "each":
         marker = base == READY or (base == SUCCESS and spec.trigger == "success")
@@ -63,61 +63,61 @@ def _begin(runtime: Runtime, keys: RunKeys, spec: JobSpec, item: Created) -> Non
     log.info("run %s of %s starts", keys.run, item.loc.url, extra=ids)
     try:
         inputs = list(_inputs(runtime, spec, item.loc))
-        begin(runtime, keys, spec, item.loc.url, inputs, output)
+        begin(runtime, keys, NewRun(spec=spec, source=item.loc.url, inputs=inputs, output=output))
     except (UserError, JobCodeError) as error:
-        # Whoever dropped the object sees no log: the run itself must say that it could not start.
+        # Whoever dropped the object sees no log, so the run's output must say that it could not start.
         log.warning("run %s cannot start: %s", keys.run, error, extra=ids)
         _refuse(runtime, keys, item.loc.url, output, error)
 
 
 def _inputs(runtime: Runtime, spec: JobSpec, loc: Loc) -> Iterator[tuple[str, ObjectInfo]]:
-    """The objects a run reads: the one dropped, or those that the marker dropped speaks for."""
+    """The objects a run reads: the one that was dropped or, if it is a marker or a manifest, those it stands for."""
     if spec.trigger == "each":
         yield loc.bucket, _head(runtime, loc, "it was deleted before the run began: upload it again")
         return
     folder, _, base = loc.key.rpartition("/")
     if base in (READY, SUCCESS):
         for place in _folders(spec, Loc(loc.bucket, f"{folder}/" if folder else "")):
-            yield from _under(runtime, place)
+            yield from _input_objects(runtime, place)
         return
-    for number, place in _named(runtime, loc):
+    for number, place in _manifest_lines(runtime, loc):
         where = f"{loc.url}, line {number}"
         try:
-            yield from _those_named(runtime, place, where)
+            yield from _named_objects(runtime, place, where)
         except (NotFound, Forbidden) as error:
-            # Another bucket than the job's own: waiting for it to appear would be waiting for ever.
+            # A bucket other than the job's own, which no retry will make readable.
             raise UserError(f"{where}: {place.url} cannot be read: {error}") from error
 
 
 def _folders(spec: JobSpec, folder: Loc) -> list[Loc]:
-    """The folder that a marker lies in, and where there are several inputs the same one of each."""
+    """The folder that a marker lies in; of a job with several inputs, the folder of that name in each of them."""
     given = spec.input_of(folder)
     if given is None or not spec.more_inputs:
         return [folder]
     return [other.loc.child(folder.key.removeprefix(given.loc.key)) for other in spec.inputs]
 
 
-def _those_named(runtime: Runtime, place: Loc, where: str) -> Iterator[tuple[str, ObjectInfo]]:
+def _named_objects(runtime: Runtime, place: Loc, where: str) -> Iterator[tuple[str, ObjectInfo]]:
     """The object that one line of a manifest names, or all under the prefix it names."""
     if place.key and not place.key.endswith("/"):
         yield place.bucket, _head(runtime, place, f"{where} names it, but it does not exist")
         return
-    found = list(_under(runtime, place))
+    found = list(_input_objects(runtime, place))
     if not found:
         raise UserError(f"{where}: nothing under {place.url}: expected at least one object")
     yield from found
 
 
-def _under(runtime: Runtime, prefix: Loc) -> Iterator[tuple[str, ObjectInfo]]:
-    """Objects under a prefix but for folders, hidden ones and manifests."""
+def _input_objects(runtime: Runtime, prefix: Loc) -> Iterator[tuple[str, ObjectInfo]]:
+    """All objects under a prefix, except folders, hidden objects and manifests."""
     for info in runtime.store.list(prefix):
         base = info.key.rpartition("/")[2]
         if base and not base.startswith(("_", ".")) and not base.endswith(MANIFEST_SUFFIX):
             yield prefix.bucket, info
 
 
-def _named(runtime: Runtime, manifest: Loc) -> Iterator[tuple[int, Loc]]:
-    """(line, place) of what a manifest names: an `s3://` URL, or a key or prefix of its own bucket, a line."""
+def _manifest_lines(runtime: Runtime, manifest: Loc) -> Iterator[tuple[int, Loc]]:
+    """(line, place) for each line of a manifest: an `s3://` URL, or a key or prefix of the manifest's own bucket."""
     body = runtime.store.get(manifest, 0, _MAX_MANIFEST + 1)
     if len(body) > _MAX_MANIFEST:
         raise UserError(f"{manifest.url}: a manifest of over {_MAX_MANIFEST} bytes: name prefixes instead")
@@ -146,7 +146,7 @@ def _head(runtime: Runtime, loc: Loc, problem: str) -> ObjectInfo:
 
 
 def _refuse(runtime: Runtime, keys: RunKeys, source: str, output: Loc, error: SluiceError) -> None:
-    """End a run that has no plan: manifest and `_FAILED`, which is all there will be of it."""
+    """End a run that cannot be planned: its manifest and `_FAILED` are all there will ever be of it."""
     now = runtime.clock.now()
     failure = Failure(
         phase="plan", task=0, attempt=0, error=type(error).__name__, message=str(error), fatal=True, at=now

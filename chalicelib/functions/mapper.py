@@ -13,7 +13,8 @@ from ..core.codec import decode_column
 from ..core.errors import SluiceError, UserError
 from ..core.keys import RunKeys
 from ..core.messages import Stats
-from ..core.plan import Split, read_head, read_tasks
+from ..core.plan import Split
+from ..core.plan_file import read_head, read_tasks
 from ..core.ports import Runtime
 from ..core.tasks import Continuation, MapMarker, Part, Piece, Position, TaskCall
 from ..job.binding import BoundJob, bind
@@ -152,5 +153,5 @@ def _job(invocation: Invocation[Continuation]) -> BoundJob:
     """The user's class for this step, with the services of this task."""
     plan, spec = invocation.plan, invocation.plan.own_spec
     bounds = decode_column(plan.bounds.shape, plan.bounds.body) if plan.bounds else ()
-    cls = step_class(invocation.runtime.load_job, spec, plan.nth)
+    cls = step_class(invocation.runtime.load_job, spec, plan.job_step)
     return bind(cls, plan.job, spec.params, bounds, invocation.services, identity=True)

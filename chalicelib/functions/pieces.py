@@ -156,6 +156,6 @@ def _leave_word(invocation: Invocation[C], following: Continuation | ReduceConti
             f"job {keys.job}: {phase} task {call.lo} ran out of time {pieces} times: make {_TASK_SIZE[phase]}"
             f" smaller or raise timeout.{calls.FUNCTION[phase]}"
         )
-    word = keys.following(phase, call.lo, call.attempt, invocation.token)
+    word = keys.continuation(phase, call.lo, call.attempt, invocation.token)
     runtime.store.put(word, encode(following))
     calls.start(runtime, phase, calls.resumed(call, word))

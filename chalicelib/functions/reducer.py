@@ -10,7 +10,8 @@ from ..core.errors import UserError
 from ..core.keys import RunKeys
 from ..core.messages import Stats, decode
 from ..core.outcome import Verdict
-from ..core.plan import Plan, read_head
+from ..core.plan import Plan
+from ..core.plan_file import read_head
 from ..core.ports import Runtime
 from ..core.tasks import (
     Part,
@@ -138,7 +139,7 @@ def _reduce(invocation: Invocation[ReduceContinuation]) -> ReducePart | SqlReduc
 def _job(invocation: Invocation[ReduceContinuation]) -> BoundJob:
     """The user's class for this step, with the services of this task."""
     plan, spec = invocation.plan, invocation.plan.own_spec
-    cls = step_class(invocation.runtime.load_job, spec, plan.nth)
+    cls = step_class(invocation.runtime.load_job, spec, plan.job_step)
     job = bind(cls, plan.job, spec.params, services=invocation.services, identity=True)
     if isinstance(job.job, Ordered):  # it counts rows, for its limit
         job.job.written = invocation.before.records

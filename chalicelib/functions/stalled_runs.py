@@ -1,8 +1,7 @@
-"""Runs that nobody works on any more: they are found in a listing, and woken.
+"""Stalled runs, which nobody works on any more: found in a listing, and woken.
 
-Lambda delivers an event again if its function died, and every marker wakes a supervisor. So a run stands still
-only if all of these failed: retries were switched off, or an event never came. The next event of the job then
-picks the run up.
+Lambda delivers an event again if its function died, and every marker wakes a supervisor. So a run stalls only if
+all of that failed: retries are switched off, or an event never came. Then the job's next event picks it up.
 """
 
 from __future__ import annotations
@@ -16,16 +15,14 @@ from itertools import islice
 
 from ..core.errors import CorruptData, NotFound
 from ..core.keys import LEASE, PLAN, RunKeys, parse_run_key, runs_prefix
-from ..core.messages import to_payload
-from ..core.plan import read_head
 from ..core.ports import Invoker, Loc, ObjectInfo, Runtime, Store
-from ..run import calls
 from ..run.events import event_for
 from ..run.lease import TTL
+from ..run.start_step import start_planned
 
 log = logging.getLogger(__name__)
 
-#: Seconds without a write after which nobody is at work: a supervisor renews its lease three times in a TTL.
+#: Seconds without a write after which nobody is at work: whoever supervises renews a lease three times in a TTL.
 QUIET = 2 * TTL
 #: How far back to look, in seconds, and how many rows to look at: one page of a listing.
 _WINDOW, _ROWS = 86_400.0, 1000
@@ -34,58 +31,53 @@ _MOST = 3
 
 
 def pick_up(runtime: Runtime, keys: RunKeys) -> None:
-    """Wake what has been forgotten of the job of `keys`, a run that has just begun. One or two LISTs."""
-    for found in forgotten(runtime.store, keys, runtime.clock.now())[:_MOST]:
+    """Wake stalled runs of the job whose run `keys` has just begun. Costs one or two LISTs if there are none."""
+    for found in stalled(runtime.store, keys, runtime.clock.now())[:_MOST]:
         ids = {"job": found.job, "run": found.run}
         try:
             wake(runtime.store, runtime.invoker, found)
-        except (NotFound, CorruptData) as error:  # that is no reason to fail the run that has just begun
+        except (NotFound, CorruptData) as error:  # its own trouble, not that of the run that has just begun
             log.warning("run %s stands still and cannot be picked up: %s", found.run, error, extra=ids)
         else:
             log.warning("run %s stood still: it is picked up", found.run, extra=ids)
 
 
 def wake(store: Store, invoker: Invoker, keys: RunKeys) -> int:
-    """Start what a coordinator did not come to, then the supervisor, which does the rest.
+    """Start the map tree, if its coordinator did not come to that, then the supervisor, which does the rest.
 
     Returns how many map tasks had to be started. Raises NotFound if the run has no plan.
     """
-    plan = read_head(store, keys)
-    begun = any(info.key == keys.plan_done.key for info in store.list(keys.plan_done))
-    if not begun:
-        if plan.tasks:
-            invoker.invoke(calls.FUNCTION["map"], to_payload(calls.call_for(keys, 0, plan.tasks)))
-        store.put(keys.plan_done, b"")
+    tasks = start_planned(store, invoker, keys)
     invoker.invoke("supervisor", event_for(keys.plan_done))
-    return 0 if begun else plan.tasks
+    return tasks
 
 
-def forgotten(store: Store, keys: RunKeys, now: float) -> list[RunKeys]:
-    """Unfinished runs of the last day that stand still, of the job of `keys`; each at the step it has come to.
+def stalled(store: Store, keys: RunKeys, now: float) -> list[RunKeys]:
+    """The stalled runs of the last day, of the job of `keys`; each at the step that it has come to.
 
-    A day's runs may fill more than a page. Then a second page is read, from somewhere in that day; where
-    depends on the run of `keys`, so that the events of a busy job get to see all of it.
+    A day's runs may fill more than a page of a listing. Then a second page is read from somewhere in that day;
+    where depends on the run of `keys`, so that the events of a busy job get round to all of it.
     """
     rows, whole = _page(store, keys, now - _WINDOW)
     if not whole:
         share = int(hashlib.sha256(keys.run.encode()).hexdigest()[:8], 16) / (1 << 32)
         rows += _page(store, keys, now - share * _WINDOW)[0]
-    return standing(keys.work, rows, now)
+    return stalled_among(keys.work, rows, now)
 
 
 @dataclass
 class _Seen:
-    """What the rows of one run tell: when its last object was written, its last planned and last ended step."""
+    """What the rows of one run tell: when its last object was written, and the last steps planned and ended."""
 
     newest: float = 0.0
     planned: int = -1
     ended: int = -1
 
 
-def standing(work: Loc, rows: Iterable[ObjectInfo], now: float) -> list[RunKeys]:
-    """The runs whose rows show a plan, no end and no recent write; each at its last planned step.
+def stalled_among(work: Loc, rows: Iterable[ObjectInfo], now: float) -> list[RunKeys]:
+    """The runs whose rows show a plan, no end, and no write for long; each at its last planned step.
 
-    A supervisor that ends a step empties its lease, after everything else is done.
+    A supervisor that ends a step empties its lease, after everything else.
     """
     seen: dict[RunKeys, _Seen] = {}
     for row in rows:
@@ -107,11 +99,11 @@ def standing(work: Loc, rows: Iterable[ObjectInfo], now: float) -> list[RunKeys]
 
 
 def _page(store: Store, keys: RunKeys, since: float) -> tuple[list[ObjectInfo], bool]:
-    """The first rows of the runs that began after `since`, and whether these are all; no run is cut in two."""
+    """The first rows of runs that began after `since`, and whether these are all. No run is cut in two."""
     prefix = runs_prefix(keys.work, keys.job)
     began = datetime.fromtimestamp(max(since, 0.0), UTC).strftime("%Y%m%dT%H%M%S")
     rows = list(islice(store.list(prefix, prefix.child(began).key), _ROWS))
     if len(rows) < _ROWS:
         return rows, True
     last = parse_run_key(prefix.bucket, rows[-1].key)
-    return [row for row in rows if last is None or not row.key.startswith(last[0].whole.key)], False
+    return [row for row in rows if last is None or not row.key.startswith(last[0].run_root.key)], False

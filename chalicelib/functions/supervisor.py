@@ -18,7 +18,8 @@ from typing import Any
 from ..core.errors import NotFound, UserError
 from ..core.keys import PLAN_DONE, Phase, RunKeys, TotalsKeys, parse_run_key
 from ..core.outcome import Verdict
-from ..core.plan import Plan, read_head
+from ..core.plan import Plan
+from ..core.plan_file import read_head
 from ..core.ports import Runtime
 from ..core.tasks import ReducePlan
 from ..run import calls, stragglers, totals_pointer

@@ -1,6 +1,6 @@
-"""Where a run with `accumulate` stands with the totals, and what is to be done next: merge, render, wait or end.
+"""Where a run with `accumulate` stands with the totals, and what to do next: merge, render, wait or end.
 
-One look at a time, by the supervisor of the step that the run came to; all it knows is in the store.
+The supervisor of the step that the run has come to looks again and again; all it knows is in the store.
 """
 
 from __future__ import annotations
@@ -10,120 +10,144 @@ from msgspec.structs import replace
 from ..core.errors import JobCodeError, NotFound, UserError
 from ..core.keys import RunKeys, TotalsKeys, totals_shown
 from ..core.outcome import Verdict
-from ..core.plan import Earlier, Plan, read_head
+from ..core.plan import Earlier, Plan
+from ..core.plan_file import read_head
 from ..core.ports import Runtime
 from ..core.totals import Waiting
 from ..run import totals_pointer
-from ..run.plan_step import begin_over_pairs, resumed, written
+from ..run.plan_step import begin_over_pairs, written_parts
+from ..run.start_step import start_if_planned
+from ..run.totals_pointer import Totals
 from ..run.verdict import conclude, outcome, publish_counted
 
 
 class Settling:
-    """From a step whose states wait, or that was to merge or render them, to the step that follows it."""
+    """From a step whose states wait, or that was to merge or render them, to the run's next step or its end."""
 
     def __init__(self, runtime: Runtime, keys: RunKeys, plan: Plan) -> None:
         self._runtime = runtime
         self._store = runtime.store
         self._keys = keys
-        self._following = keys.at(keys.step + 1)
+        self._next_keys = keys.at(keys.step + 1)
         self._places = TotalsKeys(keys.work, keys.job)
         self._plan = plan
         self._own: Waiting | None = None
 
     def look(self, verdict: Verdict) -> bool:
-        """Do what can be done now; False if the run has to wait for others."""
-        if resumed(self._runtime, self._following):
+        """Do what can be done now; False if the run has to wait for others. `verdict` is that of the step."""
+        if start_if_planned(self._store, self._runtime.invoker, self._next_keys):
             return True
-        found = totals_pointer.read(self._store, self._places)
-        committed = False
-        if self._plan.merges and verdict.outcome == "success":
-            committed = self._commit(found)
-            found = totals_pointer.read(self._store, self._places)
-        generation = found.generation_of(self._keys.run)
+        merged = self._plan.role == "merge" and verdict.outcome == "success"
+        committed = merged and self._commit(self._read())
+        generation = self._read().generation_of(self._keys.run)
         if generation is None:
             return self._merge()
         done = self._done(committed=committed)
-        shown = totals_pointer.shown(self._store, totals_shown(self._plan.output, self._keys.run))
-        if shown and shown[0].generation >= generation:
-            publish_counted(self._runtime, self._following, self._plan, done, shown[0])
-            totals_pointer.end_turn(self._store, self._places, self._keys.run)
-            return True
-        if not self._turn():
-            return False
-        self._render(totals_pointer.read(self._store, self._places), done)
-        return True
+        return self._end_if_shown(generation, done) or self._render(done)
+
+    def _read(self) -> Totals:
+        return totals_pointer.read(self._store, self._places)
 
     def _turn(self) -> bool:
         return totals_pointer.take_turn(self._store, self._places, self._keys.run, self._runtime.clock.now())
 
-    def _commit(self, found: totals_pointer.Totals) -> bool:
-        """Make what was merged the totals, if they are still those that it was merged with."""
-        planned = self._plan.totals
-        if planned is None or (found.etag != planned.etag and found.pointer.run != self._keys.run):
-            return False
-        parts, _ = outcome(self._store, self._keys, self._plan)
-        if not found.commit(self._plan, tuple(written(self._runtime, self._plan, parts))):
-            return False
-        totals_pointer.read(self._store, self._places).clean()
-        return True
-
     def _done(self, *, committed: bool = False) -> Earlier:
-        """What the run's steps did together, but for merges that came to nothing."""
-        if self._plan.makes_states or committed:
+        """What the run's steps did together, merges that came to nothing left out."""
+        if self._plan.role == "states" or committed:
             return outcome(self._store, self._keys, self._plan)[1]
         assert self._plan.earlier is not None
         return self._plan.earlier
 
-    def _states(self) -> Waiting:
-        """What the run itself has to be merged with the totals."""
+    # -- the run is not merged yet ------------------------------------------------------------------------
+
+    def _commit(self, found: Totals) -> bool:
+        """Make the parts of the merge the totals, if these are still what the merge was planned on."""
+        planned = self._plan.totals
+        if planned is None or (found.etag != planned.etag and found.pointer.run != self._keys.run):
+            return False
+        parts, _ = outcome(self._store, self._keys, self._plan)
+        if not found.commit(self._plan, tuple(written_parts(self._runtime, self._plan, parts))):
+            return False
+        self._read().clean()
+        return True
+
+    def _merge(self) -> bool:
+        """Plan a merge with all runs that wait or, after one that came to nothing, of this run alone."""
+        own = self._own_states()
+        if not self._turn():
+            return False
+        found = self._read()  # who had the turn before us has changed them
+        if found.generation_of(own.run) is not None:
+            return False
+        others = found.waiting(own.run) if self._plan.role == "states" else []
+        return (bool(others) and self._merge_with(found, own, others)) or self._merge_alone(found, own)
+
+    def _own_states(self) -> Waiting:
+        """The run's own states; leaves word that they wait."""
         if self._own is None:
-            keys = self._keys.at(self._plan.own_steps - 1)
-            plan = self._plan if self._plan.makes_states else read_head(self._store, keys)
+            keys = self._keys.at(self._plan.merge_step - 1)
+            plan = self._plan if self._plan.role == "states" else read_head(self._store, keys)
             parts, _ = outcome(self._store, keys, plan)
-            self._own = Waiting(run=keys.run, parts=tuple(written(self._runtime, plan, parts)))
+            self._own = Waiting(run=keys.run, parts=tuple(written_parts(self._runtime, plan, parts)))
             totals_pointer.wait(self._store, self._places, self._own)
         return self._own
 
-    def _merge(self) -> bool:
-        """Plan a merge with all that wait or, after one that came to nothing, of this run alone."""
-        own = self._states()
-        if not self._turn():
-            return False
-        found = totals_pointer.read(self._store, self._places)  # who had the turn before us has changed them
-        if found.generation_of(own.run) is not None:
-            return False
-        if not self._plan.makes_states:
-            return self._planned(found, [own], last=True)
-        others = found.waiting(own.run)
-        return self._planned(found, [own, *others], last=not others) or self._planned(found, [own], last=True)
-
-    def _planned(self, found: totals_pointer.Totals, runs: list[Waiting], *, last: bool) -> bool:
-        """Whether the merge is planned, or the run has failed because its own states cannot be merged."""
-        runs = sorted(runs, key=lambda waiting: waiting.run)
-        parts = [*found.pointer.parts, *(part for waiting in runs for part in waiting.parts)]
-        plan = self._next(self._plan.own_steps, self._done())
-        plan = replace(plan, totals=totals_pointer.planned_on(found, [waiting.run for waiting in runs]))
+    def _merge_with(self, found: Totals, own: Waiting, others: list[Waiting]) -> bool:
+        """Whether a merge with others is planned. What prevents it may be theirs: the run need not fail for it."""
+        runs = [own, *others]
+        plan = self._plan_merge(found, runs)
         try:
-            begin_over_pairs(self._runtime, self._following, plan, parts)
-        except NotFound:
-            return False  # what was to be read belongs to totals that are no more
-        except (UserError, JobCodeError) as error:
-            if not last:
-                return False
-            failed = Verdict(outcome="failed", reason=f"could not be planned: {error}")
-            if totals_pointer.is_overtaken(self._store, plan):
-                return False
-            conclude(self._runtime, self._following, replace(plan, tasks=0, totals=None), failed)
-            totals_pointer.end_turn(self._store, self._places, self._keys.run)
+            self._begin_merge(plan, found, runs)
+        except (NotFound, UserError, JobCodeError):
+            return False
         return True
 
-    def _render(self, found: totals_pointer.Totals, done: Earlier) -> None:
-        """Plan the step that makes results of the totals."""
-        plan = self._next(self._plan.own_steps + 1, done)
-        plan = replace(
-            plan, totals=replace(totals_pointer.planned_on(found, ()), generation=found.pointer.generation)
-        )
-        begin_over_pairs(self._runtime, self._following, plan, found.pointer.parts)
+    def _merge_alone(self, found: Totals, own: Waiting) -> bool:
+        """Whether a merge of this run is planned, or the run has failed because its states cannot be merged."""
+        plan = self._plan_merge(found, [own])
+        try:
+            self._begin_merge(plan, found, [own])
+        except NotFound:
+            return False  # the totals to be read are totals no more
+        except (UserError, JobCodeError) as error:
+            return self._fail(plan, error)
+        return True
 
-    def _next(self, nth: int, done: Earlier) -> Plan:
-        return replace(self._plan, step=self._following.step, nth=nth, earlier=done)
+    def _plan_merge(self, found: Totals, runs: list[Waiting]) -> Plan:
+        plan = self._plan.next_step(self._plan.merge_step, self._done())
+        return replace(plan, totals=totals_pointer.planned_on(found, sorted(waiting.run for waiting in runs)))
+
+    def _begin_merge(self, plan: Plan, found: Totals, runs: list[Waiting]) -> None:
+        in_order = sorted(runs, key=lambda waiting: waiting.run)
+        states = [part for waiting in in_order for part in waiting.parts]
+        begin_over_pairs(self._runtime, self._next_keys, plan, [*found.pointer.parts, *states])
+
+    def _fail(self, plan: Plan, error: Exception) -> bool:
+        """End the run; False if what it was planned on has changed, so that it is worth trying again."""
+        failed = Verdict(outcome="failed", reason=f"could not be planned: {error}")
+        if totals_pointer.is_overtaken(self._store, plan):
+            return False
+        conclude(self._runtime, self._next_keys, replace(plan, totals=None), failed)
+        totals_pointer.end_turn(self._store, self._places, self._keys.run)
+        return True
+
+    # -- the run is merged ----------------------------------------------------------------------------------
+
+    def _end_if_shown(self, generation: int, done: Earlier) -> bool:
+        """End the run if results are shown that have it in them: those of the totals are its own."""
+        shown = totals_pointer.shown(self._store, totals_shown(self._plan.output, self._keys.run))
+        if shown is None or shown[0].generation < generation:
+            return False
+        publish_counted(self._runtime, self._next_keys, self._plan, done, shown[0])
+        totals_pointer.end_turn(self._store, self._places, self._keys.run)
+        return True
+
+    def _render(self, done: Earlier) -> bool:
+        """Plan the step that makes results of the totals; False if it is somebody else's turn."""
+        if not self._turn():
+            return False
+        found = self._read()
+        plan = self._plan.next_step(self._plan.merge_step + 1, done)
+        plan = replace(plan, totals=totals_pointer.rendering_of(found))
+        begin_over_pairs(self._runtime, self._next_keys, plan, found.pointer.parts)
+        return True

@@ -1,7 +1,8 @@
-"""`accumulate: true`: the steps that merge what a run found with the totals of all runs before it.
+"""`accumulate: true`: the steps that merge a run's results with the totals of all runs before it.
 
-The last of the job's own steps writes the states of its aggregator instead of results. A merge step makes one
-state a key of its states and the totals', and a step without a shuffle makes results of those.
+The last of the job's own steps writes the states of its aggregator instead of results. A merge step joins them
+with the states of the totals, one state a key, and a step without a shuffle makes results of those. `Plan.role`
+names the three: states, merge, render.
 """
 
 from __future__ import annotations
@@ -17,36 +18,51 @@ from .job import Job
 from .order_by import Ordered
 from .partitioners import Hash
 
-#: What belongs to results, and what belongs to the reading of records.
-_OF_RESULTS: dict[str, Any] = {"having": Job.having, "order_by": None, "limit": None, "steps": ()}
-_OF_INPUT: dict[str, Any] = {name: getattr(Job, name) for name in (*MAPPERS, "mapper_init", "mapper_final")}
-_NO_HOOKS = ("reducer_init", "reducer_final")
+#: What makes results of states, and what reads records: a step that does not do that leaves it out.
+_MAKES_RESULTS: dict[str, Any] = {"having": Job.having, "order_by": None, "limit": None, "steps": ()}
+_READS_RECORDS: dict[str, Any] = {
+    name: getattr(Job, name) for name in (*MAPPERS, "mapper_init", "mapper_final")
+}
+#: Hooks that may yield results of their own.
+_YIELDING_HOOKS = ("reducer_init", "reducer_final")
 
 
 def accumulated(classes: Sequence[type[Any]]) -> tuple[list[type[Any]], int]:
-    """(the steps with those that merge and render the totals, how many come before the merge).
+    """(the job's steps with those that merge and render the totals, the number of the merge).
 
-    Raises ConfigError for a job whose last reducer cannot merge what it found before.
+    The steps that sort and limit stay last. Raises ConfigError for a job whose last reducer cannot merge its
+    results with earlier ones.
     """
-    own = list(classes)
-    orders: list[type[Any]] = []
-    while own and issubclass(own[-1], Ordered):
-        orders.insert(0, own.pop())
+    own, sorting = _without_sorting(classes)
     last = own[-1]
     reducer = _aggregator(last)
-    name, module = last.__name__, {"__module__": last.__module__}
+    totals = [_states_step(last, reducer), _merge_step(last, reducer), _render_step(last, reducer)]
+    return [*own[:-1], *totals, *sorting], len(own)
+
+
+def _without_sorting(classes: Sequence[type[Any]]) -> tuple[list[type[Any]], list[type[Any]]]:
+    """(the steps that compute, those behind them that only sort and limit)."""
+    count = len(classes)
+    while count and issubclass(classes[count - 1], Ordered):
+        count -= 1
+    return list(classes[:count]), list(classes[count:])
+
+
+def _states_step(last: type[Job], reducer: Aggregator) -> type[Job]:
+    """The job's last step, but it writes states instead of results."""
     combiner = None if last.combiner is reducer else last.combiner
-    states = {**_OF_RESULTS, **module, "reducer": Unfinished(reducer), "combiner": combiner}
-    merge = {
-        **_OF_RESULTS,
-        **_OF_INPUT,
-        **module,
-        "reducer": Unfinished(Merged(reducer)),
-        "combiner": None,
-    }
-    render = {
-        **_OF_INPUT,
-        **module,
+    return _derived(last, "States", {**_MAKES_RESULTS, "reducer": Unfinished(reducer), "combiner": combiner})
+
+
+def _merge_step(last: type[Job], reducer: Aggregator) -> type[Job]:
+    """Merges all states of a key into one."""
+    parts = {"reducer": Unfinished(Merged(reducer)), "combiner": None}
+    return _derived(last, "Totals", {**_MAKES_RESULTS, **_READS_RECORDS, **parts})
+
+
+def _render_step(last: type[Job], reducer: Aggregator) -> type[Job]:
+    """Makes the result of each state; nothing is left to shuffle or to reduce."""
+    parts = {
         "mapper": _finisher(reducer),
         "reducer": None,
         "combiner": None,
@@ -56,16 +72,18 @@ def accumulated(classes: Sequence[type[Any]]) -> tuple[list[type[Any]], int]:
         "limit": None,
         "steps": (),
     }
-    made = [type(f"{name}States", (last,), states)]
-    made += [type(f"{name}Totals", (last,), merge), type(f"{name}Results", (last,), render)]
-    return [*own[:-1], *made, *orders], len(own)
+    return _derived(last, "Results", {**_READS_RECORDS, **parts})
+
+
+def _derived(last: type[Job], suffix: str, parts: dict[str, Any]) -> type[Job]:
+    return type(f"{last.__name__}{suffix}", (last,), {**parts, "__module__": last.__module__})
 
 
 def _finisher(reducer: Aggregator) -> Any:
     finish = reducer.finish
 
-    def mapper(self: Job, key: Any, state: Any) -> Any:  # noqa: ARG001 - it is made a method
-        """From the state of a key to its result."""
+    def mapper(self: Job, key: Any, state: Any) -> Any:  # noqa: ARG001 - it becomes a method
+        """The result of a key, made of its state."""
         return ((key, finish(state)),)
 
     return mapper
@@ -84,10 +102,9 @@ def _aggregator(cls: type[Job]) -> Aggregator:
         raise ConfigError(
             f"{name}: accumulate: shuffle = False, so nothing is reduced: leave one of them out"
         )
-    for hook in _NO_HOOKS:
+    for hook in _YIELDING_HOOKS:
         if getattr(cls, hook) is not getattr(Job, hook):
             raise ConfigError(
-                f"{name}: accumulate: {hook} may yield results, which are no states that could be merged: leave"
-                " it out"
+                f"{name}: accumulate: {hook} may yield results, which cannot be merged as states can: leave it out"
             )
     return reducer

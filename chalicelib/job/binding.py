@@ -33,7 +33,7 @@ class ValueOrder:
     by_first: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BoundJob:
     """One instance of a job with its parts sorted out; what the engine works with."""
 
@@ -96,15 +96,15 @@ def bind(
     if combiner is None and isinstance(reducer, Aggregator):
         combiner = reducer
     return BoundJob(
-        job,
-        name,
-        written[0],
-        combiner,
-        reducer,
-        _partitioner(job, name, bounds),
-        _value_order(job, name, combiner, reducer),
-        job.having if cls.having is not Job.having else None,
-        job._services,
+        job=job,
+        name=name,
+        mapper=written[0],
+        combiner=combiner,
+        reducer=reducer,
+        partitioner=_partitioner(job, name, bounds),
+        order=_value_order(job, name, combiner, reducer),
+        having=job.having if cls.having is not Job.having else None,
+        services=job._services,
     )
 
 

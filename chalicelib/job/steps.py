@@ -3,13 +3,13 @@
     class TopWords(Job):
         steps = (Count, ByNumber)      # or a method, which may look at self.params
 
-A class without steps is its own only step. What `order_by` and `limit` ask for is one more step behind it.
+A class without `steps` is its own only step. `order_by` and `limit` add one more step behind it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.errors import ConfigError, explain
 from ..core.spec import JobSpec
@@ -28,7 +28,7 @@ _MOST = 1000
 def expand(cls: type[Any], params: dict[str, Any]) -> list[type[Any]]:
     """The classes that are run one after the other; each one's mapper gets the pairs of the one before.
 
-    Raises ConfigError for a class whose `steps`, `order_by` or `limit` are none.
+    Raises ConfigError for a class whose `steps`, `order_by` or `limit` cannot be used.
     """
     found = list(_flat(cls, params, 0))
     if len(found) > _MOST:
@@ -36,21 +36,29 @@ def expand(cls: type[Any], params: dict[str, Any]) -> list[type[Any]]:
     return found
 
 
-def all_steps(load: Callable[[str], type[Any]], spec: JobSpec) -> tuple[list[type[Any]], int]:
-    """(all steps of a job, how many come before the merge with the totals; 0 without `accumulate`)."""
+class Steps(NamedTuple):
+    """All steps of a job, those that `accumulate` adds included."""
+
+    classes: list[type[Any]]
+    #: Which of them merges with the totals; 0 without `accumulate`.
+    merge_step: int = 0
+
+
+def all_steps(load: Callable[[str], type[Any]], spec: JobSpec) -> Steps:
+    """The steps of a job as it is configured. Raises ConfigError as `expand` does."""
     classes = expand(load(spec.job), spec.params)
-    return accumulated(classes) if spec.accumulate else (classes, 0)
+    return Steps(*accumulated(classes)) if spec.accumulate else Steps(classes)
 
 
-def step_class(load: Callable[[str], type[Any]], spec: JobSpec, step: int) -> type[Any]:
-    """The class of one step of the job `module:Class`."""
-    classes, _ = all_steps(load, spec)
-    name = spec.job
-    if step >= len(classes):
+def step_class(load: Callable[[str], type[Any]], spec: JobSpec, job_step: int) -> type[Any]:
+    """The class of one of the job's steps, from 0."""
+    classes = all_steps(load, spec).classes
+    if job_step >= len(classes):
         raise ConfigError(
-            f"{name}: has {len(classes)} steps, step {step + 1} was planned: its code has changed during the run"
+            f"{spec.job}: has {len(classes)} steps, step {job_step + 1} was planned: its code has changed during"
+            " the run"
         )
-    return classes[step]
+    return classes[job_step]
 
 
 def writing_class(cls: type[Any], params: dict[str, Any]) -> type[Any]:

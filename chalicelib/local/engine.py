@@ -17,7 +17,7 @@ from ..core.errors import NotFound, RunFailed, SluiceError
 from ..core.keys import DONE, RUN_DONE, OutputKeys, Phase, RunKeys, parse_done, parse_run_key
 from ..core.messages import decode, encode
 from ..core.outcome import Manifest
-from ..core.plan import read_head
+from ..core.plan_file import read_head
 from ..core.ports import FunctionName, Loc, ObjectInfo, Runtime
 from ..core.spec import JobSpec
 from ..core.tasks import Failure, ReducePlan
@@ -98,10 +98,15 @@ class _Engine:
     def run(self) -> Manifest:
         run = self._run
         output = Loc(str(run.output), "")
-        inputs = [("/", info) for info in run.inputs]
-        plan_step.begin(
-            self._runtime, run.keys, run.spec, run.source, inputs, output, 2 * run.workers, run.tags
+        new_run = plan_step.NewRun(
+            spec=run.spec,
+            source=run.source,
+            inputs=[("/", info) for info in run.inputs],
+            output=output,
+            reducers=2 * run.workers,
+            tags=run.tags,
         )
+        plan_step.begin(self._runtime, run.keys, new_run)
         self._tasks["map"] = read_head(self._runtime.store, run.keys).tasks
         run.progress("map", 0, self._tasks["map"])
         try:

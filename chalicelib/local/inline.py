@@ -58,7 +58,8 @@ class _Inline:
     def run(self) -> Manifest:
         run, output = self._run, Loc(str(self._run.output), "")
         inputs = [("/", info) for info in run.inputs]
-        plan_step.begin(self._runtime, run.keys, run.spec, run.source, inputs, output)
+        new_run = plan_step.NewRun(spec=run.spec, source=run.source, inputs=inputs, output=output)
+        plan_step.begin(self._runtime, run.keys, new_run)
         for _ in range(_REVIVALS):
             while self._queue:
                 self._call()

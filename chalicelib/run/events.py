@@ -39,7 +39,7 @@ def _created(record: Any) -> Created | None:
     place = record["s3"]
     item = place["object"]
     bucket, key, hops = place["bucket"]["name"], item["key"], record.get("sluiceHops", 0)
-    if not (isinstance(bucket, str) and bucket and isinstance(key, str) and isinstance(hops, int)):
+    if not (isinstance(bucket, str) and bucket and isinstance(key, str) and type(hops) is int):
         return None
     if not str(record.get("eventName", "ObjectCreated:")).startswith(("ObjectCreated", "s3:ObjectCreated")):
         return None

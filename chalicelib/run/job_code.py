@@ -1,12 +1,13 @@
-"""What is known of a job's code before its first task, be it a class or SQL."""
+"""What a job's code says before its first task runs, be it a class or SQL: for plans, checks and deployments."""
 
 from __future__ import annotations
 
 import inspect
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..core.errors import ConfigError
 from ..core.plan import Plan, SqlTables
@@ -21,59 +22,86 @@ from ..job.steps import all_steps, step_class
 from ..mapreduce.shuffle.partitions import default_partitions
 
 
-class Code(NamedTuple):
-    """What a plan has to know of a step's code."""
+@dataclass(frozen=True, kw_only=True)
+class StepCode:
+    """What a plan has to know of the code of one step."""
 
-    #: Its objects are not to be cut.
-    whole: bool
-    #: Changes when the code does.
-    digest: str
-    #: How many steps the job has.
-    steps: int = 1
-    #: How many of them come before the merge with the totals; 0 without `accumulate`.
-    own_steps: int = 0
+    #: None of a job in SQL.
+    job: BoundJob | None = None
     #: Each map task writes a part; there is no shuffle.
     map_only: bool = False
     #: All pairs have to meet in one place.
     one_partition: bool = False
-    #: How many partitions it wants, if it has a say in that.
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobCode:
+    """What the plan of a run has to know of the job's code."""
+
+    #: Changes when the code does.
+    digest: str
+    #: The input's objects must not be cut into splits.
+    whole: bool
+    first: StepCode
+    #: How many steps the job has.
+    steps: int = 1
+    #: As in `Plan`.
+    merge_step: int = 0
+    #: How many partitions the code wants, if it has a say in that.
     partitions: int | None = None
-    job: BoundJob | None = None
     sql: SqlTables | None = None
 
 
-def describe(runtime: Runtime, name: str, spec: JobSpec, inputs: Sequence[tuple[str, ObjectInfo]]) -> Code:
+def of_job(runtime: Runtime, name: str, spec: JobSpec, inputs: Sequence[tuple[str, ObjectInfo]]) -> JobCode:
     """The code of a run over `inputs`. Raises UserError for a job that cannot run."""
-    if spec.sql.map:
-        from ..mapreduce.sql import prepare  # only such jobs have DuckDB
+    return _of_queries(runtime, name, spec, inputs) if spec.sql.map else _of_class(runtime, name, spec)
 
-        return Code(
-            whole=spec.input.format == "parquet" or spec.input.multiline,
-            digest=prepare.digest(spec, VERSION),
-            partitions=_sql_partitions(spec, sum(info.size for _, info in inputs)),
-            sql=prepare.prepare(runtime, name, spec, inputs),
-        )
-    side_files.check(runtime.load_job(spec.job), spec)
-    classes, own_steps = all_steps(runtime.load_job, spec)
-    typed = all(given.format == "pairs" for given in spec.inputs)
-    job = _bound(classes[0], name, spec, typed=typed)
-    whole = job.mapper == "mapper_raw"
-    digest = code_digest(runtime.load_job(spec.job), VERSION)
-    return Code(
-        whole, digest, steps=len(classes), own_steps=own_steps, map_only=not classes[0].shuffle, job=job
+
+def _of_queries(
+    runtime: Runtime, name: str, spec: JobSpec, inputs: Sequence[tuple[str, ObjectInfo]]
+) -> JobCode:
+    from ..mapreduce.sql import prepare  # only such jobs have DuckDB
+
+    return JobCode(
+        digest=prepare.digest(spec, VERSION),
+        whole=spec.input.format == "parquet" or spec.input.multiline,
+        first=StepCode(),
+        partitions=_sql_partitions(spec, sum(info.size for _, info in inputs)),
+        sql=prepare.prepare(runtime, name, spec, inputs),
     )
 
 
-def of_step(load_job: Callable[[str], type[Any]], plan: Plan) -> Code:
-    """The code of a later step. Raises UserError for one that cannot run."""
-    cls = step_class(load_job, plan.spec, plan.nth)
-    job = _bound(cls, plan.job, plan.spec, typed=True)
-    limited = issubclass(cls, Ordered) and cls.limit is not None
-    return Code(False, plan.code, plan.steps, plan.own_steps, not cls.shuffle, limited, job=job)
+def _of_class(runtime: Runtime, name: str, spec: JobSpec) -> JobCode:
+    cls = runtime.load_job(spec.job)
+    side_files.check(cls, spec)
+    classes, merge_step = all_steps(runtime.load_job, spec)
+    job = _bound(classes[0], name, spec, typed=_reads_pairs(spec))
+    return JobCode(
+        digest=code_digest(cls, VERSION),
+        whole=job.mapper == "mapper_raw",
+        first=StepCode(job=job, map_only=not classes[0].shuffle),
+        steps=len(classes),
+        merge_step=merge_step,
+    )
+
+
+def of_step(load_job: Callable[[str], type[Any]], plan: Plan) -> StepCode:
+    """The code of a step after the first. Raises UserError for one that cannot run."""
+    cls = step_class(load_job, plan.spec, plan.job_step)
+    return StepCode(
+        job=_bound(cls, plan.job, plan.spec, typed=True),
+        map_only=not cls.shuffle,
+        one_partition=issubclass(cls, Ordered) and cls.limit is not None,
+    )
+
+
+def _reads_pairs(spec: JobSpec) -> bool:
+    """The first step's input are typed pairs, which another job wrote."""
+    return all(given.format == "pairs" for given in spec.inputs)
 
 
 def _bound(cls: type[Any], name: str, spec: JobSpec, *, typed: bool) -> BoundJob:
-    """An instance of one step's class. `typed`: its input are pairs."""
+    """An instance of one step's class. `typed`: its input are typed pairs."""
     job = bind(cls, name, spec.params, identity=typed)
     if typed and job.mapper not in ("mapper", IDENTITY):
         raise ConfigError(
@@ -108,12 +136,12 @@ def check(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> Non
         from ..mapreduce.input import duckdb  # only such jobs have DuckDB
 
         duckdb.version()
-    typed = all(given.format == "pairs" for given in spec.inputs)
-    classes, own_steps = all_steps(load_job, spec)
+    typed = _reads_pairs(spec)
+    classes, merge_step = all_steps(load_job, spec)
     jobs = [_bound(cls, name, spec, typed=typed or number > 0) for number, cls in enumerate(classes)]
     if jobs[0].mapper == "mapper_chunk" and any(given.format == "parquet" for given in spec.inputs):
         raise ConfigError(f"{name}: input.format: parquet has rows, no text: write mapper(self, _, row)")
-    _check_output(load_job(spec.job), name, spec.output, map_only=not (own_steps or classes[-1].shuffle))
+    _check_output(load_job(spec.job), name, spec.output, map_only=not (merge_step or classes[-1].shuffle))
 
 
 def _check_output(cls: type[Any], name: str, output: OutputSpec, *, map_only: bool) -> None:
@@ -133,18 +161,19 @@ def _check_output(cls: type[Any], name: str, output: OutputSpec, *, map_only: bo
         )
 
 
-class Shape(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Shape:
     """What a deployment has to know of a job's code."""
 
-    #: There is more than one step.
+    #: The job has more than one step.
     several_steps: bool = False
     #: Map tasks of some step write parts.
     map_only: bool = False
 
 
 def shape(load_job: Callable[[str], type[Any]], spec: JobSpec) -> Shape:
-    """Raises ConfigError for a class that is no job."""
+    """The shape of a job. Raises ConfigError for a class that is no job."""
     if spec.sql.map:
         return Shape()
-    classes, _ = all_steps(load_job, spec)
-    return Shape(len(classes) > 1, not all(cls.shuffle for cls in classes))
+    classes = all_steps(load_job, spec).classes
+    return Shape(several_steps=len(classes) > 1, map_only=not all(cls.shuffle for cls in classes))

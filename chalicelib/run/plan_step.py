@@ -7,13 +7,15 @@ one's plan and does only the steps that are missing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from ..core.codec import encode_column
 from ..core.errors import CorruptData, UserError
 from ..core.keys import RunKeys
-from ..core.plan import Column, Plan, Split, read_head, render
+from ..core.plan import Column, Plan, Split
+from ..core.plan_file import Task, compose
 from ..core.ports import Loc, ObjectInfo, Runtime
 from ..core.spec import InputSpec, JobSpec
 from ..core.tasks import Part
@@ -26,61 +28,43 @@ from ..mapreduce.input import splits
 from ..mapreduce.input.compression import compression
 from ..mapreduce.map.sample import sample_bounds
 from ..mapreduce.shuffle.partitions import default_partitions
-from . import calls, job_code
+from . import job_code
+from .job_code import JobCode, StepCode
+from .start_step import is_started, start, start_planned
 from .verdict import outcome
 
 
-def begin(
-    runtime: Runtime,
-    keys: RunKeys,
-    spec: JobSpec,
-    source: str,
-    inputs: Iterable[tuple[str, ObjectInfo]],
-    output: Loc,
-    reducers: int = 1,
-    tags: Mapping[str, str] | None = None,
-) -> None:
-    """Plan a run over `inputs` and start its map tree; `source` is what it is shown to come from.
+@dataclass(frozen=True, kw_only=True)
+class NewRun:
+    """What a run is asked to do."""
 
-    `tags` say by key which of several inputs an object is of, where its prefix does not. `reducers` is how
-    many reduce tasks are worth having even if their data would fit in fewer.
+    spec: JobSpec
+    #: URL of what started the run, to be shown to people.
+    source: str
+    #: (bucket, object) of the input, in order.
+    inputs: Sequence[tuple[str, ObjectInfo]]
+    #: Where its results go.
+    output: Loc
+    #: Reduce tasks worth having even if their data would fit in fewer.
+    reducers: int = 1
+    #: By key: which of the job's inputs an object is of, where its prefix does not tell.
+    tags: Mapping[str, str] = field(default_factory=dict)
 
-    Safe to call again for the same `keys`: the first plan stays. Raises UserError for a job that
-    cannot run.
+    @property
+    def bytes(self) -> int:
+        return sum(info.size for _, info in self.inputs)
+
+
+def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
+    """Plan the first step of a run and start its map tree.
+
+    Safe to call again for the same `keys`: the first plan stays. Raises UserError for a job that cannot run.
     """
-    found = list(inputs)
-    code = job_code.describe(runtime, keys.job, spec, found)
-    pieces = list(_cut(found, spec, code.whole, tags or {}))
-    size = sum(info.size for _, info in found)
-    partitions = spec.partitions or code.partitions or default_partitions(size, spec.reduce_size)
-    if spec.output.one_file and code.steps == 1:
-        partitions = 1
-    plan = Plan(
-        job=keys.job,
-        run=keys.run,
-        token=runtime.new_token(),
-        source=source,
-        head=0,
-        spec=spec,
-        work=keys.work,
-        output=output,
-        steps=code.steps,
-        own_steps=code.own_steps,
-        map_only=code.map_only,
-        partitions=partitions,
-        tasks=0,
-        page=0,
-        pages=(),
-        reducers=reducers,
-        inputs=len(found),
-        bytes=size,
-        sql=code.sql,
-        files=pin(runtime.store, spec),
-        created=runtime.clock.now(),
-        code=code.digest,
-    )
-    plan = replace(plan, bounds=_bounds(runtime, code.job, plan, pieces))
-    _start(runtime, keys, plan, list(splits.pack(pieces, spec.split_size)))
+    code = job_code.of_job(runtime, keys.job, run.spec, run.inputs)
+    pieces = list(_cut_inputs(run, whole=code.whole))
+    plan = _plan_of_run(runtime, keys, run, code)
+    plan = replace(plan, bounds=_bounds(runtime, code.first.job, plan, pieces))
+    _commit(runtime, keys, plan, list(splits.pack(pieces, run.spec.split_size)))
 
 
 def begin_next(runtime: Runtime, keys: RunKeys, before: Plan) -> None:
@@ -88,16 +72,19 @@ def begin_next(runtime: Runtime, keys: RunKeys, before: Plan) -> None:
 
     Safe to call again. Raises UserError if the user's code stops it.
     """
-    following = keys.at(keys.step + 1)
-    if _exists(runtime, following.plan_done):
+    next_keys = keys.at(keys.step + 1)
+    if is_started(runtime.store, next_keys):
         return
     parts, earlier = outcome(runtime.store, keys, before)
-    plan = replace(before, nth=before.nth + 1, earlier=earlier)
-    begin_over_pairs(runtime, following, plan, list(written(runtime, before, parts)))
+    plan = before.next_step(before.job_step + 1, earlier)
+    begin_over_pairs(runtime, next_keys, plan, list(written_parts(runtime, before, parts)))
 
 
-def written(runtime: Runtime, plan: Plan, parts: Iterable[Part]) -> Iterator[StatePart]:
-    """The typed pairs that the step of `plan` wrote, as they can be read."""
+def written_parts(runtime: Runtime, plan: Plan, parts: Iterable[Part]) -> Iterator[StatePart]:
+    """The parts that the step of `plan` wrote, with the etags by which the next one reads them.
+
+    Raises CorruptData if one is gone, or is not what its marker says.
+    """
     infos = {info.key: info for info in runtime.store.list(plan.results)}
     for part in parts:
         info = infos.get(part.key)
@@ -108,78 +95,96 @@ def written(runtime: Runtime, plan: Plan, parts: Iterable[Part]) -> Iterator[Sta
 
 
 def begin_over_pairs(runtime: Runtime, keys: RunKeys, plan: Plan, parts: Sequence[StatePart]) -> None:
-    """Plan the step of `keys` over typed pairs and start its map tree; `plan` says what is not of its input.
+    """Plan a later step over the typed pairs of `parts` and start its map tree.
 
-    Safe to call again: the first plan stays. Raises UserError if the user's code stops it.
+    `plan` is what `Plan.next_step` gives, and for a step over the totals what these are. Safe to call again: the
+    first plan stays. Raises UserError if the user's code stops it.
     """
-    pieces: list[Split] = []
-    samples: list[Split] = []
-    for part in parts:
-        info = ObjectInfo(part.key, part.bytes, part.etag, 0.0)
-        pieces += splits.cut_at(keys.work.bucket, info, plan.spec.split_size, part.edges)
-        samples += splits.cut_at(keys.work.bucket, info, 1, part.edges)
+    code = job_code.of_step(runtime.load_job, plan)
+    plan = _plan_over_pairs(runtime, plan, code, parts)
+    plan = replace(plan, bounds=_bounds(runtime, code.job, plan, _cut_parts(keys, parts, 1)))
+    pieces = _cut_parts(keys, parts, plan.spec.split_size)
+    one_part = plan.map_only and plan.last_step and plan.spec.output.one_file
+    _commit(runtime, keys, plan, list(splits.pack(pieces, plan.bytes if one_part else plan.spec.split_size)))
+
+
+def _commit(runtime: Runtime, keys: RunKeys, plan: Plan, tasks: Sequence[Task]) -> None:
+    """Create plan.json, unless somebody else was faster, and start the tree of the plan that stands."""
+    plan, body = compose(plan, tasks)
+    if runtime.store.put_if_absent(keys.plan, body):
+        start(runtime.store, runtime.invoker, keys, plan)
+    else:
+        start_planned(runtime.store, runtime.invoker, keys)
+
+
+# -- what a plan says -------------------------------------------------------------------------------------
+
+
+def _plan_of_run(runtime: Runtime, keys: RunKeys, run: NewRun, code: JobCode) -> Plan:
+    """The plan of the first step, but for the bounds and what `compose` fills in."""
+    return Plan(
+        job=keys.job,
+        run=keys.run,
+        token=runtime.new_token(),
+        source=run.source,
+        head=0,
+        spec=run.spec,
+        work=keys.work,
+        output=run.output,
+        steps=code.steps,
+        merge_step=code.merge_step,
+        map_only=code.first.map_only,
+        partitions=_first_partitions(run, code),
+        tasks=0,
+        page=0,
+        pages=(),
+        reducers=run.reducers,
+        inputs=len(run.inputs),
+        bytes=run.bytes,
+        sql=code.sql,
+        files=pin(runtime.store, run.spec),
+        created=runtime.clock.now(),
+        code=code.digest,
+    )
+
+
+def _plan_over_pairs(runtime: Runtime, plan: Plan, code: StepCode, parts: Sequence[StatePart]) -> Plan:
+    """The plan of a later step, but for the bounds and what `compose` fills in."""
     plan = replace(
         plan,
-        step=keys.step,
         token=runtime.new_token(),
         head=0,
-        tasks=0,
+        map_only=code.map_only,
         inputs=len(parts),
         bytes=sum(part.bytes for part in parts),
         bounds=None,
         created=runtime.clock.now(),
     )
-    code = job_code.of_step(runtime.load_job, plan)
-    plan = replace(plan, map_only=code.map_only, partitions=_partitions(plan, code))
-    plan = replace(plan, bounds=_bounds(runtime, code.job, plan, samples))
-    one_part = plan.map_only and plan.last_step and plan.spec.output.one_file
-    _start(runtime, keys, plan, list(splits.pack(pieces, plan.bytes if one_part else plan.spec.split_size)))
+    return replace(plan, partitions=_later_partitions(plan, code))
 
 
-def resumed(runtime: Runtime, keys: RunKeys) -> bool:
-    """Whether the step of `keys` is planned; then its map tree is started, if it was not."""
-    there = {info.key for info in runtime.store.list(keys.plan)}
-    if keys.plan.key not in there:
-        return False
-    if not _exists(runtime, keys.plan_done):
-        _start_tree(runtime, keys, read_head(runtime.store, keys))
-    return True
+def _first_partitions(run: NewRun, code: JobCode) -> int:
+    if run.spec.output.one_file and code.steps == 1:
+        return 1
+    return run.spec.partitions or code.partitions or default_partitions(run.bytes, run.spec.reduce_size)
 
 
-def _start(runtime: Runtime, keys: RunKeys, plan: Plan, tasks: list[tuple[Split, ...]]) -> None:
-    plan, body = render(plan, tasks)
-    if not runtime.store.put_if_absent(keys.plan, body):
-        plan = read_head(runtime.store, keys)
-        if _exists(runtime, keys.plan_done):
-            return
-    _start_tree(runtime, keys, plan)
-
-
-def _start_tree(runtime: Runtime, keys: RunKeys, plan: Plan) -> None:
-    if plan.tasks:
-        calls.start(runtime, "map", calls.call_for(keys, 0, plan.tasks))
-    runtime.store.put(keys.plan_done, b"")
-
-
-def _exists(runtime: Runtime, loc: Loc) -> bool:
-    return any(info.key == loc.key for info in runtime.store.list(loc))
-
-
-def _partitions(plan: Plan, code: job_code.Code) -> int:
+def _later_partitions(plan: Plan, code: StepCode) -> int:
     """As many as the first step has: what a step before this one wrote differs a little from engine to engine."""
     assert plan.earlier is not None
-    size = plan.bytes if plan.merges else plan.earlier.bytes  # totals outgrow what any run has read
-    first = default_partitions(size, plan.spec.reduce_size)
-    alone = code.one_partition or (plan.spec.output.one_file and (plan.last_step or plan.merges))
-    return 1 if alone else plan.spec.partitions or first
+    merges = plan.role == "merge"
+    if code.one_partition or (plan.spec.output.one_file and (plan.last_step or merges)):
+        return 1
+    size = plan.bytes if merges else plan.earlier.bytes  # totals outgrow what any run has read
+    return plan.spec.partitions or default_partitions(size, plan.spec.reduce_size)
 
 
-def _bounds(runtime: Runtime, job: BoundJob | None, plan: Plan, pieces: list[Split]) -> Column | None:
-    """The bounds between partitions, if the step wants its keys in total order."""
+def _bounds(runtime: Runtime, job: BoundJob | None, plan: Plan, pieces: Sequence[Split]) -> Column | None:
+    """The bounds between partitions, if the step wants its keys in total order: from a sample of `pieces`."""
     if job is None or plan.map_only or not isinstance(job.partitioner, Range) or plan.partitions == 1:
         return None
     spec = plan.own_spec
-    by_tag = {} if plan.step else sources(runtime, spec)
+    by_tag = {} if plan.step else sources(runtime, spec)  # later steps read typed pairs
     job.services.find_file = finder(runtime, plan.spec, plan.files)
     samples = job.partitioner.samples
     store, scratch = runtime.store, runtime.scratch
@@ -188,12 +193,15 @@ def _bounds(runtime: Runtime, job: BoundJob | None, plan: Plan, pieces: list[Spl
     return Column(shape=shape, body=body)
 
 
-def _cut(
-    inputs: list[tuple[str, ObjectInfo]], spec: JobSpec, whole: bool, tags: Mapping[str, str]
-) -> Iterator[Split]:
-    by_tag = {given.tag: given for given in spec.inputs}
-    for bucket, info in inputs:
-        given = by_tag[tags[info.key]] if info.key in tags else _input_of(spec, Loc(bucket, info.key))
+# -- what is read ----------------------------------------------------------------------------------------
+
+
+def _cut_inputs(run: NewRun, *, whole: bool) -> Iterator[Split]:
+    """The splits of the input's objects; `whole`: the job's code takes none but whole objects."""
+    spec, by_tag = run.spec, {given.tag: given for given in run.spec.inputs}
+    for bucket, info in run.inputs:
+        tag = run.tags.get(info.key)
+        given = _input_of(spec, Loc(bucket, info.key)) if tag is None else by_tag[tag]
         splittable = not (whole or given.whole or (compression(info.key) and given.format != "parquet"))
         for split in splits.cut(bucket, info, spec.split_size, splittable):
             yield replace(split, tag=given.tag) if given.tag else split
@@ -205,3 +213,14 @@ def _input_of(spec: JobSpec, loc: Loc) -> InputSpec:
         places = ", ".join(f"{given.tag} in {given.loc.url}" for given in spec.inputs)
         raise UserError(f"{loc.url}: is under none of the job's inputs: expected an object of {places}")
     return given
+
+
+def _cut_parts(keys: RunKeys, parts: Iterable[StatePart], size: int) -> list[Split]:
+    """Splits of about `size` bytes, or of one block if that is more."""
+    return [
+        split
+        for part in parts
+        for split in splits.cut_at(
+            keys.work.bucket, ObjectInfo(part.key, part.bytes, part.etag, 0.0), size, part.edges
+        )
+    ]

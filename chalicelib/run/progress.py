@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..core.keys import Phase, RunKeys, parse_done, parse_failed, parse_following
+from ..core.keys import Phase, RunKeys, parse_continuation, parse_done, parse_failed
 from ..core.ports import Store
 
 
@@ -43,7 +43,7 @@ class Progress:
                 if task < self.tasks:
                     self.done.add(task)
                 continue
-            following = parse_following(key)
+            following = parse_continuation(key)
             if following:
                 self.going_on.add(following[1])
                 continue

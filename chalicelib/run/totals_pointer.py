@@ -2,10 +2,11 @@
 
 A run leaves word that its states wait. Whoever has the turn merges all that wait with the totals, into states
 of a new generation, and commits by writing the pointer over the one that the merge was planned on. That write
-is conditional, and the pointer names the runs it adds: so each is added once, whoever repeats what. Before they
-are named no longer they get markers. The turn only saves work: without it, all merges but one would be in vain.
+is conditional, and the pointer names the runs it adds: so each is added once, whoever repeats what. When the next
+pointer is about to forget their names, they get markers instead. The turn only saves work: without it, all merges
+but one would be in vain.
 
-Read the pointer first and then who waits and who is merged: what changes in between changes the pointer.
+Read the pointer first, and only then who waits and who is merged: what changes in between changes the pointer.
 """
 
 from __future__ import annotations
@@ -73,19 +74,19 @@ class Totals:
             return True  # by ourselves, before a crash
         if self.etag != plan.totals.etag:
             return False
-        following = Pointer(
+        pointer = Pointer(
             generation=plan.totals.generation,
             run=plan.run,
             step=plan.step,
             parts=parts,
             recent=plan.totals.runs,
         )
-        return self._swap(following)
+        return self._swap(pointer)
 
     def withdraw(self, run: str) -> bool:
-        """Have a run merged by nobody, for it fails; False if it is merged, or somebody was faster: look again.
+        """Let nobody merge a run that fails; False if it is merged, or if somebody was faster: look again.
 
-        Who has read that it waits has read an earlier pointer, and will not be able to commit.
+        Whoever has read that it waits has read an earlier pointer, and cannot commit any more.
         """
         if self.generation_of(run) is not None:
             return False
@@ -93,11 +94,12 @@ class Totals:
         count = self.pointer.withdrawals + 1
         return self._swap(replace(self.pointer, withdrawals=count, withdrawn=run))
 
-    def _swap(self, following: Pointer) -> bool:
-        body = encode(following)
+    def _swap(self, pointer: Pointer) -> bool:
+        """Write `pointer` over ours. First, the runs that ours alone says are merged get their markers."""
+        body = encode(pointer)
         if not self.etag:
             return self.store.put_if_absent(self.keys.pointer, body)
-        if following.recent != self.pointer.recent:
+        if pointer.recent != self.pointer.recent:
             for run in self.pointer.recent:
                 self.store.put(self.keys.merged(run), b"%d" % self.pointer.generation)
         return self.store.put_if_match(self.keys.pointer, body, self.etag) is not None
@@ -160,17 +162,17 @@ def end_turn(store: Store, keys: TotalsKeys, run: str) -> None:
 
 
 def is_overtaken(store: Store, plan: Plan) -> bool:
-    """Whether a step over the totals that has failed need not be told of: what it was about has changed.
+    """Whether the failure of a step over the totals is no failure of its run: the totals have changed meanwhile.
 
-    A merge of several runs that fails is overtaken as well: who planned it tries its own run alone, so that none
-    fails for another's sake. Otherwise the run withdraws, so that whoever is told that it failed can rely on that
-    none of it is in the totals; unless it is, and only its rendering failed.
+    A merge of several runs that fails is overtaken as well: whoever planned it tries its own run alone, so that
+    no run fails for another's sake. A run that does fail withdraws first. Whoever is told so can rely on it that
+    nothing of the run is in the totals; unless it is merged, and only its rendering failed.
     """
     planned = plan.totals
     if planned is None:
         return False
     found = read(store, TotalsKeys(plan.work, plan.job))
-    if plan.renders:
+    if plan.role == "render":
         return found.pointer.generation != planned.generation
     return len(planned.runs) > 1 or found.etag != planned.etag or not found.withdraw(plan.run)
 
@@ -178,6 +180,11 @@ def is_overtaken(store: Store, plan: Plan) -> bool:
 def planned_on(found: Totals, runs: Iterable[str]) -> TotalsPlan:
     """What a merge of `runs` is planned on."""
     return TotalsPlan(etag=found.etag, generation=found.pointer.generation + 1, runs=tuple(runs))
+
+
+def rendering_of(found: Totals) -> TotalsPlan:
+    """What a rendering of the totals is planned on."""
+    return TotalsPlan(etag=found.etag, generation=found.pointer.generation)
 
 
 def shown(store: Store, loc: Loc) -> tuple[Shown, str] | None:
@@ -193,7 +200,7 @@ def shown(store: Store, loc: Loc) -> tuple[Shown, str] | None:
 
 
 def show(store: Store, plan: Plan, manifest: Manifest) -> None:
-    """Show the results of a rendering, unless later ones are shown already."""
+    """Show the results of a rendering, unless those of a later one are shown already."""
     assert plan.totals is not None
     loc = totals_shown(plan.output, plan.run)
     parts = tuple(ShownPart(key=part.key, bytes=part.bytes, records=part.records) for part in manifest.parts)

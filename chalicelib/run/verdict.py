@@ -67,10 +67,10 @@ def publish(runtime: Runtime, keys: RunKeys, plan: Plan, verdict: Verdict) -> No
     if (succeeded and not plan.last_step) or verdict.outcome == "overtaken":
         return
     if not succeeded:
-        counted = "; its files are counted in the totals all the same" if plan.renders else ""
+        counted = "; its files are counted in the totals all the same" if plan.role == "render" else ""
         verdict = replace(verdict, reason=plan.where + verdict.reason + counted)
     manifest = _succeeded(store, keys, plan) if succeeded else _failed(plan, verdict)
-    if succeeded and plan.renders:
+    if succeeded and plan.role == "render":
         totals_pointer.show(store, plan, manifest)
     store.put(output.manifest, encode(manifest))
     if succeeded:

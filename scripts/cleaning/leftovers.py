@@ -9,7 +9,7 @@ from chalicelib.core.errors import CorruptData, NotFound
 from chalicelib.core.keys import RUN_DONE, OutputKeys, RunKeys, parse_run_key, results_place
 from chalicelib.core.messages import decode
 from chalicelib.core.outcome import Manifest
-from chalicelib.core.plan import read_head
+from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Loc, ObjectInfo, Store
 from chalicelib.run.verdict import read_verdict
 from scripts.runs.places import Place
@@ -33,7 +33,7 @@ class Leftover:
 
 def look(store: Store, keys: RunKeys, place: Place, now: float) -> Leftover | None:
     """The work objects of a run, or None if it may still be under way."""
-    rows = list(store.list(keys.whole))
+    rows = list(store.list(keys.run_root))
     verdict = _verdict(store, keys, rows)
     closed = closing(store, keys, results(store, keys, place))
     if closed is not None:

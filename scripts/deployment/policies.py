@@ -139,13 +139,13 @@ def _of_reduce(target: Target) -> list[Loc]:
 
 def _handed_on(target: Target) -> list[Loc]:
     """Where the parts of a step go that is not the last."""
-    return [_any_run(target).later.child("*/input/*")] if target.shape.several_steps else []
+    return [_any_run(target).later_steps.child("*/input/*")] if target.shape.several_steps else []
 
 
 def _next_plans(target: Target) -> list[Loc]:
     """What a supervisor writes to start the next step."""
     names = (PLAN, PLAN_DONE) if target.shape.several_steps else ()
-    return [_any_run(target).later.child(f"*/{name}") for name in names]
+    return [_any_run(target).later_steps.child(f"*/{name}") for name in names]
 
 
 def _totals(target: Target) -> list[Loc]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.core.errors import NotFound, UserError
-from chalicelib.core.plan import read_head
+from chalicelib.core.plan_file import read_head
 from scripts.runs.places import Place, named_run
 from scripts.runs.world import World
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chalicelib.core.errors import CorruptData, NotFound
 from chalicelib.core.keys import RunKeys
-from chalicelib.core.plan import read_head
+from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Clock, Loc, Store
 from scripts.console.terminal import Screen
 

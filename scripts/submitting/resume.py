@@ -8,7 +8,7 @@ from pathlib import Path
 from chalicelib.config.load import LoadedJob, load_job
 from chalicelib.core.errors import NotFound, UserError
 from chalicelib.core.keys import RunKeys, results_place
-from chalicelib.core.plan import read_head
+from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Invoker, Store
 from chalicelib.functions.stalled_runs import wake
 from chalicelib.run.status.collect import Memory, RunStatus, collect

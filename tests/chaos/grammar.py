@@ -37,8 +37,8 @@ def _of_step(keys: RunKeys) -> list[Loc]:
         keys.done("reduce", 0),
         keys.failed("map", 0, 0),
         keys.failed("reduce", 0, 0),
-        keys.following("map", 0, 0, _TOKEN),
-        keys.following("reduce", 0, 0, _TOKEN),
+        keys.continuation("map", 0, 0, _TOKEN),
+        keys.continuation("reduce", 0, 0, _TOKEN),
         keys.quarantine("map", 0, 0, _TOKEN),
         keys.quarantine("reduce", 0, 0, _TOKEN),
     ]

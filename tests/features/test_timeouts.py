@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chalicelib import Job, Sum
-from chalicelib.core.keys import parse_following
+from chalicelib.core.keys import parse_continuation
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec, TimeoutSpec
 from chalicelib.mapreduce.guard.deadline import Pace, StepTooLong
@@ -48,7 +48,7 @@ def test_a_map_task_of_twenty_times_its_timeout(name: str, kill: tuple[int, ...]
     assert "_SUCCESS" in simulation.output()
     rows = (line.split("\t") for line in simulation.text().decode().splitlines())
     assert {word: int(count) for word, count in rows} == Counter(text.decode().split())
-    pieces = [info.key for info in simulation.memory.list(Loc("work", "")) if parse_following(info.key)]
+    pieces = [info.key for info in simulation.memory.list(Loc("work", "")) if parse_continuation(info.key)]
     assert len(pieces) >= len(LINES) * 1.7 / 10 - 1
 
 
@@ -59,7 +59,7 @@ def test_a_task_with_time_enough_is_one_piece(tmp_path: Path) -> None:
     simulation.drop("a.txt", "\n".join(LINES).encode())
     simulation.run()
     assert "_SUCCESS" in simulation.output()
-    assert not [info for info in simulation.memory.list(Loc("work", "")) if parse_following(info.key)]
+    assert not [info for info in simulation.memory.list(Loc("work", "")) if parse_continuation(info.key)]
 
 
 def test_steps_grow_while_they_are_short_and_shrink_when_they_are_long() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core import messages, plan
+from chalicelib.core import messages, plan_file
 from chalicelib.core.errors import CorruptData, NotFound, SluiceError
 from chalicelib.core.keys import RunKeys
 from chalicelib.core.messages import Message, Stats, encode
@@ -127,7 +127,7 @@ def stored(body: bytes, loc: Loc = KEYS.plan) -> MemoryStore:
     return store
 
 
-WHOLE_PLAN, PLAN_BODY = plan.render(PLAN, TASKS)
+WHOLE_PLAN, PLAN_BODY = plan_file.compose(PLAN, TASKS)
 
 
 @given(st.one_of(damaged(PLAN_BODY), st.binary(max_size=100), st.just(b"")))
@@ -135,18 +135,20 @@ WHOLE_PLAN, PLAN_BODY = plan.render(PLAN, TASKS)
 def test_a_plan_and_its_tasks(body: bytes) -> None:
     """As many tasks as were asked for, or an error that names the plan."""
     store = stored(body)
-    head = or_refused(lambda: plan.read_head(store, KEYS), KEYS.plan.url, CorruptData)
+    head = or_refused(lambda: plan_file.read_head(store, KEYS), KEYS.plan.url, CorruptData)
     if head is None:
         return
     for lo, hi in ((0, 1), (33, 40), (0, 40)):
-        found = or_refused(lambda lo=lo, hi=hi: plan.read_tasks(store, KEYS, head, lo, hi), KEYS.plan.url)  # type: ignore[misc]
+        found = or_refused(
+            lambda lo=lo, hi=hi: plan_file.read_tasks(store, KEYS, head, lo, hi), KEYS.plan.url
+        )  # type: ignore[misc]
         assert found is None or len(found) == hi - lo
 
 
 @pytest.mark.parametrize(("lo", "hi"), [(-1, 0), (0, 0), (5, 3), (39, 41), (1 << 70, 1 << 71)])
 def test_tasks_that_are_not_there(lo: int, hi: int) -> None:
     with pytest.raises(CorruptData, match=f"plan.json: asked for tasks {lo} to {hi} of 40"):
-        plan.read_tasks(stored(PLAN_BODY), KEYS, WHOLE_PLAN, lo, hi)
+        plan_file.read_tasks(stored(PLAN_BODY), KEYS, WHOLE_PLAN, lo, hi)
 
 
 INDEX = msgspec.msgpack.encode([("runs/job/r/map/000000.0.ab.run", (0, 10, 20)), ("x", (5, 5, 9))])
@@ -165,5 +167,5 @@ def test_the_shuffle_index(body: bytes) -> None:
 
 def test_what_is_not_there_is_not_found_and_nothing_else() -> None:
     with pytest.raises(NotFound):
-        plan.read_head(MemoryStore(), KEYS)
+        plan_file.read_head(MemoryStore(), KEYS)
     assert issubclass(NotFound, SluiceError)

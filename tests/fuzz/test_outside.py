@@ -16,7 +16,13 @@ from chalicelib.config import yaml_text
 from chalicelib.config.load import load_job
 from chalicelib.config.triggers import Trigger
 from chalicelib.core.errors import ConfigError, Forbidden, InputError, StoreError, UserError
-from chalicelib.core.keys import parse_done, parse_failed, parse_following, parse_quarantined, parse_run_key
+from chalicelib.core.keys import (
+    parse_continuation,
+    parse_done,
+    parse_failed,
+    parse_quarantined,
+    parse_run_key,
+)
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import InputSpec
 from chalicelib.functions import coordinator
@@ -59,7 +65,7 @@ def test_keys_of_any_text(key: str) -> None:
     if found:
         assert found[0].root.key + found[1] == f"runs/{key}/map/000001.done"
         assert ".." not in found[0].job
-    for parse in (parse_done, parse_failed, parse_following, parse_quarantined):
+    for parse in (parse_done, parse_failed, parse_continuation, parse_quarantined):
         parse(key)  # no error is what there is to show
 
 
@@ -74,7 +80,7 @@ def test_a_trigger_manifest_names_places_or_is_refused(body: bytes) -> None:
 
     place = Loc("in", "data/x.manifest")
     Runtime.store.put(place, body)
-    found = or_refused(lambda: list(coordinator._named(Runtime, place)), place.url, UserError)  # type: ignore[arg-type]
+    found = or_refused(lambda: list(coordinator._manifest_lines(Runtime, place)), place.url, UserError)  # type: ignore[arg-type]
     for number, loc in found or ():
         assert 1 <= number <= body.count(b"\n") + body.count(b"\r") + 30
         assert loc.url

@@ -58,7 +58,8 @@ class Parallel:
             etag = self.memory.put(loc, body)
             infos.append((loc.bucket, ObjectInfo(loc.key, len(body), etag, self.time)))
         runtime = self._runtime()
-        plan_step.begin(runtime, self.keys, self.spec, "test", infos, self.output.prefix)
+        run = plan_step.NewRun(spec=self.spec, source="test", inputs=infos, output=self.output.prefix)
+        plan_step.begin(runtime, self.keys, run)
         while self._due and not self._ended():
             self.time, _, turn = heapq.heappop(self._due)
             turn.set()

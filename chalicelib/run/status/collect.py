@@ -12,9 +12,17 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from ...core import plan as plans
+from ...core import plan_file
 from ...core.errors import NotFound, UserError
-from ...core.keys import OutputKeys, Phase, RunKeys, parse_done, parse_failed, parse_following, totals_shown
+from ...core.keys import (
+    OutputKeys,
+    Phase,
+    RunKeys,
+    parse_continuation,
+    parse_done,
+    parse_failed,
+    totals_shown,
+)
 from ...core.messages import Message, Stats, decode
 from ...core.outcome import Manifest, Verdict
 from ...core.plan import Plan
@@ -112,7 +120,7 @@ def _scan(store: Store, keys: RunKeys) -> _Listing:
     last: ObjectInfo | None = None
     verdict_at: float | None = None
     continued = 0
-    for row in store.list(keys.whole):
+    for row in store.list(keys.run_root):
         first = row if first is None or row.modified < first.modified else first
         last = row if last is None or row.modified > last.modified else last
         if row.key in single:
@@ -127,7 +135,7 @@ def _scan(store: Store, keys: RunKeys) -> _Listing:
                 done[phase].add(task)
             elif (attempt := parse_failed(row.key)) is not None:
                 failed[phase].add(attempt)
-            elif parse_following(row.key) is not None:
+            elif parse_continuation(row.key) is not None:
                 continued += 1
     return _Listing(
         names=frozenset(names),
@@ -170,7 +178,7 @@ class _Reader:
         if isinstance(known, Plan):
             return known
         try:
-            plan = plans.read_head(self.store, self.keys)
+            plan = plan_file.read_head(self.store, self.keys)
         except NotFound:
             return None
         self.memory.objects[self.keys.plan] = plan
@@ -292,11 +300,11 @@ def _status(facts: _Facts, reader: _Reader, now: float) -> RunStatus:
         job=facts.keys.job,
         run=facts.keys.run,
         phase=phase,
-        work=facts.keys.whole.url,
+        work=facts.keys.run_root.url,
         output=facts.place.url if facts.place else "",
-        totals=totals_shown(plan.output, plan.run).url if plan and plan.own_steps else "",
+        totals=totals_shown(plan.output, plan.run).url if plan and plan.accumulates else "",
         source=plan.source if plan else manifest.source if manifest else "",
-        step=plan.nth + 1 if plan else 1,
+        step=plan.job_step + 1 if plan else 1,
         steps=plan.steps if plan else manifest.steps if manifest else 1,
         map=mapped,
         reduce=reduced,

@@ -25,14 +25,14 @@ def list_runs(store: Store, work: Loc, job: str = "") -> list[RunKeys]:
         parsed = parse_run_key(work.bucket, key)
         if parsed is None or parsed[0].work != work:
             return None
-        return _Found(parsed[0].at(0), parsed[0].whole, True)
+        return _Found(parsed[0].at(0), parsed[0].run_root, True)
 
     return _newest_last(_hop(store, runs_prefix(work, job), run_of))
 
 
 def most_steps(plan: Plan) -> int:
     """How many steps a run may have come to."""
-    return _MOST_STEPS if plan.own_steps else plan.steps
+    return _MOST_STEPS if plan.accumulates else plan.steps
 
 
 def current_step(store: Store, keys: RunKeys, steps: int) -> RunKeys:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import Job
-from chalicelib.core.keys import parse_following
+from chalicelib.core.keys import parse_continuation
 from chalicelib.core.ports import Loc
 from tests.worlds.simulation import Simulation
 
@@ -29,4 +29,4 @@ def slowed(job: type[Job], place: list[Simulation], seconds: float) -> type[Job]
 
 def pieces(world: Simulation) -> int:
     """How often time ran out and a fresh invocation went on."""
-    return sum(parse_following(info.key) is not None for info in world.memory.list(Loc("work", "")))
+    return sum(parse_continuation(info.key) is not None for info in world.memory.list(Loc("work", "")))

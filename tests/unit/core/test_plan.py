@@ -1,100 +1,104 @@
-"""`plan`: one JSON document of which any stretch can be read alone."""
+"""What a plan says of its step: its role, where its parts go, and the JSON names that a run's other half may read."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from chalicelib.core.errors import CorruptData, NotFound
-from chalicelib.core.keys import RunKeys
-from chalicelib.core.plan import PAGE, Plan, Split, Task, read_head, read_tasks, render
+from chalicelib.core.messages import Stats, decode, encode
+from chalicelib.core.plan import Earlier, Plan, Role
 from chalicelib.core.ports import Loc
-from chalicelib.stores.memory import MemoryStore
+from chalicelib.core.spec import BadRecordsSpec
+from chalicelib.core.totals import TotalsPlan
 from tests.worlds.simulation import spec
 
-KEYS = RunKeys(Loc("work", "w/"), "job", "run")
+OUTPUT = Loc("out", "o/run/")
+BEFORE = Earlier(
+    inputs=1, bytes=9, map_tasks=2, reduce_tasks=1, mapped=Stats(), reduced=Stats(), started=1.0, finished=2.0
+)
 
 
-def plan(**figures: object) -> Plan:
-    fields = {
-        "job": "job", "run": "run", "token": "t", "source": "s3://in/é ü\n.txt", "head": 0, "spec": spec(),
-        "work": KEYS.work,
-        "output": Loc("out", "o/"), "partitions": 4, "tasks": 0, "page": 0, "pages": (), "inputs": 1, "bytes": 9,
-        "created": 1.5, "code": "c",
+def plan(**figures: Any) -> Plan:
+    return Plan(
+        **{
+            "job": "job", "run": "run", "token": "t", "source": "s3://in/a", "head": 0, "spec": spec(),
+            "work": Loc("work", "w/"), "output": OUTPUT, "partitions": 4, "tasks": 0, "page": 32, "pages": (),
+            "inputs": 1, "bytes": 9, "created": 1.5, "code": "c",
+        }
+        | figures
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("merge_step", "steps", "roles"),
+    [
+        (0, 1, ["work"]),
+        (0, 3, ["work", "work", "work"]),
+        (1, 3, ["states", "merge", "render"]),
+        (2, 4, ["work", "states", "merge", "render"]),
+        (3, 6, ["work", "work", "states", "merge", "render", "render"]),
+    ],
+)
+def test_each_of_the_job_s_steps_has_a_role(merge_step: int, steps: int, roles: list[Role]) -> None:
+    plans = [plan(merge_step=merge_step, steps=steps, job_step=number) for number in range(steps)]
+    assert [one.role for one in plans] == roles
+    assert [one.last_step for one in plans] == [False] * (steps - 1) + [True]
+    assert {one.accumulates for one in plans} == {merge_step > 0}
+
+
+def test_a_merge_done_again_is_another_step_of_the_run_and_the_same_of_the_job() -> None:
+    merge = plan(steps=3, merge_step=1, step=1, job_step=1, tasks=7)
+    again = merge.next_step(1, BEFORE)
+    assert (again.step, again.job_step, again.role, again.tasks) == (2, 1, "merge", 0)
+    assert again.earlier == BEFORE
+    assert again.where == "step 2 of 3: "
+
+
+def test_parts_go_to_the_results_the_next_step_or_the_totals() -> None:
+    totals = TotalsPlan(etag="e", generation=12)
+    states = plan(steps=3, merge_step=1)
+    merge = plan(steps=3, merge_step=1, step=3, job_step=1, totals=totals)
+    render = plan(steps=3, merge_step=1, step=4, job_step=2, totals=totals)
+    assert states.results == Loc("work", "w/runs/job/run/step-1/input/")
+    assert merge.results == Loc("work", "w/totals/job/states/0000000012.run.3/")
+    assert render.results == plan().results == OUTPUT
+
+
+def test_between_steps_there_are_typed_pairs() -> None:
+    job = spec(input={"format": "csv", "header": True}, output={"format": "jsonl"})
+    steps = [plan(spec=job, steps=3, step=number, job_step=number).own_spec for number in range(3)]
+    assert [step.input.format for step in steps] == ["csv", "pairs", "pairs"]
+    assert [step.output.format for step in steps] == ["pairs", "pairs", "jsonl"]
+
+
+def test_a_merge_sets_no_state_aside() -> None:
+    job = spec(bad_records=BadRecordsSpec(policy="quarantine", max=3))
+    policies = [
+        plan(spec=job, steps=3, merge_step=1, step=number, job_step=number).own_spec.bad_records.policy
+        for number in range(3)
+    ]
+    assert policies == ["quarantine", BadRecordsSpec().policy, "quarantine"]
+
+
+def test_the_stored_names_stay() -> None:
+    """Another version of Sluice may have begun the run, or may finish it."""
+    whole = plan(steps=3, merge_step=1, step=3, job_step=2)
+    stored = json.loads(encode(whole))
+    assert {name: stored[name] for name in ("step", "steps", "nth", "own_steps")} == {
+        "step": 3, "steps": 3, "nth": 2, "own_steps": 1,
     }  # fmt: skip
-    return Plan(**{**fields, **figures})
+    assert list(stored) == [
+        "job", "run", "token", "source", "head", "spec", "work", "output", "step", "steps", "nth", "own_steps",
+        "totals", "map_only", "earlier", "partitions", "reducers", "tasks", "page", "pages", "inputs", "bytes",
+        "bounds", "sql", "files", "created", "code",
+    ]  # fmt: skip
+    assert decode(Plan, encode(whole), "") == whole
 
 
-def tasks(count: int) -> list[Task]:
-    return [
-        tuple(
-            Split(bucket="in", key=f"k{number} ü/{part}", etag="e", start=part, stop=part + 1, size=9)
-            for part in range(1 + number % 3)
-        )
-        for number in range(count)
-    ]
-
-
-def stored(count: int, **figures: object) -> tuple[MemoryStore, Plan, list[Task]]:
-    store, wanted = MemoryStore(), tasks(count)
-    rendered, body = render(plan(**figures), wanted)
-    store.put(KEYS.plan, body)
-    return store, rendered, wanted
-
-
-@pytest.mark.parametrize("count", [0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE + 5])
-def test_head_and_any_range_of_tasks_read_back(count: int) -> None:
-    store, rendered, wanted = stored(count)
-    head = read_head(store, KEYS)
-    assert head == rendered
-    assert head.tasks == count
-    edges = sorted({0, 1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE, count - 1, count} & set(range(count + 1)))
-    for lo in edges:
-        for hi in edges:
-            if lo < hi:
-                assert read_tasks(store, KEYS, head, lo, hi) == wanted[lo:hi]
-
-
-@pytest.mark.parametrize("count", [0, 1, PAGE, 70])
-def test_the_whole_is_one_json_document_for_people(count: int) -> None:
-    store, _, wanted = stored(count)
-    document = json.loads(store.get(KEYS.plan))
-    assert document["plan"]["source"] == "s3://in/é ü\n.txt"
-    assert [[split[1] for split in task] for task in document["tasks"]] == [
-        [s.key for s in task] for task in wanted
-    ]
-
-
-def test_a_task_reads_its_page_and_not_the_plan() -> None:
-    store, rendered, _ = stored(40 * PAGE)
-    whole = len(store.get(KEYS.plan))
-    got = store.get(KEYS.plan, rendered.head + rendered.pages[7], rendered.head + rendered.pages[8])
-    assert len(got) < whole / 30
-
-
-def test_a_head_longer_than_the_first_read() -> None:
-    store, rendered, wanted = stored(2, source="s3://in/" + "x" * 300_000)
-    assert read_head(store, KEYS) == rendered
-    assert read_tasks(store, KEYS, rendered, 1, 2) == wanted[1:2]
-
-
-@pytest.mark.parametrize(("lo", "hi"), [(0, 0), (3, 2), (0, PAGE + 1), (5 * PAGE, 5 * PAGE + 1)])
-def test_tasks_that_there_are_not(lo: int, hi: int) -> None:
-    store, rendered, _ = stored(3)
-    with pytest.raises(CorruptData, match=f"asked for tasks {lo} to {hi} of 3"):
-        read_tasks(store, KEYS, rendered, lo, hi)
-
-
-def test_no_plan_and_no_json() -> None:
-    store = MemoryStore()
-    with pytest.raises(NotFound):
-        read_head(store, KEYS)
-    for body in (b"", b"{}\n", b'{"plan": {"job": 1}, "tasks": [\n]}'):
-        store.put(KEYS.plan, body)
-        with pytest.raises(CorruptData, match=r"s3://work/w/runs/job/run/plan\.json: expected a plan"):
-            read_head(store, KEYS)
-
-
-def test_rendering_is_a_function_of_its_input() -> None:
-    assert render(plan(), tasks(5)) == render(plan(), tasks(5))
+def test_a_plan_from_before_there_were_steps_is_read() -> None:
+    stored = json.loads(encode(plan()))
+    for name in ("step", "steps", "nth", "own_steps", "totals", "map_only", "earlier", "reducers", "files"):
+        del stored[name]
+    assert decode(Plan, json.dumps(stored).encode(), "") == plan()

@@ -1,4 +1,4 @@
-"""How a call is served: payloads, failures, the tree. And what starts coordinator and supervisor, or does not."""
+"""How a call is served: payloads, failures, and the tree."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import pytest
 
 from chalicelib import Job
 from chalicelib.core.errors import CorruptData, InputError, JobCodeError, SluiceError
-from chalicelib.core.keys import RunKeys
 from chalicelib.core.messages import to_payload
-from chalicelib.core.plan import Plan, read_head, read_tasks
 from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import TaskCall
 from chalicelib.functions import attempt
@@ -105,121 +103,6 @@ def test_a_failing_root_starts_its_subtrees_first(tmp_path: Path) -> None:
     done = [key for key in world.names() if "/map/" in key and key.endswith(".done")]
     assert len(done) == 72
     assert world.invocations["mapper"] == 80
-
-
-# ---------------------------------------------------------------------------------------------------
-# Coordinator
-
-
-def plans(world: Simulation) -> list[tuple[Plan, list[list[str]]]]:
-    found = []
-    for info in world.memory.list(Loc("work", "")):
-        if info.key.endswith("/plan.json") and "/reduce/" not in info.key:
-            _, job, run, _ = info.key.split("/")
-            keys = RunKeys(Loc("work", ""), job, run)
-            plan = read_head(world.memory, keys)
-            tasks = read_tasks(world.memory, keys, plan, 0, plan.tasks) if plan.tasks else []
-            found.append((plan, [[f"{split.bucket}/{split.key}" for split in task] for task in tasks]))
-    return found
-
-
-@pytest.mark.parametrize("key", ["folder/", "_READY", ".hidden", "sub/_x", "sub/.x"])
-def test_folders_and_hidden_objects_start_nothing(key: str, tmp_path: Path) -> None:
-    world = simulation(tmp_path)
-    world.drop(key, b"" if key.endswith("/") else b"x\n")
-    world.run()
-    assert plans(world) == []
-    assert world.output() == {}
-
-
-@pytest.mark.parametrize("key", ["a b.txt", "a+b", "100%", "häß €.txt", "sub/%41", "q?&=#"])
-def test_keys_of_any_letters_are_read(key: str, tmp_path: Path) -> None:
-    world = simulation(tmp_path)
-    world.drop(key, b"x\n")
-    world.run()
-    assert world.text() == b"x\t1\n"
-    ((plan, tasks),) = plans(world)
-    assert tasks == [[f"in/data/{key}"]]
-    assert plan.source == f"s3://in/data/{key}"
-
-
-def test_only_the_wanted_suffix_starts_a_run(tmp_path: Path) -> None:
-    world = simulation(tmp_path, input={"suffix": ".txt"})
-    world.drop("a.csv", b"x\n")
-    world.drop("a.txt", b"y\n")
-    world.run()
-    assert [tasks for _, tasks in plans(world)] == [[["in/data/a.txt"]]]
-
-
-def test_a_ready_marker_speaks_for_its_folder(tmp_path: Path) -> None:
-    world = simulation(tmp_path, trigger="marker", split_size=4)
-    for name in (
-        "day/b",
-        "day/a",
-        "day/_x",
-        "day/.x",
-        "day/deep/c",
-        "day/old.manifest",
-        "day/empty",
-        "other/z",
-    ):
-        world.add(name, b"" if name.endswith("empty") else b"x\n")
-    world.drop("day/a", b"x\n")  # no marker
-    world.drop("day/_READY", b"")
-    world.run()
-    ((plan, tasks),) = plans(world)
-    assert [key for task in tasks for key in task] == ["in/data/day/a", "in/data/day/b", "in/data/day/deep/c"]
-    assert [len(task) for task in tasks] == [2, 1]
-    assert (plan.inputs, plan.bytes) == (4, 6)
-
-
-def test_a_manifest_names_keys_prefixes_and_urls_in_order(tmp_path: Path) -> None:
-    world = simulation(tmp_path, trigger="marker")
-    for name in ("z", "p/2", "p/1"):
-        world.add(name, b"x\n")
-    world.memory.put(Loc("elsewhere", "k y"), b"x\n")
-    world.drop("list.manifest", b"data/z\n# a comment\n\n  data/p/ \r\ns3://elsewhere/k y\n")
-    world.run()
-    ((_, tasks),) = plans(world)
-    assert tasks == [["in/data/z", "in/data/p/1", "in/data/p/2", "elsewhere/k y"]]
-    assert world.text() == b"x\t1\n" * 4
-
-
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        (b"data/gone\n", r"list.manifest, line 1 names it, but it does not exist"),
-        (b"\n# c\ndata/none/\n", r"list.manifest, line 3: nothing under s3://in/data/none/"),
-        (b"ok\n\xff\n", "byte 3: a manifest is UTF-8 text"),
-    ],
-)
-def test_a_manifest_that_cannot_be_followed_fails_the_run_in_a_sentence(
-    body: bytes, message: str, tmp_path: Path
-) -> None:
-    world = simulation(tmp_path, trigger="marker")
-    world.drop("list.manifest", body)
-    world.run()
-    assert sorted(world.output()) == ["_FAILED", "_manifest.json"]
-    assert message in world.output()["_FAILED"].decode()
-    assert "Traceback" not in world.output()["_FAILED"].decode()
-
-
-def test_an_empty_object_and_an_empty_folder_succeed_without_records(tmp_path: Path) -> None:
-    world = simulation(tmp_path)
-    world.drop("empty.txt", b"")
-    world.run()
-    assert sorted(world.output()) == ["_SUCCESS", "_manifest.json"]
-    world = simulation(tmp_path, trigger="marker")
-    world.drop("nothing/_READY", b"")
-    world.run()
-    assert sorted(world.output()) == ["_SUCCESS", "_manifest.json"]
-
-
-def test_a_class_that_is_no_job_fails_the_run_in_a_sentence(tmp_path: Path) -> None:
-    world = Simulation(type("Nothing", (Job,), {}), spec(), tmp_path)
-    world.drop("a.txt", b"x\n")
-    world.run()
-    assert "expected exactly one of mapper" in world.output()["_FAILED"].decode()
 
 
 def test_two_hundred_tasks_are_a_tree(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.core.errors import NotFound
 from chalicelib.core.keys import OutputKeys, RunKeys
 from chalicelib.core.ports import Loc
-from chalicelib.functions.stalled_runs import QUIET, forgotten, wake
+from chalicelib.functions.stalled_runs import QUIET, stalled, wake
 from chalicelib.stores.memory import MemoryStore
 from tests.features.test_repeat_safety import WordCount
 from tests.worlds.simulation import Simulation, spec
@@ -35,11 +35,11 @@ class World:
         keys = RunKeys(WORK, job, run)
         for name in names:
             self.time = NOW - age
-            self.store.put(keys.whole.child(name.removesuffix("-")), b"" if name.endswith("-") else b"{}")
+            self.store.put(keys.run_root.child(name.removesuffix("-")), b"" if name.endswith("-") else b"{}")
         return keys
 
-    def forgotten(self, run: str = "20261118T000000-new") -> list[tuple[str, int]]:
-        return [(keys.run, keys.step) for keys in forgotten(self.store, RunKeys(WORK, "job", run), NOW)]
+    def stalled(self, run: str = "20261118T000000-new") -> list[tuple[str, int]]:
+        return [(keys.run, keys.step) for keys in stalled(self.store, RunKeys(WORK, "job", run), NOW)]
 
 
 RUN = "20261118T080000-0123456789ab"
@@ -64,16 +64,16 @@ def test_a_run_stands_if_it_has_a_plan_and_no_end_and_nobody_writes(
 ) -> None:
     world = World()
     world.write(RUN, *names, age=age)
-    assert world.forgotten() == ([(RUN, 0)] if stands else [])
+    assert world.stalled() == ([(RUN, 0)] if stands else [])
 
 
 def test_it_stands_at_the_last_step_that_was_planned() -> None:
     world = World()
     first = (*BEGUN, "run.done", "reduce/lease-", "step-1/input/part-00000.pairs")
     world.write(RUN, *first, "step-1/plan.json", age=500)
-    assert world.forgotten() == [(RUN, 1)]
+    assert world.stalled() == [(RUN, 1)]
     world.write(RUN, *(f"step-1/{name}" for name in (*BEGUN, "run.done", "reduce/lease-")), age=400)
-    assert world.forgotten() == []
+    assert world.stalled() == []
 
 
 def test_another_job_and_an_old_run_are_no_business_of_this_one() -> None:
@@ -81,7 +81,7 @@ def test_another_job_and_an_old_run_are_no_business_of_this_one() -> None:
     world.write(RUN, "plan.json", age=500, job="jobber")
     world.write(RUN, "plan.json", age=500, job="jo")
     world.write("20261101T000000-0123456789ab", "plan.json", age=500)
-    assert world.forgotten() == []
+    assert world.stalled() == []
 
 
 def test_no_run_is_judged_by_half_of_its_rows() -> None:
@@ -91,7 +91,7 @@ def test_no_run_is_judged_by_half_of_its_rows() -> None:
     many = [f"map/{number:06d}.0.abc.run" for number in range(994)]
     world.write("20261118T090000-0", "plan.json", *many, "reduce/lease", "run.done", "reduce/lease-", age=500)
     before = world.store.requests["list"]
-    assert world.forgotten("20261118T120000-a") == [(RUN, 0)]
+    assert world.stalled("20261118T120000-a") == [(RUN, 0)]
     assert world.store.requests["list"] - before == 2
 
 
@@ -101,7 +101,7 @@ def test_the_events_of_a_busy_job_come_past_all_of_the_day() -> None:
         stamp = f"20261117T{10 + minute // 60:02d}{minute % 60:02d}00-0123456789ab"
         world.write(stamp, *BEGUN, "run.done", "reduce/lease-", age=500)
     lost = world.write("20261117T161500-ffffffffffff", *BEGUN, age=500)
-    found = Counter(run for event in range(60) for run, _ in world.forgotten(f"event-{event}"))
+    found = Counter(run for event in range(60) for run, _ in world.stalled(f"event-{event}"))
     assert found.keys() == {lost.run}
 
 

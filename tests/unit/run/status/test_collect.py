@@ -11,7 +11,8 @@ from chalicelib.core.errors import CorruptData, UserError
 from chalicelib.core.keys import OutputKeys, RunKeys
 from chalicelib.core.messages import Message, Stats, encode
 from chalicelib.core.outcome import Manifest, Verdict
-from chalicelib.core.plan import Plan, Split, render
+from chalicelib.core.plan import Plan, Split
+from chalicelib.core.plan_file import compose
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import InputSpec, JobSpec, MemorySpec, OutputSpec, PlaceSpec
 from chalicelib.core.tasks import Failure, MapMarker, Part, ReduceMarker, ReducePlan, ReduceTask
@@ -62,7 +63,7 @@ class World:
             created=T0, code="c",
         )  # fmt: skip
         split = Split(bucket="in", key="a.txt", etag="e", start=0, stop=100, size=100)
-        self.store.put(self.keys.plan, render(plan, [(split,)] * tasks)[1])
+        self.store.put(self.keys.plan, compose(plan, [(split,)] * tasks)[1])
         if done:
             self.put(self.keys.plan_done)
 

@@ -1,0 +1,47 @@
+"""Start the map tree of a step that is planned; anybody may do so again after a crash.
+
+plan.done says that the root of the tree was invoked. A plan without it belongs to somebody who is about to invoke
+the root, or who died: starting the tree twice does no harm.
+"""
+
+from __future__ import annotations
+
+from ..core.keys import RunKeys
+from ..core.messages import to_payload
+from ..core.plan import Plan
+from ..core.plan_file import read_head
+from ..core.ports import Invoker, Loc, Store
+from . import calls
+
+
+def start(store: Store, invoker: Invoker, keys: RunKeys, plan: Plan) -> None:
+    """Invoke the root of the map tree, then leave plan.done, which wakes a supervisor."""
+    if plan.tasks:
+        invoker.invoke(calls.FUNCTION["map"], to_payload(calls.call_for(keys, 0, plan.tasks)))
+    store.put(keys.plan_done, b"")
+
+
+def start_planned(store: Store, invoker: Invoker, keys: RunKeys) -> int:
+    """Start the map tree unless that was done; how many tasks it has, or 0. Raises NotFound without a plan."""
+    plan = read_head(store, keys)
+    if is_started(store, keys):
+        return 0
+    start(store, invoker, keys, plan)
+    return plan.tasks
+
+
+def start_if_planned(store: Store, invoker: Invoker, keys: RunKeys) -> bool:
+    """Whether the step is planned; if it is, its map tree is started once this returns."""
+    if not _exists(store, keys.plan):
+        return False
+    start_planned(store, invoker, keys)
+    return True
+
+
+def is_started(store: Store, keys: RunKeys) -> bool:
+    """Whether plan.done is there."""
+    return _exists(store, keys.plan_done)
+
+
+def _exists(store: Store, loc: Loc) -> bool:
+    return any(info.key == loc.key for info in store.list(loc))

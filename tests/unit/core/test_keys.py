@@ -1,0 +1,158 @@
+"""Every key is read as it was built, by its own parser and by no other."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core import keys
+from chalicelib.core.keys import OutputKeys, Phase, RunKeys, TotalsKeys, parse_run_key
+from chalicelib.core.ports import Loc
+from tests.strategies import examples
+
+WORD = string.ascii_letters + string.digits
+names = st.one_of(
+    st.sampled_from(["runs", "totals", "states", "map", "step-1", "a"]),
+    st.text(f"{WORD}_-", min_size=1, max_size=12),
+)
+#: A run id begins with the time of its event, whatever follows.
+run_names = st.text(f"{WORD}._-", max_size=12).map("20261121T032424-{}".format)
+folders = st.sampled_from(["", "w/", "runs/", "a/runs/", "runs/a/", "totals/b/runs/", "häß €/x y/"])
+works = folders.map(lambda key: Loc("work", key))
+run_keys = st.builds(RunKeys, works, names, run_names, st.integers(0, 999_999))
+totals_keys = st.builds(TotalsKeys, works, names)
+phases: st.SearchStrategy[Phase] = st.sampled_from(["map", "reduce"])
+tasks = st.integers(0, 10_000_000)
+attempts = st.integers(0, 99)
+tokens = st.text(WORD, min_size=1, max_size=8)
+
+#: By what each parser reads: how to build such a key, and what it must find in it.
+TASK_KEYS: dict[str, Callable[[RunKeys, Phase, int, int, str], tuple[Loc, Any]]] = {
+    "parse_done": lambda k, phase, task, attempt, token: (k.done(phase, task), task),
+    "parse_failed": lambda k, phase, task, attempt, token: (k.failed(phase, task, attempt), (task, attempt)),
+    "parse_continuation": lambda k, phase, task, attempt, token: (
+        k.continuation(phase, task, attempt, token),
+        (task, token),
+    ),
+    "parse_quarantined": lambda k, phase, task, attempt, token: (
+        k.quarantine(phase, task, attempt, token),
+        (phase, task),
+    ),
+    "parse_run_file": lambda k, phase, task, attempt, token: (
+        k.run_file(task, attempt, token),
+        (task, attempt, token),
+    ),
+}
+
+
+def of_one_step(k: RunKeys, phase: Phase, task: int, attempt: int, token: str) -> list[Loc]:
+    built = [build(k, phase, task, attempt, token)[0] for build in TASK_KEYS.values()]
+    fixed = [k.plan, k.plan_done, k.run_done, k.lease, k.reduce_plan, k.reduce_started, k.reduce_index]
+    return [*built, *fixed, k.piece(task, attempt, token)]
+
+
+@given(run_keys, phases, tasks, attempts, tokens)
+@examples(300)
+def test_every_key_of_a_run_tells_its_step_and_the_rest(
+    built: RunKeys, phase: Phase, task: int, attempt: int, token: str
+) -> None:
+    locs = of_one_step(built, phase, task, attempt, token)
+    assert len(set(locs)) == len(locs)
+    for loc in locs:
+        found = parse_run_key(*loc)
+        assert found is not None
+        assert found[0] == built
+        assert built.root.child(found[1]) == loc
+        assert loc.key.startswith(built.run_root.key)
+        assert loc.key.startswith(keys.runs_prefix(built.work, built.job).key)
+        assert loc.key.startswith(built.later_steps.key) == (built.step > 0)
+
+
+@pytest.mark.parametrize("parser", TASK_KEYS)
+@given(run_keys, phases, tasks, attempts, tokens)
+@examples(100)
+def test_a_parser_reads_its_own_keys_and_no_others(
+    parser: str, built: RunKeys, phase: Phase, task: int, attempt: int, token: str
+) -> None:
+    parse = getattr(keys, parser)
+    own, wanted = TASK_KEYS[parser](built, phase, task, attempt, token)
+    assert parse(own.key) == wanted
+    others = [loc for loc in of_one_step(built, phase, task, attempt, token) if loc != own]
+    assert [loc.key for loc in others if parse(loc.key) is not None] == []
+
+
+@given(run_keys, phases, st.lists(tasks, min_size=2, max_size=9))
+@examples(50)
+def test_markers_are_listed_in_the_order_of_their_tasks(
+    built: RunKeys, phase: Phase, numbers: list[int]
+) -> None:
+    """As long as the numbers have the digits that are set aside for them."""
+    most = 10**6 if phase == "map" else 10**5
+    numbers = sorted(number % most for number in numbers)
+    listed = [built.done(phase, number).key for number in numbers]
+    assert listed == sorted(listed)
+    assert all(key.startswith(built.phase(phase).key) for key in listed)
+
+
+@given(totals_keys, run_names, st.integers(0, 10**12), st.integers(0, 4096))
+@examples(200)
+def test_keys_of_the_totals(built: TotalsKeys, run: str, generation: int, step: int) -> None:
+    waiting, states = built.waiting(run), built.states(generation, run, step)
+    assert keys.parse_waiting(waiting.key) == run
+    assert keys.parse_generation(states.child("part-00000.pairs").key) == generation
+    assert keys.parse_generation(waiting.key) is None
+    assert keys.parse_waiting(built.merged(run).key) is None
+    assert waiting.key.startswith(built.all_waiting.key)
+    assert states.key.startswith(built.all_states.key)
+    places = [built.pointer, built.turn, waiting, states, built.merged(run)]
+    assert len(set(places)) == len(places)
+    assert all(place.key.startswith(built.root.key) for place in places)
+
+
+@given(works, names, st.integers(0, 9**9), st.integers(0, 9**9))
+@examples(50)
+def test_generations_are_listed_in_their_order(work: Loc, job: str, one: int, other: int) -> None:
+    first, second = sorted((one, other))
+    built = TotalsKeys(work, job)
+    assert built.states(first, "z", 9).key <= built.states(second, "z", 9).key
+
+
+@given(st.sampled_from(["", "o/", "a b/"]), run_names)
+@examples(50)
+def test_totals_are_shown_beside_the_results_of_all_runs(place: str, run: str) -> None:
+    results = keys.results_place(Loc("out", place), run)
+    assert results == Loc("out", f"{place}{run}/")
+    assert keys.totals_shown(results, run) == Loc("out", f"{place}_totals.json")
+    local = Loc("/folder", "")
+    assert keys.totals_shown(local, run) == Loc("/folder", "_totals.json")
+
+
+@given(st.text(min_size=1, max_size=9), st.text(max_size=9), tasks)
+@examples(200)
+def test_folders_by_value_can_be_read_back(column: str, value: str, number: int) -> None:
+    place = OutputKeys(Loc("out", "o/"))
+    key = place.folder(column, value).part(number, "tsv").key.removeprefix("o/")
+    folder, slash, part = key.partition("/")
+    assert (slash, part) == ("/", f"part-{number:05d}.tsv")
+    assert [unquote(text) for text in folder.split("=")] == [column, value]
+    assert place.folder(column, None).prefix.key.endswith(f"={keys.NO_VALUE}/")
+
+
+@pytest.mark.parametrize(
+    "key", ["", "plan.json", "runs/", "runs/job", "runs/job/run", "runs/job/run/", "data/a.txt"]
+)
+def test_what_is_no_key_of_a_run(key: str) -> None:
+    assert parse_run_key("work", key) is None
+
+
+@pytest.mark.parametrize(
+    "key", ["map/x.done", "map/1.2.done.txt", "1.failed", "1.0.next", "map-1.0.jsonl", "1.0.run"]
+)
+def test_what_is_no_key_of_a_task(key: str) -> None:
+    assert [parser for parser in TASK_KEYS if getattr(keys, parser)(key) is not None] == []

@@ -1,0 +1,319 @@
+"""The coordinator: which objects start a run, which objects that run reads, and what is told if it cannot begin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib import Job
+from chalicelib.core.errors import Forbidden
+from chalicelib.core.keys import RunKeys, parse_run_key
+from chalicelib.core.messages import decode
+from chalicelib.core.outcome import Manifest
+from chalicelib.core.plan import Plan
+from chalicelib.core.plan_file import read_head, read_tasks
+from chalicelib.core.ports import Loc
+from chalicelib.core.spec import InputSpec, JobSpec
+from chalicelib.functions import coordinator
+from chalicelib.run.events import event_for
+from tests.worlds.recorded import Recorded
+from tests.worlds.simulation import IN, OUT, WORK, Killed, Simulation, spec
+
+
+class Lines(Job):
+    def mapper(self, _: Any, line: str) -> Any:
+        yield line, 1
+
+
+# -- as a part of the whole cloud -------------------------------------------------------------------------
+
+
+def simulation(scratch: Path, **figures: Any) -> Simulation:
+    return Simulation(Lines, spec(**figures), scratch)
+
+
+def plans(world: Simulation) -> list[tuple[Plan, list[list[str]]]]:
+    found = []
+    for info in world.memory.list(Loc("work", "")):
+        if info.key.endswith("/plan.json") and "/reduce/" not in info.key:
+            _, job, run, _ = info.key.split("/")
+            keys = RunKeys(Loc("work", ""), job, run)
+            plan = read_head(world.memory, keys)
+            tasks = read_tasks(world.memory, keys, plan, 0, plan.tasks) if plan.tasks else []
+            found.append((plan, [[f"{split.bucket}/{split.key}" for split in task] for task in tasks]))
+    return found
+
+
+@pytest.mark.parametrize("key", ["folder/", "_READY", ".hidden", "sub/_x", "sub/.x"])
+def test_folders_and_hidden_objects_start_nothing(key: str, tmp_path: Path) -> None:
+    world = simulation(tmp_path)
+    world.drop(key, b"" if key.endswith("/") else b"x\n")
+    world.run()
+    assert plans(world) == []
+    assert world.output() == {}
+
+
+@pytest.mark.parametrize("key", ["a b.txt", "a+b", "100%", "häß €.txt", "sub/%41", "q?&=#"])
+def test_keys_of_any_letters_are_read(key: str, tmp_path: Path) -> None:
+    world = simulation(tmp_path)
+    world.drop(key, b"x\n")
+    world.run()
+    assert world.text() == b"x\t1\n"
+    ((plan, tasks),) = plans(world)
+    assert tasks == [[f"in/data/{key}"]]
+    assert plan.source == f"s3://in/data/{key}"
+
+
+def test_only_the_wanted_suffix_starts_a_run(tmp_path: Path) -> None:
+    world = simulation(tmp_path, input={"suffix": ".txt"})
+    world.drop("a.csv", b"x\n")
+    world.drop("a.txt", b"y\n")
+    world.run()
+    assert [tasks for _, tasks in plans(world)] == [[["in/data/a.txt"]]]
+
+
+def test_a_ready_marker_speaks_for_its_folder(tmp_path: Path) -> None:
+    world = simulation(tmp_path, trigger="marker", split_size=4)
+    for name in (
+        "day/b",
+        "day/a",
+        "day/_x",
+        "day/.x",
+        "day/deep/c",
+        "day/old.manifest",
+        "day/empty",
+        "other/z",
+    ):
+        world.add(name, b"" if name.endswith("empty") else b"x\n")
+    world.drop("day/a", b"x\n")  # no marker
+    world.drop("day/_READY", b"")
+    world.run()
+    ((plan, tasks),) = plans(world)
+    assert [key for task in tasks for key in task] == ["in/data/day/a", "in/data/day/b", "in/data/day/deep/c"]
+    assert [len(task) for task in tasks] == [2, 1]
+    assert (plan.inputs, plan.bytes) == (4, 6)
+
+
+def test_a_manifest_names_keys_prefixes_and_urls_in_order(tmp_path: Path) -> None:
+    world = simulation(tmp_path, trigger="marker")
+    for name in ("z", "p/2", "p/1"):
+        world.add(name, b"x\n")
+    world.memory.put(Loc("elsewhere", "k y"), b"x\n")
+    world.drop("list.manifest", b"data/z\n# a comment\n\n  data/p/ \r\ns3://elsewhere/k y\n")
+    world.run()
+    ((_, tasks),) = plans(world)
+    assert tasks == [["in/data/z", "in/data/p/1", "in/data/p/2", "elsewhere/k y"]]
+    assert world.text() == b"x\t1\n" * 4
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"data/gone\n", r"list.manifest, line 1 names it, but it does not exist"),
+        (b"\n# c\ndata/none/\n", r"list.manifest, line 3: nothing under s3://in/data/none/"),
+        (b"ok\n\xff\n", "byte 3: a manifest is UTF-8 text"),
+    ],
+)
+def test_a_manifest_that_cannot_be_followed_fails_the_run_in_a_sentence(
+    body: bytes, message: str, tmp_path: Path
+) -> None:
+    world = simulation(tmp_path, trigger="marker")
+    world.drop("list.manifest", body)
+    world.run()
+    assert sorted(world.output()) == ["_FAILED", "_manifest.json"]
+    assert message in world.output()["_FAILED"].decode()
+    assert "Traceback" not in world.output()["_FAILED"].decode()
+
+
+def test_an_empty_object_and_an_empty_folder_succeed_without_records(tmp_path: Path) -> None:
+    world = simulation(tmp_path)
+    world.drop("empty.txt", b"")
+    world.run()
+    assert sorted(world.output()) == ["_SUCCESS", "_manifest.json"]
+    world = simulation(tmp_path, trigger="marker")
+    world.drop("nothing/_READY", b"")
+    world.run()
+    assert sorted(world.output()) == ["_SUCCESS", "_manifest.json"]
+
+
+def test_a_class_that_is_no_job_fails_the_run_in_a_sentence(tmp_path: Path) -> None:
+    world = Simulation(type("Nothing", (Job,), {}), spec(), tmp_path)
+    world.drop("a.txt", b"x\n")
+    world.run()
+    assert "expected exactly one of mapper" in world.output()["_FAILED"].decode()
+
+
+# -- by itself --------------------------------------------------------------------------------------------
+
+
+class World(Recorded):
+    """Objects are dropped, and their events delivered, as S3 does it."""
+
+    def event(self, *names: str, place: Loc = IN) -> dict[str, Any]:
+        records = []
+        for name in names:
+            record = event_for(place.child(name))["Records"][0]
+            record["eventTime"] = "2026-11-18T03:24:24.000Z"
+            record["s3"]["object"]["sequencer"] = name
+            records.append(record)
+        return {"Records": records}
+
+    def handle(self, event: dict[str, Any], **figures: Any) -> None:
+        given = figures.pop("job_spec", None) or spec(**figures)
+        coordinator.handle(self.runtime(), event, "job", given)
+
+    def runs(self) -> list[RunKeys]:
+        found = [parse_run_key(WORK.bucket, name) for name in self.names(WORK)]
+        return [keys for keys, name in filter(None, found) if name == "plan.json"]
+
+    def read(self) -> list[str]:
+        """What the only run reads."""
+        (keys,) = self.runs()
+        plan = read_head(self.store, keys)
+        tasks = read_tasks(self.store, keys, plan, 0, plan.tasks)
+        return [f"{split.bucket}/{split.key}" for task in tasks for split in task]
+
+    def refused(self) -> Manifest:
+        """The manifest of the only run, which could not begin."""
+        assert self.runs() == []
+        assert self.invoked == []
+        failed, manifest = self.names(OUT)
+        assert failed.endswith("/_FAILED")
+        loc = OUT.child(manifest)
+        return decode(Manifest, self.store.get(loc), loc.url)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(Lines, tmp_path)
+
+
+def test_every_object_of_an_event_has_a_run_of_its_own(world: World) -> None:
+    for name in ("a.txt", "b.txt", "_c"):
+        world.add(name, b"x\n")
+    world.handle(world.event("a.txt", "b.txt", "_c"))
+    assert len(world.runs()) == 2
+    assert [function for function, _ in world.invoked] == ["mapper", "mapper"]
+    assert {call["run"] for _, call in world.invoked} == {keys.run for keys in world.runs()}
+
+
+def test_an_event_that_comes_twice_starts_one_run(world: World) -> None:
+    world.add("a.txt", b"x\n")
+    event = world.event("a.txt")
+    for _ in range(3):
+        world.handle(event)
+    assert len(world.runs()) == 1
+    assert world.log == ["plan.json", "mapper", "plan.done"]
+
+
+@pytest.mark.parametrize("killed_after", ["plan.json", "mapper", "plan.done"])
+def test_the_event_comes_again_when_the_coordinator_has_died(world: World, killed_after: str) -> None:
+    world.add("a.txt", b"x\n")
+    world.kill_after = killed_after
+    with pytest.raises(Killed):
+        world.handle(world.event("a.txt"))
+    world.handle(world.event("a.txt"))
+    assert len(world.runs()) == 1
+    assert world.log[-1] == "plan.done"
+    assert world.log.count("plan.json") == world.log.count("plan.done") == 1
+
+
+@pytest.mark.parametrize(
+    ("trigger", "starts"),
+    [
+        ("each", ["a.txt", "x.manifest"]),
+        ("marker", ["_READY", "x.manifest"]),
+        ("success", ["_READY", "_SUCCESS", "x.manifest"]),
+    ],
+)
+def test_what_starts_a_run(world: World, trigger: str, starts: list[str]) -> None:
+    names = ["a.txt", "_READY", "_SUCCESS", "x.manifest", "_manifest.json", "_FAILED", ".x", "folder/"]
+    for name in names:
+        world.add(name, b"")
+    started = []
+    for name in names:
+        before = len(world.runs())
+        world.handle(world.event(name), trigger=trigger)
+        started += [name] * (len(world.runs()) - before)
+    assert sorted(started) == sorted(starts)
+
+
+def several(**figures: Any) -> JobSpec:
+    """A job of two inputs."""
+    return JobSpec(
+        job="job:Job",
+        input=InputSpec(url="s3://in/data/", tag="left"),
+        more_inputs=(InputSpec(url="s3://in2/more/", tag="right"),),
+        work=spec().work,
+        output=spec().output,
+        **figures,
+    )
+
+
+def test_an_object_under_no_input_starts_nothing(world: World) -> None:
+    for place in (Loc("in", "other/"), Loc("in2", "data/")):
+        world.add("a.txt", b"x\n", place)
+        world.handle(world.event("a.txt", place=place), job_spec=several())
+    assert world.log == []
+
+
+def test_the_results_of_a_run_are_the_input_of_the_next_job(world: World) -> None:
+    for name in ("run/part-00000.tsv", "run/_manifest.json", "run/_SUCCESS", "other/part-00000.tsv"):
+        world.add(name, b"x\n")
+    world.handle(world.event("run/_SUCCESS"), trigger="success")
+    assert world.read() == ["in/data/run/part-00000.tsv"]
+
+
+def test_a_marker_of_several_inputs_stands_for_the_same_folder_of_each(world: World) -> None:
+    for place in (IN, Loc("in2", "more/")):
+        for name in ("day/a", "night/b"):
+            world.add(name, b"x\n", place)
+    world.handle(world.event("day/_READY"), job_spec=several(trigger="marker"))
+    assert world.read() == ["in/data/day/a", "in2/more/day/a"]
+
+
+def test_an_object_that_is_gone_before_its_run_begins_is_told(world: World) -> None:
+    world.handle(world.event("a.txt"))
+    manifest = world.refused()
+    assert manifest.reason.startswith("s3://in/data/a.txt: it was deleted before the run began")
+    assert (manifest.outcome, manifest.source, manifest.finished) == (
+        "failed",
+        "s3://in/data/a.txt",
+        world.time,
+    )
+    assert [(failure.phase, failure.fatal) for failure in manifest.failures] == [("plan", True)]
+
+
+def test_a_place_that_may_not_be_read_is_told_with_its_line(world: World) -> None:
+    world.add("x.manifest", b"data/\ns3://secret/place/\n")
+    world.add("a", b"x\n")
+    listed = world.store.list
+
+    def guarded(prefix: Loc, after: str = "") -> Any:
+        if prefix.bucket == "secret":
+            raise Forbidden(f"{prefix.url}: access denied")
+        return listed(prefix, after)
+
+    world.store.list = guarded  # type: ignore[method-assign]
+    world.handle(world.event("x.manifest"), trigger="marker")
+    assert "x.manifest, line 2: s3://secret/place/ cannot be read: " in world.refused().reason
+
+
+def test_a_manifest_without_end_is_refused(world: World) -> None:
+    world.add("x.manifest", b"#" * ((16 << 20) + 1))
+    world.handle(world.event("x.manifest"), trigger="marker")
+    assert "a manifest of over 16777216 bytes: name prefixes instead" in world.refused().reason
+
+
+def test_a_run_that_was_refused_is_refused_again(world: World) -> None:
+    for _ in range(2):
+        world.handle(world.event("a.txt"))
+    assert world.refused().outcome == "failed"
+
+
+@pytest.mark.parametrize("event", [{}, {"Records": []}, {"Records": [{"s3": {}}]}, {"Event": "s3:TestEvent"}])
+def test_events_that_tell_of_no_object_are_ignored(world: World, event: dict[str, Any]) -> None:
+    world.handle(event)
+    assert world.log == []
