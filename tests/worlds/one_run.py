@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib import Job
 from chalicelib.core.keys import Phase, RunKeys, parse_done
 from chalicelib.core.messages import decode, encode, from_payload, to_payload
-from chalicelib.core.plan import read_head
+from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Loc, Runtime
 from chalicelib.core.tasks import Failure, MapMarker, ReduceMarker, TaskCall
 from chalicelib.functions import mapper, reducer

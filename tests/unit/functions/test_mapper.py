@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib import Job
-from chalicelib.core.keys import parse_following
+from chalicelib.core.keys import parse_continuation
 from chalicelib.core.messages import Stats, decode, encode
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec
@@ -147,7 +147,7 @@ def test_one_that_runs_out_of_time_leaves_word_and_goes_on(tmp_path: Path) -> No
     ((function, call),) = world.invoked
     assert function == "mapper"
     (word,) = world.names(".next")
-    assert parse_following(word) == (0, "t2")
+    assert parse_continuation(word) == (0, "t2")
     assert call == replace(world.root, resume=world.keys.root.child(word).key)
     assert world.names("000000.done") == []
     assert world.finish("map", world.next_call()) == 3

@@ -66,7 +66,7 @@ def test_silence_is_counted_from_the_last_sign_of_life() -> None:
     assert watch.silent() == 0.0
     assert watch.last_heard() == {0: (0, 130.0), 2: (0, 130.0)}
     world.time += 5
-    world.store.put(KEYS.following("map", 2, 0, "abc"), b"")  # it ran out of time and goes on
+    world.store.put(KEYS.continuation("map", 2, 0, "abc"), b"")  # it ran out of time and goes on
     watch.look()
     assert watch.silent() == 0.0
 

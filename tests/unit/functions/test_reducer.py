@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib import Job
-from chalicelib.core.keys import parse_following
+from chalicelib.core.keys import parse_continuation
 from chalicelib.core.messages import Stats, decode, encode
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec
@@ -80,7 +80,7 @@ def word_of(world: OneRun, key: str) -> ReduceContinuation:
 
 def words(world: OneRun) -> list[ReduceContinuation]:
     """What each invocation left that ran out of time, in order."""
-    names = sorted(world.names(".next"), key=lambda name: int((parse_following(name) or (0, "t0"))[1][1:]))
+    names = sorted(world.names(".next"), key=lambda name: int((parse_continuation(name) or (0, "t0"))[1][1:]))
     return [word_of(world, world.keys.root.child(name).key) for name in names]
 
 

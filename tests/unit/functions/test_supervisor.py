@@ -14,7 +14,8 @@ from chalicelib.core.errors import CorruptData
 from chalicelib.core.keys import OutputKeys, Phase, RunKeys
 from chalicelib.core.messages import Stats, encode
 from chalicelib.core.outcome import Verdict
-from chalicelib.core.plan import Plan, render
+from chalicelib.core.plan import Plan
+from chalicelib.core.plan_file import compose
 from chalicelib.core.ports import FunctionName, Loc, Runtime
 from chalicelib.core.spec import TimeoutSpec
 from chalicelib.core.tasks import Failure, ReduceMarker
@@ -46,7 +47,7 @@ class World:
         self._due: list[tuple[float, Callable[[], object]]] = []
         self._tokens = 0
         self.plan: Plan = replace(plan_of(1, tasks), spec=SPEC, created=START)
-        self.plan, body = render(replace(self.plan, **figures), [()] * tasks)
+        self.plan, body = compose(replace(self.plan, **figures), [()] * tasks)
         self.store.put(KEYS.plan, body)
 
     # -- what a test does ---------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from pathlib import Path
 from chalicelib.core.keys import OutputKeys, RunKeys
 from chalicelib.core.messages import encode
 from chalicelib.core.outcome import Manifest, Verdict
-from chalicelib.core.plan import Plan, render
+from chalicelib.core.plan import Plan
+from chalicelib.core.plan_file import compose
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
 from chalicelib.core.tasks import Failure, Part
@@ -106,7 +107,7 @@ def begin(
         output=output, partitions=16, created=created, code="c", tasks=0, page=0, pages=(), inputs=1,
         bytes=2048,
     )  # fmt: skip
-    store.put(keys.plan, render(plan, [])[1])
+    store.put(keys.plan, compose(plan, [])[1])
     store.put(keys.plan_done, b"")
 
 
