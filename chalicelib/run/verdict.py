@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ..core.errors import NotFound
 from ..core.keys import MANIFEST, OutputKeys, RunKeys
-from ..core.messages import Stats, decode, encode
+from ..core.messages import Stats, decode, encode, sum_counters
 from ..core.outcome import Manifest, Verdict
 from ..core.plan import Earlier, Plan
 from ..core.ports import Runtime, Store
@@ -131,7 +131,9 @@ def outcome(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, ...], 
         reduce_tasks=before.reduce_tasks + len(markers),
         mapped=before.mapped + reduce_plan.mapped,
         reduced=sum((marker.stats for marker in markers), before.reduced),
-        counters=_summed(before.counters, reduce_plan.counters, *(marker.counters for marker in markers)),
+        counters=sum_counters(
+            before.counters, reduce_plan.counters, *(marker.counters for marker in markers)
+        ),
         bad=before.bad + reduce_plan.bad + sum(marker.bad for marker in markers),
         quarantine=(
             *before.quarantine,
@@ -155,14 +157,6 @@ def _nothing(plan: Plan) -> Earlier:
         started=plan.created,
         finished=plan.created,
     )
-
-
-def _summed(*counters: dict[str, int]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for some in counters:
-        for name, count in some.items():
-            total[name] = total.get(name, 0) + count
-    return total
 
 
 def _succeeded(store: Store, keys: RunKeys, plan: Plan) -> Manifest:

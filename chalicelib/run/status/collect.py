@@ -15,12 +15,11 @@ import msgspec
 from ...core import plan as plans
 from ...core.errors import NotFound, UserError
 from ...core.keys import OutputKeys, Phase, RunKeys, parse_done, parse_failed, parse_following, totals_shown
-from ...core.messages import Message, Stats, decode
+from ...core.messages import Message, Stats, decode, sum_counters
 from ...core.outcome import Manifest, Verdict
 from ...core.plan import Plan
 from ...core.ports import Loc, ObjectInfo, Store
 from ...core.tasks import Failure, MapMarker, ReduceMarker, ReducePlan
-from ...job.services import added
 from .fields import ENDED, PhaseStatus, RunPhase, RunStatus
 from .prices import Bill, cost, usage
 from .runs import current_step, list_finished, list_runs, most_steps
@@ -326,12 +325,12 @@ def _counters(facts: _Facts, reader: _Reader) -> dict[str, int]:
     earlier = facts.plan.earlier if facts.plan else None
     total = dict(earlier.counters) if earlier else {}
     if facts.reduce_plan:
-        total = added(total, facts.reduce_plan.counters)
+        total = sum_counters(total, facts.reduce_plan.counters)
     kinds = (ReduceMarker,) if facts.reduce_plan else (MapMarker, ReduceMarker)
     own = (facts.keys.phase("map").key, facts.keys.phase("reduce").key)
     for loc, known in reader.memory.objects.items():
         if isinstance(known, kinds) and loc.key.startswith(own):
-            total = added(total, known.counters)
+            total = sum_counters(total, known.counters)
     return total
 
 
