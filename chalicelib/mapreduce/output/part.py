@@ -7,7 +7,9 @@ An attempt that runs out of time leaves pieces; where a row's bytes depend on th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
 
 from ...core.keys import OutputKeys
 from ...core.plan import Plan
@@ -53,9 +55,9 @@ class PartFile:
         self._store = store
         self._loc = loc
         self._output = output
-        self._gathered = gathered
+        self._gathering = _Gathering(gathered) if gathered else None
         #: From pairs to what is written to the part, and to a piece of it.
-        self.rows: Rows = gathered.add if gathered else rows or FORMATS["pairs"]
+        self.rows: Rows = self._gathering.rows if self._gathering else rows or FORMATS["pairs"]
         self._of_pairs = gathered is not None or (rows is not None and is_stateful(output))
         self.piece_rows: Rows = FORMATS["pairs"] if self._of_pairs else self.rows
         self._begin()
@@ -69,8 +71,8 @@ class PartFile:
 
     def open(self) -> ObjectWriter:
         """A writer that leaves a part alone that is there already."""
-        if self._gathered:
-            return self._gathered
+        if self._gathering:
+            return self._gathering
         sink = self._store.writer(self._loc, if_absent=True)
         kind = self._output.compression
         return sink if kind == "none" else Packed(sink, kind)
@@ -103,13 +105,13 @@ class PartFile:
         An earlier attempt's part is complete and stays; ours is the same bytes unless the user's code is
         not a function of its input, and then the marker must speak of what is there.
         """
-        if not records and not self._gathered and (head := without_rows(self._output)):
+        if not records and not self._gathering and (head := without_rows(self._output)):
             self.note(head)
             sink.write(head)
         mine = sink.commit()
-        if self._gathered and self._gathered.part:
-            self.size = self._gathered.part.bytes
-            return self._gathered.part
+        if self._gathering and self._gathering.part:
+            self.size = self._gathering.part.bytes
+            return self._gathering.part
         size = self.size
         if not mine:
             size = self._store.head(self._loc).size
@@ -128,3 +130,37 @@ class PartFile:
         self._begin()
         for chunk in chunks:
             self.note(chunk)
+
+
+class _Gathering:
+    """Gathered rows where a task has rows to encode and bytes to write: `rows` takes pairs and leaves no bytes.
+
+    `part` says what there is once it is committed.
+    """
+
+    def __init__(self, gathered: Gathered) -> None:
+        self._gathered = gathered
+        self.part: Part | None = None
+
+    def rows(self, keys: Sequence[Any], values: Sequence[Any]) -> bytes:
+        self._gathered.add(keys, values)
+        return b""
+
+    def write(self, data: bytes) -> None:
+        assert not data, "bytes that are no pairs"
+
+    def commit(self) -> bool:
+        self.part = self._gathered.commit()
+        return True
+
+    def abort(self) -> None:
+        """Nothing is visible before `commit`, and what is on disk goes with the context."""
+
+    def __enter__(self) -> Self:
+        self._gathered.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._gathered.__exit__(kind, error, trace)

@@ -156,11 +156,8 @@ class PairCollector:
         self._bytes = 0.0
 
     def absorb(self, pairs: Iterator[Pair]) -> bool:
-        chunk = list(islice(pairs, CHUNK))
-        if not chunk:
-            return False
-        check_pairs(chunk)
-        self.absorb_block(list(map(_first, chunk)), list(map(_second, chunk)))
+        if chunk := _checked_chunk(pairs):
+            self.absorb_block(list(map(_first, chunk)), list(map(_second, chunk)))
         return len(chunk) == CHUNK
 
     def absorb_each(self, each: Each) -> None:
@@ -229,11 +226,8 @@ class GroupCollector:
         self._bytes = 0.0
 
     def absorb(self, pairs: Iterator[Pair]) -> bool:
-        chunk = list(islice(pairs, CHUNK))
-        if not chunk:
-            return False
-        check_pairs(chunk)
-        self._take(chunk)
+        if chunk := _checked_chunk(pairs):
+            self._take(chunk)
         return len(chunk) == CHUNK
 
     def absorb_each(self, each: Each) -> None:
@@ -300,9 +294,15 @@ def reduce_collector(job: BoundJob) -> Collector:
     return PairCollector(Hash())
 
 
+def _checked_chunk(pairs: Iterator[Pair]) -> list[Pair]:
+    chunk = list(islice(pairs, CHUNK))
+    check_pairs(chunk)
+    return chunk
+
+
 def check_pairs(chunk: list[Any]) -> None:
     """Raise DataTypeError unless every item is a (key, value) pair."""
-    if set(map(type, chunk)) <= {tuple, list} and set(map(len, chunk)) == {2}:
+    if set(map(type, chunk)) <= {tuple, list} and set(map(len, chunk)) <= {2}:
         return
     bad = next(item for item in chunk if not (isinstance(item, tuple | list) and len(item) == 2))
     raise DataTypeError(f"expected (key, value) pairs, got {bad!r}: write `yield key, value`")
