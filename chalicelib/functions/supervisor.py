@@ -25,9 +25,10 @@ from ..mapreduce.shuffle.fetch import fetch_all
 from ..run import calls, totals_pointer
 from ..run.events import created, event_for
 from ..run.lease import NEVER, TTL, Held, Lease, Watch, acquire
+from ..run.manifest import publish
 from ..run.progress import Decision, Progress, decide, scan, slow_after
 from ..run.reduce_plan import build_reduce_plan, read_map_markers
-from ..run.verdict import conclude, first_failures, publish, read_verdict
+from ..run.verdict import conclude, first_failures, read_verdict
 
 if TYPE_CHECKING:
     from .totals_turn import Settling

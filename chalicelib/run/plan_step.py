@@ -27,7 +27,7 @@ from ..mapreduce.input.compression import compression
 from ..mapreduce.map.sample import sample_bounds
 from ..mapreduce.shuffle.partitions import default_partitions
 from . import calls, job_code
-from .verdict import outcome
+from .manifest import step_results
 
 
 def begin(
@@ -91,7 +91,7 @@ def begin_next(runtime: Runtime, keys: RunKeys, before: Plan) -> None:
     following = keys.at(keys.step + 1)
     if _exists(runtime, following.plan_done):
         return
-    parts, earlier = outcome(runtime.store, keys, before)
+    parts, earlier = step_results(runtime.store, keys, before)
     plan = replace(before, nth=before.nth + 1, earlier=earlier)
     begin_over_pairs(runtime, following, plan, list(written(runtime, before, parts)))
 
