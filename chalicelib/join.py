@@ -127,31 +127,32 @@ class Join(Job):
 
     def _joined(self, key: Any, values: Iterator[Any]) -> Iterator[Pair]:
         last = len(self._arrival) - 1
-        held = [Held(self._services.budget // _SHARE // last, self._services.scratch) for _ in range(last)]
+        budget = self._services.budget // _SHARE // last
+        buffers = [RecordBuffer(budget, self._services.scratch) for _ in range(last)]
         sides: list[Iterable[Any]] | None = None
         try:
             for number, record in values:
                 if number < last:
-                    held[number].add(record)
+                    buffers[number].add(record)
                     continue
-                sides = sides or self._sides(held)
+                sides = sides or self._sides(buffers)
                 if sides is None:
                     return
                 for chosen in _product(sides):
                     yield from self._row(key, *chosen, record)
             if sides is None and self.how in ("left", "outer"):
-                for chosen in _product(self._sides(held) or ()):
+                for chosen in _product(self._sides(buffers) or ()):
                     yield from self._row(key, *chosen, None)
         finally:
-            for one in held:
-                one.close()
+            for buffer in buffers:
+                buffer.close()
 
-    def _sides(self, held: Sequence[Held]) -> list[Iterable[Any]] | None:
+    def _sides(self, buffers: Sequence[RecordBuffer]) -> list[Iterable[Any]] | None:
         """What each held input gives to a row; nothing if there are no rows."""
-        needed = {"inner": len(held), "left": 1}.get(self.how, 0)
-        if not all(one.count for one in held[:needed]):
+        needed = {"inner": len(buffers), "left": 1}.get(self.how, 0)
+        if not all(buffer.count for buffer in buffers[:needed]):
             return None
-        return [one.records if one.count else (None,) for one in held]
+        return [buffer.records if buffer.count else (None,) for buffer in buffers]
 
     def _row(self, key: Any, *sides: Any) -> Iterable[Pair]:
         found = self.row(key, *sides)
@@ -160,7 +161,7 @@ class Join(Job):
         return () if found is None else (found,)
 
 
-class Held:
+class RecordBuffer:
     """Records of one key, in memory or, beyond `budget` bytes, in a file."""
 
     def __init__(self, budget: int, scratch: Path) -> None:

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from .core.errors import ConfigError
 from .core.keys import Phase, RunKeys
+from .core.messages import sum_counters
 from .core.plan import Split
 from .core.ports import Loc
 from .core.spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec
@@ -30,7 +31,7 @@ from .job.binding import BoundJob, bind
 from .job.job import Job
 from .job.load_class import Source
 from .job.partitioners import Range
-from .job.services import Services, added
+from .job.services import Services
 from .job.steps import expand
 from .mapreduce.input import splits
 from .mapreduce.input.compression import compression
@@ -103,7 +104,7 @@ def run_job(
                 ]
             found = bench.step(cls, number, pieces)
         if counters is not None:
-            counters.update(added(counters, bench.counted))
+            counters.update(sum_counters(counters, bench.counted))
         return found
 
 
@@ -257,4 +258,4 @@ class _Bench:
         return replace(self.spec, input=InputSpec(url=self.spec.input.url, format="pairs"), more_inputs=())
 
     def _count(self, job: BoundJob) -> None:
-        self.counted = added(self.counted, job.services.counters.totals())
+        self.counted = sum_counters(self.counted, job.services.counters.totals())

@@ -18,7 +18,7 @@ from .base import Aggregator
 
 if TYPE_CHECKING:
     from .distinct import ApproxDistinct
-    from .order import First, Last, Max, Min, Top
+    from .extremes import First, Last, Max, Min, Top
     from .quantiles import Histogram, Quantiles
     from .record import Record
     from .sample import Sample
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: Which module has what. They are imported when a job names them: a function starts faster without the rest.
 _HOMES = {
     "distinct": ("ApproxDistinct",),
-    "order": ("First", "Last", "Max", "Min", "Top"),
+    "extremes": ("First", "Last", "Max", "Min", "Top"),
     "quantiles": ("Histogram", "Quantiles"),
     "record": ("Record",),
     "sample": ("Sample",),

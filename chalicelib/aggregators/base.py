@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from types import TracebackType
 from typing import Any, ClassVar
 
 from .values import NO_PART, Part, getter, no_part
@@ -14,10 +15,49 @@ Pairs = Iterable[tuple[Any, Any]]
 NOTHING: Any = object()
 
 
+class PairRefused(TypeError, ValueError):
+    """A pair that cannot be folded: its key cannot be hashed, or its value is not what the aggregator takes.
+
+    It is both of the errors that aggregators raise, so that code which expects either still catches it. Its text
+    is that of `error`. In a `Batched` aggregator `value` is the list of a key's values.
+    """
+
+    def __init__(self, key: Any, value: Any, error: Exception) -> None:
+        super().__init__(str(error))
+        self.key = key
+        self.value = value
+
+
+class NoPair(TypeError, ValueError):
+    """Something among the pairs that is not a pair; the text is Python's own."""
+
+
+class unpacking:  # noqa: N801 - reads as a statement
+    """Goes around a loop `for key, value in pairs`: raises NoPair if an item cannot be taken apart.
+
+    What the maker of the pairs raises, the user's mapper for one, goes up as it is: it comes from a function that
+    the loop has called, and so it has a traceback below the loop's own. Costs nothing for each pair.
+    """
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, PairRefused | NoPair) or not isinstance(error, TypeError | ValueError):
+            return
+        if trace is not None and trace.tb_next is None:
+            raise NoPair(str(error)) from error
+
+
 class Aggregator:
     """Base: write `lift`, `merge` and `finish`. States must be values that Sluice carries.
 
     A state should stay small, say below a few kilobytes: there is one a key, in memory and in run files.
+
+    The bulk forms `absorb` and `absorb_states` raise PairRefused for a pair that they cannot fold. A `try` inside
+    the loop costs nothing as long as nothing is raised, and it knows the pair in hand.
     """
 
     #: Methods that the inherited bulk forms do in their own way: who writes one anew loses those forms.
@@ -45,16 +85,23 @@ class Aggregator:
     def absorb(self, table: Table, pairs: Pairs) -> None:
         """Fold (key, value) pairs into a table of states. Bulk form of `lift` and `merge`."""
         lift, merge, get = self.lift, self.merge, table.get
-        for key, value in pairs:
-            state = get(key, NOTHING)
-            table[key] = lift(value) if state is NOTHING else merge(state, lift(value))
+        with unpacking():
+            for key, value in pairs:
+                try:
+                    state = get(key, NOTHING)
+                    table[key] = lift(value) if state is NOTHING else merge(state, lift(value))
+                except (TypeError, ValueError) as error:
+                    raise PairRefused(key, value, error) from error
 
     def absorb_states(self, table: Table, pairs: Pairs) -> None:
         """Fold (key, state) pairs into a table of states. Bulk form of `merge`."""
         merge, get = self.merge, table.get
         for key, state in pairs:
-            old = get(key, NOTHING)
-            table[key] = state if old is NOTHING else merge(old, state)
+            try:
+                old = get(key, NOTHING)
+                table[key] = state if old is NOTHING else merge(old, state)
+            except (TypeError, ValueError) as error:
+                raise PairRefused(key, state, error) from error
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """A subclass that writes `lift` or `merge` anew must not inherit the bulk form of the old one."""
@@ -82,12 +129,19 @@ class Batched(Aggregator):
 
     def absorb(self, table: Table, pairs: Pairs) -> None:
         groups: defaultdict[Any, list[Any]] = defaultdict(list)
-        for key, value in pairs:
-            groups[key].append(value)
+        with unpacking():
+            for key, value in pairs:
+                try:
+                    groups[key].append(value)
+                except TypeError as error:
+                    raise PairRefused(key, value, error) from error
         batch, merge, get = self.batch, self.merge, table.get
-        for key, value in groups.items():
-            state = get(key, NOTHING)
-            table[key] = batch(value) if state is NOTHING else merge(state, batch(value))
+        for key, values in groups.items():
+            try:
+                state = get(key, NOTHING)
+                table[key] = batch(values) if state is NOTHING else merge(state, batch(values))
+            except (TypeError, ValueError) as error:
+                raise PairRefused(key, values, error) from error
 
     absorb_states = Aggregator.absorb_states
 
@@ -121,9 +175,10 @@ class Of(Aggregator):
 
     def _picked(self, pairs: Pairs) -> Iterator[tuple[Any, Any]]:
         get = self._get
-        for key, value in pairs:
-            try:
-                part = get(value)
-            except NO_PART as error:
-                raise no_part(self._part, value, error) from error
-            yield key, part
+        with unpacking():
+            for key, value in pairs:
+                try:
+                    part = get(value)
+                except NO_PART as error:
+                    raise PairRefused(key, value, no_part(self._part, value, error)) from error
+                yield key, part

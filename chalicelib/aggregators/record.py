@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import Aggregator, Pairs, Table
+from .base import Aggregator, PairRefused, Pairs, Table, unpacking
 
 
 class Record(Aggregator):
@@ -40,9 +40,13 @@ class Record(Aggregator):
         """Field by field over all pairs, each by its own bulk form; holds the pairs meanwhile."""
         pairs = list(pairs)
         rows: Table = {}
-        for key, _ in pairs:
-            if key not in rows:
-                rows[key] = table.get(key)
+        with unpacking():
+            for key, value in pairs:
+                try:
+                    if key not in rows:
+                        rows[key] = table.get(key)
+                except TypeError as error:
+                    raise PairRefused(key, value, error) from error
         columns = []
         for place, field in enumerate(self._fields):
             column = {key: row[place] for key, row in rows.items() if row is not None}

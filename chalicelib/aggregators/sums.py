@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Inexact
 from itertools import chain
 from math import nan
 from operator import mul
 from typing import Any, Self
 
-from .base import Aggregator, Batched, Pairs, Table
+from .base import Aggregator, Batched, PairRefused, Pairs, Table, unpacking
 from .exact import ExactSum, check_numbers, exact, exact_sum, merge_sums, plus, rounded, rounded_root
 from .values import shown
 
@@ -31,13 +31,20 @@ class Count(Aggregator):
 
     def absorb(self, table: Table, pairs: Pairs) -> None:
         get = table.get
-        for key, _ in pairs:
-            table[key] = get(key, 0) + 1
+        with unpacking():
+            for key, value in pairs:
+                try:
+                    table[key] = get(key, 0) + 1
+                except TypeError as error:
+                    raise PairRefused(key, value, error) from error
 
     def absorb_states(self, table: Table, pairs: Pairs) -> None:
         get = table.get
         for key, state in pairs:
-            table[key] = get(key, 0) + state
+            try:
+                table[key] = get(key, 0) + state
+            except TypeError as error:
+                raise PairRefused(key, state, error) from error
 
 
 class Sum(Aggregator):
@@ -69,19 +76,19 @@ class Sum(Aggregator):
         return _add(left, right)
 
     def absorb(self, table: Table, pairs: Pairs) -> None:
-        get, pairs, value = table.get, iter(pairs), 0
-        try:
-            for key, value in pairs:
-                if type(value) is Decimal:
-                    return super().absorb(table, chain(((key, value),), pairs))
-                table[key] = get(key, 0) + value
-                break
-            for key, value in pairs:
-                table[key] = get(key, 0) + value
-        except TypeError as error:
-            if isinstance(value, _NUMBERS):
-                raise
-            raise TypeError(f"{type(self).__name__}: {_EXPECTED} {shown(value)}") from error
+        first, rest = _peek(pairs)
+        if first and type(first[0][1]) is Decimal:
+            super().absorb(table, chain(first, rest))
+            return
+        get = table.get
+        with unpacking():
+            for some in (first, rest):
+                for key, value in some:
+                    try:
+                        table[key] = get(key, 0) + value
+                    except TypeError as error:
+                        super().absorb({}, ((key, value),))  # raises, saying what is expected
+                        raise PairRefused(key, value, error) from error
 
     absorb_states = absorb
 
@@ -127,21 +134,20 @@ class Avg(Aggregator):
         return state[0] / state[1]
 
     def absorb(self, table: Table, pairs: Pairs) -> None:
-        get, pairs, value = table.get, iter(pairs), 0
-        try:
-            for key, value in pairs:
-                if type(value) is Decimal:
-                    return super().absorb(table, chain(((key, value),), pairs))
-                total, count = get(key, (0, 0))
-                table[key] = (total + value, count + 1)
-                break
-            for key, value in pairs:
-                total, count = get(key, (0, 0))
-                table[key] = (total + value, count + 1)
-        except TypeError as error:
-            if isinstance(value, _NUMBERS):
-                raise
-            raise TypeError(f"{type(self).__name__}: {_EXPECTED} {shown(value)}") from error
+        first, rest = _peek(pairs)
+        if first and type(first[0][1]) is Decimal:
+            super().absorb(table, chain(first, rest))
+            return
+        get = table.get
+        with unpacking():
+            for some in (first, rest):
+                for key, value in some:
+                    try:
+                        total, count = get(key, (0, 0))
+                        table[key] = (total + value, count + 1)
+                    except TypeError as error:
+                        super().absorb({}, ((key, value),))  # raises, saying what is expected
+                        raise PairRefused(key, value, error) from error
 
 
 class _ExactAvg(Batched, Avg):
@@ -199,6 +205,18 @@ class StdDev(Variance):
     """Standard deviation, the square root of the exact variance, rounded once; as `Variance` in all else."""
 
     _round = staticmethod(rounded_root)
+
+
+def _peek(pairs: Pairs) -> tuple[list[tuple[Any, Any]], Iterator[tuple[Any, Any]]]:
+    """The first pair, if there is one, and the rest.
+
+    The first is a tuple of its own, since `zip` makes no new tuple for each pair as long as nobody keeps the last.
+    """
+    rest = iter(pairs)
+    with unpacking():
+        for key, value in rest:
+            return [(key, value)], rest
+    return [], rest
 
 
 def _add(left: Any, right: Any) -> Any:

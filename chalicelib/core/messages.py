@@ -5,6 +5,7 @@ And the figures that many of them carry.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -42,6 +43,15 @@ class Stats(Message, frozen=True, kw_only=True):
     def __add__(self, other: Stats) -> Stats:
         pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
         return Stats(**dict(zip(self.__struct_fields__, (a + b for a, b in pairs), strict=True)))
+
+
+def sum_counters(*counters: Mapping[str, int]) -> dict[str, int]:
+    """What the user's code counted, added up by name."""
+    total: dict[str, int] = {}
+    for some in counters:
+        for name, count in some.items():
+            total[name] = total.get(name, 0) + count
+    return total
 
 
 M = TypeVar("M", bound=Message)

@@ -15,8 +15,9 @@ from ..core.plan import Plan
 from ..core.ports import Runtime
 from ..core.tasks import ReducePlan
 from ..run import calls, totals_pointer
+from ..run.manifest import publish
 from ..run.reduce_plan import build_reduce_plan, read_map_markers
-from ..run.verdict import conclude, publish, read_verdict
+from ..run.verdict import conclude, read_verdict
 
 if TYPE_CHECKING:
     from .totals_turn import Settling

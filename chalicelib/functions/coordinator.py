@@ -18,8 +18,8 @@ from ..core.ports import Loc, ObjectInfo, Runtime
 from ..core.spec import JobSpec
 from ..core.tasks import Failure
 from ..run.events import Created, created, run_id
+from ..run.manifest import failure_text
 from ..run.plan_step import NewRun, begin
-from ..run.verdict import failure_text
 from . import stalled_runs
 
 log = logging.getLogger(__name__)

@@ -15,10 +15,11 @@ from ..core.plan_file import read_head
 from ..core.ports import Runtime
 from ..core.totals import Waiting
 from ..run import totals_pointer
+from ..run.manifest import publish_counted, step_results
 from ..run.plan_step import begin_over_pairs, written_parts
 from ..run.start_step import start_if_planned
 from ..run.totals_pointer import Totals
-from ..run.verdict import conclude, outcome, publish_counted
+from ..run.verdict import conclude
 
 
 class Settling:
@@ -54,7 +55,7 @@ class Settling:
     def _done(self, *, committed: bool = False) -> Earlier:
         """What the run's steps did together, merges that came to nothing left out."""
         if self._plan.role == "states" or committed:
-            return outcome(self._store, self._keys, self._plan)[1]
+            return step_results(self._store, self._keys, self._plan)[1]
         assert self._plan.earlier is not None
         return self._plan.earlier
 
@@ -65,7 +66,7 @@ class Settling:
         planned = self._plan.totals
         if planned is None or (found.etag != planned.etag and found.pointer.run != self._keys.run):
             return False
-        parts, _ = outcome(self._store, self._keys, self._plan)
+        parts, _ = step_results(self._store, self._keys, self._plan)
         if not found.commit(self._plan, tuple(written_parts(self._runtime, self._plan, parts))):
             return False
         self._read().clean()
@@ -87,7 +88,7 @@ class Settling:
         if self._own is None:
             keys = self._keys.at(self._plan.merge_step - 1)
             plan = self._plan if self._plan.role == "states" else read_head(self._store, keys)
-            parts, _ = outcome(self._store, keys, plan)
+            parts, _ = step_results(self._store, keys, plan)
             self._own = Waiting(run=keys.run, parts=tuple(written_parts(self._runtime, plan, parts)))
             totals_pointer.wait(self._store, self._places, self._own)
         return self._own

@@ -16,6 +16,7 @@ from tempfile import gettempdir
 from typing import Any, Protocol
 
 from ..core.errors import ConfigError, DataTypeError, UserError
+from ..core.messages import sum_counters
 
 #: The logger above those of all jobs' own code.
 JOBS_LOG = "sluice"
@@ -39,7 +40,7 @@ class Counters:
     def keep(self) -> None:
         """What was counted stays: the record it belongs to is good."""
         if self._new:
-            self._kept, self._new = added(self._kept, self._new), {}
+            self._kept, self._new = sum_counters(self._kept, self._new), {}
 
     def forget(self) -> None:
         """Take back what a record counted that turned out bad."""
@@ -49,14 +50,6 @@ class Counters:
         """All that was counted, by name in the alphabet's order."""
         self.keep()
         return dict(sorted(self._kept.items()))
-
-
-def added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    """Counters added up by name."""
-    total = dict(one)
-    for name, count in other.items():
-        total[name] = total.get(name, 0) + count
-    return total
 
 
 class Input(Protocol):

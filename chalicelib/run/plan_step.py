@@ -30,8 +30,8 @@ from ..mapreduce.map.sample import sample_bounds
 from ..mapreduce.shuffle.partitions import default_partitions
 from . import job_code
 from .job_code import JobCode, StepCode
+from .manifest import step_results
 from .start_step import is_started, start, start_planned
-from .verdict import outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ def begin_next(runtime: Runtime, keys: RunKeys, before: Plan) -> None:
     next_keys = keys.at(keys.step + 1)
     if is_started(runtime.store, next_keys):
         return
-    parts, earlier = outcome(runtime.store, keys, before)
+    parts, earlier = step_results(runtime.store, keys, before)
     plan = before.next_step(before.job_step + 1, earlier)
     begin_over_pairs(runtime, next_keys, plan, list(written_parts(runtime, before, parts)))
 

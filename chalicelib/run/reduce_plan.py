@@ -8,7 +8,7 @@ import msgspec
 
 from ..core.errors import CorruptData, DataTypeError, UserError
 from ..core.keys import RunKeys
-from ..core.messages import UNDECODABLE, Stats, decode
+from ..core.messages import UNDECODABLE, Stats, decode, sum_counters
 from ..core.plan import Plan
 from ..core.ports import Store
 from ..core.tasks import MapMarker, Piece, ReducePlan, ReduceTask, Slice
@@ -71,7 +71,7 @@ def _summary(plan: Plan, markers: Sequence[MapMarker], tasks: tuple[ReduceTask, 
         tasks=tasks,
         parts=tuple(marker.part for marker in markers if marker.part),
         mapped=sum((marker.stats for marker in markers), Stats()),
-        counters=_total_counters(markers),
+        counters=sum_counters(*(marker.counters for marker in markers)),
         bad=sum(marker.bad for marker in markers),
         quarantine=tuple(marker.quarantine for marker in markers if marker.quarantine),
         map_started=min((marker.started for marker in markers), default=plan.created),
@@ -125,11 +125,3 @@ def _check_bad_records(plan: Plan, markers: Sequence[MapMarker]) -> None:
     if reason:
         listed = ", ".join(marker.quarantine for marker in markers if marker.quarantine)
         raise UserError(f"job {plan.job}: {reason}; they are listed in {listed} of the work place")
-
-
-def _total_counters(markers: Sequence[MapMarker]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for marker in markers:
-        for name, count in marker.counters.items():
-            total[name] = total.get(name, 0) + count
-    return total

@@ -35,7 +35,7 @@ _IMPURE = "user's code that is no function of its input"
 ELSEWHERE = {
     ("mapreduce/shuffle/fetch.py", "store.get"): "reads side by side, in threads: on the emulator",
     ("run/verdict.py", "runtime.store.get(keys.run_done)"): "verdicts that differ: test_repeat_safety",
-    ("run/verdict.py", "publish_counted"): "totals: tests/features/accumulate",
+    ("run/manifest.py", "publish_counted"): "totals: tests/features/accumulate",
     ("run/start_step.py", "start_if_planned"): "totals: tests/features/accumulate",
     ("mapreduce/output/commit_part.py", "self._store.head(self._loc)"): _IMPURE,
     ("mapreduce/output/commit_part.py", "self._store.stream(self._loc)"): _IMPURE,

@@ -99,12 +99,10 @@ class GatheredPart:
         self._gathered = gathered
 
     def write(self, data: bytes) -> None:
-        self._gathered.write(data)
+        assert not data, "gathered rows leave no bytes to write"
 
     def publish(self, _records: int, /) -> Part:
-        self._gathered.commit()
-        assert self._gathered.part is not None
-        return self._gathered.part
+        return self._gathered.commit()
 
     def __enter__(self) -> Self:
         self._gathered.__enter__()

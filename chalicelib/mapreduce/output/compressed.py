@@ -19,52 +19,13 @@ _BLOCK = 1 << 20
 _GZIP, _GZIP_LEVEL, _ZSTD_LEVEL = 31, 6, 3
 
 
-class Packed:
-    """An object writer that compresses. Holds one MiB of what was written."""
-
-    def __init__(self, sink: ObjectWriter, kind: Literal["gz", "zst"]) -> None:
-        self._sink = sink
-        self._packer: zlib._Compress | ZstdCompressor = ZstdCompressor(level=_ZSTD_LEVEL)
-        if kind == "gz":
-            self._packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP)
-        self._waiting = bytearray()
-
-    def write(self, data: bytes) -> None:
-        self._waiting += data
-        while len(self._waiting) >= _BLOCK:
-            self._pass_on(self._packer.compress(bytes(self._waiting[:_BLOCK])))
-            del self._waiting[:_BLOCK]
-
-    def commit(self) -> bool:
-        self._pass_on(self._packer.compress(bytes(self._waiting)) + self._packer.flush())
-        return self._sink.commit()
-
-    def abort(self) -> None:
-        self._sink.abort()
-
-    def _pass_on(self, data: bytes) -> None:
-        if data:
-            self._sink.write(data)
-
-    def __enter__(self) -> Self:
-        self._sink.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._sink.__exit__(kind, error, trace)
-
-
-class Counted:
-    """An object writer that knows how many bytes it was given: `size`."""
+class PassingOn:
+    """An object writer in front of another one; base of those that change or count the bytes on their way."""
 
     def __init__(self, sink: ObjectWriter) -> None:
         self._sink = sink
-        self.size = 0
 
     def write(self, data: bytes) -> None:
-        self.size += len(data)
         self._sink.write(data)
 
     def commit(self) -> bool:
@@ -81,6 +42,43 @@ class Counted:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._sink.__exit__(kind, error, trace)
+
+
+class Counted(PassingOn):
+    """Counts the bytes that go by."""
+
+    def __init__(self, sink: ObjectWriter) -> None:
+        super().__init__(sink)
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        self.size += len(data)
+        super().write(data)
+
+
+class Packed(PassingOn):
+    """Compresses what is written. Holds one MiB of it."""
+
+    def __init__(self, sink: ObjectWriter, kind: Literal["gz", "zst"]) -> None:
+        super().__init__(sink)
+        self._packer: zlib._Compress | ZstdCompressor = ZstdCompressor(level=_ZSTD_LEVEL)
+        if kind == "gz":
+            self._packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP)
+        self._waiting = bytearray()
+
+    def write(self, data: bytes) -> None:
+        self._waiting += data
+        while len(self._waiting) >= _BLOCK:
+            self._pass_on(self._packer.compress(bytes(self._waiting[:_BLOCK])))
+            del self._waiting[:_BLOCK]
+
+    def commit(self) -> bool:
+        self._pass_on(self._packer.compress(bytes(self._waiting)) + self._packer.flush())
+        return super().commit()
+
+    def _pass_on(self, data: bytes) -> None:
+        if data:
+            super().write(data)
 
 
 def copy_file(path: Path, sink: ObjectWriter) -> None:

@@ -57,7 +57,10 @@ class _RowSpool:
 
 
 class Gathered:
-    """Takes the pairs of a part; `commit` makes its objects, and then `part` says what there is."""
+    """The rows of a part, until all are there; `commit` makes its objects and says what there is then.
+
+    Use as a context manager: what was gathered goes at its end.
+    """
 
     def __init__(
         self,
@@ -76,7 +79,6 @@ class Gathered:
         self._own = own
         self._chooser = Chooser(spec.output.by, spec.output.columns) if spec.output.by else None
         self._spools: dict[str | None, _Spool] = {}
-        self.part: Part | None = None
 
     @property
     def loc(self) -> Loc:
@@ -87,11 +89,11 @@ class Gathered:
     def _extension(self) -> str:
         return self._spec.output.extension
 
-    def add(self, keys: Sequence[Any], values: Sequence[Any]) -> bytes:
-        """Take pairs; nothing is left to be written elsewhere."""
+    def add(self, keys: Sequence[Any], values: Sequence[Any]) -> None:
+        """Take pairs. Raises what an encoder raises, and UserError if there are too many folders."""
         if self._chooser is None:
             self._spool(None).add(keys, values)
-            return b""
+            return
         groups: dict[str | None, tuple[list[Any], list[Any]]] = {}
         for key, value in zip(keys, values, strict=True):
             folder = self._folder(key, value)
@@ -100,7 +102,6 @@ class Gathered:
             group[1].append(value)
         for folder, group in groups.items():
             self._spool(folder).add(*group)
-        return b""
 
     def _folder(self, key: Any, value: Any) -> str | None:
         assert self._chooser is not None
@@ -136,28 +137,20 @@ class Gathered:
             return TableSpool(self._spec, path)
         return _RowSpool(self._spec.output, path, self._own)
 
-    # -- as an object writer ------------------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        """Rows go through `add`, so that there is nothing else to write."""
-        if data:
-            raise ValueError("rows were written that nobody gathered")
-
-    def commit(self) -> bool:
+    def commit(self) -> Part:
+        """Make the objects. One that is there already is an earlier attempt's, complete, and stays."""
         if self._chooser is None:
-            self.part = self._send(self._place.part(self._number, self._extension), self._spool(None))
-            return True
+            return self._send(self._place.part(self._number, self._extension), self._spool(None))
         made = []
         for folder in sorted(self._spools, key=lambda text: (text is not None, text or "")):
             place = self._place.folder(self._chooser.name, folder)
             made.append(self._send(place.part(self._number, self._extension), self._spools[folder]))
-        self.part = Part(
+        return Part(
             key=self._place.prefix.key,
             bytes=sum(part.bytes for part in made),
             records=sum(part.records for part in made),
             folders=tuple(made),
         )
-        return True
 
     def _send(self, loc: Loc, spool: _Spool) -> Part:
         """Make one object; one that is there already is an earlier attempt's, complete, and stays."""
@@ -170,9 +163,6 @@ class Gathered:
         size = counted.size if mine else self._store.head(loc).size
         return Part(key=loc.key, bytes=size, records=spool.records)
 
-    def abort(self) -> None:
-        self._spools.clear()
-
     def __enter__(self) -> Self:
         self._folder_on_disk = TemporaryDirectory(prefix="sluice-part-", dir=self._scratch)
         return self
@@ -180,5 +170,5 @@ class Gathered:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.abort()
+        self._spools.clear()
         self._folder_on_disk.cleanup()

@@ -12,10 +12,10 @@ place, and its last invocation joins them. What a piece holds is the difference 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from ...core.keys import OutputKeys
 from ...core.plan import Plan
@@ -95,11 +95,23 @@ def part_file(runtime: Runtime, plan: Plan, task: int) -> PartFile:
     own = _own_writer(runtime, spec)
     if spec.output.by or spec.output.format == "parquet":
         gathered = Gathered(runtime.store, place, task, spec, runtime.scratch, own)
-        return PartOfPairs(rows=gathered.add, open=partial(GatheredPart, gathered), url=gathered.loc.url)
+        return PartOfPairs(
+            rows=_gathering(gathered), open=partial(GatheredPart, gathered), url=gathered.loc.url
+        )
     rows = encoder(spec.output, own)
     if is_stateful(spec.output):
         return PartOfPairs(rows=rows, open=new_object, url=loc.url)
     return PartOfRows(rows=rows, open=new_object)
+
+
+def _gathering(gathered: Gathered) -> Rows:
+    """Rows that are gathered: nothing is left to be written."""
+
+    def rows(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
+        gathered.add(keys, values)
+        return b""
+
+    return rows
 
 
 def _own_writer(runtime: Runtime, spec: JobSpec) -> Writer | None:

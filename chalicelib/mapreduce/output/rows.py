@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...core.errors import DataTypeError, JobCodeError
-from ...core.spec import OutputSpec, parse_columns
-from .columns import Table
-from .text import FORMATS, Rows, csv_cell, csv_rows, named
+from ...core.spec import OutputSpec
+from .csv_rows import CsvRows, header_row
+from .text import FORMATS, Rows, named
 
 #: A job's `writer(self, key, value)`: one row, as text or bytes; the line's end is added.
 Writer = Callable[[Any, Any], Any]
@@ -33,32 +31,7 @@ def is_stateful(output: OutputSpec) -> bool:
 
 def without_rows(output: OutputSpec) -> bytes:
     """What a part without rows holds: the header, if it is known."""
-    names = [name for name, _ in parse_columns(output.columns)]
-    return _csv([names]) if output.header and names else b""
-
-
-class CsvRows:
-    """csv, with a column for each part of a key and of a value: of a tuple, of a list, of a dict by name."""
-
-    def __init__(self, output: OutputSpec) -> None:
-        self._table: Table | None = Table(output.columns) if output.header or output.columns else None
-        self._header = output.header
-
-    def __call__(self, keys: Sequence[Any], values: Sequence[Any]) -> bytes:
-        if self._table is None and dict not in set(map(type, values)):
-            return csv_rows(keys, values)
-        self._table = self._table or Table("")
-        rows = [list(map(csv_cell, row)) for row in self._table.rows(keys, values)]
-        if self._header and rows:
-            rows.insert(0, list(self._table.names))
-            self._header = False
-        return _csv(rows)
-
-
-def _csv(rows: Iterable[Sequence[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode(errors="backslashreplace")
+    return header_row(output) if output.header else b""
 
 
 class _Own:

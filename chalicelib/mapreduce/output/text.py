@@ -1,9 +1,7 @@
-"""Results to bytes: tsv, jsonl, csv. Whole blocks of pairs at a time."""
+"""Results to bytes: tsv, jsonl, text, typed pairs. Whole blocks of pairs at a time."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -56,14 +54,6 @@ def jsonl(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
     return b"".join([b'{"key":%b,"value":%b}\n' % row for row in rows])
 
 
-def csv_rows(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
-    """Key, then value; a tuple or list takes a column for each of its parts. No header."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows(_cells(key) + _cells(value) for key, value in zip(keys, values, strict=True))
-    return text.getvalue().encode(errors="backslashreplace")
-
-
 def text_lines(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
     """The value alone, or the key where the value is None, on a line; text and bytes as they are."""
     kinds = set(map(type, values))
@@ -105,11 +95,11 @@ def named(rows: Rows) -> Rows:
     return checked
 
 
-#: By the name in `output.format`. Each raises DataTypeError for a pair that cannot be written.
+#: By the name in `output.format`, but for csv, which remembers its columns. Each raises DataTypeError for a pair
+#: that cannot be written.
 FORMATS: dict[str, Rows] = {
     "tsv": named(tsv),
     "jsonl": named(jsonl),
-    "csv": named(csv_rows),
     "text": named(text_lines),
     "pairs": pair_rows,
 }
@@ -204,17 +194,3 @@ def _plain(item: Any) -> Any:
     raise Unsupported(
         f"{item!r} is a {kind.__module__}.{kind.__qualname__}, which cannot be written: convert it first"
     )
-
-
-def _cells(item: Any) -> list[Any]:
-    if isinstance(item, tuple | list):
-        return [csv_cell(part) for part in item]
-    return [csv_cell(item)]
-
-
-def csv_cell(item: Any) -> Any:
-    if item is None or type(item) in (str, int, float) or isinstance(item, Decimal):
-        return item
-    if type(item) is bytes:
-        return item.decode(errors="backslashreplace")
-    return to_json(item).decode()

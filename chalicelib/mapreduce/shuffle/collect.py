@@ -11,10 +11,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice, repeat
 from operator import itemgetter
-from types import FrameType
 from typing import Any, Protocol
 
 from ...aggregators import Aggregator, Count, Sum
+from ...aggregators.base import NoPair, PairRefused
 from ...core.errors import DataTypeError
 from ...job.binding import BoundJob, GroupFunction
 from ...job.job import Each, Job
@@ -90,9 +90,10 @@ class StateCollector:
     def _fold(self, pairs: Iterable[Pair]) -> None:
         try:
             self._absorb(self._table, pairs)
-        except (TypeError, ValueError) as error:
-            _refuse_pair(error)
-            raise
+        except NoPair as error:
+            raise DataTypeError(f"expected (key, value) pairs: {error}: write `yield key, value`") from error
+        except PairRefused as error:
+            raise _refusal(error, error.key, error.value) from error
 
     def weight(self) -> int:
         count = len(self._table)
@@ -155,11 +156,8 @@ class PairCollector:
         self._bytes = 0.0
 
     def absorb(self, pairs: Iterator[Pair]) -> bool:
-        chunk = list(islice(pairs, CHUNK))
-        if not chunk:
-            return False
-        check_pairs(chunk)
-        self.absorb_block(list(map(_first, chunk)), list(map(_second, chunk)))
+        if chunk := _checked_chunk(pairs):
+            self.absorb_block(list(map(_first, chunk)), list(map(_second, chunk)))
         return len(chunk) == CHUNK
 
     def absorb_each(self, each: Each) -> None:
@@ -228,11 +226,8 @@ class GroupCollector:
         self._bytes = 0.0
 
     def absorb(self, pairs: Iterator[Pair]) -> bool:
-        chunk = list(islice(pairs, CHUNK))
-        if not chunk:
-            return False
-        check_pairs(chunk)
-        self._take(chunk)
+        if chunk := _checked_chunk(pairs):
+            self._take(chunk)
         return len(chunk) == CHUNK
 
     def absorb_each(self, each: Each) -> None:
@@ -247,7 +242,7 @@ class GroupCollector:
             try:
                 table[key].append(value)
             except TypeError as error:
-                raise _bad_pair(error, key, value) from error
+                raise _refusal(error, key, value) from error
         sample = chunk[:: max(1, len(chunk) // _SAMPLE)]
         self._bytes += len(chunk) * (mean_size(map(_second, sample)) + LIST_SLOT)
         new = len(table) - before
@@ -299,48 +294,32 @@ def reduce_collector(job: BoundJob) -> Collector:
     return PairCollector(Hash())
 
 
+def _checked_chunk(pairs: Iterator[Pair]) -> list[Pair]:
+    chunk = list(islice(pairs, CHUNK))
+    check_pairs(chunk)
+    return chunk
+
+
 def check_pairs(chunk: list[Any]) -> None:
     """Raise DataTypeError unless every item is a (key, value) pair."""
-    if set(map(type, chunk)) <= {tuple, list} and set(map(len, chunk)) == {2}:
+    if set(map(type, chunk)) <= {tuple, list} and set(map(len, chunk)) <= {2}:
         return
     bad = next(item for item in chunk if not (isinstance(item, tuple | list) and len(item) == 2))
     raise DataTypeError(f"expected (key, value) pairs, got {bad!r}: write `yield key, value`")
 
 
-def _refuse_pair(error: Exception) -> None:
-    """Raise DataTypeError if it was the fold that failed, not the user's code that makes the pairs.
-
-    The fold is the last frame called `absorb` or `absorb_states`; what is below it must be an
-    aggregator's, not a generator's of the mapper.
-    """
-    fold: FrameType | None = None
-    trace = error.__traceback__
-    while trace is not None:
-        frame, trace = trace.tb_frame, trace.tb_next
-        name, module = frame.f_code.co_name, str(frame.f_globals.get("__name__"))
-        if name in ("absorb", "absorb_states") and "pairs" in frame.f_locals:
-            fold = frame
-        elif (
-            fold
-            and name not in ("lift", "merge")
-            and not module.startswith(Aggregator.__module__.rpartition(".")[0])
-        ):
-            return
-    if fold is None:
-        return
-    if "unpack" in str(error):
-        raise DataTypeError(f"expected (key, value) pairs: {error}: write `yield key, value`") from error
-    names = fold.f_locals
-    if "key" in names:
-        raise _bad_pair(error, names["key"], names.get("value", names.get("state"))) from error
-
-
-def _bad_pair(error: Exception, key: Any, value: Any) -> DataTypeError:
+def _refusal(error: Exception, key: Any, value: Any) -> DataTypeError:
+    """The error for a pair that cannot be collected."""
+    allowed = "" if _is_hashable(key) else "; keys are None, bool, int, float, str, bytes or tuples of them"
     about = f"key {key!r:.200} ({type(key).__name__}), value {value!r:.200} ({type(value).__name__})"
-    allowed = (
-        "; keys are None, bool, int, float, str, bytes or tuples of them" if "hash" in str(error) else ""
-    )
     return DataTypeError(f"{error}: {about}{allowed}")
+
+
+def _is_hashable(key: Any) -> bool:
+    try:
+        return bool({key})
+    except TypeError:
+        return False
 
 
 def _when_reached(method: Callable[[], Iterable[Pair] | None]) -> Iterator[Pair]:

@@ -40,20 +40,20 @@ class RunStatus(Message, frozen=True, kw_only=True):
     #: What names the results that have all files in them, of a job with `accumulate`; else "".
     totals: str = ""
     #: URL of the object that started the run; "" while unknown.
-    source: str
+    source: str = ""
     #: Which step of how many is under way, or was the last, from 1.
     step: int = 1
     steps: int = 1
     #: Of the step that is under way; of a run that has succeeded, all steps together.
     map: PhaseStatus
     reduce: PhaseStatus
-    partitions: int | None
-    inputs: int | None
-    input_bytes: int | None
+    partitions: int | None = None
+    inputs: int | None = None
+    input_bytes: int | None = None
     #: Records and bytes of the results; None before the run has succeeded.
-    output_records: int | None
-    output_bytes: int | None
-    parts: int | None
+    output_records: int | None = None
+    output_bytes: int | None = None
+    parts: int | None = None
     attempts_failed: int
     #: Bad records set aside so far, as far as markers were read.
     bad: int
@@ -62,23 +62,19 @@ class RunStatus(Message, frozen=True, kw_only=True):
     #: Invocations that ran out of time and went on in a fresh one.
     continued: int
     #: Why the run failed; "" otherwise.
-    reason: str
+    reason: str = ""
     #: Failed attempts, with the user's traceback in `detail`; not more than were asked for.
     failures: tuple[Failure, ...]
-    started: float | None
-    finished: float | None
-    elapsed: float | None
+    started: float | None = None
+    finished: float | None = None
+    elapsed: float | None = None
     #: Seconds since the run last wrote an object to the work place; None when it has ended.
-    idle: float | None
+    idle: float | None = None
     #: Estimated US dollars on AWS so far, by the table in `prices`; None while unknown.
-    cost: float | None
+    cost: float | None = None
     #: The run's plan is gone (the work place's lifecycle rule): this is what is left to know.
     expired: bool = False
 
     @property
     def ended(self) -> bool:
         return self.phase in ENDED
-
-
-# ---------------------------------------------------------------------------------------------------
-# How one run stands

@@ -9,8 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from ...core.messages import Stats
+from ...core.plan import Plan
 from ...core.spec import JobSpec
+from .fields import PhaseStatus, RunStatus
 
 Architecture = Literal["x86_64", "arm64"]
 
@@ -100,3 +104,28 @@ def usage(spec: JobSpec, mapped: Bill, reduced: Bill, elapsed: float) -> Usage:
         gets=requests("gets") + 2 * events,  # each event reads the lease, the shuffle reads each marker
         lists=requests("lists") + 1 + elapsed / _COUNT_EVERY,
     )
+
+
+def cost_so_far(plan: Plan, status: RunStatus, *, whole: bool = False) -> float:
+    """Estimated US dollars of a run so far; what was measured of a phase stands for all of it.
+
+    `whole`: the figures of `status` are those of all steps together, and not of the last one alone.
+    """
+    mapped, reduced, before = _bill(status.map), _bill(status.reduce), plan.earlier
+    if before and not whole:
+        mapped = _with_earlier(mapped, before.mapped, before.map_tasks)
+        reduced = _with_earlier(reduced, before.reduced, before.reduce_tasks)
+    return cost(usage(plan.spec, mapped, reduced, status.elapsed or 0.0))
+
+
+def _with_earlier(bill: Bill, stats: Stats, tasks: int) -> Bill:
+    """The bill with what earlier steps did; its scale is that of the step under way."""
+    scaled = {name: getattr(stats, name) / (bill.scale or 1) for name in ("seconds", "gets", "puts", "lists")}
+    more = msgspec.structs.replace(stats, **scaled)
+    return Bill(stats=bill.stats + more, scale=bill.scale or 1, attempts=bill.attempts + tasks)
+
+
+def _bill(phase: PhaseStatus) -> Bill:
+    done = phase.done or 0
+    scale = done / phase.measured if phase.measured else 0.0
+    return Bill(stats=phase.stats, scale=scale, attempts=done + phase.failed_attempts)

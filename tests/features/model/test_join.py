@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from chalicelib import Job
 from chalicelib.core.errors import ConfigError, InputError
 from chalicelib.core.spec import InputSpec
-from chalicelib.join import HOWS, Held, Join, table
+from chalicelib.join import HOWS, Join, RecordBuffer, table
 from chalicelib.testing import run_job
 from tests.worlds.simulation import Simulation, spec
 
@@ -136,15 +136,15 @@ def test_what_is_no_join_is_told(parts: dict[str, Any], message: str) -> None:
 def test_held_records_come_again_and_again(budget: int, tmp_path: Path) -> None:
     """Beyond the budget they lie in a file, and what comes out is the same."""
     records = [[f"text {number}", number, None] for number in range(1000)]
-    held = Held(budget, tmp_path)
+    buffer = RecordBuffer(budget, tmp_path)
     for record in records:
-        held.add(record)
-    assert [list(held.records) for _ in range(3)] == [records] * 3
-    halted = iter(held.records)
+        buffer.add(record)
+    assert [list(buffer.records) for _ in range(3)] == [records] * 3
+    halted = iter(buffer.records)
     assert [next(halted) for _ in range(10)] == records[:10]
-    assert list(held.records) == records
-    assert len(held._recent) < len(records) or budget == 1 << 20
-    held.close()
+    assert list(buffer.records) == records
+    assert len(buffer._recent) < len(records) or budget == 1 << 20
+    buffer.close()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""`finish`: one verdict, whoever asks; what `_FAILED` tells."""
+"""One verdict, whoever asks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chalicelib.core.outcome import Verdict
 from chalicelib.core.plan import Plan
 from chalicelib.core.ports import Loc, Runtime
 from chalicelib.core.tasks import Failure, ReducePlan
-from chalicelib.run.verdict import conclude, failure_text, first_failures, publish, read_verdict
+from chalicelib.run.verdict import conclude, first_failures, read_verdict
 from chalicelib.stores.memory import MemoryStore
 from tests.unit.run.test_reduce_plan import plan
 
@@ -64,15 +64,6 @@ def test_the_first_verdict_stays() -> None:
         assert json.loads(store.get(OUTPUT.manifest))["outcome"] == first.outcome
 
 
-def test_publishing_again_writes_the_same() -> None:
-    runtime, store, head = world()
-    verdict = Verdict(outcome="failed", reason="why", failures=(failure(0),))
-    publish(runtime, KEYS, head, verdict)
-    before = store.get(OUTPUT.manifest), store.get(OUTPUT.failure)
-    publish(runtime, KEYS, head, verdict)
-    assert (store.get(OUTPUT.manifest), store.get(OUTPUT.failure)) == before
-
-
 def test_the_end_is_the_last_write() -> None:
     runtime, store, head = world()
     written: list[str] = []
@@ -87,24 +78,3 @@ def test_the_end_is_the_last_write() -> None:
 def test_the_first_failure_of_each_task() -> None:
     found = first_failures([failure(1, 2), failure(0, 1), failure(1, 0), failure(0, 3)])
     assert [(item.task, item.attempt) for item in found] == [(0, 1), (1, 0)]
-
-
-def test_failed_tells_the_reason_its_traceback_and_a_few_others() -> None:
-    failures = tuple(failure(task, detail=f"trace {task}") for task in range(9))
-    text = failure_text(KEYS, Verdict(outcome="failed", reason="map task 3: error 3.0", failures=failures))
-    lines = text.splitlines()
-    assert lines[0] == "job job, run run failed: map task 3: error 3.0"
-    assert lines[1] == "trace 3"
-    assert "map task 0, attempt 0: error 0.0" in text
-    assert "and 4 more tasks; _manifest.json lists them all" in text
-    assert (
-        failure_text(KEYS, Verdict(outcome="failed", reason="none known"))
-        == "job job, run run failed: none known\n"
-    )
-
-
-def test_all_failures_are_in_the_manifest() -> None:
-    runtime, store, head = world()
-    failures = tuple(failure(task) for task in range(9))
-    conclude(runtime, KEYS, head, Verdict(outcome="failed", reason="r", failures=failures))
-    assert [item["task"] for item in json.loads(store.get(OUTPUT.manifest))["failures"]] == list(range(9))

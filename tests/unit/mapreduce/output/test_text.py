@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from decimal import Decimal
@@ -16,7 +14,7 @@ from hypothesis import strategies as st
 from chalicelib.mapreduce.output.text import FORMATS, to_json
 from tests.strategies import examples, scalars, text, values
 
-tsv, jsonl, csv_rows = FORMATS["tsv"], FORMATS["jsonl"], FORMATS["csv"]
+tsv, jsonl = FORMATS["tsv"], FORMATS["jsonl"]
 any_text = st.one_of(
     text, st.lists(st.sampled_from(["\t", "\n", "\\", "n", "t", "\r", "ß", "\x00"]), max_size=6).map("".join)
 )
@@ -73,7 +71,7 @@ def test_text_of_any_kind_comes_back_from_tsv(pairs: list[tuple[str, str]]) -> N
 )
 @examples(60)
 def test_where_blocks_end_does_not_matter(one: list[Any], two: list[Any]) -> None:
-    for rows in (tsv, jsonl, csv_rows):
+    for rows in (tsv, jsonl):
         both = [[pair[place] for pair in one + two] for place in (0, 1)]
         apart = b"".join(
             rows([key for key, _ in pairs], [value for _, value in pairs]) for pairs in (one, two)
@@ -88,7 +86,6 @@ def test_everything_that_is_carried_can_be_written(value: Any) -> None:
         body = rows(["k"], [value])
         assert body.endswith(b"\n")
         assert body.count(b"\n") == 1, "one record, one line"
-    assert csv_rows(["k"], [value]).endswith(b"\n")
 
 
 @pytest.mark.parametrize(
@@ -144,15 +141,6 @@ def test_jsonl_is_json_a_line() -> None:
         {"key": "a\nb", "value": 1}, {"key": None, "value": [2.5]}, {"key": 3, "value": {"k": None}},
         {"key": [1, "x"], "value": None},
     ]  # fmt: skip
-
-
-def test_csv_reads_back_with_a_column_for_each_part() -> None:
-    body = csv_rows(["a", 'q"uote', "new\nline"], [1, (2, "x,y"), [3, None]]).decode()
-    assert list(csv.reader(io.StringIO(body, newline=""))) == [
-        ["a", "1"],
-        ['q"uote', "2", "x,y"],
-        ["new\nline", "3", ""],
-    ]
 
 
 def test_bytes_in_json_are_text_with_escapes() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import Avg, Count, Job, Max, Sum
+from chalicelib import Aggregator, Avg, Count, Job, Max, Record, Sum
+from chalicelib.aggregators.base import Of
 from chalicelib.core.errors import DataTypeError
 from chalicelib.job.binding import bind
 from chalicelib.job.job import Each
@@ -146,6 +147,91 @@ def test_what_is_no_pair_is_shown(bad: Any) -> None:
     with pytest.raises(DataTypeError, match="yield key, value") as refusal:
         check_pairs([("a", 1), bad])
     assert repr(bad) in str(refusal.value)
+
+
+class Longest(Aggregator):
+    """A user's own, whose `lift` calls a function of theirs."""
+
+    def lift(self, value: str) -> tuple[int, str]:
+        return measured(value), value
+
+    def merge(self, left: Any, right: Any) -> Any:
+        return max(left, right)
+
+
+def measured(value: str) -> int:
+    return len(value)
+
+
+FOLDS: list[Callable[[], Aggregator]] = [
+    Sum, Avg, Count, Max, Longest, lambda: Sum(exact=True), lambda: Record(all=Count()), lambda: Count().of(0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", FOLDS)
+@pytest.mark.parametrize("good", [0, 3])
+@pytest.mark.parametrize("bad", ["abc", 5, None, (1, 2, 3), ()])
+def test_a_fold_refuses_what_is_no_pair(make: Callable[[], Aggregator], good: int, bad: Any) -> None:
+    value = ("v",) if isinstance(make(), Longest | Of) else 1
+    pairs = [("a", value)] * good + [bad]
+    with pytest.raises(DataTypeError, match=r"expected \(key, value\) pairs: .*: write `yield key, value`"):
+        StateCollector(make(), Hash()).absorb(iter(pairs))
+
+
+@pytest.mark.parametrize(
+    ("aggregator", "values", "message"),
+    [
+        (Sum(), [1, "x"], r"Sum: expected an int.*, got 'x' \(str\): key 'k' \(str\), value 'x' \(str\)"),
+        (Avg(), ["x"], r"Avg: expected an int.*, got 'x' \(str\): key 'k' \(str\), value 'x' \(str\)"),
+        (Max(), [1, "x"], r"not supported between .*: key 'k' \(str\), value 'x' \(str\)"),
+        (Sum(exact=True), [1, "x"], r"got 'x' \(str\): key 'k' \(str\), value \[1, 'x'\] \(list\)"),
+        (Longest(), ["x", 5], r"type 'int' has no len\(\): key 'k' \(str\), value 5 \(int\)"),
+        (
+            Sum().of("n"),
+            [{"n": 1}, {"m": 2}],
+            r"there is no 'n' in .*: key 'k' \(str\), value \{'m': 2\} \(dict\)",
+        ),
+        (Record(n=Sum()), [1, "x"], r"Sum: expected .*: key 'k' \(str\), value 'x' \(str\)"),
+    ],
+    ids=lambda item: type(item).__name__ if isinstance(item, Aggregator) else "",
+)
+def test_a_fold_that_fails_names_key_and_value(
+    aggregator: Aggregator, values: list[Any], message: str
+) -> None:
+    with pytest.raises(DataTypeError, match=message):
+        StateCollector(aggregator, Hash()).absorb(iter([("k", value) for value in values]))
+
+
+@pytest.mark.parametrize("make", FOLDS)
+def test_a_key_that_cannot_be_hashed_is_named(make: Callable[[], Aggregator]) -> None:
+    value = ("v",) if isinstance(make(), Longest | Of) else 1
+    with pytest.raises(
+        DataTypeError, match=r"unhashable.*: key \['k'\] \(list\), value .*; keys are None, bool"
+    ):
+        StateCollector(make(), Hash()).absorb(iter([("a", value), (["k"], value)]))
+
+
+def test_states_that_do_not_merge_are_named_too() -> None:
+    collector = StateCollector(Max(), Hash(), merging=True)
+    with pytest.raises(DataTypeError, match=r"not supported between .*: key 'k' \(str\), value 'x' \(str\)"):
+        collector.absorb_block(["k", "k"], [1, "x"])
+
+
+@pytest.mark.parametrize("make", FOLDS)
+@pytest.mark.parametrize("good", [0, 3])
+@pytest.mark.parametrize("mistake", ["'3' + 4", "a, b = 1, 2, 3", "int('x')"])
+def test_what_the_mapper_raises_goes_up_as_it_is(
+    make: Callable[[], Aggregator], good: int, mistake: str
+) -> None:
+    """Even if it is what a fold might raise, and in the midst of pairs."""
+
+    def mapper() -> Iterator[tuple[str, Any]]:
+        yield from [("a", ("v",) if isinstance(make(), Longest | Of) else 1)] * good
+        exec(mistake)
+
+    with pytest.raises((TypeError, ValueError)) as raised:
+        StateCollector(make(), Hash()).absorb(mapper())
+    assert type(raised.value) in (TypeError, ValueError)
 
 
 def job(**parts: Any) -> Any:

@@ -17,7 +17,6 @@ from chalicelib.core.ports import Loc
 from chalicelib.core.spec import InputSpec, JobSpec, MemorySpec, OutputSpec, PlaceSpec
 from chalicelib.core.tasks import Failure, MapMarker, Part, ReduceMarker, ReducePlan, ReduceTask
 from chalicelib.run.status.collect import Memory, RunStatus, collect, list_finished, list_runs, to_json
-from chalicelib.run.status.prices import Bill, Prices, Usage, cost, usage
 from chalicelib.stores.memory import MemoryStore
 
 WORK = Loc("work", "w/")
@@ -336,21 +335,6 @@ def test_a_clock_that_is_behind_gives_no_negative_times(world: World) -> None:
     assert status.elapsed == 0.0
 
 
-def test_cost_is_the_table_times_the_use() -> None:
-    prices = Prices(
-        gb_second={"x86_64": 1.0, "arm64": 0.5}, lambda_request=10.0, s3_put=100.0, s3_list=1000.0, s3_get=1e4
-    )
-    used = Usage(gb_seconds=2, lambda_requests=3, puts=4, gets=5, lists=6)
-    assert cost(used, prices) == 2 + 30 + 400 + 50_000 + 6_000
-    assert cost(Usage(gb_seconds=2, architecture="arm64"), prices) == 1.0
-
-
-def test_cost_of_the_published_shuffle() -> None:
-    """1 000 maps x 1 000 reduces, one object each: about $0.81 in requests with a GET for each pair."""
-    used = Usage(puts=2 * 1000, gets=2_000_000)
-    assert cost(used) == pytest.approx(0.81, abs=0.005)
-
-
 def test_the_cost_of_a_run_covers_what_its_tasks_used(world: World) -> None:
     world.plan()
     world.manifest(mapped=Stats(seconds=1000.0, gets=1_000_000), reduced=Stats(seconds=500.0, puts=1000))
@@ -361,17 +345,6 @@ def test_the_cost_of_a_run_covers_what_its_tasks_used(world: World) -> None:
     total = world.status().cost
     assert total is not None
     assert tasks < total < tasks * 1.01
-
-
-def test_usage_is_memory_times_seconds_of_all_tasks() -> None:
-    """SPEC has mappers of 2 GB and reducers of 1 GB; a coordinator and two events are well below 1 GB-s."""
-    mapped = Bill(Stats(seconds=100.0, gets=3), scale=2.0, attempts=0)
-    reduced = Bill(Stats(seconds=10.0, puts=5), scale=3.0, attempts=0)
-    used = usage(SPEC, mapped, reduced, elapsed=0.0)
-    assert 2 * 100 * 2 + 1 * 10 * 3 < used.gb_seconds < 431
-    longer = usage(SPEC, mapped, reduced, elapsed=400.0)
-    assert longer.gb_seconds - used.gb_seconds == pytest.approx(100)  # a supervisor of 256 MB waits
-    assert longer.lists > used.lists
 
 
 def test_what_was_measured_stands_for_the_rest_in_the_cost(world: World) -> None:

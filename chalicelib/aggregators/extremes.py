@@ -7,7 +7,7 @@ from itertools import pairwise
 from operator import gt, itemgetter, lt
 from typing import Any
 
-from .base import NOTHING, Aggregator, Batched, Pairs, Table
+from .base import NOTHING, Aggregator, Batched, PairRefused, Pairs, Table, unpacking
 from .values import Part, check_order, parts, positive, rank, shown
 
 _order = itemgetter(0)
@@ -28,14 +28,18 @@ class _Extreme(Aggregator):
 
     def absorb(self, table: Table, pairs: Pairs) -> None:
         get, better = table.get, self._better
-        for key, value in pairs:
-            old = get(key, NOTHING)
-            if old is NOTHING:
-                table[key] = check_order(value)
-            elif better(value, old):
-                table[key] = value
-            elif not better(old, value):
-                table[key] = _tie(old, value)
+        with unpacking():
+            for key, value in pairs:
+                try:
+                    old = get(key, NOTHING)
+                    if old is NOTHING:
+                        table[key] = check_order(value)
+                    elif better(value, old):
+                        table[key] = value
+                    elif not better(old, value):
+                        table[key] = _tie(old, value)
+                except (TypeError, ValueError) as error:
+                    raise PairRefused(key, value, error) from error
 
 
 class Min(_Extreme):
