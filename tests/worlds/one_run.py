@@ -54,7 +54,8 @@ class OneRun:
         self._job, self._scratch, self._tokens = job, scratch, 0
         self.store.put(SOURCE, text)
         input_info = (SOURCE.bucket, self.store.head(SOURCE))
-        plan_step.begin(self.runtime(), self.keys, spec(**figures), SOURCE.url, [input_info], OUTPUT)
+        run = plan_step.NewRun(spec=spec(**figures), source=SOURCE.url, inputs=[input_info], output=OUTPUT)
+        plan_step.begin(self.runtime(), self.keys, run)
         ((_, self.root),) = self.invoked
         self.invoked = []
 
