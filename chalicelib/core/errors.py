@@ -63,6 +63,10 @@ class InvokeError(SluiceError):
     """A function could not be started, and a retry did not mend it."""
 
 
+class DiskError(SluiceError):
+    """The local disk is full, or failed: the attempt fails, and the next one may find room."""
+
+
 class CorruptData(SluiceError):
     """Bytes that Sluice itself wrote do not have the checksum or shape they were written with."""
 

@@ -78,7 +78,7 @@ def services(
         attempt=call.attempt,
         piece=piece,
         find_file=finder(runtime, plan.spec, plan.files),
-        scratch=runtime.scratch,
+        disk=runtime.disk,
         budget=plan.spec.budget("mapper" if phase == "map" else "reducer"),
         counters=Counters(counted),
     )

@@ -183,15 +183,14 @@ class _Attempt:
         job = bind(cls, plan.job, spec.params, bounds, self._services, identity=True)
         kind = MapOnlyTask if plan.map_only else MapTask
         return kind(
-            job,
-            spec.input,
-            runtime.store,
-            plan.partitions,
-            spec.budget("mapper"),
-            runtime.scratch,
+            job=job,
+            sources=sources(runtime, spec),
+            store=runtime.store,
+            disk=runtime.disk,
+            partitions=plan.partitions,
+            budget=spec.budget("mapper"),
             pace=pace,
             quarantine=self._quarantine,
-            sources=sources(runtime, spec),
         )
 
     def _map(self, task: _Work, writer: RunWriter | RowWriter) -> Position | None:

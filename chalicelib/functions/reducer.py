@@ -188,9 +188,9 @@ class _Attempt:
         job = bind(cls, self._plan.job, spec.params, services=self._services, identity=True)
         if isinstance(job.job, Ordered):
             job.job.written = written
-        budget, scratch = spec.budget("reducer"), self._runtime.scratch
+        budget, disk = spec.budget("reducer"), self._runtime.disk
         bucket = self._keys.work.bucket
-        return ReducePart(job, self._store, bucket, budget, scratch, pace, self._quarantine)
+        return ReducePart(job, self._store, bucket, budget, disk, pace, self._quarantine)
 
     def _run(
         self, work: _Work, sink: ObjectWriter, rows: Rows, after: ReducePosition | None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from operator import length_hint
 from typing import Any
 
-from ...core.errors import DataTypeError, InputError, JobCodeError, SluiceError, UserError, explain
+from ...core.errors import DataTypeError, DiskError, InputError, JobCodeError, SluiceError, UserError, explain
 from ...core.plan import Split
 from ..input.blocks import TextBlock
 from ..input.records import RecordReader
@@ -141,3 +142,12 @@ class blame:  # noqa: N801 - reads as a statement
         if isinstance(error, SluiceError):
             return
         raise JobCodeError(f"{self._where}: {explain(error)}") from error
+
+
+@contextmanager
+def located(where: object) -> Iterator[None]:
+    """Let an error of the local disk say what was being worked on."""
+    try:
+        yield
+    except DiskError as error:
+        raise DiskError(f"{where}: {error}") from error

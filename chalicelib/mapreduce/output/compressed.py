@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from ...core.ports import ObjectWriter
+from ...core.ports import Disk, ObjectWriter
 from ..shuffle.zstd import ZstdCompressor
 
 #: Bytes that go to the compressor at once.
@@ -56,9 +56,9 @@ class Packed:
         self._sink.__exit__(kind, error, trace)
 
 
-def copy_file(path: Path, sink: ObjectWriter) -> None:
+def copy_file(disk: Disk, path: Path, sink: ObjectWriter) -> None:
     """Write a file's bytes, and remove it."""
-    with path.open("rb") as file:
+    with disk.open(path, "rb") as file:
         while block := file.read(_BLOCK):
             sink.write(block)
-    path.unlink()
+    disk.remove(path)

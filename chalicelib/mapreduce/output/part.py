@@ -30,7 +30,7 @@ def part_file(runtime: Runtime, plan: Plan, spec: JobSpec, place: OutputKeys, nu
     cls = writing_class(runtime.load_job(spec.job), spec.params)
     own = cls(dict(spec.params)).writer if getattr(cls, "writer", None) else None
     if spec.output.by or spec.output.format == "parquet":
-        gathered = Gathered(runtime.store, place, number, spec, runtime.scratch, own)
+        gathered = Gathered(runtime.store, place, number, spec, runtime.disk, own)
         return PartFile(runtime.store, gathered.loc, spec.output, gathered=gathered)
     loc = place.part(number, spec.output.extension)
     return PartFile(runtime.store, loc, spec.output, encoder(spec.output, own))

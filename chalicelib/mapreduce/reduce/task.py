@@ -6,14 +6,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from ...aggregators import Aggregator
 from ...core.codec import decode_column, encode_column
 from ...core.errors import DataTypeError, JobCodeError, SluiceError, UserError, explain
 from ...core.plan import Column
-from ...core.ports import Loc, Store
+from ...core.ports import Disk, Loc, Store
 from ...core.spec import BadRecordsSpec
 from ...core.tasks import ReducePosition, ReduceTask, Slice
 from ...job.binding import BoundJob, GroupFunction
@@ -51,7 +50,7 @@ class ReducePart:
         store: Store,
         work_bucket: str,
         budget: int,
-        scratch: Path,
+        disk: Disk,
         pace: Pace | None = None,
         quarantine: Quarantine | None = None,
     ) -> None:
@@ -59,7 +58,7 @@ class ReducePart:
         self._store = store
         self._bucket = work_bucket
         self._budget = budget
-        self._scratch = scratch
+        self._disk = disk
         self._pace = pace or endless()
         self._quarantine = quarantine or Quarantine(BadRecordsSpec(), "reduce")
         self._counters = job.services.counters
@@ -107,8 +106,8 @@ class ReducePart:
         write: Callable[[bytes], object],
     ) -> ReducePosition | None:
         """One partition's rows, those of groups up to `done` left out; where it stopped, if it did."""
-        with TemporaryDirectory(prefix="sluice-reduce-", dir=self._scratch) as scratch:
-            for block, edge in self._reduced(sources, Path(scratch), done):
+        with self._disk.folder("sluice-reduce-") as folder:
+            for block, edge in self._reduced(sources, folder, done):
                 self._write(block, rows, write)
                 if edge and self._pace.out_of_time:
                     shape, body = encode_column(edge)
@@ -168,11 +167,11 @@ class ReducePart:
         return Loc(self._bucket, piece.run_file)
 
     def _reduced(
-        self, sources: Iterator[Block], scratch: Path, done: Column | None
+        self, sources: Iterator[Block], folder: Path, done: Column | None
     ) -> Iterator[tuple[Block, Edge]]:
         """Blocks of results for one partition."""
         budget = self._budget - self._budget // _PACKED_SHARE
-        spiller = Spiller(reduce_collector(self._job), 1, budget, scratch)
+        spiller = Spiller(reduce_collector(self._job), 1, budget, self._disk, folder)
         firsts: dict[type, Any] = {}
         for keys, values in sources:
             (first,) = plain_keys(keys[:1]) if self._job.order else keys[:1]

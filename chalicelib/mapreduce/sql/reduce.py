@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import CorruptData
@@ -50,7 +49,7 @@ class SqlReduce:
         if plan.sql is None:
             raise CorruptData(f"job {plan.job}, run {plan.run}: its plan has no tables")
         self._store = runtime.store
-        self._scratch = runtime.scratch
+        self._disk = runtime.disk
         self._bucket = work_bucket
         self._plan = plan
         self._spec = plan.spec
@@ -78,10 +77,9 @@ class SqlReduce:
         first = after.partition if after else 0
         stopped = None
         with (
-            TemporaryDirectory(prefix="sluice-sql-", dir=self._scratch) as name,
-            task_database(self._spec, Path(name), "reducer") as database,
+            self._disk.folder("sluice-sql-") as folder,
+            task_database(self._spec, folder, "reducer") as database,
         ):
-            folder = Path(name)
             query = self._prepared(database, parquet)
             for number, paths in self._partitions(task, slices, first, folder):
                 self._reduce(database, query, paths, folder / "part", write)
@@ -123,17 +121,17 @@ class SqlReduce:
             else:
                 self._copy(database, query, out, write)
         for path in paths:
-            path.unlink()
+            self._disk.remove(path)
 
     def _copy(self, database: Connection, query: str, out: Path, write: Write) -> None:
         form = self._spec.output.format
         if form == "tsv":
             query = as_tsv(query, described(database, query))
         self.records += count(database, f"COPY ({query}) TO {literal(str(out))} ({_COPY[form]})")
-        with out.open("rb") as file:
+        with self._disk.open(out, "rb") as file:
             while block := file.read(_BLOCK):
                 write(block)
-        out.unlink()
+        self._disk.remove(out)
 
     def _partitions(
         self, task: ReduceTask, slices: Sequence[Slice], first: int, folder: Path
@@ -178,7 +176,7 @@ class SqlReduce:
             )
             # DuckDB remembers what it has read of a file: no name may come twice.
             path = folder / f"shuffled-{number}-{place}.parquet"
-            with path.open("wb") as file:
+            with self._disk.open(path, "wb", stop - start) as file:
                 for payload in payloads(chunks, stop - start, loc.url):
                     file.write(payload)
             yield path
