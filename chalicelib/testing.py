@@ -221,7 +221,8 @@ class _Bench:
         if slices:
             bound = self.bind(cls, step, "reduce", 0)
             whole = ReduceTask(first=0, last=partitions, bytes=0, index_start=0, index_stop=0)
-            part = ReducePart(bound, self.store, _BUCKET, self.spec.budget("reducer"), self.disk)
+            budget = self.spec.budget("reducer")
+            part = ReducePart(job=bound, store=self.store, work_bucket=_BUCKET, disk=self.disk, budget=budget)
             part.run(whole, slices, keep, lambda _data: None)
             self._count(bound)
         return found

@@ -34,7 +34,8 @@ from ..mapreduce.guard.deadline import Pace, StepTooLong
 from ..mapreduce.guard.quarantine import Quarantine
 from ..mapreduce.output.part import part_file
 from ..mapreduce.output.text import Rows
-from ..mapreduce.reduce.task import TOO_SLOW, ReducePart
+from ..mapreduce.reduce.bad_groups import TOO_SLOW
+from ..mapreduce.reduce.task import ReducePart
 from ..run import calls, verdict
 from ..run.progress import Progress, scan
 from ..run.reduce_plan import read_slices
@@ -188,9 +189,15 @@ class _Attempt:
         job = bind(cls, self._plan.job, spec.params, services=self._services, identity=True)
         if isinstance(job.job, Ordered):
             job.job.written = written
-        budget, disk = spec.budget("reducer"), self._runtime.disk
-        bucket = self._keys.work.bucket
-        return ReducePart(job, self._store, bucket, budget, disk, pace, self._quarantine)
+        return ReducePart(
+            job=job,
+            store=self._store,
+            work_bucket=self._keys.work.bucket,
+            disk=self._runtime.disk,
+            budget=spec.budget("reducer"),
+            pace=pace,
+            quarantine=self._quarantine,
+        )
 
     def _run(
         self, work: _Work, sink: ObjectWriter, rows: Rows, after: ReducePosition | None

@@ -124,15 +124,15 @@ def blamed(where: str) -> Iterator[None]:
     try:
         yield
     except duckdb_error() as error:
-        refuse_full_disk(error, f"{where}: ")
+        refuse_full_disk(error)
         raise JobCodeError(f"{where}: {explained(error)}") from error
 
 
-def refuse_full_disk(error: Exception, where: str = "") -> None:
+def refuse_full_disk(error: Exception) -> None:
     """Raise DiskError if what DuckDB met is a full disk."""
     if any(text in str(error) for text in _DISK_FULL):
         raise DiskError(
-            f"{where}no space left on the local disk: give the function more ephemeral storage or memory, or make"
+            "no space left on the local disk: give the function more ephemeral storage or memory, or make"
             f" split_size or reduce_size smaller: {explained(error)}"
         ) from error
 

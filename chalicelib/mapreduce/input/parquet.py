@@ -68,7 +68,7 @@ def read_groups(
                     yield group, _rows(database, part, columns, group)
                     disk.remove(part)
     except duckdb_error() as error:
-        refuse_full_disk(error, f"{url}: ")
+        refuse_full_disk(error)
         why = explained(error).partition(" LINE 1:")[0].replace(f"{folder}/", "")
         raise InputError(f"{url}: not the Parquet file that was expected: {why}") from error
     finally:

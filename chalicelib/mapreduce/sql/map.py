@@ -15,6 +15,7 @@ from ...core.plan import Plan, Split
 from ...core.ports import Runtime
 from ...core.tasks import Position
 from ..guard.deadline import Pace
+from ..guard.location import located
 from ..input.blocks import whole_object
 from ..input.duckdb import (
     blamed,
@@ -69,6 +70,7 @@ class SqlMap:
         Raises InputError for rows that DuckDB cannot read, JobCodeError for a query that fails.
         """
         with (
+            located(self._where(splits)),
             self._disk.folder("sluice-sql-") as folder,
             task_database(self._spec, folder, "mapper") as database,
         ):
@@ -76,6 +78,10 @@ class SqlMap:
                 self._map_files(database, folder, splits, writer)
                 return None
             return self._map_lines(database, folder, splits, writer)
+
+    def _where(self, splits: Sequence[Split]) -> str:
+        some = f"{splits[0].loc.url} and {len(splits) - 1} more" if splits else "no input"
+        return f"job {self._plan.job}: {some}"
 
     def _map_files(
         self, database: Connection, folder: Path, splits: Sequence[Split], writer: RunWriter
@@ -90,7 +96,7 @@ class SqlMap:
                     self.bytes += len(chunk)
             paths.append(str(path))
         source = scan(self._spec.input, self._tables.input, paths)
-        with blamed(f"job {self._plan.job}: {splits[0].loc.url} and {len(splits) - 1} more"):
+        with blamed(self._where(splits)):
             self.records = count(database, f"SELECT count(*) FROM {subquery(source)}")
             database.execute(f"CREATE VIEW input AS {source}")
         with blamed(f"job {self._plan.job}: sql.map"):
@@ -152,7 +158,7 @@ class SqlMap:
     def _explained(self, error: Exception, splits: Sequence[Split]) -> Exception:
         """What DuckDB says, with the place in the input if it is about a row of it."""
         where, text = f"job {self._plan.job}: sql.map", explained(error)
-        refuse_full_disk(error, f"{where}: ")
+        refuse_full_disk(error)
         row = _ROW.search(str(error))
         if row is None:
             return JobCodeError(f"{where}: {text}")

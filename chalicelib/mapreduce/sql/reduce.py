@@ -13,8 +13,9 @@ from ...core.plan import Plan
 from ...core.ports import Loc, Runtime
 from ...core.tasks import ReducePosition, ReduceTask, Slice
 from ..guard.deadline import Pace
+from ..guard.location import located
 from ..input.duckdb import Columns, blamed, count, described, literal, quoted, subquery, task_database
-from ..shuffle.fetch import fetch_all
+from ..shuffle.fetch import fetch_all, stretches
 from .partition_file import payloads
 from .tables import definitions, restored, stored
 
@@ -77,6 +78,7 @@ class SqlReduce:
         first = after.partition if after else 0
         stopped = None
         with (
+            located(self._where),
             self._disk.folder("sluice-sql-") as folder,
             task_database(self._spec, folder, "reducer") as database,
         ):
@@ -142,23 +144,17 @@ class SqlReduce:
         than that alone is streamed to disk.
         """
         share = self._spec.budget("reducer") // _FETCHED_SHARE
-        total = task.last - task.first
-        sizes = [sum(piece.offsets[i + 1] - piece.offsets[i] for piece in slices) for i in range(total)]
-        while first < total:
-            last, held = first + 1, sizes[first]
-            while last < total and held + sizes[last] <= share:
-                held += sizes[last]
-                last += 1
-            self.bytes_in += held
-            wanted = [piece for piece in slices if piece.offsets[first] < piece.offsets[last]]
+        for stretch in stretches(slices, first, task.last - task.first, share):
+            begin, end = stretch.first, stretch.last
+            self.bytes_in += stretch.bytes
+            wanted = [piece for piece in slices if piece.offsets[begin] < piece.offsets[end]]
             bodies: list[bytes] | None = None
-            if held <= share:
-                ranges = [(self._loc(piece), piece.offsets[first], piece.offsets[last]) for piece in wanted]
+            if stretch.bytes <= share:
+                ranges = [(self._loc(piece), piece.offsets[begin], piece.offsets[end]) for piece in wanted]
                 bodies = list(fetch_all(self._store, ranges))
-            for number in range(first, last):
-                if sizes[number] or self._plan.partitions == 1:
-                    yield number, list(self._staged(wanted, bodies, first, number, folder))
-            first = last
+            for number, size in enumerate(stretch.sizes, begin):
+                if size or self._plan.partitions == 1:
+                    yield number, list(self._staged(wanted, bodies, begin, number, folder))
 
     def _staged(
         self, pieces: Sequence[Slice], bodies: list[bytes] | None, first: int, number: int, folder: Path
