@@ -21,16 +21,17 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from inspect import isgeneratorfunction
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO, Any, ClassVar, Literal, get_args
 
 import msgspec
 
 from .core.errors import ConfigError, InputError
+from .core.ports import Disk
 from .job.job import Job, Pair
 from .mapreduce.input.compression import unpacking
 from .mapreduce.shuffle.memory_size import LIST_SLOT, mean_size
 from .mapreduce.shuffle.run_file import BLOCK_PAIRS, RunWriter, read_blocks
+from .stores.disk import system_disk
 
 #: The ways to join: what becomes of a record that finds none of another input.
 How = Literal["inner", "left", "right", "outer", "semi", "anti"]
@@ -128,7 +129,8 @@ class Join(Job):
     def _joined(self, key: Any, values: Iterator[Any]) -> Iterator[Pair]:
         last = len(self._arrival) - 1
         budget = self._services.budget // _SHARE // last
-        buffers = [RecordBuffer(budget, self._services.scratch) for _ in range(last)]
+        disk = self._services.disk or system_disk()
+        buffers = [RecordBuffer(budget, disk) for _ in range(last)]
         sides: list[Iterable[Any]] | None = None
         try:
             for number, record in values:
@@ -164,9 +166,9 @@ class Join(Job):
 class RecordBuffer:
     """Records of one key, in memory or, beyond `budget` bytes, in a file."""
 
-    def __init__(self, budget: int, scratch: Path) -> None:
+    def __init__(self, budget: int, disk: Disk) -> None:
         self._budget = budget
-        self._scratch = scratch
+        self._disk = disk
         self._recent: list[Any] = []
         self._weight = 0.0
         self._weighed, self._next_look = 0, 1
@@ -200,7 +202,9 @@ class RecordBuffer:
 
     def _spill(self) -> None:
         if self._writer is None:
-            self._file = TemporaryFile(dir=self._scratch)  # noqa: SIM115 - `close` closes it
+            with self._disk.folder("sluice-join-") as folder:
+                # Its name goes with the folder; the file itself goes when `close` closes it.
+                self._file = self._disk.open(folder / "held", "w+b")
             self._writer = RunWriter(self._file.write, 1)
         self._writer.add(0, [None] * len(self._recent), self._recent)
         self._recent, self._weight = [], 0.0

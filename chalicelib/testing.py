@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -41,12 +41,14 @@ from .mapreduce.map.sample import sample_bounds
 from .mapreduce.map.task import MapTask
 from .mapreduce.reduce.task import ReducePart
 from .mapreduce.shuffle.run_file import RunWriter
+from .stores.disk import LocalDisk
 from .stores.memory import MemoryStore
 
 _BUCKET = "memory"
 _KEYS = RunKeys(Loc(_BUCKET, ""), "job", "run")
 
 Pair = tuple[Any, Any]
+T = TypeVar("T", bound=MapTask)
 #: Lines without their ends, or a whole object's text or bytes.
 Records = Iterable[str] | str | bytes
 
@@ -88,11 +90,11 @@ def run_job(
             spec=spec,
             sources={tag: Source(given, record_type) for tag, (given, _) in inputs.items()},
             store=MemoryStore(),
-            scratch=Path(folder) / "scratch",
+            disk=LocalDisk(Path(folder) / "scratch"),
             files=_files(files or {}, Path(folder) / "files"),
             counted={},
         )
-        bench.scratch.mkdir()
+        bench.disk.root.mkdir()
         found: list[Pair] = []
         for number, cls in enumerate(expand(job, spec.params)):
             bound = bench.bind(cls, number, "map", 0)
@@ -151,7 +153,7 @@ class _Bench:
     spec: JobSpec
     sources: dict[str, Source]
     store: MemoryStore
-    scratch: Path
+    disk: LocalDisk
     files: dict[str, Path]
     counted: dict[str, int]
 
@@ -165,7 +167,7 @@ class _Bench:
             step=step,
             task=task,
             find_file=self._file,
-            scratch=self.scratch,
+            disk=self.disk,
             budget=self.spec.budget("mapper" if phase == "map" else "reducer"),
         )
         return bind(cls, cls.__name__, self.spec.params, bounds, services, identity=step > 0)
@@ -198,16 +200,11 @@ class _Bench:
 
     def step(self, cls: type[Job], step: int, pieces: list[Split]) -> list[Pair]:
         """One step over its input; its pairs in the order in which its parts hold them."""
-        spec = self._spec_of(step)
         partitions = self.spec.partitions or 1
         job = self.bind(cls, step, "map", 0)
         bounds: Sequence[Any] = ()
         if isinstance(job.partitioner, Range) and partitions > 1 and cls.shuffle:
-            samples = job.partitioner.samples
-            by_tag = {} if step else self.sources
-            bounds = sample_bounds(
-                job, spec, None, pieces, samples, partitions, self.store, self.scratch, by_tag
-            )
+            bounds = sample_bounds(self._task(MapTask, job, step), pieces, job.partitioner.samples)
         found: list[Pair] = []
 
         def keep(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
@@ -218,44 +215,40 @@ class _Bench:
         for task, some in enumerate(splits.pack(pieces, self.spec.split_size)):
             bound = self.bind(cls, step, "map", task, bounds)
             if cls.shuffle:
-                slices.append(self._map(bound, spec, step, task, some))
+                slices.append(self._map(bound, step, task, some))
             else:
-                self._task(MapOnlyTask, bound, spec, step).run(some, RowWriter(keep, lambda _data: None))
+                self._task(MapOnlyTask, bound, step).run(some, RowWriter(keep, lambda _data: None))
             self._count(bound)
         if slices:
             bound = self.bind(cls, step, "reduce", 0)
             whole = ReduceTask(first=0, last=partitions, bytes=0, index_start=0, index_stop=0)
-            part = ReducePart(bound, self.store, _BUCKET, self.spec.budget("reducer"), self.scratch)
+            budget = self.spec.budget("reducer")
+            part = ReducePart(job=bound, store=self.store, work_bucket=_BUCKET, disk=self.disk, budget=budget)
             part.run(whole, slices, keep, lambda _data: None)
             self._count(bound)
         return found
 
-    def _map(self, job: BoundJob, spec: JobSpec, step: int, number: int, task: Sequence[Split]) -> Slice:
+    def _map(self, job: BoundJob, step: int, number: int, task: Sequence[Split]) -> Slice:
         """One map task's run file, as the slice that one reduce task over all partitions takes."""
         run_file = _KEYS.at(step).run_file(number, 0, "0")
         with self.store.writer(run_file) as sink:
             writer = RunWriter(sink.write, self.spec.partitions or 1)
-            self._task(MapTask, job, spec, step).run(task, writer)
+            self._task(MapTask, job, step).run(task, writer)
             offsets = writer.finish()
             sink.commit()
         return Slice(run_file=run_file.key, offsets=offsets)
 
-    def _task(self, kind: type[MapTask], job: BoundJob, spec: JobSpec, step: int) -> Any:
+    def _task(self, kind: type[T], job: BoundJob, step: int) -> T:
+        """A map task of one step; what goes from one step to the next is typed pairs."""
+        passed_on = {"": Source(InputSpec(url=self.spec.input.url, format="pairs"))}
         return kind(
-            job,
-            spec.input,
-            self.store,
-            self.spec.partitions or 1,
-            self.spec.budget("mapper"),
-            self.scratch,
-            sources={} if step else self.sources,
+            job=job,
+            sources=passed_on if step else self.sources,
+            store=self.store,
+            disk=self.disk,
+            partitions=self.spec.partitions or 1,
+            budget=self.spec.budget("mapper"),
         )
-
-    def _spec_of(self, step: int) -> JobSpec:
-        """The configuration of one step: what goes from one to the next is typed pairs."""
-        if not step:
-            return self.spec
-        return replace(self.spec, input=InputSpec(url=self.spec.input.url, format="pairs"), more_inputs=())
 
     def _count(self, job: BoundJob) -> None:
         self.counted = sum_counters(self.counted, job.services.counters.totals())

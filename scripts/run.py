@@ -36,6 +36,7 @@ from chalicelib.local.inputs import tagged_inputs  # noqa: E402
 from chalicelib.local.tune import tune  # noqa: E402
 from chalicelib.local.workers import new_token  # noqa: E402
 from chalicelib.run import job_code  # noqa: E402
+from chalicelib.stores.disk import LocalDisk  # noqa: E402
 from scripts.console.terminal import human_bytes, run_main  # noqa: E402
 
 
@@ -61,7 +62,7 @@ def main() -> int:
         manifest = run_local(
             LocalRun(
                 name=loaded.name,
-                spec=brought(_s3, spec, work),
+                spec=brought(_s3, spec, LocalDisk(work)),
                 run=f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{new_token()}",
                 inputs=inputs,
                 tags=tags,

@@ -244,7 +244,8 @@ ROOTS = {
     "job.load_class": {"_load_module"},
     # where a record of the user's is set aside, whatever its code raised
     "mapreduce.guard.isolate": {"chunk", "whole"},
-    "mapreduce.reduce.task": {"_finished", "_whole", "_kept"},
+    "mapreduce.reduce.bad_groups": {"whole", "kept"},
+    "mapreduce.reduce.groups": {"_finished"},
 }
 
 

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -124,6 +123,7 @@ def _handler(function: FunctionName) -> Callable[..., None]:
 
 def _runtime(prefix: str, time_left: TimeLeft, root: Path) -> Runtime:
     from ..job.load_class import job_loader
+    from ..stores.disk import system_disk
     from ..stores.s3 import S3Store, make_client
     from .invoker import LambdaInvoker
 
@@ -134,7 +134,7 @@ def _runtime(prefix: str, time_left: TimeLeft, root: Path) -> Runtime:
         new_token=lambda: uuid.uuid4().hex[:12],
         remaining=time_left,
         load_job=job_loader(root / "jobs"),
-        scratch=Path(tempfile.gettempdir()),
+        disk=system_disk(),
     )
 
 

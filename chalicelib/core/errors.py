@@ -79,6 +79,10 @@ class InvokeError(SluiceError):
     """A function could not be started, not even when it was tried again."""
 
 
+class DiskError(SluiceError):
+    """The local disk is full, or failed: the attempt fails, and the next one may find room."""
+
+
 class CorruptData(SluiceError):
     """Bytes that Sluice itself wrote no longer have the checksum or shape that they were written with."""
 

@@ -1,4 +1,4 @@
-"""What the handlers ask of the world: a store, an invoker, a clock. Adapters live beside this file.
+"""What the handlers ask of the world: a store, an invoker, a clock, a local disk.
 
 Nothing here has a default that could race: each method is one request of the store, and the
 conditional ones are atomic (RFC 9110 `If-None-Match: *` and `If-Match`).
@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Protocol, Self
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, Self
 
 FunctionName = Literal["coordinator", "mapper", "supervisor", "reducer"]
+#: As for Python's own `open`.
+FileMode = Literal["rb", "wb", "ab", "r+b", "w+b"]
 
 
 class Loc(NamedTuple):
@@ -126,6 +129,29 @@ class Clock(Protocol):
         """Wait about `seconds`; may return early when something has happened."""
 
 
+class Disk(Protocol):
+    """A local disk, for what does not fit in memory. Its files have paths, which DuckDB and the user's code may open.
+
+    Errors: `DiskError`, naming the folder, how much was needed, how much is free, and what to do.
+    """
+
+    @property
+    def root(self) -> Path:
+        """The folder that everything is in."""
+
+    def folder(self, prefix: str) -> AbstractContextManager[Path]:
+        """A new folder below the root, removed at the end with all that is in it."""
+
+    def open(self, path: Path, mode: FileMode, size: int | None = None) -> BinaryIO:
+        """Open a file. `size`: how many bytes it is going to have, if known, for the message if they do not fit."""
+
+    def move(self, path: Path, to: Path) -> None:
+        """Give a file another name, atomically; the folder it goes to is made if need be."""
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, unless it is gone already."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
     """Everything a handler needs of the world, composed once at a root."""
@@ -139,5 +165,4 @@ class Runtime:
     remaining: Callable[[], float]
     #: The class named by a job file's `job: module:Class`.
     load_job: Callable[[str], type[Any]]
-    #: Local disk for spills and whole files.
-    scratch: Path
+    disk: Disk

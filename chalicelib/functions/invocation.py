@@ -103,7 +103,7 @@ def _services(
         attempt=call.attempt,
         piece=piece,
         find_file=finder(runtime, plan.spec, plan.files),
-        scratch=runtime.scratch,
+        disk=runtime.disk,
         budget=plan.spec.budget("mapper" if phase == "map" else "reducer"),
         counters=Counters(counted),
     )

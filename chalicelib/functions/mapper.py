@@ -137,15 +137,14 @@ def _task(invocation: Invocation[Continuation]) -> MapTask | SqlMap:
         return SqlMap(runtime, plan, invocation.pace())
     kind = MapOnlyTask if plan.map_only else MapTask
     return kind(
-        _job(invocation),
-        spec.input,
-        runtime.store,
-        plan.partitions,
-        spec.budget("mapper"),
-        runtime.scratch,
+        job=_job(invocation),
+        sources=sources(runtime, spec),
+        store=runtime.store,
+        disk=runtime.disk,
+        partitions=plan.partitions,
+        budget=spec.budget("mapper"),
         pace=invocation.pace(),
         quarantine=invocation.quarantine,
-        sources=sources(runtime, spec),
     )
 
 

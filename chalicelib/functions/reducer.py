@@ -26,7 +26,8 @@ from ..job.binding import BoundJob, bind
 from ..job.order_by import Ordered
 from ..job.steps import step_class
 from ..mapreduce.output.part import part_file
-from ..mapreduce.reduce.task import TOO_SLOW, ReducePart
+from ..mapreduce.reduce.bad_groups import TOO_SLOW
+from ..mapreduce.reduce.task import ReducePart
 from ..run import verdict
 from ..run.progress import Progress, scan
 from ..run.reduce_plan import read_slices
@@ -126,13 +127,13 @@ def _reduce(invocation: Invocation[ReduceContinuation]) -> ReducePart | SqlReduc
 
         return SqlReduce(runtime, plan, bucket, invocation.pace())
     return ReducePart(
-        _job(invocation),
-        runtime.store,
-        bucket,
-        plan.own_spec.budget("reducer"),
-        runtime.scratch,
-        invocation.pace(),
-        invocation.quarantine,
+        job=_job(invocation),
+        store=runtime.store,
+        work_bucket=bucket,
+        disk=runtime.disk,
+        budget=plan.own_spec.budget("reducer"),
+        pace=invocation.pace(),
+        quarantine=invocation.quarantine,
     )
 
 

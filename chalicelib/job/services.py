@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any, Protocol
 
 from ..core.errors import ConfigError, DataTypeError, UserError
 from ..core.messages import sum_counters
+from ..core.ports import Disk
 
 #: The logger above those of all jobs' own code.
 JOBS_LOG = "sluice"
@@ -96,8 +96,9 @@ class Services:
     piece: int = 0
     #: From the name of a side file to where it lies.
     find_file: Callable[[str], Path] | None = None
-    #: Local disk, and bytes of records that the task may hold in memory.
-    scratch: Path = field(default_factory=lambda: Path(gettempdir()))
+    #: The task's local disk; of a job that no task runs, none.
+    disk: Disk | None = None
+    #: Bytes of records that the task may hold in memory.
     budget: int = 64 << 20
     counters: Counters = field(default_factory=Counters)
     #: What is being read; set by the map task.

@@ -7,15 +7,14 @@ the run is planned and fetched once into a process's scratch folder. On this mac
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from ..core.errors import ConfigError, Forbidden, NotFound, PreconditionFailed, UserError
-from ..core.ports import Loc, Runtime, Store
+from ..core.errors import ConfigError, DiskError, Forbidden, NotFound, PreconditionFailed, UserError
+from ..core.ports import Disk, Loc, Runtime, Store
 from ..core.spec import JobSpec
 from .load_class import folder_of
 
@@ -45,8 +44,8 @@ def check(cls: type[Any], spec: JobSpec) -> None:
             )
 
 
-def brought(store: Callable[[], Store], spec: JobSpec, folder: Path) -> JobSpec:
-    """The job with its objects as files of this machine, for an engine whose store is not theirs.
+def brought(store: Callable[[], Store], spec: JobSpec, disk: Disk) -> JobSpec:
+    """The job with its objects as files on `disk`, for an engine whose store is not theirs.
 
     `store` gives theirs, if it is needed.
     """
@@ -55,7 +54,7 @@ def brought(store: Callable[[], Store], spec: JobSpec, folder: Path) -> JobSpec:
         loc = object_of(entry)
         if loc is not None and loc.bucket != "/":
             remote = store()
-            entry = str(_fetched(remote, loc, remote.head(loc).etag, folder))
+            entry = str(_fetched(remote, loc, remote.head(loc).etag, disk))
         entries.append(entry)
     return replace(spec, files=", ".join(entries))
 
@@ -87,29 +86,31 @@ def finder(runtime: Runtime, spec: JobSpec, pinned: Mapping[str, str]) -> Callab
                     return folder_of(spec.job, runtime.load_job(spec.job)) / entry
                 if loc.bucket == "/":
                     return Path(entry)
-                return _fetched(runtime.store, loc, pinned.get(entry, ""), runtime.scratch)
+                return _fetched(runtime.store, loc, pinned.get(entry, ""), runtime.disk)
         listed = ", ".join(spec.side_files) or "none"
         raise ConfigError(f"self.file({name!r}): `files` in the job file lists {listed}: add it there")
 
     return find
 
 
-def _fetched(store: Store, loc: Loc, etag: str, scratch: Path) -> Path:
+def _fetched(store: Store, loc: Loc, etag: str, disk: Disk) -> Path:
     """The object's copy; made by whichever task of this process or machine comes first."""
     digest = hashlib.sha256(f"{loc.url} {etag}".encode()).hexdigest()[:16]
-    path = scratch / "files" / digest / loc.key.rpartition("/")[2]
+    path = disk.root / "files" / digest / loc.key.rpartition("/")[2]
     if path.exists():
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        with draft.open("wb") as file:
-            for chunk in store.stream(loc, etag=etag or None):
-                file.write(chunk)
+        with disk.folder("sluice-file-") as folder:
+            draft = folder / path.name
+            with disk.open(draft, "wb") as file:
+                for chunk in store.stream(loc, etag=etag or None):
+                    file.write(chunk)
+            disk.move(draft, path)
+    except DiskError as error:
+        raise DiskError(f"files: {loc.url}: {error}") from error
     except (PreconditionFailed, NotFound) as error:
         raise UserError(
             f"files: {loc.url}: was overwritten or deleted while the run was under way (planned with etag {etag}):"
             " start a new run"
         ) from error
-    draft.replace(path)
     return path

@@ -25,6 +25,7 @@ from ..run import plan_step
 from ..run.calls import FUNCTION
 from ..run.events import created, event_for
 from ..run.verdict import read_verdict
+from ..stores.disk import LocalDisk
 from ..stores.folder import TEMPORARY, FolderStore
 from .workers import Call, Setup, Worker, World, new_token
 
@@ -88,7 +89,7 @@ class _Engine:
             new_token=new_token,
             remaining=lambda: float("inf"),
             load_job=run.load_job,
-            scratch=scratch,
+            disk=LocalDisk(scratch),
         )
         self._tasks: dict[Phase, int] = {}
         self._done: dict[Phase, set[int]] = {"map": set(), "reduce": set()}

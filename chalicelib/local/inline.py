@@ -18,6 +18,7 @@ from ..core.ports import FunctionName, Loc, Runtime
 from ..functions import mapper, reducer, supervisor
 from ..run import plan_step
 from ..run.events import event_for
+from ..stores.disk import LocalDisk
 from ..stores.folder import FolderStore
 from .engine import LocalRun
 from .workers import new_token
@@ -52,7 +53,7 @@ class _Inline:
             new_token=new_token,
             remaining=lambda: float("inf"),
             load_job=run.load_job,
-            scratch=scratch,
+            disk=LocalDisk(scratch),
         )
 
     def run(self) -> Manifest:

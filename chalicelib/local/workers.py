@@ -24,6 +24,7 @@ from msgspec import Struct, msgpack
 from ..core.errors import user_traceback
 from ..core.ports import FunctionName, Loc, Runtime
 from ..functions import mapper, reducer, supervisor
+from ..stores.disk import LocalDisk
 from ..stores.folder import FolderStore
 
 _HANDLERS: dict[FunctionName, Callable[[Runtime, dict[str, Any]], None]] = {
@@ -176,7 +177,7 @@ def _work(pipe: Connection, setup: Setup, parents: Connection) -> NoReturn:
             new_token=new_token,
             remaining=lambda: _FOREVER,
             load_job=setup.load_job,
-            scratch=setup.scratch,
+            disk=LocalDisk(setup.scratch),
         )
     )
     try:

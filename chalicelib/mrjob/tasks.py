@@ -13,6 +13,7 @@ from zlib import crc32
 
 from ..core.errors import ConfigError, DataTypeError
 from ..job.job import Job
+from ..stores.disk import system_disk
 from . import environment
 from .definition import JobDefinition
 from .lines import Cut, Decode, decoder, drops_keys, encoder, joined, rest_order, sorted_rests
@@ -190,7 +191,8 @@ class Task(Job):
         for given in names:
             source, _, name = given.partition("#")
             links[Path(name or source).name] = self._find(source)
-        folder = self._services.scratch / f"mrjob-{crc32(repr(sorted(links.items())).encode()):08x}"
+        disk = self._services.disk or system_disk()
+        folder = disk.root / f"mrjob-{crc32(repr(sorted(links.items())).encode()):08x}"
         folder.mkdir(parents=True, exist_ok=True)
         for name, path in links.items():
             with suppress(FileExistsError):

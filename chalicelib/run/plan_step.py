@@ -27,6 +27,7 @@ from ..job.side_files import finder, pin
 from ..mapreduce.input import splits
 from ..mapreduce.input.compression import compression
 from ..mapreduce.map.sample import sample_bounds
+from ..mapreduce.map.task import MapTask
 from ..mapreduce.shuffle.partitions import default_partitions
 from . import job_code
 from .job_code import JobCode, StepCode
@@ -183,12 +184,17 @@ def _bounds(runtime: Runtime, job: BoundJob | None, plan: Plan, pieces: Sequence
     """The bounds between partitions, if the step wants its keys in total order: from a sample of `pieces`."""
     if job is None or plan.map_only or not isinstance(job.partitioner, Range) or plan.partitions == 1:
         return None
-    spec = plan.own_spec
-    by_tag = {} if plan.step else sources(runtime, spec)  # later steps read typed pairs
     job.services.find_file = finder(runtime, plan.spec, plan.files)
-    samples = job.partitioner.samples
-    store, scratch = runtime.store, runtime.scratch
-    keys = sample_bounds(job, spec, None, pieces, samples, plan.partitions, store, scratch, by_tag)
+    job.services.disk = runtime.disk
+    task = MapTask(
+        job=job,
+        sources=sources(runtime, plan.own_spec),
+        store=runtime.store,
+        disk=runtime.disk,
+        partitions=plan.partitions,
+        budget=plan.spec.budget("mapper"),
+    )
+    keys = sample_bounds(task, pieces, job.partitioner.samples)
     shape, body = encode_column(keys)
     return Column(shape=shape, body=body)
 

@@ -30,6 +30,7 @@ from chalicelib.core.ports import FunctionName, Loc, Runtime
 from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec, OutputSpec, PlaceSpec
 from chalicelib.functions import coordinator, mapper, reducer, supervisor
 from chalicelib.run.events import event_for
+from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.s3 import S3Store
 from chalicelib.stores.s3_errors import translated
 from scripts.deployment.policies import INVOKES, policies
@@ -204,7 +205,7 @@ class Cloud:
             new_token=lambda: f"{next(self.tokens):04x}",
             remaining=lambda: 300.0,
             load_job=lambda _: self.job,
-            scratch=self.scratch,
+            disk=LocalDisk(self.scratch),
         )
 
 

@@ -17,6 +17,7 @@ from chalicelib.mapreduce.shuffle.run_file import read_blocks
 from chalicelib.run import plan_step
 from chalicelib.run.calls import call_for
 from chalicelib.run.reduce_plan import build_reduce_plan, read_map_markers
+from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
 from tests.worlds.simulation import spec
 
@@ -80,7 +81,7 @@ class OneRun:
             new_token=self._token,
             remaining=lambda: deadline - self.time,
             load_job=lambda _: self._job,
-            scratch=self._scratch,
+            disk=LocalDisk(self._scratch),
         )
 
     def _token(self) -> str:

@@ -18,6 +18,7 @@ from chalicelib.core.ports import Loc, ObjectInfo, Runtime
 from chalicelib.core.spec import JobSpec
 from chalicelib.run import plan_step
 from chalicelib.run.events import event_for
+from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
 from tests.worlds.simulation import HANDLERS, IN, OUT, WORK, Killed
 
@@ -41,7 +42,7 @@ class Parallel:
         #: For the user's code to remember things over its executions.
         self.notes: set[str] = set()
         self._job = type("Here", (job,), {"cloud": self})
-        self._scratch = scratch
+        self.disk = LocalDisk(scratch)
         self._lifetime = lifetime
         self._due: list[tuple[float, int, threading.Event]] = []
         self._number = count()
@@ -132,5 +133,5 @@ class Parallel:
             new_token=tokens,
             remaining=lambda: deadline - self.time,
             load_job=lambda _: self._job,
-            scratch=self._scratch,
+            disk=self.disk,
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.core.ports import Loc, ObjectInfo, Runtime
+from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
 from tests.worlds.simulation import IN, Killed
 
@@ -47,7 +48,7 @@ class Recorded:
             new_token=self._token,
             remaining=lambda: 300.0,
             load_job=lambda _: self.job,
-            scratch=self._scratch,
+            disk=LocalDisk(self._scratch),
         )
 
     def now(self) -> float:

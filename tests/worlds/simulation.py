@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.core.keys import DONE, parse_run_key
-from chalicelib.core.ports import Loc, ObjectInfo, Runtime
+from chalicelib.core.ports import Disk, Loc, ObjectInfo, Runtime
 from chalicelib.core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
 from chalicelib.functions import coordinator, mapper, reducer, supervisor
 from chalicelib.run.events import event_for
+from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
 
 HANDLERS: dict[str, Any] = {
@@ -50,7 +51,7 @@ class Simulation:
     `kill_function` names the n-th invocation of a function, which is stopped at its first call;
     `retries` is how often Lambda delivers a killed invocation again; `slow` has the seconds that pass
     before an invocation of a function begins; `lifetime` is every function's timeout,
-    `supervisor_lifetime` the supervisor's if that is another.
+    `supervisor_lifetime` the supervisor's if that is another; `disk` takes the place of a sound one in `scratch`.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Simulation:
         lifetime: float = 300.0,
         supervisor_lifetime: float | None = None,
         slow: dict[str, float] | None = None,
+        disk: Disk | None = None,
     ) -> None:
         self.memory = MemoryStore(now=self.now, on_created=self._created)
         self.spec = job_spec
@@ -76,7 +78,7 @@ class Simulation:
         self.invocations: Counter[str] = Counter()
         self.killed: list[str] = []
         self._job = job
-        self._scratch = scratch
+        self.disk = disk or LocalDisk(scratch)
         self._random = random.Random(seed) if seed is not None else None
         self._duplicates = duplicates
         self._kill_at = set(kill_at)
@@ -223,7 +225,7 @@ class Simulation:
                 self._supervisor_lifetime if function == "supervisor" else self._lifetime
             ),
             load_job=lambda _: self._job,
-            scratch=self._scratch,
+            disk=self.disk,
         )
         if function == "coordinator":
             coordinator.handle(runtime, payload, "job", self.spec)

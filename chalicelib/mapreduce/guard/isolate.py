@@ -5,34 +5,41 @@ All of a record's pairs count or none of them: they are made before the first is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 
-from ...core.errors import InputChanged, UserError
+from ...core.errors import DiskError, InputChanged, StoreError, UserError
 from ...core.plan import Split
 from ...job.binding import BoundJob
 from ...job.job import Each
-from ..input.blocks import TextBlock
-from ..input.records import LineReader, newline_split
 from .deadline import Pace, StepTooLong
-from .location import LineNumbers, Where
+from .location import Where
 from .quarantine import Quarantine
 
 Pair = tuple[Any, Any]
+#: What no record is bad for: the world's faults, which fail the attempt.
+_NO_RECORDS_FAULT = (InputChanged, StoreError, DiskError)
 
 
-class Weeder:
-    """Calls the user's mapper on one record at a time; `careful` says whether that is worth its price."""
+class RecordPlace(NamedTuple):
+    """Where a record stands in its object: byte (of its block, if it has none of its own), and line, if known."""
 
-    def __init__(self, job: BoundJob, where: Where, pace: Pace, quarantine: Quarantine) -> None:
-        self._job = job
+    offset: int | None
+    #: The record's bytes, or how Python writes it.
+    record: bytes | str
+    line: int | None = None
+
+
+class Isolation:
+    """Calls the user's mapper so that a bad record of one split does no harm to others."""
+
+    def __init__(self, job: BoundJob, split: Split, where: Where, pace: Pace, quarantine: Quarantine) -> None:
         self._counters = job.services.counters
+        self._url = split.loc.url
         self._where = where
         self._pace = pace
         self._quarantine = quarantine
-        #: Lines of the object that is being read.
-        self.numbers = LineNumbers(known=False)
 
     @property
     def active(self) -> bool:
@@ -44,28 +51,26 @@ class Weeder:
         """Whether records are taken one by one: to set bad ones aside, or to find the one that takes too long."""
         return self._pace.careful or self._quarantine.active
 
-    def set_aside(self, error: Exception, split: Split, at: int | None, record: bytes | str) -> None:
-        """List a record, `at` being its byte in the object, and take back what it counted."""
+    def set_aside(self, error: Exception, place: RecordPlace) -> None:
+        """List a record, and take back what it counted."""
         self._counters.forget()
-        line = self.numbers.number(at) if at is not None else None
-        self._quarantine.add(error, split.loc.url, at, record, line)
+        self._quarantine.add(error, self._url, place.offset, place.record, place.line)
 
     def pairs(
-        self,
-        split: Split,
-        make: Callable[[], Iterable[Pair] | None],
-        place: Callable[[], tuple[int | None, bytes | str]],
+        self, make: Callable[[], Iterable[Pair] | None], place: Callable[[], RecordPlace]
     ) -> list[Pair]:
-        """The pairs that a record makes; none if it is bad, which is then found at `place()`: byte and record."""
+        """The pairs that a record makes; none if it is bad, which is then found at `place()`."""
         try:
             found = list(make() or ())
             self._counters.keep()
             return found
+        except _NO_RECORDS_FAULT:
+            raise
         except (Exception, StepTooLong) as caught:
             error = self._not_too_slow(caught)
             if not self._quarantine.active:
                 raise error from caught
-            self.set_aside(error, split, *place())
+            self.set_aside(error, place())
             return []
 
     def _not_too_slow(self, caught: BaseException) -> Exception:
@@ -79,45 +84,45 @@ class Weeder:
             " raise timeout.mapper, or set the record aside with bad_records.policy: quarantine"
         )
 
-    def chunk(self, reader: LineReader, block: TextBlock, split: Split) -> Any:
+    def chunk(
+        self,
+        work: Callable[[], Any],
+        lines: Callable[[], Iterator[tuple[Callable[[], Any], RecordPlace]]],
+    ) -> Any:
         """A chunk's pairs; if it is bad, those of its lines that are good alone."""
-        mapper = self._job.job.mapper_chunk
         try:
-            whole = _whole_result(mapper(reader.text(block)))
+            whole = _complete(work())
             self._counters.keep()
             return whole
+        except _NO_RECORDS_FAULT:
+            raise
         except Exception:  # noqa: BLE001 - whatever it is, the lines will show it again
             self._counters.forget()
         pairs: list[Pair] = []
-        at = block.offset
-        for line in newline_split(block.data):
+        for line, place in lines():
             try:
-                found = _whole_result(mapper(reader.text(TextBlock(at, line))))
+                found = _complete(line())
                 pairs += zip(found.keys, repeat(found.value)) if isinstance(found, Each) else found
                 self._counters.keep()
+            except _NO_RECORDS_FAULT:
+                raise
             except Exception as error:  # noqa: BLE001 - the policy is to go on
-                self.set_aside(error, split, at, line)
-            at += len(line)
+                self.set_aside(error, place)
         return pairs
 
-    def whole(self, split: Split, work: Callable[[], Any]) -> Any:
+    def whole(self, work: Callable[[], Any]) -> Any:
         """A whole object's pairs; none if it is bad."""
         try:
-            return _whole_result(work())
-        except InputChanged:
+            return _complete(work())
+        except _NO_RECORDS_FAULT:
             raise
         except Exception as error:  # noqa: BLE001 - the policy is to go on
-            self.set_aside(error, split, None, b"")
+            self.set_aside(error, RecordPlace(None, b""))
             return ()
 
 
-def typed_place(at: int | None, record: object) -> tuple[int | None, str]:
-    """The place of a record that has no bytes of its own: of the block it is in, and how Python writes it."""
-    return at, repr(record)
-
-
-def _whole_result(found: Any) -> Any:
-    """All of what a mapper gives, so that it is known to be good before any of it counts."""
+def _complete(found: Any) -> Any:
+    """All that a mapper gives, so that it is known to be good before any of it counts."""
     if isinstance(found, Each):
         return Each(list(found.keys), found.value)
     if isinstance(found, dict):

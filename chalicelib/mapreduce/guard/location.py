@@ -3,13 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from operator import length_hint
-from typing import Any
+from typing import Any, NamedTuple
 
-from ...core.errors import DataTypeError, InputError, JobCodeError, SluiceError, UserError, explain
+from ...core.errors import DataTypeError, DiskError, InputError, JobCodeError, SluiceError, UserError, explain
 from ...core.plan import Split
 from ..input.blocks import TextBlock
 from ..input.records import RecordReader
+
+
+class _Chunk(NamedTuple):
+    """A block that the user's code has in hand as a whole."""
+
+    block: TextBlock
+
+    @property
+    def offset(self) -> int:
+        return self.block.offset
+
+    def __str__(self) -> str:
+        return f"chunk at byte {self.offset}"
+
+
+class _Records:
+    """The records of a block, one of which the user's code has in hand."""
+
+    def __init__(self, reader: RecordReader, block: TextBlock, records: Iterator[Any], count: int) -> None:
+        self._reader = reader
+        self._block = block
+        self._records = records
+        self._count = count
+        #: A record of the block, and the byte in the block at which it begins: to go on from there.
+        self._known: tuple[int, int] | None = None
+
+    @property
+    def offset(self) -> int:
+        """The byte of the object at which the record begins."""
+        # A list's iterator knows how many items it still has: the one taken last is the one.
+        number = max(self._count - length_hint(self._records) - 1, 0)
+        if self._known is None or self._known[0] != number:
+            known, at = self._known if self._known and self._known[0] < number else (0, 0)
+            rest = TextBlock(self._block.offset + at, self._block.data[at:]) if at else self._block
+            self._known = number, at + self._reader.start_of(rest, number - known)
+        return self._block.offset + self._known[1]
+
+    def __str__(self) -> str:
+        return f"{self._reader.unit} at byte {self.offset}"
 
 
 class Where:
@@ -20,28 +60,24 @@ class Where:
 
     def __init__(self, job: str) -> None:
         self._job = job
-        self._step = ""
-        self._split: Split | None = None
-        self._block: TextBlock | None = None
-        self._lines: Iterator[Any] | None = None
-        self._reader: RecordReader | None = None
-        self._count = 0
-        #: A record of the block, and the byte in the block at which it begins: to go on from there.
-        self._known: tuple[int, int] | None = None
+        self.at("")
 
     def at(self, step: str) -> None:
-        self._step, self._split, self._block, self._lines = step, None, None, None
+        """A step in which nothing is read."""
+        self._step = step
+        self._split: Split | None = None
+        self._inside: _Chunk | _Records | None = None
 
     def open(self, split: Split) -> None:
         self.at("mapper")
         self._split = split
 
     def records(self, reader: RecordReader, block: TextBlock, records: Iterator[Any], count: int) -> None:
-        self._reader, self._block, self._lines, self._count = reader, block, records, count
-        self._known = None
+        """The `count` records of a block; `records` is what they are taken from."""
+        self._inside = _Records(reader, block, records, count)
 
     def chunk(self, block: TextBlock) -> None:
-        self._block, self._lines = block, None
+        self._inside = _Chunk(block)
 
     # -- what `self.input` shows ----------------------------------------------------------------------
 
@@ -74,33 +110,15 @@ class Where:
     @property
     def offset(self) -> int | None:
         """The byte at which the record begins. Cheap if it is asked for record after record."""
-        opened = self._opened
-        if self._block is None:
-            return None if opened.start else 0
-        if self._lines is None or self._reader is None:
-            return self._block.offset
-        return self._block.offset + self._start_of(self._reader, self._block)
-
-    def _start_of(self, reader: RecordReader, block: TextBlock) -> int:
-        """Where in the block the record begins that the user's code has in hand."""
-        # A list's iterator knows how many items it still has: the one taken last is the one.
-        number = max(self._count - length_hint(self._lines) - 1, 0)
-        if self._known is None or self._known[0] != number:
-            known, at = self._known if self._known and self._known[0] < number else (0, 0)
-            rest = TextBlock(block.offset + at, block.data[at:]) if at else block
-            self._known = number, at + reader.start_of(rest, number - known)
-        return self._known[1]
+        if self._inside is None:
+            return None if self._opened.start else 0
+        return self._inside.offset
 
     def __str__(self) -> str:
-        place = f"job {self._job}: "
         if self._split is None:
-            return place + self._step
-        if self._block is None:
-            return f"{place}{self.url}"
-        if self._lines is None or self._reader is None:
-            return f"{place}{self.url}, chunk at byte {self._block.offset}"
-        at = self._block.offset + self._start_of(self._reader, self._block)
-        return f"{place}{self.url}, {self._reader.unit} at byte {at}"
+            return f"job {self._job}: {self._step}"
+        place = f"job {self._job}: {self.url}"
+        return f"{place}, {self._inside}" if self._inside else place
 
 
 class LineNumbers:
@@ -141,3 +159,12 @@ class blame:  # noqa: N801 - reads as a statement
         if isinstance(error, SluiceError):
             return
         raise JobCodeError(f"{self._where}: {explain(error)}") from error
+
+
+@contextmanager
+def located(where: object) -> Iterator[None]:
+    """Let an error of the local disk say what was being worked on."""
+    try:
+        yield
+    except DiskError as error:
+        raise DiskError(f"{where}: {error}") from error

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ...core.errors import ConfigError, JobCodeError
+from ...core.errors import ConfigError, DiskError, JobCodeError
 from ...core.spec import MIB, JobSpec
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ LEAST_MEMORY = 128 * MIB
 #: Lambda's memory, in MB, that comes with one whole processor.
 _MB_A_CPU = 1769
 _LONGEST_MESSAGE = 600
+#: What DuckDB says when the local disk is full, or when it has used all of it that it allows itself.
+_DISK_FULL = ("No space left on device", "Disk quota exceeded", "'max_temp_directory_size'")
 
 
 def version() -> str:
@@ -122,7 +124,17 @@ def blamed(where: str) -> Iterator[None]:
     try:
         yield
     except duckdb_error() as error:
+        refuse_full_disk(error)
         raise JobCodeError(f"{where}: {explained(error)}") from error
+
+
+def refuse_full_disk(error: Exception) -> None:
+    """Raise DiskError if what DuckDB met is a full disk."""
+    if any(text in str(error) for text in _DISK_FULL):
+        raise DiskError(
+            "no space left on the local disk: give the function more ephemeral storage or memory, or make"
+            f" split_size or reduce_size smaller: {explained(error)}"
+        ) from error
 
 
 def explained(error: Exception) -> str:

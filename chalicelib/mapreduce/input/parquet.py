@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...core.errors import InputError
 from ...core.plan import Split
-from ...core.ports import Store
+from ...core.ports import Disk, Store
 from ...core.spec import MIB, InputSpec
 from .blocks import stretch
-from .duckdb import duckdb_error, explained, literal, opened, quoted
+from .duckdb import duckdb_error, explained, literal, opened, quoted, refuse_full_disk
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -41,49 +41,50 @@ class RowGroup(NamedTuple):
 
 
 def read_groups(
-    store: Store, split: Split, spec: InputSpec, scratch: Path
+    store: Store, split: Split, spec: InputSpec, disk: Disk, folder: Path
 ) -> Iterator[tuple[RowGroup, Iterator[list[dict[str, Any]]]]]:
     """The row groups whose first byte is in the split, each with its rows in lists of some thousand.
 
     Rows are dicts of the columns `spec` names, or of all. Memory: a few pages of a row group; local disk: a row
     group. Raises InputError for what is no Parquet file or lacks a column, InputChanged if the object is no
-    longer the one that was planned.
+    longer the one that was planned, DiskError for a row group that does not fit on `disk`, in `folder`.
     """
-    url, path = split.loc.url, scratch / "contents.parquet"
+    url, path = split.loc.url, folder / "contents.parquet"
     tail = b"".join(stretch(store, split, max(split.size - _TAIL, 0), split.size))
     length = int.from_bytes(tail[:4], "little") + _TAIL
     if tail[4:] != _MAGIC or not _TAIL < length <= min(split.size - len(_MAGIC), _MAX_FOOTER):
         raise InputError(f"{url}: not a Parquet file: its last bytes are {tail!r}")
     footer = b"".join(stretch(store, split, split.size - length, split.size))
-    _write_sparse(path, split.size, footer)
+    _write_sparse(disk, path, split.size, footer)
     try:
-        with opened(scratch, _MEMORY, 1, {}, in_order=True) as database:
+        with opened(folder, _MEMORY, 1, {}, in_order=True) as database:
             columns = _columns(database, path, spec, url)
             for group in _groups(database, path, split.size - length):
                 if split.start <= group.start < split.stop:
                     # DuckDB remembers what it has read of a file: no name may come twice.
-                    part = scratch / f"rows-{group.first}.parquet"
-                    _write_sparse(part, split.size, footer)
-                    _fill(part, group, stretch(store, split, group.start, group.stop))
+                    part = folder / f"rows-{group.first}.parquet"
+                    _write_sparse(disk, part, split.size, footer)
+                    _fill(disk, part, group, stretch(store, split, group.start, group.stop))
                     yield group, _rows(database, part, columns, group)
-                    part.unlink()
+                    disk.remove(part)
     except duckdb_error() as error:
-        why = explained(error).partition(" LINE 1:")[0].replace(f"{scratch}/", "")
+        refuse_full_disk(error)
+        why = explained(error).partition(" LINE 1:")[0].replace(f"{folder}/", "")
         raise InputError(f"{url}: not the Parquet file that was expected: {why}") from error
     finally:
-        path.unlink(missing_ok=True)
+        disk.remove(path)
 
 
-def _write_sparse(path: Path, size: int, footer: bytes) -> None:
+def _write_sparse(disk: Disk, path: Path, size: int, footer: bytes) -> None:
     """A file of nothing but its first bytes and its table of contents."""
-    with path.open("wb") as file:
+    with disk.open(path, "wb") as file:
         file.write(_MAGIC)
         file.seek(size - len(footer))
         file.write(footer)
 
 
-def _fill(path: Path, group: RowGroup, chunks: Iterator[bytes]) -> None:
-    with path.open("r+b") as file:
+def _fill(disk: Disk, path: Path, group: RowGroup, chunks: Iterator[bytes]) -> None:
+    with disk.open(path, "r+b", group.stop - group.start) as file:
         file.seek(group.start)
         for chunk in chunks:
             file.write(chunk)

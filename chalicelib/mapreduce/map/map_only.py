@@ -3,45 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice, repeat
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from ...core.plan import Split
 from ...core.tasks import Position
 from ...job.job import Each
+from ..guard.isolate import Pair
+from ..guard.location import located
 from ..output.text import Rows
 from ..shuffle.collect import check_pairs
 from ..shuffle.run_file import BLOCK_PAIRS
 from .task import MapTask
 
-Pair = tuple[Any, Any]
+Keep = Callable[[Any, Any], bool]
 
 
 class RowWriter:
-    """Takes pairs as a spiller does and writes their rows at once, in blocks."""
+    """Writes the rows of pairs in blocks, in the order in which they come."""
 
     def __init__(self, rows: Rows, write: Callable[[bytes], object]) -> None:
         self._rows = rows
         self._write = write
-        #: Which pairs are kept, if not all: the job's `having`.
-        self.keep: Callable[[Any, Any], bool] | None = None
         self._waiting: list[Pair] = []
         self._size = 0
         self.pairs = 0
         #: Rows have no order, so their keys may be of any types.
         self.key_types: frozenset[str] = frozenset()
 
-    def add(self, pairs: Iterator[Pair]) -> None:
+    def add(self, pairs: Iterator[Pair], keep: Keep | None = None) -> None:
+        """Take all pairs, or those for which `keep` is true."""
         while some := list(islice(pairs, BLOCK_PAIRS - len(self._waiting))):
             check_pairs(some)
-            self._waiting += [pair for pair in some if self.keep(*pair)] if self.keep else some
+            self._waiting += [pair for pair in some if keep(*pair)] if keep else some
             if len(self._waiting) == BLOCK_PAIRS:
                 self._flush()
-
-    def add_each(self, each: Each) -> None:
-        self.add(zip(each.keys, repeat(each.value)))
 
     def finish(self) -> tuple[int, ...]:
         """Where what was written begins and ends."""
@@ -59,13 +56,27 @@ class RowWriter:
         self._waiting = []
 
 
+class _Kept:
+    """Takes pairs as a spiller does, and writes those that the job's `having` keeps."""
+
+    def __init__(self, writer: RowWriter, having: Keep | None) -> None:
+        self._writer = writer
+        self._having = having
+
+    def add(self, pairs: Iterator[Pair]) -> None:
+        self._writer.add(pairs, self._having)
+
+    def add_each(self, each: Each) -> None:
+        self.add(zip(each.keys, repeat(each.value)))
+
+
+@dataclass(kw_only=True)
 class MapOnlyTask(MapTask):
     """Feeds the splits of one task through the user's mapper into a `RowWriter`."""
 
     def run(self, splits: Sequence[Split], writer: Any) -> Position | None:
         """As `MapTask.run`."""
-        writer.keep = self._job.having
-        with TemporaryDirectory(prefix="sluice-map-", dir=self._scratch) as scratch, self._pace.alarm():
-            stopped = self._feed(splits, writer, Path(scratch))
-        writer.finish()
+        with located(self._where), self.disk.folder("sluice-map-") as folder:
+            stopped = self._feed(splits, _Kept(writer, self.job.having), folder)
+            writer.finish()
         return stopped

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace as with_fields
 
 from ...core.plan import Split
-from ...core.ports import Store
-from ...core.spec import BadRecordsSpec, JobSpec
-from ...job.binding import BoundJob
-from ...job.load_class import Source
+from ...core.spec import BadRecordsSpec
 from ...job.partitioners import Hash
 from ..guard.quarantine import Quarantine
 from ..shuffle.key_order import sort_keys
@@ -26,51 +22,45 @@ _WINDOW = 1 << 16
 _TABLES = 8
 
 
-def sample_bounds(
-    job: BoundJob,
-    spec: JobSpec,
-    record_type: type[Any] | None,
-    splits: Sequence[Split],
-    samples: int,
-    partitions: int,
-    store: Store,
-    scratch: Path,
-    sources: Mapping[str, Source] | None = None,
-) -> list[Any]:
-    """At most `partitions - 1` keys, ascending and distinct, that cut the keys of a sample evenly.
+def sample_bounds(task: MapTask, splits: Sequence[Split], samples: int) -> list[Any]:
+    """At most `task.partitions - 1` keys, ascending and distinct, that cut the keys of a sample evenly.
 
     The mapper runs over `samples` windows of 64 KiB at even distances (over whole objects where they
     cannot be split); little input is taken whole. Of typed pairs, whose splits then must be as small as can
-    be, it is the first block of `samples` splits, of Parquet some splits as a whole. `sources` are the job's
-    inputs by tag, where it has several. Memory: the sample's keys.
+    be, it is the first block of `samples` splits, of Parquet some splits as a whole. Memory: the sample's keys.
     """
     body = bytearray()
     writer = RunWriter(body.extend, 1)
-    task = MapTask(
-        replace(job, partitioner=Hash(), order=None),
-        spec.input,
-        store,
-        1,
-        spec.budget("mapper"),
-        scratch,
-        record_type,
-        sources=sources,
+    sampling = replace(
+        task,
+        job=replace(task.job, partitioner=Hash(), order=None),
+        partitions=1,
         quarantine=_PassedOver(BadRecordsSpec(policy="quarantine"), "map"),
     )
-    tables = {given.tag for given in spec.inputs if given.format == "parquet"}
-    lines = [split for split in splits if split.tag not in tables]
-    windows = _first_blocks if spec.input.format == "pairs" else _windows
-    rows = [split for split in splits if split.tag in tables]
-    task.run([*windows(lines, samples), *rows[:: -(-len(rows) // _TABLES) or 1]], writer)
+    sampling.run(list(_sampled(task, splits, samples)), writer)
     writer.finish()
     keys = [key for block, _ in read_blocks([bytes(body)], "the sample of keys") for key in block]
     sort_keys(keys)  # the keys of a partition may come in any order
+    partitions = task.partitions
     wanted = (keys[len(keys) * number // partitions] for number in range(1, partitions)) if keys else ()
     return _distinct(wanted)
 
 
+def _sampled(task: MapTask, splits: Sequence[Split], samples: int) -> Iterator[Split]:
+    """What is read of the splits: pieces of text and pairs, and some whole splits of Parquet."""
+    text: list[Split] = []
+    pairs: list[Split] = []
+    tables: list[Split] = []
+    kinds = {"pairs": pairs, "parquet": tables}
+    for split in splits:
+        kinds.get(task.sources[split.tag].spec.format, text).append(split)
+    yield from _windows(text, samples)
+    yield from _first_blocks(pairs, samples)
+    yield from tables[:: -(-len(tables) // _TABLES) or 1]
+
+
 class _PassedOver(Quarantine):
-    """Bad records are none of a sample's business: the task they belong to meets them again and tells of them."""
+    """Sampling skips bad records; the map task reports them."""
 
     def add(self, *record: Any, **more: Any) -> None:
         pass

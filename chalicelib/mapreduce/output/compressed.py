@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from ...core.ports import ObjectWriter
+from ...core.ports import Disk, ObjectWriter
 from ..shuffle.zstd import ZstdCompressor
 
 #: Bytes that go to the compressor at once.
@@ -81,9 +81,9 @@ class Packed(PassingOn):
             super().write(data)
 
 
-def copy_file(path: Path, sink: ObjectWriter) -> None:
+def copy_file(disk: Disk, path: Path, sink: ObjectWriter) -> None:
     """Write a file's bytes, and remove it."""
-    with path.open("rb") as file:
+    with disk.open(path, "rb") as file:
         while block := file.read(_BLOCK):
             sink.write(block)
-    path.unlink()
+    disk.remove(path)

@@ -7,14 +7,14 @@ says which there are, so whatever an attempt left that did not come so far count
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from ...core.errors import UserError
 from ...core.keys import OutputKeys
-from ...core.ports import Loc, ObjectWriter, Store
+from ...core.ports import Disk, Loc, ObjectWriter, Store
 from ...core.spec import JobSpec, OutputSpec
 from ...core.tasks import Part
 from .columns import Chooser
@@ -42,18 +42,19 @@ class _Spool(Protocol):
 class _RowSpool:
     """Rows as text; memory: one block."""
 
-    def __init__(self, output: OutputSpec, path: Path, own: Writer | None) -> None:
+    def __init__(self, output: OutputSpec, disk: Disk, path: Path, own: Writer | None) -> None:
         self._rows = encoder(output, own)
+        self._disk = disk
         self._path = path
         self.records = 0
 
     def add(self, keys: Sequence[Any], values: Sequence[Any]) -> None:
-        with self._path.open("ab") as file:
+        with self._disk.open(self._path, "ab") as file:
             file.write(self._rows(keys, values))
         self.records += len(keys)
 
     def send(self, sink: ObjectWriter) -> None:
-        copy_file(self._path, sink)
+        copy_file(self._disk, self._path, sink)
 
 
 class Gathered:
@@ -68,14 +69,14 @@ class Gathered:
         place: OutputKeys,
         number: int,
         spec: JobSpec,
-        scratch: Path,
+        disk: Disk,
         own: Writer | None = None,
     ) -> None:
         self._store = store
         self._place = place
         self._number = number
         self._spec = spec
-        self._scratch = scratch
+        self._disk = disk
         self._own = own
         self._chooser = Chooser(spec.output.by, spec.output.columns) if spec.output.by else None
         self._spools: dict[str | None, _Spool] = {}
@@ -111,7 +112,7 @@ class Gathered:
     def _spool(self, folder: str | None) -> _Spool:
         if folder not in self._spools:
             self._check(folder)
-            path = Path(self._folder_on_disk.name) / f"{len(self._spools)}"
+            path = self._folder_on_disk / f"{len(self._spools)}"
             self._spools[folder] = self._new_spool(path)
         return self._spools[folder]
 
@@ -134,8 +135,8 @@ class Gathered:
         if self._spec.output.format == "parquet":
             from .parquet import TableSpool  # only jobs that write such files have DuckDB
 
-            return TableSpool(self._spec, path)
-        return _RowSpool(self._spec.output, path, self._own)
+            return TableSpool(self._spec, self._disk, path)
+        return _RowSpool(self._spec.output, self._disk, path, self._own)
 
     def commit(self) -> Part:
         """Make the objects. One that is there already is an earlier attempt's, complete, and stays."""
@@ -164,11 +165,12 @@ class Gathered:
         return Part(key=loc.key, bytes=size, records=spool.records)
 
     def __enter__(self) -> Self:
-        self._folder_on_disk = TemporaryDirectory(prefix="sluice-part-", dir=self._scratch)
+        self._opened = ExitStack()
+        self._folder_on_disk = self._opened.enter_context(self._disk.folder("sluice-part-"))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._spools.clear()
-        self._folder_on_disk.cleanup()
+        self._opened.close()

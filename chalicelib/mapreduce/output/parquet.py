@@ -6,15 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 
 from ...core.errors import DataTypeError
-from ...core.ports import ObjectWriter
+from ...core.ports import Disk, ObjectWriter
 from ...core.spec import MIB, JobSpec
-from ..input.duckdb import duckdb_error, explained, literal, opened, quoted
+from ..input.duckdb import duckdb_error, explained, literal, opened, quoted, refuse_full_disk
 from .columns import Table
 from .compressed import copy_file
 from .text import named, to_json
@@ -33,8 +32,9 @@ class TableSpool:
     floats together, too), BOOLEAN, VARCHAR, BLOB, DECIMAL; JSON in VARCHAR for all else. Memory: one block.
     """
 
-    def __init__(self, spec: JobSpec, path: Path) -> None:
+    def __init__(self, spec: JobSpec, disk: Disk, path: Path) -> None:
         self._spec = spec
+        self._disk = disk
         self._path = path
         self._table = Table(spec.output.columns, (tuple,))
         self._kinds: list[set[str]] = []
@@ -45,7 +45,7 @@ class TableSpool:
         self.records = 0
 
     def add(self, keys: Sequence[Any], values: Sequence[Any]) -> None:
-        with self._path.open("ab") as file:
+        with self._disk.open(self._path, "ab") as file:
             file.write(self._lines(keys, values))
         self.records += len(keys)
 
@@ -67,7 +67,7 @@ class TableSpool:
 
     def send(self, sink: ObjectWriter) -> None:
         """Write the Parquet file. Raises DataTypeError for values that are not of the types declared."""
-        self._path.touch()
+        self._disk.open(self._path, "ab").close()  # of no rows at all there is no file yet
         names = self._table.names or ("key", "value")
         kinds = [self._type(number, name) for number, name in enumerate(names)]
         columns = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(names)))
@@ -75,22 +75,23 @@ class TableSpool:
             f"CAST(c{number} AS {kind}) AS {quoted(name)}"
             for number, (name, kind) in enumerate(zip(names, kinds, strict=True))
         )
-        with TemporaryDirectory(prefix="parquet-", dir=self._path.parent) as folder:
-            lines, out = Path(folder) / "rows.jsonl", Path(folder) / "rows.parquet"
-            self._path.rename(lines)
+        with self._disk.folder("sluice-parquet-") as folder:
+            lines, out = folder / "rows.jsonl", folder / "rows.parquet"
+            self._disk.move(self._path, lines)
             source = (
                 f"read_json({literal(str(lines))}, format='newline_delimited', auto_detect=false,"
                 f" columns={{{columns}}}, maximum_object_size={2 * self._longest})"
             )
             query = f"SELECT {wanted} FROM {source}"
             try:
-                with opened(Path(folder), self._spec.budget("reducer"), 1, {}, in_order=True) as database:
+                with opened(folder, self._spec.budget("reducer"), 1, {}, in_order=True) as database:
                     database.execute(f"COPY ({query}) TO {literal(str(out))} (FORMAT parquet)")
             except duckdb_error() as error:
+                refuse_full_disk(error)
                 raise DataTypeError(
                     f"output.columns: the result cannot be written so: {explained(error)}"
                 ) from error
-            copy_file(out, sink)
+            copy_file(self._disk, out, sink)
 
     def _type(self, number: int, name: str) -> str:
         kinds = self._kinds[number] - {"NoneType"} if self._kinds else set()

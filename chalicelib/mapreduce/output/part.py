@@ -94,7 +94,7 @@ def part_file(runtime: Runtime, plan: Plan, task: int) -> PartFile:
         return PartOfRows(rows=FORMATS["pairs"], open=new_object)
     own = _own_writer(runtime, spec)
     if spec.output.by or spec.output.format == "parquet":
-        gathered = Gathered(runtime.store, place, task, spec, runtime.scratch, own)
+        gathered = Gathered(runtime.store, place, task, spec, runtime.disk, own)
         return PartOfPairs(
             rows=_gathering(gathered), open=partial(GatheredPart, gathered), url=gathered.loc.url
         )

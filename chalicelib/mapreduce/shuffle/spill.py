@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ...core.errors import StoreError
+from ...core.ports import Disk
 from ...job.job import Each
 from .collect import Collector, Pair, Piece
 from .merge import merge
@@ -19,23 +18,16 @@ FAN_IN = 64
 
 
 class _Spill:
-    """One run file in the scratch folder, deleted with its task's folder."""
+    """One run file on local disk, deleted with its task's folder."""
 
-    def __init__(self, path: Path, pieces: Iterable[Piece], partitions: int) -> None:
-        self.path = path
-        try:
-            with path.open("wb") as file:
-                writer = RunWriter(file.write, partitions)
-                for partition, keys, values in pieces:
-                    writer.add(partition, keys, values)
-                self.offsets = writer.finish()
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise StoreError(
-                    f"{path.parent}: no space left for a spill: give the function more memory or more"
-                    " ephemeral storage, or make split_size smaller"
-                ) from error
-            raise
+    def __init__(self, disk: Disk, path: Path, pieces: Iterable[Piece], partitions: int) -> None:
+        self._disk = disk
+        self._path = path
+        with disk.open(path, "wb") as file:
+            writer = RunWriter(file.write, partitions)
+            for partition, keys, values in pieces:
+                writer.add(partition, keys, values)
+            self.offsets = writer.finish()
 
     @property
     def bytes(self) -> int:
@@ -44,22 +36,27 @@ class _Spill:
     def blocks(self, partition: int) -> Iterator[Block]:
         start, stop = self.offsets[partition], self.offsets[partition + 1]
         if start < stop:
-            with self.path.open("rb") as file:
+            with self._disk.open(self._path, "rb") as file:
                 file.seek(start)
-                yield from read_blocks(_chunks(file, stop - start), str(self.path))
+                yield from read_blocks(_chunks(file, stop - start), str(self._path))
+
+    def remove(self) -> None:
+        self._disk.remove(self._path)
 
 
 class Spiller:
     """A collector with a budget: what it gathers comes out sorted, however much it was.
 
-    `add` holds at most about `budget` bytes of pairs; `pieces` may be called once, at the end.
+    `add` holds at most about `budget` bytes of pairs; `blocks` may be called once, at the end. Spills lie in
+    `folder`, which whoever made it removes. Raises DiskError when there is no room for one.
     """
 
-    def __init__(self, collector: Collector, partitions: int, budget: int, scratch: Path) -> None:
+    def __init__(self, collector: Collector, partitions: int, budget: int, disk: Disk, folder: Path) -> None:
         self._collector = collector
         self._partitions = partitions
         self._budget = budget
-        self._scratch = scratch
+        self._disk = disk
+        self._folder = folder
         self._spills: list[_Spill] = []
         self._files = 0
         self.bytes = 0
@@ -108,7 +105,8 @@ class Spiller:
 
     def _spill(self, pieces: Iterable[Piece]) -> None:
         self._files += 1
-        spill = _Spill(self._scratch / f"spill-{self._files:05d}.run", pieces, self._partitions)
+        path = self._folder / f"spill-{self._files:05d}.run"
+        spill = _Spill(self._disk, path, pieces, self._partitions)
         self._spills.append(spill)
         self.bytes += spill.bytes
 
@@ -119,7 +117,7 @@ class Spiller:
             few = old[start : start + FAN_IN]
             self._spill(self._merged(few))
             for spill in few:
-                spill.path.unlink()
+                spill.remove()
 
     def _merged(self, spills: list[_Spill]) -> Iterator[Piece]:
         for partition in range(self._partitions):

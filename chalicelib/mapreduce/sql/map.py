@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ...core.errors import CorruptData, InputError, JobCodeError
@@ -16,8 +15,19 @@ from ...core.plan import Plan, Split
 from ...core.ports import Runtime
 from ...core.tasks import Position
 from ..guard.deadline import Pace
+from ..guard.location import located
 from ..input.blocks import whole_object
-from ..input.duckdb import blamed, count, duckdb_error, explained, literal, quoted, subquery, task_database
+from ..input.duckdb import (
+    blamed,
+    count,
+    duckdb_error,
+    explained,
+    literal,
+    quoted,
+    refuse_full_disk,
+    subquery,
+    task_database,
+)
 from ..shuffle.run_file import RunWriter
 from .feed import Feed, Lines, locate
 from .partition_file import frames_of
@@ -45,7 +55,7 @@ class SqlMap:
         if plan.sql is None:
             raise CorruptData(f"job {plan.job}, run {plan.run}: its plan has no tables")
         self._store = runtime.store
-        self._scratch = runtime.scratch
+        self._disk = runtime.disk
         self._plan = plan
         self._spec = plan.spec
         self._tables = plan.sql
@@ -60,14 +70,18 @@ class SqlMap:
         Raises InputError for rows that DuckDB cannot read, JobCodeError for a query that fails.
         """
         with (
-            TemporaryDirectory(prefix="sluice-sql-", dir=self._scratch) as name,
-            task_database(self._spec, Path(name), "mapper") as database,
+            located(self._where(splits)),
+            self._disk.folder("sluice-sql-") as folder,
+            task_database(self._spec, folder, "mapper") as database,
         ):
-            folder = Path(name)
             if self._spec.input.format == "parquet":
                 self._map_files(database, folder, splits, writer)
                 return None
             return self._map_lines(database, folder, splits, writer)
+
+    def _where(self, splits: Sequence[Split]) -> str:
+        some = f"{splits[0].loc.url} and {len(splits) - 1} more" if splits else "no input"
+        return f"job {self._plan.job}: {some}"
 
     def _map_files(
         self, database: Connection, folder: Path, splits: Sequence[Split], writer: RunWriter
@@ -76,13 +90,13 @@ class SqlMap:
         paths = []
         for number, split in enumerate(splits):
             path = folder / f"object-{number}"
-            with path.open("wb") as file:
+            with self._disk.open(path, "wb", split.size) as file:
                 for chunk in whole_object(self._store, split):
                     file.write(chunk)
                     self.bytes += len(chunk)
             paths.append(str(path))
         source = scan(self._spec.input, self._tables.input, paths)
-        with blamed(f"job {self._plan.job}: {splits[0].loc.url} and {len(splits) - 1} more"):
+        with blamed(self._where(splits)):
             self.records = count(database, f"SELECT count(*) FROM {subquery(source)}")
             database.execute(f"CREATE VIEW input AS {source}")
         with blamed(f"job {self._plan.job}: sql.map"):
@@ -125,7 +139,7 @@ class SqlMap:
         path = folder / "stretch.parquet"
         if self._plan.partitions == 1:
             rows = count(database, _copy(f"SELECT {stored(columns)} FROM {subquery(query)}", path))
-            _append(writer, 0, path, rows)
+            self._append(writer, 0, path, rows)
             return
         numbered = partitioned(query, columns, self._spec.sql.keys, self._plan.partitions)
         number = quoted(PARTITION)
@@ -133,11 +147,18 @@ class SqlMap:
         found = f"SELECT {number} FROM {_MAPPED} GROUP BY ALL ORDER BY ALL"
         for (partition,) in database.execute(found).fetchall():
             own = f"SELECT * EXCLUDE ({number}) FROM {_MAPPED} WHERE {number} = {partition}"
-            _append(writer, partition, path, count(database, _copy(own, path)))
+            self._append(writer, partition, path, count(database, _copy(own, path)))
+
+    def _append(self, writer: RunWriter, partition: int, path: Path, rows: int) -> None:
+        if rows:
+            with self._disk.open(path, "rb") as file:
+                writer.add_raw(partition, frames_of(file), rows)
+        self._disk.remove(path)
 
     def _explained(self, error: Exception, splits: Sequence[Split]) -> Exception:
         """What DuckDB says, with the place in the input if it is about a row of it."""
         where, text = f"job {self._plan.job}: sql.map", explained(error)
+        refuse_full_disk(error)
         row = _ROW.search(str(error))
         if row is None:
             return JobCodeError(f"{where}: {text}")
@@ -148,9 +169,3 @@ class SqlMap:
 
 def _copy(query: str, path: Path) -> str:
     return f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet)"
-
-
-def _append(writer: RunWriter, partition: int, path: Path, rows: int) -> None:
-    if rows:
-        writer.add_raw(partition, frames_of(path), rows)
-    path.unlink()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from typing import BinaryIO
 from zlib import crc32
 
 from ...core.errors import CorruptData
@@ -17,11 +17,10 @@ _PAYLOAD = 1 << 22
 _FRAME = struct.Struct("<2I")
 
 
-def frames_of(path: Path) -> Iterator[bytes]:
+def frames_of(file: BinaryIO) -> Iterator[bytes]:
     """The bytes of a file as frames."""
-    with path.open("rb") as file:
-        while payload := file.read(_PAYLOAD):
-            yield _FRAME.pack(len(payload), crc32(payload)) + payload
+    while payload := file.read(_PAYLOAD):
+        yield _FRAME.pack(len(payload), crc32(payload)) + payload
 
 
 def payloads(chunks: Iterable[bytes], size: int, where: str) -> Iterator[bytes]:

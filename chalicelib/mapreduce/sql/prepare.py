@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...core.errors import ConfigError, InputError, JobCodeError
 from ...core.plan import Split, SqlTables
-from ...core.ports import Loc, ObjectInfo, Runtime, Store
+from ...core.ports import Loc, ObjectInfo, Runtime
 from ...core.spec import MIB, InputSpec, JobSpec
 from ..input.compression import compression
 from ..input.duckdb import (
@@ -45,23 +45,21 @@ Input = tuple[str, ObjectInfo]
 def prepare(runtime: Runtime, job: str, spec: JobSpec, inputs: Sequence[Input]) -> SqlTables:
     """The tables of a run over `inputs`. Raises ConfigError or InputError for what could not run."""
     with (
-        TemporaryDirectory(prefix="sluice-sql-", dir=runtime.scratch) as name,
-        opened(Path(name), _MEMORY, 1, spec.params) as database,
+        runtime.disk.folder("sluice-sql-") as folder,
+        opened(folder, _MEMORY, 1, spec.params) as database,
     ):
         try:
-            columns = _declared(database, spec.input) or _found(
-                database, runtime.store, spec, inputs, Path(name)
-            )
+            columns = _declared(database, spec.input) or _found(database, runtime, spec, inputs, folder)
             return SqlTables(input=columns, shuffled=_checked(database, spec, columns))
         except JobCodeError as error:
             raise ConfigError(f"job {job}: {error}") from error
 
 
-def check(job: str, spec: JobSpec, scratch: Path) -> None:
+def check(job: str, spec: JobSpec, folder: Path) -> None:
     """What can be found wrong with the queries before there is input. Raises ConfigError."""
     with (
-        TemporaryDirectory(prefix="sluice-sql-", dir=scratch) as name,
-        opened(Path(name), _MEMORY, 1, spec.params) as database,
+        TemporaryDirectory(prefix="sluice-sql-", dir=folder) as own,
+        opened(Path(own), _MEMORY, 1, spec.params) as database,
     ):
         try:
             for query in ("map", "reduce"):
@@ -95,7 +93,7 @@ def _declared(database: Connection, spec: InputSpec) -> Columns:
 
 
 def _found(
-    database: Connection, store: Store, spec: JobSpec, inputs: Sequence[Input], folder: Path
+    database: Connection, runtime: Runtime, spec: JobSpec, inputs: Sequence[Input], folder: Path
 ) -> Columns:
     """What the first object that has any bytes holds."""
     first = (
@@ -107,9 +105,9 @@ def _found(
     path = folder / "sample"
     try:
         if spec.input.format == "parquet":
-            _footer_only(store, loc, info.size, path)
+            _footer_only(runtime, loc, info.size, path)
             return described(database, f"SELECT * FROM read_parquet({literal(str(path))})")
-        return _sniffed(database, store, spec.input, loc, info, path)
+        return _sniffed(database, runtime, spec.input, loc, info, path)
     except duckdb_error() as error:
         raise InputError(
             f"{loc.url}: its columns cannot be found out: declare input.columns: {explained(error)}"
@@ -121,18 +119,18 @@ def _any(inputs: Sequence[Input]) -> bool:
 
 
 def _sniffed(
-    database: Connection, store: Store, spec: InputSpec, loc: Loc, info: ObjectInfo, path: Path
+    database: Connection, runtime: Runtime, spec: InputSpec, loc: Loc, info: ObjectInfo, path: Path
 ) -> Columns:
     whole = spec.multiline or compression(info.key) is not None
     stop = info.size if whole else min(info.size, _SAMPLE)
     split = Split(bucket=loc.bucket, key=loc.key, etag=info.etag, start=0, stop=stop, size=info.size)
     names: list[str] = []
     if spec.header:
-        with_header = Lines(_headless(spec), (), store)
+        with_header = Lines(_headless(spec), (), runtime.store)
         first = next((data for _, data in with_header.located(split)), b"")
         names = header_names(spec, first.partition(b"\n")[0], loc.url)
-    lines = Lines(spec, tuple((name, "") for name in names), store)
-    with path.open("wb") as file:
+    lines = Lines(spec, tuple((name, "") for name in names), runtime.store)
+    with runtime.disk.open(path, "wb") as file:
         for block in lines.of([split]):
             file.write(block)
             if file.tell() >= _SAMPLE:
@@ -158,16 +156,16 @@ def _headless(spec: InputSpec) -> InputSpec:
     return replace(spec, header=False)
 
 
-def _footer_only(store: Store, loc: Loc, size: int, path: Path) -> None:
+def _footer_only(runtime: Runtime, loc: Loc, size: int, path: Path) -> None:
     """A Parquet file's table of contents where it belongs, in a file with holes for the rest."""
-    tail = store.get(loc, max(size - _FOOTER, 0), size)
+    tail = runtime.store.get(loc, max(size - _FOOTER, 0), size)
     length = int.from_bytes(tail[:4], "little") + _FOOTER
     if tail[4:] != b"PAR1" or length > size:
         raise InputError(f"{loc.url}: not a Parquet file: its last bytes are {tail!r}")
-    with path.open("wb") as file:
+    with runtime.disk.open(path, "wb") as file:
         file.write(b"PAR1")
         file.seek(size - length)
-        file.write(store.get(loc, size - length, size))
+        file.write(runtime.store.get(loc, size - length, size))
 
 
 # The queries

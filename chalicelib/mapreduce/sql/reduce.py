@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import CorruptData
@@ -14,8 +13,9 @@ from ...core.plan import Plan
 from ...core.ports import Loc, Runtime
 from ...core.tasks import ReducePosition, ReduceTask, Slice
 from ..guard.deadline import Pace
+from ..guard.location import located
 from ..input.duckdb import Columns, blamed, count, described, literal, quoted, subquery, task_database
-from ..shuffle.fetch import fetch_all
+from ..shuffle.fetch import fetch_all, stretches
 from .partition_file import payloads
 from .tables import definitions, restored, stored
 
@@ -50,7 +50,7 @@ class SqlReduce:
         if plan.sql is None:
             raise CorruptData(f"job {plan.job}, run {plan.run}: its plan has no tables")
         self._store = runtime.store
-        self._scratch = runtime.scratch
+        self._disk = runtime.disk
         self._bucket = work_bucket
         self._plan = plan
         self._spec = plan.spec
@@ -78,10 +78,10 @@ class SqlReduce:
         first = after.partition if after else 0
         stopped = None
         with (
-            TemporaryDirectory(prefix="sluice-sql-", dir=self._scratch) as name,
-            task_database(self._spec, Path(name), "reducer") as database,
+            located(self._where),
+            self._disk.folder("sluice-sql-") as folder,
+            task_database(self._spec, folder, "reducer") as database,
         ):
-            folder = Path(name)
             query = self._prepared(database, parquet)
             for number, paths in self._partitions(task, slices, first, folder):
                 self._reduce(database, query, paths, folder / "part", write)
@@ -123,17 +123,17 @@ class SqlReduce:
             else:
                 self._copy(database, query, out, write)
         for path in paths:
-            path.unlink()
+            self._disk.remove(path)
 
     def _copy(self, database: Connection, query: str, out: Path, write: Write) -> None:
         form = self._spec.output.format
         if form == "tsv":
             query = as_tsv(query, described(database, query))
         self.records += count(database, f"COPY ({query}) TO {literal(str(out))} ({_COPY[form]})")
-        with out.open("rb") as file:
+        with self._disk.open(out, "rb") as file:
             while block := file.read(_BLOCK):
                 write(block)
-        out.unlink()
+        self._disk.remove(out)
 
     def _partitions(
         self, task: ReduceTask, slices: Sequence[Slice], first: int, folder: Path
@@ -144,23 +144,17 @@ class SqlReduce:
         than that alone is streamed to disk.
         """
         share = self._spec.budget("reducer") // _FETCHED_SHARE
-        total = task.last - task.first
-        sizes = [sum(piece.offsets[i + 1] - piece.offsets[i] for piece in slices) for i in range(total)]
-        while first < total:
-            last, held = first + 1, sizes[first]
-            while last < total and held + sizes[last] <= share:
-                held += sizes[last]
-                last += 1
-            self.bytes_in += held
-            wanted = [piece for piece in slices if piece.offsets[first] < piece.offsets[last]]
+        for stretch in stretches(slices, first, task.last - task.first, share):
+            begin, end = stretch.first, stretch.last
+            self.bytes_in += stretch.bytes
+            wanted = [piece for piece in slices if piece.offsets[begin] < piece.offsets[end]]
             bodies: list[bytes] | None = None
-            if held <= share:
-                ranges = [(self._loc(piece), piece.offsets[first], piece.offsets[last]) for piece in wanted]
+            if stretch.bytes <= share:
+                ranges = [(self._loc(piece), piece.offsets[begin], piece.offsets[end]) for piece in wanted]
                 bodies = list(fetch_all(self._store, ranges))
-            for number in range(first, last):
-                if sizes[number] or self._plan.partitions == 1:
-                    yield number, list(self._staged(wanted, bodies, first, number, folder))
-            first = last
+            for number, size in enumerate(stretch.sizes, begin):
+                if size or self._plan.partitions == 1:
+                    yield number, list(self._staged(wanted, bodies, begin, number, folder))
 
     def _staged(
         self, pieces: Sequence[Slice], bodies: list[bytes] | None, first: int, number: int, folder: Path
@@ -178,7 +172,7 @@ class SqlReduce:
             )
             # DuckDB remembers what it has read of a file: no name may come twice.
             path = folder / f"shuffled-{number}-{place}.parquet"
-            with path.open("wb") as file:
+            with self._disk.open(path, "wb", stop - start) as file:
                 for payload in payloads(chunks, stop - start, loc.url):
                     file.write(payload)
             yield path

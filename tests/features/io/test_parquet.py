@@ -17,6 +17,7 @@ from chalicelib.core.plan import Split
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec, InputSpec, TimeoutSpec
 from chalicelib.mapreduce.input.parquet import read_groups
+from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
 from tests.features.io.runs import failed, job_spec, run
 from tests.features.io.test_outputs import parts
@@ -72,7 +73,7 @@ def test_every_row_is_read_once_for_every_split_size(split_size: int, rows: int,
         spec = InputSpec(
             url="s3://in/", format="parquet", columns="id, city, x, price, day_of, flag, raw, maybe, nested"
         )
-        for _, lists in read_groups(store, split, spec, tmp_path):
+        for _, lists in read_groups(store, split, spec, LocalDisk(tmp_path), tmp_path):
             groups += 1
             found += [row for some in lists for row in some]
     wanted = table(
@@ -87,7 +88,9 @@ def test_a_moment_with_a_time_zone_comes_in_utc(tmp_path: Path) -> None:
     body = made(tmp_path, 3)
     etag = store.put(Loc("in", "a"), body)
     split = Split(bucket="in", key="a", etag=etag, start=0, stop=len(body), size=len(body))
-    groups = read_groups(store, split, InputSpec(url="s3://in/", columns="seen"), tmp_path)
+    groups = read_groups(
+        store, split, InputSpec(url="s3://in/", columns="seen"), LocalDisk(tmp_path), tmp_path
+    )
     found = [row["seen"] for _, lists in groups for some in lists for row in some]
     assert found == [datetime.datetime(2026, 1, 1, 12)] * 3
 

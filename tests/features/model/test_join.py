@@ -19,6 +19,7 @@ from chalicelib import Job
 from chalicelib.core.errors import ConfigError, InputError
 from chalicelib.core.spec import InputSpec
 from chalicelib.join import HOWS, Join, RecordBuffer, table
+from chalicelib.stores.disk import LocalDisk
 from chalicelib.testing import run_job
 from tests.worlds.simulation import Simulation, spec
 
@@ -136,7 +137,7 @@ def test_what_is_no_join_is_told(parts: dict[str, Any], message: str) -> None:
 def test_held_records_come_again_and_again(budget: int, tmp_path: Path) -> None:
     """Beyond the budget they lie in a file, and what comes out is the same."""
     records = [[f"text {number}", number, None] for number in range(1000)]
-    buffer = RecordBuffer(budget, tmp_path)
+    buffer = RecordBuffer(budget, LocalDisk(tmp_path))
     for record in records:
         buffer.add(record)
     assert [list(buffer.records) for _ in range(3)] == [records] * 3

@@ -19,6 +19,7 @@ from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec
 from chalicelib.job.load_class import job_loader
 from chalicelib.job.side_files import brought
+from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
 from chalicelib.testing import run_job
 from tests.features.model import pieces, slowed
@@ -357,7 +358,7 @@ def test_a_bad_record_has_its_line(job: type[Job], name: str, tmp_path: Path) ->
 def test_objects_become_files_for_an_engine_of_files(tmp_path: Path) -> None:
     store = MemoryStore()
     store.put(Loc("bucket", "a/stop.txt"), b"cat")
-    found = brought(lambda: store, spec(files="own.txt, s3://bucket/a/stop.txt"), tmp_path)
+    found = brought(lambda: store, spec(files="own.txt, s3://bucket/a/stop.txt"), LocalDisk(tmp_path))
     own, other = found.side_files
     assert own == "own.txt"
     assert Path(other).read_bytes() == b"cat"
@@ -366,4 +367,7 @@ def test_objects_become_files_for_an_engine_of_files(tmp_path: Path) -> None:
     def none() -> MemoryStore:
         raise AssertionError("nothing is to be fetched")
 
-    assert brought(none, spec(files="own.txt, /tmp/x"), tmp_path).side_files == ("own.txt", "/tmp/x")
+    assert brought(none, spec(files="own.txt, /tmp/x"), LocalDisk(tmp_path)).side_files == (
+        "own.txt",
+        "/tmp/x",
+    )

@@ -23,6 +23,7 @@ from chalicelib.functions import pacing, supervisor
 from chalicelib.run.events import event_for
 from chalicelib.run.lease import TTL, Lease, Leaser, Watch, read
 from chalicelib.run.verdict import read_verdict
+from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
 from tests.unit.run.test_reduce_plan import marker
 from tests.unit.run.test_reduce_plan import plan as plan_of
@@ -135,7 +136,7 @@ class World:
             new_token=self._token,
             remaining=lambda: deadline - self.time,
             load_job=lambda _: object,
-            scratch=Path(),
+            disk=LocalDisk(Path()),
         )
 
     def _token(self) -> str:

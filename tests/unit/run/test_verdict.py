@@ -40,7 +40,7 @@ def world() -> tuple[Runtime, MemoryStore, Plan]:
 
     runtime = Runtime(
         store=store, invoker=Nothing(), clock=Nothing(), new_token=str, remaining=float, load_job=lambda name: Nothing,
-        scratch=Nothing(),
+        disk=Nothing(),
     )  # type: ignore[arg-type]  # fmt: skip
     return runtime, store, plan(1, 0)
 

@@ -1,4 +1,4 @@
-"""`mapping`: whatever the user's mapper does wrong is told with its place; what it does right is counted."""
+"""`map.task`: whatever the user's mapper does wrong is told with its place; what it does right is counted."""
 
 from __future__ import annotations
 
@@ -84,6 +84,7 @@ def test_each_step_is_named(parts: dict[str, Any], where: str, tmp_path: Path) -
 )
 def test_a_mapper_may_return_what_can_be_iterated_or_nothing(result: Any, tmp_path: Path) -> None:
     world = run(job_with(mapper=lambda self, key, line: result), b"one\n", tmp_path)
+    assert "_SUCCESS" in world.output()
     assert world.text() in (b"", b"k\t1\n")
     assert (world.text() == b"") == (result in (None, (), []))
 

@@ -1,4 +1,4 @@
-"""`reducing`: groups, results that can be written, errors that name the key, damage that is noticed."""
+"""`reduce.task`: groups, results that can be written, errors that name the key, damage that is noticed."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ from chalicelib.mapreduce.shuffle.collect import (
     map_collector,
 )
 from chalicelib.mapreduce.shuffle.spill import FAN_IN, Spiller
+from chalicelib.stores.disk import LocalDisk
 from tests.strategies import examples, key_lists
 
 
@@ -270,7 +271,7 @@ def test_a_spiller_gives_what_one_sort_would_give(
 ) -> None:
     """A budget of one byte: every few pairs are a spill of their own."""
     scratch = tmp_path_factory.mktemp("spill")
-    spiller = Spiller(pair_collector(), partitions, 1, scratch)
+    spiller = Spiller(pair_collector(), partitions, 1, LocalDisk(scratch), scratch)
     for start in range(0, len(pairs), step):
         spiller.add(iter(pairs[start : start + step]))
     found: defaultdict[int, list[Any]] = defaultdict(list)
@@ -286,7 +287,7 @@ def test_a_spiller_gives_what_one_sort_would_give(
 
 
 def test_more_spills_than_are_merged_at_once_keep_the_order_of_ties(tmp_path: Path) -> None:
-    spiller = Spiller(pair_collector(), 2, 1, tmp_path)
+    spiller = Spiller(pair_collector(), 2, 1, LocalDisk(tmp_path), tmp_path)
     count = 2 * FAN_IN + 3
     for number in range(count):
         spiller.add(iter([("tie", number), (f"k{number:04d}", number)]))
@@ -302,7 +303,7 @@ def test_more_spills_than_are_merged_at_once_keep_the_order_of_ties(tmp_path: Pa
 
 
 def test_without_pressure_nothing_touches_the_disk(tmp_path: Path) -> None:
-    spiller = Spiller(pair_collector(), 2, 1 << 30, tmp_path)
+    spiller = Spiller(pair_collector(), 2, 1 << 30, LocalDisk(tmp_path), tmp_path)
     spiller.add(iter([("a", 1)]))
     assert [keys for _, blocks in spiller.blocks() for keys, _ in blocks] == [["a"]]
     assert not spiller.spilled

@@ -18,6 +18,7 @@ from chalicelib.mapreduce.map.task import rest_of
 from chalicelib.mapreduce.shuffle.run_file import RunWriter
 from chalicelib.mapreduce.sql.map import SqlMap
 from chalicelib.mapreduce.sql.reduce import SqlReduce
+from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
 from tests.worlds import simulation
 
@@ -52,7 +53,7 @@ def job() -> Any:
 
 @pytest.fixture
 def runtime(tmp_path: Path) -> Any:
-    return SimpleNamespace(store=MemoryStore(), scratch=tmp_path)
+    return SimpleNamespace(store=MemoryStore(), disk=LocalDisk(tmp_path))
 
 
 def mapped(runtime: Any, looks: int) -> list[Slice]:

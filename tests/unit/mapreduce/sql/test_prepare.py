@@ -17,6 +17,7 @@ from chalicelib.core.ports import Loc
 from chalicelib.core.spec import JobSpec, SqlSpec
 from chalicelib.mapreduce.input.duckdb import opened, threads
 from chalicelib.mapreduce.sql import prepare
+from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
 from tests.worlds import simulation
 
@@ -59,7 +60,7 @@ def test_a_semicolon_or_a_comment_at_the_end_is_no_mistake(tmp_path: Path) -> No
 def tables(spec: JobSpec, body: bytes, tmp_path: Path, key: str = "x") -> SqlTables:
     store = MemoryStore()
     store.put(Loc("in", key), body)
-    runtime: Any = SimpleNamespace(store=store, scratch=tmp_path)
+    runtime: Any = SimpleNamespace(store=store, disk=LocalDisk(tmp_path))
     return prepare.prepare(runtime, "j", spec, [("in", store.head(Loc("in", key)))])
 
 

@@ -1,0 +1,38 @@
+"""Text in chunks of whole lines, for `mapper_chunk`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from ..guard.isolate import RecordPlace
+from ..input.blocks import TextBlock
+from ..input.records import LineReader, newline_split
+from .open_split import OpenSplit, Step
+from .text_blocks import SplitText, end_of
+
+
+def steps(opened: OpenSplit) -> Iterator[Step]:
+    """A step a block; of a bad one, if bad records are set aside, its lines one by one."""
+    mapper, isolation = opened.job.job.mapper_chunk, opened.isolation
+    text = SplitText(opened)
+    reader = LineReader(opened.spec, opened.split.loc)
+
+    def mapped(block: TextBlock) -> Any:
+        return mapper(reader.text(block))
+
+    def lines(block: TextBlock) -> Iterator[tuple[Callable[[], Any], RecordPlace]]:
+        at = block.offset
+        for line in newline_split(block.data):
+            yield partial(mapped, TextBlock(at, line)), text.place(at, line)
+            at += len(line)
+
+    for block in text.blocks():
+        opened.tally.records += block.data.count(b"\n") + (not block.data.endswith(b"\n"))
+        opened.where.chunk(block)
+        if isolation.active:
+            call = partial(isolation.chunk, partial(mapped, block), partial(lines, block))
+        else:
+            call = partial(mapper, reader.text(block))
+        yield Step(call, partial(end_of, block))

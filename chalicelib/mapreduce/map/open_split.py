@@ -1,0 +1,91 @@
+"""A split that is being read, and the steps in which its records go to the user's mapper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from ...core.plan import Split
+from ...core.ports import Disk, Store
+from ...core.spec import InputSpec
+from ...job.binding import BoundJob
+from ..guard.deadline import Pace
+from ..guard.isolate import Isolation, Pair, RecordPlace
+from ..guard.location import Where
+
+T = TypeVar("T")
+#: Where the input goes on: a byte of the object, and how many records of the block there are done.
+Offset = tuple[int, int]
+
+
+class Step(NamedTuple):
+    """Some records of a split. Each step is called, and its pairs are taken, before the next one is asked for."""
+
+    #: Gives the pairs: an iterable of them, a dict, an `Each`, or None.
+    call: Callable[[], Any]
+    #: Where a later attempt would go on behind them; None: this attempt cannot stop here.
+    edge: Callable[[], Offset] | None = None
+
+
+@dataclass
+class Tally:
+    """What a task has read so far."""
+
+    records: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenSplit:
+    """A split, how it is to be read, and whom to tell; made anew for each split."""
+
+    split: Split
+    spec: InputSpec
+    #: What JSON documents are decoded into, if `input.type` says so.
+    record_type: type[Any] | None
+    job: BoundJob
+    store: Store
+    disk: Disk
+    #: The task's own folder on the disk.
+    folder: Path
+    where: Where
+    pace: Pace
+    isolation: Isolation
+    tally: Tally
+
+    def set_aside(self, error: Exception, place: RecordPlace) -> None:
+        """Count and list a record that cannot be read."""
+        self.tally.records += 1
+        self.isolation.set_aside(error, place)
+
+    def each(
+        self,
+        records: Iterable[T],
+        mapper: Callable[[T], Iterable[Pair] | None],
+        place: Callable[[int, T], RecordPlace],
+    ) -> Iterator[list[Pair]]:
+        """The pairs of each record, complete or, for a bad record, none; `place` finds record `number`."""
+        for number, record in enumerate(records):
+            yield self.isolation.pairs(partial(mapper, record), partial(place, number, record))
+
+    def steps(
+        self,
+        mapped: Iterator[Iterable[Pair] | None],
+        count: int,
+        edge: Callable[[int], Offset] | None = None,
+    ) -> Iterator[Step]:
+        """What the mapper makes of `count` records, in steps as long as the pace has them.
+
+        `mapped` calls the mapper as it is read; `edge` says where the input goes on behind so many records.
+        """
+        done = 0
+        while done < count:
+            size = min(self.pace.size, count - done)
+            done += size
+            self.tally.records += size
+            pairs = partial(chain.from_iterable, filter(None, islice(mapped, size)))
+            yield Step(pairs, partial(edge, done) if edge else None)

@@ -1,0 +1,61 @@
+"""A whole object as one record: its text or bytes for `mapper` or `mapper_chunk`, or a file for `mapper_raw`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..guard.isolate import Pair
+from ..input.blocks import TextBlock, decode_text, too_long, whole_object
+from ..input.compression import compression
+from .open_split import OpenSplit, Step
+
+
+def content_step(opened: OpenSplit) -> Iterator[Step]:
+    """The object's text or bytes, in memory."""
+    return _one(opened, partial(_content, opened))
+
+
+def file_step(opened: OpenSplit) -> Iterator[Step]:
+    """The object as a file, which is there as long as the mapper gives pairs."""
+    return _one(opened, partial(_file, opened))
+
+
+def _one(opened: OpenSplit, work: Callable[[], Any]) -> Iterator[Step]:
+    opened.tally.records += 1
+    yield Step(partial(opened.isolation.whole, work) if opened.isolation.active else work)
+
+
+def _content(opened: OpenSplit) -> Any:
+    spec, job, url = opened.spec, opened.job.job, opened.split.loc.url
+    data = b"".join(_bytes(opened, spec.max_record_bytes))
+    value: Any = data
+    if spec.encoding != "bytes":
+        value = decode_text(TextBlock(0, data), spec.encoding, spec.errors, url)
+    return job.mapper(url, value) if opened.job.mapper == "mapper" else job.mapper_chunk(value)
+
+
+def _file(opened: OpenSplit) -> Iterator[Pair]:
+    split = opened.split
+    packed = compression(split.key) is not None  # then it is not known how large it is
+    path = opened.folder / ("object-" + Path(split.key).name[-60:])  # of 4 bytes at most each, of 255
+    try:
+        with opened.disk.open(path, "wb", None if packed else split.size) as file:
+            for chunk in _bytes(opened, opened.spec.max_record_bytes if packed else split.size):
+                file.write(chunk)
+        yield from opened.job.job.mapper_raw(str(path)) or ()
+    finally:
+        opened.disk.remove(path)
+
+
+def _bytes(opened: OpenSplit, limit: int) -> Iterator[bytes]:
+    """The object's bytes, unpacked. Raises InputError for more than `limit`."""
+    size = 0
+    for chunk in whole_object(opened.store, opened.split):
+        size += len(chunk)
+        opened.tally.bytes += len(chunk)
+        if size > limit:
+            raise too_long(opened.split.loc.url, limit)
+        yield chunk

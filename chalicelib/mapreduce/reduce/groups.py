@@ -1,0 +1,105 @@
+"""From the sorted pairs of a partition to its results, group after group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from ...aggregators import Aggregator
+from ...core.errors import SluiceError
+from ...job.binding import BoundJob, GroupFunction
+from ..guard.deadline import Pace
+from ..shuffle.merge import groups
+from ..shuffle.run_file import BLOCK_PAIRS, Block
+from ..shuffle.spill import fold_states
+from .bad_groups import BadGroups, Pair, columns
+
+#: After which group one may stop, as a list of that one key; nothing: not here.
+Edge = list[Any] | None
+
+
+class Groups:
+    """Calls the job's reducer for each group, or finishes the states of its aggregator."""
+
+    def __init__(self, job: BoundJob, pace: Pace, bad: BadGroups) -> None:
+        self._job = job
+        self._pace = pace
+        self._bad = bad
+        #: The group that the user's reducer is in, for the message if it goes wrong.
+        self.current: Any = None
+
+    def results(self, blocks: Iterator[Block], spilled: bool) -> Iterator[tuple[Block, Edge]]:
+        """Blocks of results, and where one may stop after a block: at the last key of it, or nowhere.
+
+        `spilled`: the states of one key may still be several.
+        """
+        reducer = self._job.reducer
+        if reducer is None:
+            for block in blocks:
+                yield self._bad.kept(block), None
+        elif isinstance(reducer, Aggregator):
+            folded = fold_states(blocks, reducer.merge) if spilled else blocks
+            for keys, states in folded:
+                yield self._bad.kept(self._finished(reducer, keys, states)), keys[-1:]
+        else:
+            yield from self._reduced(blocks, reducer)
+
+    def _finished(self, reducer: Aggregator, keys: list[Any], states: list[Any]) -> Block:
+        """Keys and results, without the groups that are set aside."""
+        if type(reducer).finish is Aggregator.finish:
+            return keys, states
+        good: list[Any] = []
+        results: list[Any] = []
+        at = 0
+        while at < len(keys):
+            try:
+                results.extend(map(reducer.finish, states[at:] if at else states))
+            except Exception as error:  # noqa: BLE001 - raises, unless the policy is to go on
+                done = len(results) - len(good)
+                self._bad.failed(error, keys[at + done])
+                good += keys[at : at + done]
+                at += done + 1
+            else:
+                good += keys[at:]
+                at = len(keys)
+        return good, results
+
+    def _reduced(self, blocks: Iterator[Block], reducer: GroupFunction) -> Iterator[tuple[Block, Edge]]:
+        """The user's reducer over every group; its pairs in blocks, cut between groups where time is short."""
+        job, pace, steps = self._job.name, self._pace, 0
+        call = self._bad.whole if self._bad.active else self._called
+        batch: list[Pair] = []
+        pace.begin()
+        for key, values in groups(blocks):
+            self.current = key
+            pairs = call(reducer, key, values)
+            while len(batch) + len(more := self._some(pairs, BLOCK_PAIRS - len(batch), key)) == BLOCK_PAIRS:
+                yield columns(batch + more, job), None
+                batch = []
+            batch += more
+            steps += 1
+            if steps >= pace.size:
+                pace.end()
+                if pace.out_of_time:
+                    yield columns(batch, job), [key]
+                    batch = []
+                steps = 0
+                pace.begin()
+        if batch:
+            yield columns(batch, job), None
+
+    def _called(self, reducer: GroupFunction, key: Any, values: Iterator[Any]) -> Iterator[Pair]:
+        try:
+            pairs = iter(reducer(key, values) or ())
+        except Exception as error:
+            raise self._bad.blame(error, key) from error
+        return self._job.passing(pairs) if self._job.having else pairs
+
+    def _some(self, pairs: Iterator[Pair], count: int, key: Any) -> list[Pair]:
+        try:
+            return list(islice(pairs, count))
+        except SluiceError:
+            raise
+        except Exception as error:
+            raise self._bad.blame(error, key) from error

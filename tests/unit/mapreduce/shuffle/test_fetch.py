@@ -1,0 +1,68 @@
+"""Slices of run files: what is fetched together, and reads side by side that come back in order."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core.errors import NotFound
+from chalicelib.core.ports import Loc
+from chalicelib.core.tasks import Slice
+from chalicelib.mapreduce.shuffle.fetch import fetch_all, stretches
+from chalicelib.stores.memory import MemoryStore
+
+SIZES = st.lists(st.lists(st.integers(0, 9), min_size=5, max_size=5), max_size=4)
+
+
+def slice_of(sizes: list[int]) -> Slice:
+    offsets = [0]
+    for size in sizes:
+        offsets.append(offsets[-1] + size)
+    return Slice(run_file="x", offsets=tuple(offsets))
+
+
+@given(SIZES, st.integers(0, 5), st.integers(0, 30))
+def test_stretches_cover_all_partitions_and_are_as_long_as_fits(
+    sizes: list[list[int]], first: int, most: int
+) -> None:
+    found = list(stretches([slice_of(own) for own in sizes], first, 5, most))
+    assert [number for stretch in found for number in range(stretch.first, stretch.last)] == list(
+        range(first, 5)
+    )
+    totals = [sum(column) for column in zip(*sizes, strict=True)] or [0] * 5
+    for stretch in found:
+        assert stretch.sizes == totals[stretch.first : stretch.last]
+        assert stretch.bytes <= most or stretch.last == stretch.first + 1
+        if stretch.last < 5:
+            assert stretch.bytes + totals[stretch.last] > most, "one more would have fitted"
+
+
+class Parallel(MemoryStore):
+    """Answers the first of two reads only when the second one is asked for."""
+
+    parallel_reads = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.second = threading.Event()
+
+    def get(self, loc: Loc, *args: Any, **kwargs: Any) -> bytes:
+        if loc.key == "0":
+            assert self.second.wait(10), "reads are not under way at once"
+        self.second.set()
+        return super().get(loc, *args, **kwargs)
+
+
+@pytest.mark.parametrize("kind", [MemoryStore, Parallel])
+def test_ranges_come_in_order(kind: type[MemoryStore]) -> None:
+    store = kind()
+    for number in range(20):
+        store.put(Loc("b", str(number)), b"x%dy" % number)
+    ranges = [(Loc("b", str(number)), 1, 1 + len(str(number))) for number in range(20)]
+    assert list(fetch_all(store, ranges)) == [b"%d" % number for number in range(20)]
+    with pytest.raises(NotFound):
+        list(fetch_all(store, [*ranges, (Loc("b", "none"), 0, None)]))
