@@ -13,6 +13,7 @@
     │   ├── Forbidden
     │   └── PreconditionFailed
     ├── InvokeError
+    ├── DiskError
     ├── CorruptData
     └── RunFailed *
 

@@ -20,7 +20,7 @@ from ..core.tasks import Failure
 from ..run.events import Created, created, run_id
 from ..run.manifest import failure_text
 from ..run.plan_step import NewRun, begin
-from . import stalled_runs
+from .supervision import stalled_runs
 
 log = logging.getLogger(__name__)
 

@@ -24,9 +24,10 @@ from ..mapreduce.map.map_only import MapOnlyTask, RowWriter
 from ..mapreduce.map.task import MapTask, rest_of
 from ..mapreduce.output.part import part_file
 from ..mapreduce.shuffle.run_file import RunWriter
-from . import attempt, pieces
-from .commit_marker import commit
-from .invocation import Invocation, begin
+from .attempt import pieces
+from .attempt.commit_marker import commit
+from .attempt.invocation import Invocation, begin
+from .attempt.serve import serve
 
 if TYPE_CHECKING:
     from ..mapreduce.sql.map import SqlMap
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 def handle(runtime: Runtime, payload: dict[str, Any]) -> None:
     """One invocation: a `TaskCall` for map tasks `[lo, hi)`, of which this one does `lo`."""
-    attempt.serve(runtime, "map", payload, _attempt)
+    serve(runtime, "map", payload, _attempt)
 
 
 def _attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:

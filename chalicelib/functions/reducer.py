@@ -31,9 +31,10 @@ from ..mapreduce.reduce.task import ReducePart
 from ..run import verdict
 from ..run.progress import Progress, scan
 from ..run.reduce_plan import read_slices
-from . import attempt, pieces
-from .commit_marker import commit
-from .invocation import Invocation, begin
+from .attempt import pieces
+from .attempt.commit_marker import commit
+from .attempt.invocation import Invocation, begin
+from .attempt.serve import serve
 
 if TYPE_CHECKING:
     from ..mapreduce.sql.reduce import SqlReduce
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 def handle(runtime: Runtime, payload: dict[str, Any]) -> None:
     """One invocation: a `TaskCall` for reduce tasks `[lo, hi)`, of which this one does `lo`."""
-    attempt.serve(runtime, "reduce", payload, _attempt)
+    serve(runtime, "reduce", payload, _attempt)
 
 
 def _attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:

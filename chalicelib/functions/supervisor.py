@@ -25,9 +25,9 @@ from ..core.tasks import ReducePlan
 from ..run import calls, stragglers, totals_pointer
 from ..run.events import created, event_for
 from ..run.lease import TTL, Lease, LeaseHeld, Leaser, Watch
-from . import pacing
-from .advance import StepEnd, begin_reduce, resume_reduce
-from .phase_watch import PhaseWatch
+from .supervision import pacing
+from .supervision.advance import StepEnd, begin_reduce, resume_reduce
+from .supervision.phase_watch import PhaseWatch
 
 
 def handle(runtime: Runtime, event: dict[str, Any]) -> None:

@@ -1,6 +1,12 @@
-"""Calls of the mapper and the reducer: what is sent to start a tree of tasks or go on with one, and how."""
+"""Calls of the mapper and the reducer, and the tree in which they start each other.
+
+The node for `[lo, hi)` starts the roots of its sub-ranges, then does task `lo` itself. With 32 children a node,
+10 000 tasks are three hops deep, where a chain would be 10 000 (and AWS stops chains at about 16).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
@@ -9,6 +15,9 @@ from ..core.messages import to_payload
 from ..core.ports import FunctionName, Loc, Runtime
 from ..core.tasks import TaskCall
 
+FAN_OUT = 32
+#: No run needs a deeper tree: 32 ** 12 tasks. A deeper call is a loop.
+MAX_HOPS = 12
 FUNCTION: dict[Phase, FunctionName] = {"map": "mapper", "reduce": "reducer"}
 
 
@@ -29,6 +38,19 @@ def call_for(keys: RunKeys, lo: int, hi: int, attempt: int = 0) -> TaskCall:
         hi=hi,
         attempt=attempt,
     )
+
+
+def children(lo: int, hi: int, fan_out: int = FAN_OUT) -> Iterator[tuple[int, int]]:
+    """The ranges that the node for `[lo, hi)` hands on: at most `fan_out`, disjoint, all of `(lo, hi)`."""
+    count = hi - lo - 1
+    if count <= 0:
+        return
+    width, wider = divmod(count, min(fan_out, count))
+    start = lo + 1
+    for number in range(min(fan_out, count)):
+        stop = start + width + (number < wider)
+        yield start, stop
+        start = stop
 
 
 def subtree(call: TaskCall, lo: int, hi: int) -> TaskCall:

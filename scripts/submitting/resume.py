@@ -10,7 +10,7 @@ from chalicelib.core.errors import NotFound, UserError
 from chalicelib.core.keys import RunKeys, results_place
 from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Invoker, Store
-from chalicelib.functions.stalled_runs import wake
+from chalicelib.functions.supervision.stalled_runs import wake
 from chalicelib.run.status.collect import Memory, RunStatus, collect
 from chalicelib.run.status.runs import current_step, list_runs, most_steps
 from scripts.console.follow import all_ended, follow

@@ -25,7 +25,7 @@ _WORLD = ("store", "_store", "invoker", "sink")
 _OTHERS = (
     "stores/", "aws/", "local/", "mrjob/", "config/", "run/status/", "testing.py", "mapreduce/sql/",
     "mapreduce/input/records.py", "mapreduce/input/parquet.py", "mapreduce/output/parquet.py",
-    "mapreduce/output/folders.py", "run/totals_pointer.py", "functions/totals_turn.py", "job/accumulate.py",
+    "mapreduce/output/folders.py", "run/totals_pointer.py", "functions/supervision/totals_turn.py", "job/accumulate.py",
     "job/side_files.py",
 )  # fmt: skip
 

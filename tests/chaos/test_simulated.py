@@ -15,7 +15,7 @@ from tempfile import gettempdir
 
 import pytest
 
-from chalicelib.functions.stalled_runs import QUIET
+from chalicelib.functions.supervision.stalled_runs import QUIET
 from tests.chaos.grammar import odd_results, odd_work
 from tests.chaos.sites import Sites
 from tests.chaos.table import faults, render

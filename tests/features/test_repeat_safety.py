@@ -24,7 +24,7 @@ from chalicelib import Job, Sum
 from chalicelib.core.messages import decode, encode
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import JobSpec, TimeoutSpec
-from chalicelib.functions.stalled_runs import QUIET
+from chalicelib.functions.supervision.stalled_runs import QUIET
 from chalicelib.run.events import event_for
 from chalicelib.run.lease import TTL, Lease
 from tests.strategies import examples

@@ -13,7 +13,7 @@ from chalicelib.core.errors import CorruptData, SluiceError
 from chalicelib.core.messages import to_payload
 from chalicelib.core.spec import BadRecordsSpec
 from chalicelib.core.tasks import TaskCall
-from chalicelib.run.call_tree import MAX_HOPS
+from chalicelib.run.calls import MAX_HOPS
 from scripts import quarantine, status
 from scripts.console import terminal
 from tests.worlds.simulation import HANDLERS, Simulation, spec

@@ -18,7 +18,7 @@ from chalicelib.core.errors import StoreError
 from chalicelib.core.keys import DONE, parse_run_key
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec, JobSpec
-from chalicelib.functions.stalled_runs import QUIET
+from chalicelib.functions.supervision.stalled_runs import QUIET
 from chalicelib.run.events import event_for
 from tests.worlds.simulation import Killed, Simulation, Watched, spec
 

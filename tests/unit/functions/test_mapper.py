@@ -17,7 +17,7 @@ from chalicelib.core.messages import Stats, decode, encode
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec
 from chalicelib.core.tasks import Continuation, Piece, Position, TaskCall
-from chalicelib.functions import pieces
+from chalicelib.functions.attempt import pieces
 from chalicelib.mapreduce.guard.deadline import StepTooLong
 from tests.worlds.one_run import OneRun
 

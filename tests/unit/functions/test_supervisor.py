@@ -19,7 +19,8 @@ from chalicelib.core.plan_file import compose
 from chalicelib.core.ports import FunctionName, Loc, Runtime
 from chalicelib.core.spec import TimeoutSpec
 from chalicelib.core.tasks import Failure, ReduceMarker
-from chalicelib.functions import pacing, supervisor
+from chalicelib.functions import supervisor
+from chalicelib.functions.supervision import pacing
 from chalicelib.run.events import event_for
 from chalicelib.run.lease import TTL, Lease, Leaser, Watch, read
 from chalicelib.run.verdict import read_verdict

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..core.errors import JobCodeError, SluiceError, user_traceback
-from ..core.keys import Phase, RunKeys
-from ..core.messages import encode, from_payload
-from ..core.ports import Runtime
-from ..core.tasks import Continuation, Failure, ReduceContinuation, TaskCall
-from ..run import call_tree
-from ..run.calls import FUNCTION, keys_of, start, subtree
+from ...core.errors import JobCodeError, SluiceError, user_traceback
+from ...core.keys import Phase, RunKeys
+from ...core.messages import encode, from_payload
+from ...core.ports import Runtime
+from ...core.tasks import Continuation, Failure, ReduceContinuation, TaskCall
+from ...run.calls import FUNCTION, MAX_HOPS, children, keys_of, start, subtree
 from . import commit_marker
 from .invocation import left_behind
 
@@ -34,9 +33,9 @@ def serve(
     """
     call = from_payload(TaskCall, payload, f"the {FUNCTION[phase]}'s event")
     keys = keys_of(call)
-    if call.hop > call_tree.MAX_HOPS:
+    if call.hop > MAX_HOPS:
         raise SluiceError(f"job {keys.job}, run {keys.run}: {call.hop} invocations deep: this must be a loop")
-    for lo, hi in call_tree.children(call.lo, call.hi):
+    for lo, hi in children(call.lo, call.hi):
         start(runtime, phase, subtree(call, lo, hi))
     if (call.attempt or call.resume) and commit_marker.is_committed(runtime.store, keys, phase, call.lo):
         _give_up(runtime, phase, keys, call)

@@ -12,8 +12,8 @@ from chalicelib.core.errors import CorruptData, InputError, JobCodeError, Sluice
 from chalicelib.core.messages import to_payload
 from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import TaskCall
-from chalicelib.functions import attempt
-from chalicelib.run.call_tree import MAX_HOPS
+from chalicelib.functions.attempt import serve
+from chalicelib.run.calls import MAX_HOPS
 from chalicelib.run.events import event_for
 from chalicelib.run.lease import read
 from tests.worlds.simulation import Simulation, spec
@@ -39,7 +39,7 @@ def failed(error: Exception | None) -> Any:
         except ValueError as cause:
             raise (error or cause) from cause
     except Exception as raised:  # noqa: BLE001 - this is what a root sees
-        return attempt.describe("map", 3, 1, raised, 9.0)
+        return serve.describe("map", 3, 1, raised, 9.0)
 
 
 def test_a_failure_of_the_job_s_code_shows_that_code_s_traceback() -> None:
@@ -63,7 +63,7 @@ def test_a_user_s_mistake_is_fatal_and_needs_no_traceback() -> None:
 
 
 def test_an_error_without_a_text_still_has_a_message() -> None:
-    assert attempt.describe("map", 0, 0, MemoryError(), 0.0).message == "MemoryError()"
+    assert serve.describe("map", 0, 0, MemoryError(), 0.0).message == "MemoryError()"
 
 
 @pytest.mark.parametrize("function", ["mapper", "reducer"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.functions import pacing
+from chalicelib.functions.supervision import pacing
 from chalicelib.run.lease import TTL
 
 SECONDS = st.floats(0, 1e6)

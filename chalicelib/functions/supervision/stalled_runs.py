@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from ..core.errors import CorruptData, NotFound
-from ..core.keys import LEASE, PLAN, RunKeys, parse_run_key, runs_prefix
-from ..core.ports import Invoker, Loc, ObjectInfo, Runtime, Store
-from ..run.events import event_for
-from ..run.lease import TTL
-from ..run.start_step import start_planned
+from ...core.errors import CorruptData, NotFound
+from ...core.keys import LEASE, PLAN, RunKeys, parse_run_key, runs_prefix
+from ...core.ports import Invoker, Loc, ObjectInfo, Runtime, Store
+from ...run.events import event_for
+from ...run.lease import TTL
+from ...run.start_step import start_planned
 
 log = logging.getLogger(__name__)
 

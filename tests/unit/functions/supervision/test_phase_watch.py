@@ -10,7 +10,7 @@ from chalicelib.core.keys import RunKeys
 from chalicelib.core.messages import encode
 from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import Failure
-from chalicelib.functions.phase_watch import PhaseWatch
+from chalicelib.functions.supervision.phase_watch import PhaseWatch
 from chalicelib.run.lease import Watch
 from chalicelib.stores.memory import MemoryStore
 from tests.unit.run.test_reduce_plan import marker

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.run.call_tree import FAN_OUT, MAX_HOPS, children
+from chalicelib.run.calls import FAN_OUT, MAX_HOPS, children
 from tests.strategies import examples
 
 

@@ -5,14 +5,14 @@ What was seen goes with the lease from one supervisor to the next (`notes`), so 
 
 from __future__ import annotations
 
-from ..core.keys import Phase, RunKeys
-from ..core.messages import decode
-from ..core.ports import Runtime
-from ..core.tasks import Failure, MapMarker, ReduceMarker
-from ..mapreduce.shuffle.fetch import fetch_all
-from ..run import stragglers
-from ..run.lease import Watch
-from ..run.progress import Progress, scan
+from ...core.keys import Phase, RunKeys
+from ...core.messages import decode
+from ...core.ports import Runtime
+from ...core.tasks import Failure, MapMarker, ReduceMarker
+from ...mapreduce.shuffle.fetch import fetch_all
+from ...run import stragglers
+from ...run.lease import Watch
+from ...run.progress import Progress, scan
 
 
 class PhaseWatch:

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ..core.errors import JobCodeError, NotFound, UserError
-from ..core.keys import RunKeys, TotalsKeys, totals_shown
-from ..core.outcome import Verdict
-from ..core.plan import Earlier, Plan
-from ..core.plan_file import read_head
-from ..core.ports import Runtime
-from ..core.totals import Waiting
-from ..run import totals_pointer
-from ..run.manifest import publish_counted, step_results
-from ..run.plan_step import begin_over_pairs, written_parts
-from ..run.start_step import start_if_planned
-from ..run.totals_pointer import Totals
-from ..run.verdict import conclude
+from ...core.errors import JobCodeError, NotFound, UserError
+from ...core.keys import RunKeys, TotalsKeys, totals_shown
+from ...core.outcome import Verdict
+from ...core.plan import Earlier, Plan
+from ...core.plan_file import read_head
+from ...core.ports import Runtime
+from ...core.totals import Waiting
+from ...run import totals_pointer
+from ...run.manifest import publish_counted, step_results
+from ...run.plan_step import begin_over_pairs, written_parts
+from ...run.start_step import start_if_planned
+from ...run.totals_pointer import Totals
+from ...run.verdict import conclude
 
 
 class Settling:

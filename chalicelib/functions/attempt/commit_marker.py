@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from ..core.keys import Phase, RunKeys
-from ..core.messages import decode, encode
-from ..core.ports import Store
-from ..core.tasks import MapMarker, ReduceMarker
+from ...core.keys import Phase, RunKeys
+from ...core.messages import decode, encode
+from ...core.ports import Store
+from ...core.tasks import MapMarker, ReduceMarker
 from .invocation import C, Invocation
 
 #: What commits a task, by phase.

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.core.errors import NotFound
 from chalicelib.core.keys import OutputKeys, RunKeys
 from chalicelib.core.ports import Loc
-from chalicelib.functions.stalled_runs import QUIET, stalled, wake
+from chalicelib.functions.supervision.stalled_runs import QUIET, stalled, wake
 from chalicelib.stores.memory import MemoryStore
 from tests.features.test_repeat_safety import WordCount
 from tests.worlds.simulation import Simulation, spec

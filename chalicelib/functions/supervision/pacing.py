@@ -5,7 +5,7 @@ Plain arithmetic; everything is in seconds.
 
 from __future__ import annotations
 
-from ..run.lease import TTL
+from ...run.lease import TTL
 
 #: Between two looks at the store, and the share of a run's age that this is.
 SHORTEST, LONGEST = 0.1, 5.0

@@ -19,15 +19,15 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from ..core.errors import CorruptData, UserError
-from ..core.keys import Phase
-from ..core.messages import Stats, encode
-from ..core.ports import Loc
-from ..core.tasks import Continuation, MapMarker, Part, ReduceContinuation, ReduceMarker
-from ..mapreduce.guard.deadline import StepTooLong
-from ..mapreduce.output.compressed import Counted
-from ..mapreduce.output.part import PartFile
-from ..run import calls
+from ...core.errors import CorruptData, UserError
+from ...core.keys import Phase
+from ...core.messages import Stats, encode
+from ...core.ports import Loc
+from ...core.tasks import Continuation, MapMarker, Part, ReduceContinuation, ReduceMarker
+from ...mapreduce.guard.deadline import StepTooLong
+from ...mapreduce.output.compressed import Counted
+from ...mapreduce.output.part import PartFile
+from ...run import calls
 from .invocation import C, Invocation
 
 M_co = TypeVar("M_co", bound=MapMarker | ReduceMarker, covariant=True)

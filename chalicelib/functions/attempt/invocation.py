@@ -7,15 +7,15 @@ from typing import Any, Generic, TypeVar
 
 from msgspec.structs import replace
 
-from ..core.keys import Phase, RunKeys
-from ..core.messages import Stats, decode
-from ..core.plan import Plan
-from ..core.ports import Loc, Runtime, Store
-from ..core.tasks import Continuation, ReduceContinuation, TaskCall
-from ..job.services import Counters, Services
-from ..job.side_files import finder
-from ..mapreduce.guard.deadline import Pace
-from ..mapreduce.guard.quarantine import Quarantine
+from ...core.keys import Phase, RunKeys
+from ...core.messages import Stats, decode
+from ...core.plan import Plan
+from ...core.ports import Loc, Runtime, Store
+from ...core.tasks import Continuation, ReduceContinuation, TaskCall
+from ...job.services import Counters, Services
+from ...job.side_files import finder
+from ...mapreduce.guard.deadline import Pace
+from ...mapreduce.guard.quarantine import Quarantine
 
 #: What an attempt of the one phase or the other leaves to its next invocation when it runs out of time.
 C = TypeVar("C", bound=Continuation | ReduceContinuation)

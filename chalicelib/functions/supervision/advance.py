@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..core.errors import CorruptData, JobCodeError, NotFound, UserError
-from ..core.keys import RunKeys, TotalsKeys
-from ..core.messages import decode, encode
-from ..core.outcome import Verdict
-from ..core.plan import Plan
-from ..core.ports import Runtime
-from ..core.tasks import ReducePlan
-from ..run import calls, totals_pointer
-from ..run.manifest import publish
-from ..run.reduce_plan import build_reduce_plan, read_map_markers
-from ..run.verdict import conclude, read_verdict
+from ...core.errors import CorruptData, JobCodeError, NotFound, UserError
+from ...core.keys import RunKeys, TotalsKeys
+from ...core.messages import decode, encode
+from ...core.outcome import Verdict
+from ...core.plan import Plan
+from ...core.ports import Runtime
+from ...core.tasks import ReducePlan
+from ...run import calls, totals_pointer
+from ...run.manifest import publish
+from ...run.reduce_plan import build_reduce_plan, read_map_markers
+from ...run.verdict import conclude, read_verdict
 
 if TYPE_CHECKING:
     from .totals_turn import Settling
@@ -107,7 +107,7 @@ class StepEnd:
 
     def _begin_next(self) -> None:
         """Start the next step; if it cannot be planned, it ends with a verdict and without a plan."""
-        from ..run.plan_step import begin_next  # only jobs of several steps need to plan here
+        from ...run.plan_step import begin_next  # only jobs of several steps need to plan here
 
         try:
             begin_next(self._runtime, self._keys, self._plan)
