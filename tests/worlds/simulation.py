@@ -6,6 +6,7 @@ any call of the store or the invoker, before or after the call took effect, and 
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -216,7 +217,7 @@ class Simulation:
     def _handle(self, function: str, payload: dict[str, Any]) -> None:
         runtime = Runtime(
             store=self.watched(),
-            invoker=_Invoker(self),
+            invoker=self.invoker(),
             clock=self.clock(),
             new_token=self._token,
             remaining=self._remaining(
@@ -233,6 +234,10 @@ class Simulation:
     def watched(self) -> Any:
         """The store of one invocation."""
         return Watched(self)
+
+    def invoker(self) -> Any:
+        """The invoker of one invocation."""
+        return _Invoker(self)
 
     def clock(self) -> Any:
         """The clock of one invocation."""
@@ -270,7 +275,8 @@ class _Invoker:
 
     def invoke(self, function: str, payload: dict[str, Any]) -> None:
         self._simulation.hand_overs += function == "supervisor"
-        self._simulation.call(lambda: self._simulation.deliver(function, payload))
+        sent = json.loads(json.dumps(payload))  # as Lambda has it: by value
+        self._simulation.call(lambda: self._simulation.deliver(function, sent))
 
 
 class Watched:
