@@ -7,10 +7,12 @@ any call of the store or the invoker, before or after the call took effect, and 
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from chalicelib.core.keys import DONE, parse_run_key
@@ -26,6 +28,8 @@ HANDLERS: dict[str, Any] = {
     "supervisor": supervisor.handle,
 }
 IN, WORK, OUT = Loc("in", "data/"), Loc("work", ""), Loc("out", "")
+#: For spills. In memory where there is such a folder: each of very many invocations makes one there and removes it.
+SCRATCH = Path("/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else gettempdir())
 
 
 class Killed(BaseException):
