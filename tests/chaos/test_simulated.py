@@ -10,8 +10,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
-from tempfile import gettempdir
 
 import pytest
 
@@ -20,9 +18,9 @@ from tests.chaos.grammar import odd_results, odd_work
 from tests.chaos.sites import Sites
 from tests.chaos.table import faults, render
 from tests.worlds.simulated import CASES, LIKELY, Cloud, Troubled, mixture
+from tests.worlds.simulation import SCRATCH
 
 FULL = os.environ.get("CHAOS") == "full"
-SCRATCH = Path(gettempdir())
 SEEDS = range(1000 if FULL else 36)
 
 

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -467,16 +468,34 @@ def test_a_mistake_in_the_job_s_code_shows_its_own_traceback_and_place(texts: Pa
     assert not list((tmp_path / "out").glob("_work*"))
 
 
-def test_ctrl_c_leaves_no_process_and_no_result(texts: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A program that we start is born with our SIGINT, and where ours is ignored (a job in the background, with no
+    terminal) it ignores Ctrl-C, too. One that has a handler here is born with the default.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def group(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """A program in a process group of its own, of which nothing is left in the end."""
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
+        try:
+            yield running
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+
+
+def test_ctrl_c_leaves_no_process_and_no_result(interruptible: None, texts: Path, tmp_path: Path) -> None:
     mark, out = tmp_path / "begun", tmp_path / "out"
-    running = subprocess.Popen(
-        [
-            sys.executable, ROOT / "scripts" / "run.py", JOBS / "sleeps.yml", texts, "--output", out,
-            "--workers", "2", "--set", f"params.mark={mark}", "--set", "split_size=30",
-        ],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
-    try:
+    options = ["--workers", "2", "--set", f"params.mark={mark}", "--set", "split_size=30"]
+    script = ROOT / "scripts" / "run.py"
+    with group(sys.executable, script, JOBS / "sleeps.yml", texts, "--output", out, *options) as running:
         until = time.monotonic() + 30
         while not mark.exists():
             assert running.poll() is None, running.communicate()
@@ -491,10 +510,6 @@ def test_ctrl_c_leaves_no_process_and_no_result(texts: Path, tmp_path: Path) -> 
             os.killpg(running.pid, 0)
         assert not (out / "_SUCCESS").exists()
         assert not list(out.glob("_work*"))
-    finally:
-        if running.poll() is None:
-            os.killpg(running.pid, signal.SIGKILL)
-            running.wait()
 
 
 def test_find_inputs_says_what_is_wrong(tmp_path: Path) -> None:

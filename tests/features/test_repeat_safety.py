@@ -11,8 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
-from tempfile import gettempdir
 from typing import Any, ClassVar
 
 import pytest
@@ -28,9 +26,8 @@ from chalicelib.functions.supervision.stalled_runs import QUIET
 from chalicelib.run.events import event_for
 from chalicelib.run.lease import TTL, Lease
 from tests.strategies import examples
-from tests.worlds.simulation import Simulation, spec
+from tests.worlds.simulation import SCRATCH, Simulation, spec
 
-SCRATCH = Path(gettempdir())
 START = 1_700_000_000.0
 TEXT = b"the quick brown fox\njumps over the lazy dog\nthe end h\xc3\xa4\xc3\x9f\r\nfox\n"
 

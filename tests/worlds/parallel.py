@@ -7,8 +7,9 @@ next one that is due. `simulation.py` is simpler, and can do more harm; there on
 from __future__ import annotations
 
 import heapq
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,14 @@ _PATIENCE = 60.0
 class Parallel:
     """Runs one run of `job` to its end; `job.cloud` is this object, for its code to pause and to die by."""
 
-    def __init__(self, job: type[Any], spec: JobSpec, scratch: Path, lifetime: float = 900.0) -> None:
+    def __init__(
+        self,
+        job: type[Any],
+        spec: JobSpec,
+        scratch: Path,
+        lifetime: float = 900.0,
+        handlers: Mapping[str, Callable[[Runtime, dict[str, Any]], object]] = HANDLERS,
+    ) -> None:
         self.time = START
         self.memory = MemoryStore(now=lambda: self.time, on_created=self._created)
         self.spec = spec
@@ -44,6 +52,7 @@ class Parallel:
         self._job = type("Here", (job,), {"cloud": self})
         self.disk = LocalDisk(scratch)
         self._lifetime = lifetime
+        self._handlers = handlers
         self._due: list[tuple[float, int, threading.Event]] = []
         self._number = count()
         self._back = threading.Event()
@@ -61,7 +70,12 @@ class Parallel:
         runtime = self._runtime()
         run = plan_step.NewRun(spec=self.spec, source="test", inputs=infos, output=self.output.prefix)
         plan_step.begin(runtime, self.keys, run)
-        while self._due and not self._ended():
+        self.work(self._ended)
+        return self.time - START
+
+    def work(self, ended: Callable[[], bool] = lambda: False) -> None:
+        """Let happen what is due, one after the other, until `ended`; who waits then is gone."""
+        while self._due and not ended():
             self.time, _, turn = heapq.heappop(self._due)
             turn.set()
             assert self._back.wait(_PATIENCE), "an invocation does not come to an end"
@@ -69,7 +83,6 @@ class Parallel:
         self._over = True
         for _, _, turn in self._due:
             turn.set()
-        return self.time - START
 
     def rows(self) -> list[str]:
         parts = [info for info in self.memory.list(OUT) if "part-" in info.key]
@@ -97,6 +110,7 @@ class Parallel:
 
     def invoke(self, function: str, payload: dict[str, Any]) -> None:
         turn = threading.Event()
+        payload = json.loads(json.dumps(payload))  # as Lambda has it: by value
         self.invoked.append((self.time - START, function, payload))
         heapq.heappush(self._due, (self.time, next(self._number), turn))
 
@@ -105,7 +119,7 @@ class Parallel:
             if self._over:
                 return
             try:
-                HANDLERS[function](self._runtime(), payload)
+                self._handlers[function](self._runtime(), payload)
             except Killed:
                 pass
             except BaseException as error:  # noqa: BLE001 - for the test to see

@@ -6,10 +6,13 @@ any call of the store or the invoker, before or after the call took effect, and 
 
 from __future__ import annotations
 
+import json
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from chalicelib.core.keys import DONE, parse_run_key
@@ -26,6 +29,8 @@ HANDLERS: dict[str, Any] = {
     "supervisor": supervisor.handle,
 }
 IN, WORK, OUT = Loc("in", "data/"), Loc("work", ""), Loc("out", "")
+#: For spills. In memory where there is such a folder: each of very many invocations makes one there and removes it.
+SCRATCH = Path("/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else gettempdir())
 
 
 class Killed(BaseException):
@@ -218,7 +223,7 @@ class Simulation:
     def _handle(self, function: str, payload: dict[str, Any]) -> None:
         runtime = Runtime(
             store=self.watched(),
-            invoker=_Invoker(self),
+            invoker=self.invoker(),
             clock=self.clock(),
             new_token=self._token,
             remaining=self._remaining(
@@ -235,6 +240,10 @@ class Simulation:
     def watched(self) -> Any:
         """The store of one invocation."""
         return Watched(self)
+
+    def invoker(self) -> Any:
+        """The invoker of one invocation."""
+        return _Invoker(self)
 
     def clock(self) -> Any:
         """The clock of one invocation."""
@@ -272,7 +281,8 @@ class _Invoker:
 
     def invoke(self, function: str, payload: dict[str, Any]) -> None:
         self._simulation.hand_overs += function == "supervisor"
-        self._simulation.call(lambda: self._simulation.deliver(function, payload))
+        sent = json.loads(json.dumps(payload))  # as Lambda has it: by value
+        self._simulation.call(lambda: self._simulation.deliver(function, sent))
 
 
 class Watched:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -19,9 +17,7 @@ from chalicelib.core.spec import JobSpec
 from chalicelib.job.accumulate import accumulated
 from chalicelib.job.steps import expand
 from tests.features.accumulate.test_simulated import Words, counted, drop, ended, rows, shown, small, totals
-from tests.worlds.simulation import Simulation
-
-SCRATCH = Path(gettempdir())
+from tests.worlds.simulation import SCRATCH, Simulation
 
 
 def simulate(job: type[Job], job_spec: JobSpec | None = None, files: int = 4) -> Simulation:

@@ -7,8 +7,6 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -19,9 +17,7 @@ from chalicelib.core.messages import encode
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import JobSpec
 from chalicelib.run.lease import Lease
-from tests.worlds.simulation import Simulation, spec
-
-SCRATCH = Path(gettempdir())
+from tests.worlds.simulation import SCRATCH, Simulation, spec
 
 
 class Words(Job):

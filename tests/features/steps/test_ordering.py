@@ -6,8 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -21,9 +19,7 @@ from chalicelib.job.steps import expand
 from chalicelib.mapreduce.shuffle.run_file import read_blocks
 from tests.features.steps.jobs import TEXT, CountWords
 from tests.strategies import examples
-from tests.worlds.simulation import Simulation, spec
-
-SCRATCH = Path(gettempdir())
+from tests.worlds.simulation import SCRATCH, Simulation, spec
 
 # ---------------------------------------------------------------------------------------------------
 # Sort keys

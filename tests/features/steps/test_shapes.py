@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -28,9 +27,8 @@ from chalicelib.run.events import event_for
 from chalicelib.run.job_code import check
 from tests.features.steps.jobs import TEXT, CountWords
 from tests.strategies import examples
-from tests.worlds.simulation import IN, Simulation, spec
+from tests.worlds.simulation import IN, SCRATCH, Simulation, spec
 
-SCRATCH = Path(gettempdir())
 LINES = b"".join(b"line %d\n" % number for number in range(200))
 
 

@@ -6,8 +6,6 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -16,9 +14,7 @@ from chalicelib import Job
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import JobSpec
 from tests.features.steps.jobs import TEXT, ByCount, CountWords, ThreeSteps, three_steps
-from tests.worlds.simulation import Simulation, spec
-
-SCRATCH = Path(gettempdir())
+from tests.worlds.simulation import SCRATCH, Simulation, spec
 
 
 def small(**figures: Any) -> JobSpec:
