@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chalicelib.functions.stalled_runs import QUIET
+from chalicelib.functions.supervision.stalled_runs import QUIET
 
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec
