@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -78,20 +79,23 @@ def test_there_are_documents_and_blocks() -> None:
 
 
 @pytest.mark.parametrize("page", by_page("python"))
-def test_python_runs(page: list[Block]) -> None:
-    """Each block is executed, its jobs are bound as for a task, and its tests are called."""
-    namespace: dict[str, Any] = {"__name__": "documents"}
-    exec(PRELUDE, namespace)
-    for block in page:
-        before = dict(namespace)
-        exec(compile("\n" * (block.line - 1) + block.text, str(block.path), "exec"), namespace)
-        for name, found in namespace.items():
-            if before.get(name) is found:
-                continue
-            if isinstance(found, type) and issubclass(found, Job) and not found.steps:
-                bind(found, name, {}, identity=True)
-            elif name.startswith("test_"):
-                found()
+def test_python_runs(page: list[Block], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page's blocks are one module: its jobs are bound as for a task, and its tests are called."""
+    source = tmp_path / "documented.py"
+    source.write_text("\n\n".join([PRELUDE, *(f"# {block}\n{block.text}" for block in page)]))
+    spec = importlib.util.spec_from_file_location(source.stem, source)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, source.stem, module)
+    spec.loader.exec_module(module)
+    for name, found in vars(module).items():
+        if getattr(found, "__module__", None) != source.stem:
+            continue
+        if isinstance(found, type) and issubclass(found, Job) and not found.steps:
+            bind(found, name, {}, identity=True)
+        elif name.startswith("test_"):
+            found()
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
