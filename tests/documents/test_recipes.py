@@ -1,0 +1,105 @@
+"""Each recipe of CONTRIBUTING.md, carried out in a copy of the tree by its listed steps and nothing else."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+#: What a recipe can touch or run; environments and data stay where they are.
+COPIED = ("app.py", "chalicelib", "jobs", "scripts", "tests", "pyproject.toml", "docs", "sluice.yml", ".chalice",
+          "vendor")  # fmt: skip
+BLOCK = re.compile(r"^```(\w+) ?([\w/.-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def recipes() -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+    """(title, steps): each step is a language, a path and a text."""
+    for section in re.split(r"^## ", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.MULTILINE)[1:]:
+        title, _, body = section.partition("\n")
+        steps = BLOCK.findall(body)
+        if title.startswith("Add "):
+            yield title, steps
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(
+                source, tmp_path / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        else:
+            shutil.copy(source, tmp_path / name)
+    return tmp_path
+
+
+def changed(text: str, diff: str) -> str:
+    """`text` with a diff applied whose lines stand together in it, once."""
+    lines = diff.splitlines()
+    before = "\n".join(line[1:] for line in lines if not line.startswith("+"))
+    after = "\n".join(line[1:] for line in lines if not line.startswith("-"))
+    found = text.count(f"\n{before}\n")
+    if not before.strip() or found != 1:
+        raise AssertionError(f"expected these lines once, found them {found} times:\n{before}")
+    return text.replace(f"\n{before}\n", f"\n{after}\n")
+
+
+def carry_out(step: tuple[str, str, str], tree: Path) -> None:
+    language, path, text = step
+    if language == "diff":
+        (tree / path).write_text(changed((tree / path).read_text(), text))
+    elif language == "sh":
+        for line in text.splitlines():
+            tool, *arguments = line.split()
+            command = [sys.executable, "-m", tool, "-q", "-p", "no:xdist", *arguments]
+            done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+    else:
+        assert not (tree / path).exists(), path
+        (tree / path).write_text(text)
+
+
+def test_the_recipes_work_as_they_stand(copy: Path) -> None:
+    """One after the other in one copy, as somebody would who adds several things."""
+    for title, steps in recipes():
+        assert [language for language, _, _ in steps].count("sh") == 1, (
+            f"{title}: end in the tests that show it"
+        )
+        for step in steps:
+            carry_out(step, copy)
+    for check in (
+        ("ruff", "check", "--no-cache", "chalicelib", "scripts", "app.py"),
+        ("pytest", "-q", "-p", "no:xdist", "tests/test_architecture.py"),
+        ("mypy", "chalicelib"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", *check], cwd=copy, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
+
+
+def test_there_is_a_recipe_for_each_thing_people_add() -> None:
+    titles = [title for title, _ in recipes()]
+    assert titles == [
+        "Add an aggregator",
+        "Add an input format",
+        "Add an output format",
+        "Add a store",
+        "Add a function",
+        "Add a check of the YAML",
+    ]
+
+
+def test_a_diff_that_does_not_fit_is_refused() -> None:
+    assert changed("\na\nb\nc\n", " a\n+x\n b\n") == "\na\nx\nb\nc\n"
+    with pytest.raises(AssertionError, match="found them 0 times"):
+        changed("\na\nc\n", " a\n-b\n")
+    with pytest.raises(AssertionError, match="found them 2 times"):
+        changed("\na\nb\na\n", "-a\n+c\n")
