@@ -6,15 +6,13 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
+from graphlib import CycleError
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parent.parent / "chalicelib"
-MODULES = {
-    path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__"): path
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
+from docs import house
+
+MODULES = house.modules()
 
 #: The rooms, lowest first. A module may import from its own room and from those before it in this list,
 #: but for the rooms that do not know each other.
@@ -45,10 +43,7 @@ MOST_ENTRIES, MOST_MODULES, MOST_LINES = 15, 12, 400
 
 
 def room(module: str) -> str:
-    """The room of a module; a module at the root is a room of its own, as is the package itself ("")."""
-    if MODULES[module].name == "__init__.py":
-        return module.removesuffix("__init__")
-    return module.rpartition(".")[0] or module
+    return house.room(module, MODULES[module])
 
 
 @cache
@@ -56,56 +51,25 @@ def tree_of(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text(), str(MODULES[module]))
 
 
-def imports(module: str, *, types: bool = False) -> Iterator[tuple[str, int]]:
-    """(absolute name of what is imported, line); our own modules begin with `chalicelib.`.
-
-    What is imported for types alone counts only if asked for: it is no dependency at run time.
-    """
-    tree = tree_of(module)
-    for_types = {
-        id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
-        for node in ast.walk(block)
-    }
-    for node in ast.walk(tree):
-        if id(node) in for_types and not types:
-            continue
+def libraries(module: str) -> Iterator[tuple[str, int]]:
+    """(name of what is imported, line), of all that is not of this package."""
+    for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, node.lineno
-        elif isinstance(node, ast.ImportFrom):
-            if not node.level:
-                yield node.module or "", node.lineno
-                continue
-            package = ["chalicelib", *module.removesuffix("__init__").split(".")]
-            if MODULES[module].name != "__init__.py":
-                package.pop()
-            package = [part for part in package if part][: len(list(filter(None, package))) - node.level + 1]
-            base = ".".join([*package, node.module] if node.module else package)
-            for alias in node.names:
-                full = f"{base}.{alias.name}"
-                yield (full if full.removeprefix("chalicelib.") in MODULES else base), node.lineno
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module or "", node.lineno
 
 
 @cache
 def ours(module: str) -> frozenset[str]:
     """The modules of ours that a module imports to run."""
-    return _ours(module, types=False)
+    return frozenset(house.imported(module, MODULES[module], MODULES, for_types=False))
 
 
 @cache
 def known_to(module: str) -> frozenset[str]:
     """The modules of ours that a module names in any way: to run, or for types alone."""
-    return _ours(module, types=True)
-
-
-def _ours(module: str, *, types: bool) -> frozenset[str]:
-    names = {name for name, _ in imports(module, types=types)}
-    found = {
-        name.removeprefix("chalicelib").removeprefix(".") for name in names if name.startswith("chalicelib")
-    }
-    return frozenset({name or "__init__" for name in found} & MODULES.keys())
+    return frozenset(house.imported(module, MODULES[module], MODULES, for_types=True))
 
 
 def test_the_reading_of_imports_works() -> None:
@@ -151,7 +115,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def test_rooms_stay_small_and_introduce_themselves() -> None:
-    entries = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
+    entries = {path.name for path in house.PACKAGE.iterdir() if path.name != "__pycache__"}
     assert len(entries) <= MOST_ENTRIES, sorted(entries)
     for name in {room(module) for module in MODULES} - {""}:
         own = [module for module in MODULES if room(module) == name and module != name]
@@ -182,7 +146,7 @@ def test_pure_rooms_touch_no_world() -> None:
             continue
         touched += [
             f"{module}:{line}: imports {name}"
-            for name, line in imports(module)
+            for name, line in libraries(module)
             if name.partition(".")[0] in FORBIDDEN
         ]
         for node in ast.walk(tree_of(module)):
@@ -196,7 +160,7 @@ def test_what_runs_in_lambda_has_no_terminal() -> None:
     found = [
         f"{module}:{line}: imports {name}"
         for module in MODULES
-        for name, line in imports(module)
+        for name, line in libraries(module)
         if name.partition(".")[0] in ("rich", "pytest", "scripts")
     ]
     assert found == []
@@ -269,3 +233,25 @@ def test_nothing_but_a_root_catches_everything() -> None:
 def test_every_root_is_there(module: str) -> None:
     names = {node.name for node in ast.walk(tree_of(module)) if isinstance(node, ast.FunctionDef)}
     assert names >= ROOTS[module]
+
+
+def test_the_picture_is_of_this_house() -> None:
+    assert house.PICTURE.read_text() == house.drawing(), "the rooms have changed: make picture"
+
+
+def test_a_circle_of_rooms_cannot_be_drawn() -> None:
+    with pytest.raises(CycleError):
+        house.floors({"a": frozenset({"b"}), "b": frozenset({"a"})})
+
+
+def test_the_rooms_have_a_page_that_names_what_to_read_first() -> None:
+    page = (house.ROOT / "docs" / "architecture.md").read_text()
+    for name in set(ROOMS) - {"join", "testing"}:
+        row = re.search(rf"^\| \[{name.replace('.', '/')}\]\(.*\| `(\w+\.py)` \|$", page, re.MULTILINE)
+        assert row, f"docs/architecture.md: no row for {name}"
+        assert f"`{row[1]}` first" in (ast.get_docstring(tree_of(name)) or ""), name
+    named = set(re.findall(r"`((?:[a-z_]+/)+\w+\.py)`", page))
+    missing = {
+        name for name in named if not (house.PACKAGE / name).is_file() and not (house.ROOT / name).is_file()
+    }
+    assert missing == set()

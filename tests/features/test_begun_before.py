@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chalicelib.functions.supervision.stalled_runs import QUIET
 
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec
+from chalicelib.functions.supervision.stalled_runs import QUIET
 from tests.features.begun_before.jobs import JOBS, LINES, TEXT, Rows
 from tests.worlds.simulation import Simulation, spec
 
