@@ -13,22 +13,15 @@ from ..input.compression import compression
 from .open_split import OpenSplit, Step
 
 
-def content_step(opened: OpenSplit) -> Iterator[Step]:
-    """The object's text or bytes, in memory."""
-    return _one(opened, partial(_content, opened))
-
-
-def file_step(opened: OpenSplit) -> Iterator[Step]:
-    """The object as a file, which is there as long as the mapper gives pairs."""
-    return _one(opened, partial(_file, opened))
-
-
-def _one(opened: OpenSplit, work: Callable[[], Any]) -> Iterator[Step]:
+def steps(opened: OpenSplit) -> Iterator[Step]:
+    """The one step of an object."""
     opened.tally.records += 1
+    work: Callable[[], Any] = partial(_file if opened.job.mapper == "mapper_raw" else _content, opened)
     yield Step(partial(opened.isolation.whole, work) if opened.isolation.active else work)
 
 
 def _content(opened: OpenSplit) -> Any:
+    """What the mapper makes of the object's text or bytes, in memory."""
     spec, job, url = opened.spec, opened.job.job, opened.split.loc.url
     data = b"".join(_bytes(opened, spec.max_record_bytes))
     value: Any = data
@@ -38,6 +31,7 @@ def _content(opened: OpenSplit) -> Any:
 
 
 def _file(opened: OpenSplit) -> Iterator[Pair]:
+    """What the mapper makes of a file, which is there as long as it gives pairs."""
     split = opened.split
     packed = compression(split.key) is not None  # then it is not known how large it is
     path = opened.folder / ("object-" + Path(split.key).name[-60:])  # of 4 bytes at most each, of 255

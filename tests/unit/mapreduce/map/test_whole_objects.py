@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib import Job
 from chalicelib.core.errors import InputError
-from chalicelib.mapreduce.map.whole_objects import content_step, file_step
+from chalicelib.mapreduce.map.whole_objects import steps
 from tests.unit.mapreduce.map.opened import Lines, Opened
 
 
@@ -30,34 +30,32 @@ class Raw(Job):
 
 
 def test_the_content_is_text_or_bytes_and_has_its_url() -> None:
-    assert Opened(Keyed, b"\xc3\xa4").read(content_step) == ([("s3://in/a.txt", "ä")], [None])
-    assert Opened(Chunk, b"\xff", encoding="bytes").read(content_step)[0] == [(b"\xff", 1)]
+    assert Opened(Keyed, b"\xc3\xa4").read(steps) == ([("s3://in/a.txt", "ä")], [None])
+    assert Opened(Chunk, b"\xff", encoding="bytes").read(steps)[0] == [(b"\xff", 1)]
     packed = Opened(Chunk, gzip.compress(b"abc"), key="a.gz")
-    assert packed.read(content_step)[0] == [("abc", 1)]
+    assert packed.read(steps)[0] == [("abc", 1)]
     assert packed.counted == (1, 3)
 
 
 def test_the_file_is_there_for_the_mapper_alone(tmp_path: Path) -> None:
     opened = Opened(Raw, b"abc", tmp_path)
-    assert opened.read(file_step) == ([(b"abc", "object-a.txt")], [None])
+    assert opened.read(steps) == ([(b"abc", "object-a.txt")], [None])
     assert opened.counted == (1, 3)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("job", "step"), [(Chunk, content_step), (Raw, file_step)])
-def test_an_object_that_is_too_long_unpacked_leaves_nothing(
-    job: type[Job], step: Any, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("job", [Chunk, Raw])
+def test_an_object_that_is_too_long_unpacked_leaves_nothing(job: type[Job], tmp_path: Path) -> None:
     body = gzip.compress(bytes(1000))
     with pytest.raises(InputError, match=r"s3://in/a.gz: longer than input.max_record_bytes \(100\)"):
-        Opened(job, body, tmp_path, key="a.gz", max_record_bytes=100).read(step)
+        Opened(job, body, tmp_path, key="a.gz", max_record_bytes=100).read(steps)
     opened = Opened(job, body, tmp_path, key="a.gz", max_record_bytes=100, policy="quarantine")
-    assert opened.read(step)[0] == []
+    assert opened.read(steps)[0] == []
     assert [offset for offset, *_ in opened.bad] == [None]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_object_on_which_the_mapper_raises_is_set_aside_whole() -> None:
     opened = Opened(Lines, b"bad", policy="quarantine")
-    assert opened.read(content_step) == ([], [None])
+    assert opened.read(steps) == ([], [None])
     assert opened.bad == [(None, None, "")]
