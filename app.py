@@ -12,7 +12,7 @@ from typing import Any
 
 from chalice.app import Chalice, EventSourceHandler, S3Event
 
-from chalicelib.aws import function as function_
+from chalicelib.aws.function import ROOT, prepare, run
 from chalicelib.config.triggers import Trigger, TriggeredFunction
 
 app = Chalice(app_name="sluice")
@@ -38,7 +38,7 @@ def watched() -> dict[TriggeredFunction, Trigger]:
             "deploy a job with: scripts/deploy.py NAME"
         )
     try:
-        job = load_job(name, root=function_.ROOT, environ=os.environ, require_cloud=True)
+        job = load_job(name, root=ROOT, environ=os.environ, require_cloud=True)
     except UserError as error:
         raise SystemExit(f"sluice: {error}") from None
     return triggers(job.name, job.spec)
@@ -75,26 +75,26 @@ TRIGGERS = watched()
 
 @on_created("coordinator")
 def coordinator(event: RawS3Event) -> None:
-    function_.run(event.to_dict(), event.context)
+    run(event.to_dict(), event.context)
 
 
 @app.lambda_function()
 def mapper(event: dict[str, Any], context: Any) -> None:
-    function_.run(event, context)
+    run(event, context)
 
 
 @on_created("supervisor")
 def supervisor(event: RawS3Event) -> None:
-    function_.run(event.to_dict(), event.context)
+    run(event.to_dict(), event.context)
 
 
 @app.lambda_function()
 def reducer(event: dict[str, Any], context: Any) -> None:
-    function_.run(event, context)
+    run(event, context)
 
 
 coordinator.event_class = RawS3Event
 supervisor.event_class = RawS3Event
 
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ and "AWS_CHALICE_CLI_MODE" not in os.environ:
-    function_.prepare()
+    prepare()
