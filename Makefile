@@ -1,4 +1,5 @@
-# The two commands are `make demo` and `make test`; each makes the environments it needs.
+# The two commands are `make demo` and `make test`; each makes the environments it needs. While you change things,
+# `make quick` says in a minute and a half whether it is worth running the rest.
 # Needed on the machine: Python 3.11 or later, with venv, and make.
 
 # The first interpreter that is recent enough; choose another with `make PYTHON=...`.
@@ -9,11 +10,22 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 STAMPS := .venv/.made .venv-cloud/.made .venv-lambda/.made
 PY := .venv/bin/python
 
-.PHONY: help setup demo test check cloud-up cloud-down clean
+# The tests run side by side in so many processes: one a processor, or `make PROCESSES=0` for a debugger. Tests that
+# share a deployment stay together, and what takes longest begins first: tests/conftest.py says which.
+PROCESSES ?= auto
+PYTEST = $(PY) -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder --durations=10
+
+# What `make quick` leaves out takes long, or needs the emulator.
+QUICK := tests/test_architecture.py tests/unit tests/contracts tests/features/test_run_job.py \
+	tests/features/test_local_engine.py tests/features/test_begun_before.py tests/features/test_bad_records.py \
+	tests/features/io/test_outputs.py tests/features/steps/test_local.py
+
+.PHONY: help setup demo test quick check cloud-up cloud-down clean
 
 help:
 	@echo "make demo        count words on an emulated AWS, from deployment to result"
 	@echo "make test        all that CI runs: check, then the tests"
+	@echo "make quick       what to run after each change: check, and the tests of a minute"
 	@echo "make check       lint, format, types"
 	@echo "make cloud-up    start an emulated AWS to play with; make cloud-down ends it"
 	@echo "make bench       measure against other programs; docs/performance.md explains"
@@ -37,7 +49,10 @@ demo: setup
 	@$(PY) scripts/demo.py
 
 test: check
-	$(PY) -m pytest
+	$(PYTEST)
+
+quick: check
+	$(PYTEST) -m "not cloud" $(QUICK)
 
 check: setup
 	$(PY) -m ruff check

@@ -1,10 +1,11 @@
-"""Fixtures that more than one test module uses."""
+"""Fixtures that more than one test module uses, and which tests share a process when several run side by side."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from scripts.deployment.project import Project  # noqa: E402
+from scripts.deployment.waiters import fast_waiters  # noqa: E402
 from scripts.emulation import emulator as ministack  # noqa: E402
+from tests.cloud.harness import Cloud, connect  # noqa: E402
 
 # On CI every run tries the same examples: a change is blamed for what it broke, not for what chance found.
 settings.register_profile("ci", derandomize=True)
@@ -22,8 +26,105 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 
+# ---------------------------------------------------------------------------------------------------
+# Side by side
+
+#: Files whose tests run in one process because they share deployments, which take seconds. Any other file is a group
+#: of its own, so that what its tests share is made once.
+GROUPS = {
+    "cloud": (
+        "chaos/test_deployed.py",  # first: it has an emulator of its own, which then is gone
+        "cloud/test_word_counts.py",
+        "cloud/test_scripted_runs.py",
+        "cloud/test_scripts.py",
+        "cloud/test_mistakes.py",
+        "cloud/test_lifecycle.py",
+    ),
+    "deployed once": (
+        "cloud/test_shipped_jobs.py",
+        "cloud/test_totals.py",
+        "features/sql/test_cloud.py",
+        "cloud/test_inputs.py",
+        "cloud/test_steps.py",
+        "features/mrjob/test_cloud.py",
+    ),
+}
+_GROUP_OF = {ROOT / "tests" / file: group for group, files in GROUPS.items() for file in files}
+_TURN = {path: turn for turn, path in enumerate(_GROUP_OF)}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tell pytest-xdist the group of each test (`--dist loadgroup`); what takes longest begins first.
+
+    The functions of one emulator keep two processors busy by themselves, so with so few there is only one: two would
+    start twice the processes at once, wait for each other, and so start still more.
+    """
+    if not getattr(config.option, "loadgroup", False):
+        return
+    few = config.workerinput["workercount"] <= 2
+    items.sort(key=lambda item: _TURN.get(item.path, len(_TURN)))
+    for item in items:
+        group = _GROUP_OF.get(item.path)
+        own = f"{item.path.parent.name}/{item.path.stem}"
+        item.add_marker(pytest.mark.xdist_group("emulator" if group and few else group or own))
+
+
+TOLD = "told"
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Say something that was measured, and is not judged; it stands below the tests, whatever process said it."""
+    return lambda text: record_property(TOLD, text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    said = [
+        text
+        for report in terminalreporter.stats.get("passed", [])
+        if report.when == "call"
+        for name, text in report.user_properties
+        if name == TOLD
+    ]
+    if said:
+        terminalreporter.section("measured")
+        terminalreporter.write_line("\n".join(said))
+
+
+# ---------------------------------------------------------------------------------------------------
+# The emulator
+
+
+#: An idle process of a function holds 45 MB, and a burst leaves a hundred of them behind: MiniStack would keep each for
+#: five minutes, and a machine of 16 GB would have to kill some. (It always keeps the first of each function.)
+SHORT_OF_MEMORY = {"LAMBDA_WARM_TTL_SECONDS": "20"}
+
+
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ministack.Emulator]:
-    """One MiniStack for all tests of the session; each makes and removes what it needs in it."""
-    with ministack.running(tmp_path_factory.mktemp("ministack") / "ministack.log") as started:
+    """One MiniStack for all tests of a process; each makes and removes what it needs in it."""
+    log = tmp_path_factory.mktemp("ministack") / "ministack.log"
+    with ministack.running(log, SHORT_OF_MEMORY) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def checkout(emulator: ministack.Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A copy of this checkout with the tests' jobs beside its own; nothing is deployed yet.
+
+    All jobs are in it from the beginning: the zip is built anew for other files, and then with pip.
+    """
+    folder = tmp_path_factory.mktemp("cloud")
+    root = folder / "checkout"
+    root.mkdir()
+    Project(ROOT).copy_to(root)
+    compiled = shutil.ignore_patterns("__pycache__", "*.pyc")
+    shutil.copytree(ROOT / "scripts", root / "scripts", ignore=compiled)
+    for jobs in ("cloud/jobs", "features/mrjob/jobs"):
+        shutil.copytree(ROOT / "tests" / jobs, root / "jobs", ignore=compiled, dirs_exist_ok=True)
+    environ = emulator.environment() | {"AWS_DATA_PATH": str(fast_waiters(folder / "models"))}
+    cloud = connect(root, environ)
+    yield cloud
+    for client in (cloud.s3, cloud.functions, cloud.iam, cloud.logs):
+        client.close()

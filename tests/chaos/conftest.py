@@ -14,6 +14,7 @@ from scripts.deployment.project import ROOT, Project
 from scripts.deployment.waiters import fast_waiters
 from scripts.emulation import emulator as ministack
 from tests.cloud.harness import Cloud, connect
+from tests.conftest import SHORT_OF_MEMORY
 
 HERE = Path(__file__).parent
 COMPILED = shutil.ignore_patterns("__pycache__", "*.pyc")
@@ -38,7 +39,7 @@ def make_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeCloud]:
 def troubled(folder: Path, speed: float, skew: float, retry: float) -> Iterator[Cloud]:
     """`<folder>/scenarios` is where the faults are told what to do."""
     (folder / "scenarios").mkdir()
-    settings = {
+    settings = SHORT_OF_MEMORY | {
         "PYTHONPATH": str(HERE / "faults"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "FAULTS_FOLDER": str(folder / "scenarios"),

@@ -21,7 +21,7 @@ IN, WORK, OUT = "sluice-demo-in", "sluice-demo-work", "sluice-demo-out"
 FUNCTIONS = ("coordinator", "mapper", "supervisor", "reducer")
 
 #: Seconds until a test gives up; a run takes a few, on a busy machine some more.
-PATIENCE = 120.0
+PATIENCE = 240.0
 #: Between two looks.
 PAUSE = 0.1
 LOG_LINES = 12

@@ -30,9 +30,11 @@ def sources(checkout: Cloud) -> dict[str, str]:
 
 
 def start(checkout: Cloud, job: str) -> str:
+    """Upload before anybody watches: the coordinator is then started once, by the manifest."""
+    checkout.s3.create_bucket(Bucket=IN)
+    urls = [checkout.put(IN, f"{job}/{name}", body) for name, body in inputs(job).items()]
     ours = {f"SLUICE_{name.upper()}": figure for name, figure in figures(job).items()}
     replace(checkout, environ={**checkout.environ, **ours}).script("deploy", job, check=True)
-    urls = [checkout.put(IN, f"{job}/{name}", body) for name, body in inputs(job).items()]
     folder = urls[-1].removeprefix(f"s3://{IN}/").rpartition("/")[0]
     return checkout.put(IN, f"{folder}/all.manifest", "\n".join(urls).encode())
 

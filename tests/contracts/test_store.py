@@ -44,7 +44,7 @@ class Place(NamedTuple):
         return [row.key for row in self.store.list(self.loc(prefix), after)]
 
 
-@pytest.fixture(params=["memory", "folder", "moto", "ministack"])
+@pytest.fixture(params=["memory", "folder", "moto", pytest.param("ministack", marks=pytest.mark.cloud)])
 def place(request: pytest.FixtureRequest) -> Place:
     found: Place = request.getfixturevalue(f"{request.param}_place")
     return found

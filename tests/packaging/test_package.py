@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +103,9 @@ def test_compiled_modules_are_for_lambdas_processor_and_c_library(package: Path)
     assert not any("musllinux" in tag or "macosx" in tag or "win" in tag for tag in tags)
 
 
-def test_the_zip_is_small(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_zip_is_small(package: Path, tell: Callable[[str], None]) -> None:
     size = package.stat().st_size
-    with capsys.disabled():
-        print(f"\nzip: {size / 1e6:.2f} MB", end=" ")
+    tell(f"zip: {size / 1e6:.2f} MB")
     assert size < MAX_ZIP
 
 
@@ -116,7 +116,7 @@ def start(python: Path, code: Path, function: Any, **environ: str) -> LambdaProc
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_starts_under_lambdas_runtime(
-    function: str, unpacked: Path, lambda_python: Path, capsys: pytest.CaptureFixture[str]
+    function: str, unpacked: Path, lambda_python: Path, tell: Callable[[str], None]
 ) -> None:
     with start(lambda_python, unpacked, function) as process:
         if function in ("coordinator", "supervisor"):
@@ -129,8 +129,7 @@ def test_a_function_starts_under_lambdas_runtime(
             assert f"the {function}'s event: expected a TaskCall payload" in outcome.body["errorMessage"]
         seconds = process.cold_start
         said = process.stop()
-    with capsys.disabled():
-        print(f"\n{function}: cold start {seconds * 1000:.0f} ms", end=" ")
+    tell(f"{function}: cold start {seconds * 1000:.0f} ms")
     assert '"function": ' in said, "log lines carry their fields"
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,13 +42,12 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out" / "deployment.zip"
 
 
-def test_the_zip_has_duckdb_and_fits(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_zip_has_duckdb_and_fits(package: Path, tell: Callable[[str], None]) -> None:
     with zipfile.ZipFile(package) as archive:
         names = set(archive.namelist())
         unpacked = sum(info.file_size for info in archive.infolist())
     size = package.stat().st_size
-    with capsys.disabled():
-        print(f"\nzip with DuckDB: {size / 1e6:.1f} MB, unpacked {unpacked / 1e6:.1f} MB", end=" ")
+    tell(f"zip with DuckDB: {size / 1e6:.1f} MB, unpacked {unpacked / 1e6:.1f} MB")
     assert "duckdb/__init__.py" in names
     assert {f"jobs/{JOB}.yml", "chalicelib/mapreduce/sql/map.py", "app.py"} <= names
     assert size < MAX_ZIP

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 import pytest
 
-from tests.cloud.conftest import checkout
 from tests.cloud.harness import IN, Cloud
 
-from .harness import JOBS, TEXT, run
+from .harness import TEXT, run
 
 from most_used_word import MRMostUsedWord  # isort: skip
 from next_word_stats import MRNextWordStats  # isort: skip
-
-__all__ = ["checkout"]
 
 pytestmark = pytest.mark.cloud
 
 
 def test_jobs_deployed_give_what_they_give_here(checkout: Cloud) -> None:
-    for file in JOBS.iterdir():
-        if file.is_file():
-            shutil.copy2(file, checkout.root / "jobs")
     in_many_tasks = replace(checkout, environ={**checkout.environ, "SLUICE_SPLIT_SIZE": "100"})
     sources = {}
     for name in ("most_used_word", "next_word_stats"):

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from scripts.deployment.project import ROOT
-from tests.cloud.conftest import checkout
 from tests.cloud.harness import IN, Cloud
 from tests.features.sql.test_examples import AVERAGES, Q1, exact, expected, lineitem
 
-__all__ = ["checkout", "lineitem"]
+__all__ = ["lineitem"]
 
 pytestmark = pytest.mark.cloud
 JOB = "tpch_q1_sql"
