@@ -20,13 +20,14 @@ QUICK := tests/test_architecture.py tests/unit tests/contracts tests/features/te
 	tests/features/test_local_engine.py tests/features/test_begun_before.py tests/features/test_bad_records.py \
 	tests/features/io/test_outputs.py tests/features/steps/test_local.py
 
-.PHONY: help setup demo test quick check cloud-up cloud-down clean
+.PHONY: help setup demo test quick check picture cloud-up cloud-down clean
 
 help:
 	@echo "make demo        count words on an emulated AWS, from deployment to result"
 	@echo "make test        all that CI runs: check, then the tests"
 	@echo "make quick       what to run after each change: check, and the tests of a minute"
 	@echo "make check       lint, format, types"
+	@echo "make picture     draw the rooms of docs/architecture.md anew, from the imports"
 	@echo "make cloud-up    start an emulated AWS to play with; make cloud-down ends it"
 	@echo "make bench       measure against other programs; docs/performance.md explains"
 	@echo "make chaos       every fault of docs/reliability.md; make soak: hundreds of runs in a row"
@@ -58,6 +59,9 @@ check: setup
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
+
+picture: setup
+	@$(PY) docs/house.py
 
 cloud-up: setup
 	@$(PY) scripts/cloud.py up
