@@ -74,7 +74,9 @@ def test_the_recipes_work_as_they_stand(copy: Path) -> None:
         )
         for step in steps:
             carry_out(step, copy)
-    subprocess.run([sys.executable, "docs/house.py"], cwd=copy, check=True, capture_output=True)  # make picture
+    subprocess.run(
+        [sys.executable, "docs/house.py"], cwd=copy, check=True, capture_output=True
+    )  # make picture
     for check in (
         ("ruff", "check", "--no-cache", "chalicelib", "scripts", "app.py"),
         ("pytest", "-q", "-p", "no:xdist", "tests/test_architecture.py"),
