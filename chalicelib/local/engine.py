@@ -13,28 +13,41 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import NotFound, RunFailed, SluiceError
-from ..core.keys import DONE, RUN_DONE, OutputKeys, Phase, RunKeys, parse_done, parse_run_key
+from ..core.errors import NotFound, RunFailed, StoreError
+from ..core.keys import DONE, FAILURE, RUN_DONE, OutputKeys, Phase, RunKeys, parse_done, parse_run_key
 from ..core.messages import decode, encode
-from ..core.outcome import Manifest
+from ..core.outcome import Manifest, Verdict
 from ..core.plan import read_head
-from ..core.ports import FunctionName, Loc, ObjectInfo, Runtime
+from ..core.ports import Clock, FunctionName, Loc, ObjectInfo, Runtime
 from ..core.spec import JobSpec
 from ..core.tasks import Failure, ReducePlan
-from ..run import plan_step
+from ..run import lease, plan_step
 from ..run.calls import FUNCTION
 from ..run.events import created, event_for
-from ..run.verdict import read_verdict
+from ..run.verdict import conclude, read_verdict
 from ..stores.folder import TEMPORARY, FolderStore
 from .workers import Call, Setup, Worker, World, new_token
 
 #: Deliveries of an invocation that dies or raises: the first and two more, as on AWS.
 _DELIVERIES = 3
-#: Times a run that stopped moving is picked up again before it is given up.
-_REVIVALS = 5
+#: Times in a row a run that stopped moving is picked up again before it is given up, and the seconds before
+#: the first of them; before each further one twice as many.
+_REVIVALS, _PAUSE = 5, 0.1
+#: Errors that are kept, to be told if the run is given up.
+_TOLD = 3
 
 #: What a progress display is told: phase, tasks done, tasks in all.
 Progress = Callable[[Phase, int, int], None]
+
+
+class SystemClock:
+    """This machine's clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +67,8 @@ class LocalRun:
     tags: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = field(default=lambda *_: None)
     world: World = field(default_factory=World)
+    #: The parent's clock; workers have their own.
+    clock: Clock = field(default_factory=SystemClock)
 
     @property
     def keys(self) -> RunKeys:
@@ -84,7 +99,7 @@ class _Engine:
         self._runtime = Runtime(
             store=FolderStore(roots, on_created=self._on_created),
             invoker=self,
-            clock=_Clock(),
+            clock=run.clock,
             new_token=new_token,
             remaining=lambda: float("inf"),
             load_job=run.load_job,
@@ -92,8 +107,11 @@ class _Engine:
         )
         self._tasks: dict[Phase, int] = {}
         self._done: dict[Phase, set[int]] = {"map": set(), "reduce": set()}
-        self._errors: list[str] = []
+        #: What went wrong last.
+        self._errors: deque[str] = deque(maxlen=_TOLD)
         self._concluded = False
+        #: Times in a row that the run stopped moving.
+        self._revivals = 0
 
     def run(self) -> Manifest:
         run = self._run
@@ -139,6 +157,7 @@ class _Engine:
     def _on_created(self, loc: Loc) -> None:
         if not self._watched(loc):
             return
+        self._revivals = 0
         self._tell(Call("supervisor", event_for(loc)))
         found = parse_run_key(*loc)
         if found is None:
@@ -186,7 +205,6 @@ class _Engine:
         return [*self._workers, *([self._supervisor] if self._supervisor else [])]
 
     def _until_ended(self) -> None:
-        revivals = 0
         while True:
             self._dispatch()
             # What is still at work when the run has ended lost to another attempt: nobody waits for it.
@@ -197,11 +215,30 @@ class _Engine:
                 continue
             if self._ended():
                 return
-            revivals += 1
-            if revivals > _REVIVALS:
-                reason = "\n".join(self._errors[-3:]) or "no function is at work and none was asked for"
-                raise SluiceError(f"job {self._run.name}, run {self._run.run} stopped moving: {reason}")
+            if self._revivals == _REVIVALS:
+                self._give_up()
+                return
+            self._run.clock.pause(_PAUSE * 2**self._revivals)
+            self._revivals += 1
             self._tell(Call("supervisor", event_for(self._keys.plan_done)))
+
+    def _give_up(self) -> None:
+        """End a run whose supervisor comes to nothing, as far as that can be written. Raises RunFailed if not."""
+        told = "\n".join(dict.fromkeys(self._errors)) or "no function is at work and none was asked for"
+        reason = f"the run stopped moving: {told}"
+        failed = f"job {self._run.name}, run {self._run.run} failed: {reason}"
+        try:
+            plan = read_head(self._runtime.store, self._keys)
+            conclude(self._runtime, self._keys, plan, Verdict(outcome="failed", reason=reason))
+        except StoreError as error:
+            with suppress(StoreError):
+                verdict = read_verdict(self._runtime.store, self._keys)
+                if verdict and verdict.reason not in failed:
+                    failed += f"\nit was to end so: {verdict.reason}"
+            why = "and so" if str(error) in reason else f"{error}:"
+            raise RunFailed(f"{failed}\n{why} {FAILURE} cannot be written") from error
+        if not self._ended():
+            raise RunFailed(failed)
 
     def _ended(self) -> bool:
         output = OutputKeys(Loc(str(self._run.output), ""))
@@ -250,10 +287,15 @@ class _Engine:
     def _again(self, call: Call, error: str) -> None:
         """Deliver an invocation that came to nothing once more, or write its attempt off."""
         self._errors.append(f"{call.function}: {error}")
+        last = call.tried + 1 == _DELIVERIES
+        once_more = Call(call.function, call.payload, call.tried + 1)
         if call.function == "supervisor":
-            self._tell(call)
-        elif call.tried + 1 < _DELIVERIES:
-            self._queue.append(Call(call.function, call.payload, call.tried + 1))
+            # There is no other supervisor, so whoever holds the lease is the one that has just gone.
+            lease.free(self._runtime.store, self._run.keys.at(_step_of(call)).lease)
+            if not last:
+                self._events.setdefault(_step_of(call), once_more)  # an event that came since tells as much
+        elif not last:
+            self._queue.append(once_more)
         else:
             self._write_off(call, error)
 
@@ -271,7 +313,13 @@ class _Engine:
             at=time.time(),
         )
         keys = self._run.keys.at(call.payload["step"])
-        self._runtime.store.put(keys.failed(phase, task, attempt), encode(failure))
+        try:
+            self._runtime.store.put(keys.failed(phase, task, attempt), encode(failure))
+        except StoreError as problem:
+            raise RunFailed(
+                f"job {keys.job}, run {keys.run} failed: {phase} task {task}: {message}\n"
+                f"and this cannot be written down: {problem}"
+            ) from problem
         verdict = read_verdict(self._runtime.store, keys)
         if verdict is None:
             self._tell(Call("supervisor", event_for(keys.plan_done)))
@@ -284,14 +332,6 @@ def _step_of(call: Call) -> int:
         if found:
             return found[0].step
     return 0
-
-
-class _Clock:
-    def now(self) -> float:
-        return time.time()
-
-    def pause(self, seconds: float) -> None:
-        time.sleep(seconds)
 
 
 def usable_cpus() -> int:

@@ -21,7 +21,7 @@ from typing import Any, Literal, NoReturn
 
 from msgspec import Struct, msgpack
 
-from ..core.errors import user_traceback
+from ..core.errors import StoreError, user_traceback
 from ..core.ports import FunctionName, Loc, Runtime
 from ..functions import mapper, reducer, supervisor
 from ..stores.folder import FolderStore
@@ -193,5 +193,7 @@ def _handle(runtime: Runtime, call: Call) -> str:
     try:
         _HANDLERS[call.function](runtime, call.payload)
     except Exception as error:  # noqa: BLE001 - the root of a process: the parent decides
-        return f"{type(error).__name__}: {error}\n{user_traceback(error)}".rstrip()
+        # Where in our code the store refused something helps nobody: its text names the object.
+        trace = "" if isinstance(error, StoreError) else user_traceback(error)
+        return f"{type(error).__name__}: {error}\n{trace}".rstrip()
     return ""

@@ -100,6 +100,13 @@ def acquire(
     return Held(store, loc, mine, taken) if taken else theirs
 
 
+def free(store: Store, loc: Loc) -> None:
+    """Let anybody take a lease at once whose holder is known to be gone; what it left as `watch` stays."""
+    found = read(store, loc)
+    if found and 0.0 < found[0].expires < NEVER:
+        store.put_if_match(loc, encode(replace(found[0], expires=0.0)), found[1])
+
+
 class Watch(Message, frozen=True, kw_only=True):
     """What a supervisor has seen of a phase and leaves to the next one, so that silence adds up."""
 
