@@ -67,6 +67,10 @@ class LocalRun:
     tags: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = field(default=lambda *_: None)
     world: World = field(default_factory=World)
+    #: The folder that the results' files lie in until somebody moves them to `output`; without it, `output`.
+    staging: Path | None = None
+    #: A file descriptor that is the parent's alone, such as a lock's: workers let go of it.
+    private: int | None = None
     #: The parent's clock; workers have their own.
     clock: Clock = field(default_factory=SystemClock)
 
@@ -95,9 +99,11 @@ class _Engine:
         self._workers: list[Worker] = []
         self._supervisor: Worker | None = None
         roots = [Path("/"), run.work, run.output]
-        self._setup = Setup(roots, run.load_job, scratch, self._watched, run.world)
+        self._results = run.staging or run.output
+        places = {run.output: self._results}
+        self._setup = Setup(roots, run.load_job, scratch, self._watched, run.world, places, run.private)
         self._runtime = Runtime(
-            store=FolderStore(roots, on_created=self._on_created),
+            store=FolderStore(roots, self._on_created, places),
             invoker=self,
             clock=run.clock,
             new_token=new_token,
@@ -130,7 +136,8 @@ class _Engine:
                 worker.stop()
             gc.unfreeze()  # frozen for the workers' sake; extension modules want their objects back at exit
             # Who was stopped while writing left a file that has no name yet.
-            for unfinished in (*run.output.glob(f"{TEMPORARY}*"), *run.output.glob(f"*=*/{TEMPORARY}*")):
+            folder = self._results
+            for unfinished in (*folder.glob(f"{TEMPORARY}*"), *folder.glob(f"*=*/{TEMPORARY}*")):
                 unfinished.unlink(missing_ok=True)
         manifest_loc = OutputKeys(output).manifest
         manifest = decode(Manifest, self._runtime.store.get(manifest_loc), manifest_loc.url)

@@ -66,6 +66,15 @@ def find_inputs(names: Sequence[str], suffix: str = "") -> list[ObjectInfo]:
     return found
 
 
+def refuse_inside(names: Sequence[str], folder: Path, becomes: str, *, tagged: bool) -> None:
+    """Raise UserError if `folder` lies in one of the folders that `names` stand for; `becomes` is its fate there."""
+    for given in names:
+        name = given.partition("=")[2] if tagged else given
+        for place in [name] if os.path.exists(name) else glob.glob(name, recursive=True):
+            if os.path.isdir(place) and folder.resolve().is_relative_to(Path(place).resolve()):
+                raise UserError(f"{folder}: lies in the input folder {place}; {becomes}: move it out")
+
+
 def _expand(name: str, suffix: str) -> Iterator[str]:
     path = Path(name)
     if path.is_dir():

@@ -11,7 +11,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -81,6 +81,10 @@ class Setup:
     #: Whether an object's creation is anybody's business.
     watched: Callable[[Loc], bool]
     world: World = field(default_factory=World)
+    #: In which folders the files of some roots lie for now.
+    standing_in: Mapping[Path, Path] = field(default_factory=dict)
+    #: A descriptor of the parent's that is to end with the parent, whatever becomes of its workers.
+    private: int | None = None
 
 
 class Worker:
@@ -158,7 +162,10 @@ class _Invoker:
 def _work(pipe: Connection, setup: Setup, parents: Connection) -> NoReturn:
     """A worker's whole life."""
     parents.close()
+    if setup.private is not None:
+        os.close(setup.private)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def send(report: Report) -> None:
         for heard in setup.world.reports(report):
@@ -170,7 +177,7 @@ def _work(pipe: Connection, setup: Setup, parents: Connection) -> NoReturn:
 
     runtime = setup.world.runtime(
         Runtime(
-            store=FolderStore(setup.roots, on_created=created),
+            store=FolderStore(setup.roots, created, setup.standing_in),
             invoker=_Invoker(send),
             clock=_Clock(pipe),
             new_token=new_token,

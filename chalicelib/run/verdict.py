@@ -14,7 +14,7 @@ from ..core.keys import MANIFEST, OutputKeys, RunKeys
 from ..core.messages import Stats, decode, encode
 from ..core.outcome import Manifest, Verdict
 from ..core.plan import Earlier, Plan
-from ..core.ports import Runtime, Store
+from ..core.ports import Loc, Runtime, Store
 from ..core.tasks import Failure, Part, ReduceMarker, ReducePlan
 from ..core.totals import Shown
 from ..mapreduce.guard.quarantine import over_limit
@@ -47,7 +47,8 @@ def _too_many_bad(store: Store, keys: RunKeys, plan: Plan) -> str:
     reason = over_limit(plan.spec.bad_records, done.bad, done.mapped.records_in)
     if not reason:
         return ""
-    return f"job {keys.job}: {reason}; they are listed in {', '.join(done.quarantine)} of the work place"
+    listed = ", ".join(Loc(keys.work.bucket, key).url for key in done.quarantine)
+    return f"job {keys.job}: {reason}; they are listed in {listed}"
 
 
 def read_verdict(store: Store, keys: RunKeys) -> Verdict | None:
