@@ -37,7 +37,7 @@ from chalicelib.local.results import claimed  # noqa: E402
 from chalicelib.local.tune import tune  # noqa: E402
 from chalicelib.local.workers import new_token  # noqa: E402
 from chalicelib.run import job_code  # noqa: E402
-from scripts.console.terminal import count, human_bytes, run_main  # noqa: E402
+from scripts.console.terminal import count, human_bytes, printable, run_main  # noqa: E402
 
 
 def main() -> int:
@@ -47,7 +47,10 @@ def main() -> int:
     if options.print_config:
         print(format_config(loaded), end="")
         return 0
-    inputs, tags = tagged_inputs(options.input, loaded.spec.inputs)
+    left_out: list[str] = []
+    inputs, tags = tagged_inputs(options.input, loaded.spec.inputs, left_out)
+    for text in left_out:
+        print(f"left out: {printable(text)}", file=sys.stderr)
     output = _place(options.output, "--output", options.input, loaded)
     kept = _place(options.work, "--work", options.input, loaded) if options.work else None
     _require_kept_work(loaded.name, loaded.spec, output, kept)

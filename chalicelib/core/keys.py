@@ -246,6 +246,18 @@ def runs_prefix(work: Loc, job: str = "") -> Loc:
     return work.child(f"{RUNS}{job}/" if job else RUNS)
 
 
+def is_hidden(name: str) -> bool:
+    """Whether what has this name below an input place, or below what was named as input, is never input itself.
+
+    Names that begin with `_` or `.` are hidden, and all that is in a folder with such a name. A folder of results by
+    a column, `_name=value/`, is not, for its name is the column's.
+    """
+    *folders, base = name.split("/")
+    return base.startswith(("_", ".")) or any(
+        folder.startswith(".") or (folder.startswith("_") and "=" not in folder) for folder in folders
+    )
+
+
 def parse_run_key(bucket: str, key: str) -> tuple[RunKeys, str] | None:
     """The step of a run that a work object belongs to, and its key within it; None if it is not one of ours."""
     found = re.match(_RUN_KEY, key)
