@@ -173,6 +173,22 @@ def test_wait_follows_the_runs_of_its_own_objects_only(user: User) -> None:
     assert "2026-0" not in text
 
 
+def test_that_no_run_has_begun_yet_is_said(user: User) -> None:
+    user.job()
+    data = tree(user.root / "data", a="1")
+    user.submit("wordcount", data)
+    assert user.lines[-1] == (
+        "scripts/status.py wordcount shows the run, or that it has not begun yet; --wait waits"
+    )
+    user.clock.steps = [
+        lambda: begin(user.store, run_keys(), results(), "s3://demo-in/wordcount/a"),
+        lambda: finish(user.store, run_keys(), results()),
+    ]
+    user.submit("wordcount", data, "--wait")
+    waiting = user.lines.index("waiting for 1 run to begin")
+    assert user.lines[waiting + 1].split()[:2] == ["wordcount", run_keys().run]
+
+
 def test_wait_for_a_run_that_fails(user: User) -> None:
     user.job()
     data = tree(user.root / "data", a="1")
