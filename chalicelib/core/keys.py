@@ -250,11 +250,14 @@ def is_hidden(name: str) -> bool:
     """Whether what has this name below an input place, or below what was named as input, is never input itself.
 
     Names that begin with `_` or `.` are hidden, and all that is in a folder with such a name. A folder of results by
-    a column, `_name=value/`, is not, for its name is the column's.
+    a column, `_name=value/`, is not, for its name is the column's; nor are `.` and `..`, which S3 allows in keys.
     """
     *folders, base = name.split("/")
     return base.startswith(("_", ".")) or any(
-        folder.startswith(".") or (folder.startswith("_") and "=" not in folder) for folder in folders
+        folder.startswith((".", "_"))
+        and folder not in (".", "..")
+        and not (folder[0] == "_" and "=" in folder)
+        for folder in folders
     )
 
 

@@ -249,15 +249,25 @@ def _finish(output: Path) -> None:
     results = swap / _RESULTS
     with suppress(FileNotFoundError):  # without its list only the folder itself was left to remove
         path = swap / _LIST
-        listed = decode(Swap, path.read_bytes(), str(path))
-        if (results / listed.comes[-1]).exists():
-            for marker in (SUCCESS, FAILURE):  # from now on nobody takes what is there for whole
-                (output / marker).unlink(missing_ok=True)
-            for name in listed.goes:
-                _remove(output, name)
-            for name in listed.comes:
-                _move(results, output, name)
+        try:
+            listed = decode(Swap, path.read_bytes(), str(path))
+        except CorruptData as error:
+            raise UserError(
+                f"{error}\nit says how {results} replaces the results in {output}: do so by hand, and delete {swap}"
+            ) from error
+        _carry_out(listed, results, output)
     shutil.rmtree(swap)
+
+
+def _carry_out(listed: Swap, results: Path, output: Path) -> None:
+    if not (results / listed.comes[-1]).exists():  # all of it was done
+        return
+    for marker in (SUCCESS, FAILURE):  # from now on nobody takes what is there for whole
+        (output / marker).unlink(missing_ok=True)
+    for name in listed.goes:
+        _remove(output, name)
+    for name in listed.comes:
+        _move(results, output, name)
 
 
 def _remove(output: Path, name: str) -> None:

@@ -255,6 +255,14 @@ def test_a_place_that_cannot_be_written_to_is_told_in_a_sentence(
         pass
 
 
+def test_a_damaged_list_is_told_and_nothing_is_touched(out: Path) -> None:
+    (out / ".sluice-swap/results").mkdir(parents=True)
+    (out / ".sluice-swap/swap.json").write_text('{"goes"')
+    with pytest.raises(UserError, match=r"swap\.json.*\n.*by hand, and delete"):
+        run(out)
+    assert "_SUCCESS" in tree(out)
+
+
 def test_without_force_nothing_is_replaced_but_leftovers_of_the_dead_do_not_count(out: Path) -> None:
     with pytest.raises(UserError, match=r"is not empty: .* --force"):
         run(out, force=False)
