@@ -11,33 +11,34 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from chalicelib.config.load import load_job  # noqa: E402
+from chalicelib.config.load import LoadedJob, load_job  # noqa: E402
 from chalicelib.config.show import format_config  # noqa: E402
 from chalicelib.core.errors import UserError  # noqa: E402
-from chalicelib.core.keys import FAILURE, MANIFEST, SUCCESS, TOTALS  # noqa: E402
 from chalicelib.core.outcome import Manifest  # noqa: E402
 from chalicelib.core.ports import Store  # noqa: E402
 from chalicelib.core.spec import JobSpec  # noqa: E402
 from chalicelib.job.load_class import job_loader  # noqa: E402
 from chalicelib.job.side_files import brought  # noqa: E402
-from chalicelib.local import LocalRun, run_local  # noqa: E402
-from chalicelib.local.engine import Progress, usable_cpus  # noqa: E402
-from chalicelib.local.inputs import tagged_inputs  # noqa: E402
+from chalicelib.local.engine import LocalRun, Progress, usable_cpus  # noqa: E402
+from chalicelib.local.inputs import refuse_inside, tagged_inputs  # noqa: E402
+from chalicelib.local.publishing import run_into  # noqa: E402
+from chalicelib.local.results import claimed  # noqa: E402
 from chalicelib.local.tune import tune  # noqa: E402
 from chalicelib.local.workers import new_token  # noqa: E402
 from chalicelib.run import job_code  # noqa: E402
 from chalicelib.stores.disk import LocalDisk  # noqa: E402
-from scripts.console.terminal import human_bytes, run_main  # noqa: E402
+from scripts.console.terminal import count, human_bytes, printable, run_main  # noqa: E402
 
 
 def main() -> int:
@@ -47,34 +48,42 @@ def main() -> int:
     if options.print_config:
         print(format_config(loaded), end="")
         return 0
-    output = Path(options.output).absolute()
-    inputs, tags = tagged_inputs(options.input, loaded.spec.inputs)
-    _refuse_overlap(options.input, output, tagged=len(loaded.spec.inputs) > 1)
+    left_out: list[str] = []
+    inputs, tags = tagged_inputs(options.input, loaded.spec.inputs, left_out)
+    for text in left_out:
+        print(f"left out: {printable(text)}", file=sys.stderr)
+    output = _place(options.output, "--output", options.input, loaded)
+    kept = _place(options.work, "--work", options.input, loaded) if options.work else None
+    _require_kept_work(loaded.name, loaded.spec, output, kept)
     workers = options.workers or usable_cpus()
     size = sum(info.size for info in inputs)
     spec = tune(loaded.spec, loaded.provenance, size, workers)
     load = job_loader(loaded.path.absolute().parent)
-    _require_kept_work(loaded.name, spec, options.work)
     job_code.check(load, loaded.name, spec)  # tells of mistakes before anything is written
-    _clear(output, options.force)
+    run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{new_token()}"
     started = time.perf_counter()
-    with _work_folder(options.work, output) as work, _display(loaded.name) as progress:
-        manifest = run_local(
-            LocalRun(
-                name=loaded.name,
-                spec=brought(_s3, spec, LocalDisk(work)),
-                run=f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{new_token()}",
-                inputs=inputs,
-                tags=tags,
-                source=", ".join(options.input)[:500],
-                output=output,
-                work=work,
-                workers=workers,
-                load_job=load,
-                progress=progress,
+    with _terminable(), claimed(output, run, force=options.force) as claim:
+        work = _made(kept) if kept else claim.work
+        with _display(loaded.name) as progress:
+            manifest = run_into(
+                claim,
+                LocalRun(
+                    name=loaded.name,
+                    spec=brought(_s3, spec, LocalDisk(work)),
+                    run=run,
+                    inputs=inputs,
+                    tags=tags,
+                    source=", ".join(options.input)[:500],
+                    output=output,
+                    staging=claim.results,
+                    private=claim.lock,
+                    work=work,
+                    workers=workers,
+                    load_job=load,
+                    progress=progress,
+                ),
             )
-        )
-    print(_summary(manifest, time.perf_counter() - started, output))
+    print(_summary(manifest, time.perf_counter() - started, output, kept))
     return 0
 
 
@@ -96,7 +105,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="override the job file"
     )
-    parser.add_argument("--force", action="store_true", help="replace earlier results in DIR")
+    parser.add_argument(
+        "--force", action="store_true", help="replace earlier results in DIR, once the new ones are there"
+    )
     parser.add_argument(
         "--print-config", action="store_true", help="show each setting and its origin, and stop"
     )
@@ -118,55 +129,58 @@ def _s3() -> Store:
     return S3Store(make_client("s3"))
 
 
-def _refuse_overlap(inputs: Sequence[str], output: Path, *, tagged: bool) -> None:
-    for given in inputs:
-        name = given.partition("=")[2] if tagged else given
-        if Path(name).is_dir() and output.resolve().is_relative_to(Path(name).resolve()):
-            raise UserError(
-                f"{output}: lies in the input folder {name}; results would become input: move it out"
-            )
+def _place(given: str, option: str, inputs: Sequence[str], loaded: LoadedJob) -> Path:
+    """The folder that an option names. Raises UserError if it is no folder's name, or lies in an input folder."""
+    if "://" in given:
+        raise UserError(
+            f"{option} {given}: expected a folder of this machine; scripts/deploy.py and scripts/submit.py run"
+            " the job on AWS, into the places that its file names"
+        )
+    folder = Path(given).absolute()
+    becomes = f"{'results' if option == '--output' else 'intermediate files'} would become input"
+    refuse_inside(inputs, folder, becomes, tagged=len(loaded.spec.inputs) > 1)
+    return folder
 
 
-def _require_kept_work(name: str, spec: JobSpec, work: str | None) -> None:
-    if spec.accumulate and not work:
+def _require_kept_work(name: str, spec: JobSpec, output: Path, kept: Path | None) -> None:
+    if spec.accumulate and not kept:
         raise UserError(
             f"{name}: accumulate: totals are kept from run to run in the work folder: add --work DIR,"
             " the same one each time, or leave them out with --set accumulate=false"
         )
+    if kept and kept.resolve() == output.resolve():
+        raise UserError(f"--work {kept}: expected another folder than that of the results")
 
 
-def _clear(output: Path, force: bool) -> None:
-    """Make the folder; with --force, remove earlier results from it and nothing else."""
-    if output.exists() and not output.is_dir():
-        raise UserError(f"{output}: expected a folder for the results, this is a file")
-    output.mkdir(parents=True, exist_ok=True)
-    if not any(output.iterdir()):
-        return
-    if not force:
+def _made(work: Path) -> Path:
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=work):
+            return work
+    except OSError as error:
         raise UserError(
-            f"{output}: is not empty: choose another folder, or replace earlier results with --force"
-        )
-    parts = [*output.glob("part-*"), *output.glob("*=*/part-*")]
-    for old in [*parts, *(output / name for name in (MANIFEST, SUCCESS, FAILURE, TOTALS))]:
-        old.unlink(missing_ok=True)
-    for folder in output.glob("*=*/"):
-        if not any(folder.iterdir()):
-            folder.rmdir()
+            f"--work {work}: cannot be written to: {error.strerror}: choose another folder"
+        ) from error
 
 
 @contextmanager
-def _work_folder(chosen: str | None, output: Path) -> Iterator[Path]:
-    if chosen:
-        work = Path(chosen).absolute()
-        work.mkdir(parents=True, exist_ok=True)
-        yield work
-        return
-    work = output / f"_work-{new_token()}"
-    work.mkdir()
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the command as Ctrl-C does: processes are stopped and folders tidied first."""
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        sys.stderr.write(f"{signal.Signals(number).name}: ended\n")
+        raise SystemExit(128 + number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, end)
     try:
-        yield work
+        yield
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -189,15 +203,26 @@ def _display(name: str) -> Iterator[Progress]:
         yield show
 
 
-def _summary(manifest: Manifest, seconds: float, output: Path) -> str:
+def _summary(manifest: Manifest, seconds: float, output: Path, kept: Path | None) -> str:
     rate = manifest.input_bytes / max(seconds, 1e-9)
     return (
         f"{manifest.job}: {human_bytes(manifest.input_bytes)} from {manifest.inputs} file(s) in {seconds:.2f} s"
         f" ({human_bytes(rate)}/s): {manifest.map_tasks} map and {manifest.reduce_tasks} reduce task(s),"
         f" {manifest.records} records\n"
         + "".join(f"  {name}: {total:,}\n" for name, total in manifest.counters.items())
+        + _set_aside(manifest, output, kept)
         + f"{output}"
     )
+
+
+def _set_aside(manifest: Manifest, output: Path, kept: Path | None) -> str:
+    """How many bad records there were, and where they are; empty if there were none."""
+    if not manifest.bad:
+        return ""
+    where = ", ".join(
+        sorted({str((kept or output) / name.rpartition("/")[0]) for name in manifest.quarantine})
+    )
+    return f"set aside: {count(manifest.bad, 'bad record')}, listed in {where}\n"
 
 
 if __name__ == "__main__":

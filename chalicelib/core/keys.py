@@ -25,6 +25,10 @@
 <output>/<run>/part-00007.tsv                  results; in a local folder <output> alone
 <output>/<run>/country=DE/part-00007.tsv       the same with `output.by: country`
 <output>/<run>/_manifest.json, _SUCCESS | _FAILED
+
+A local folder of results also has, where the work place is not kept:
+
+<output>/_quarantine/<run>/map-000042.0.9f3c.jsonl         bad records; those of later steps below step-1/ ...
 """
 
 from __future__ import annotations
@@ -67,6 +71,12 @@ _RUN_FILE = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.run$"
 _GENERATION = r"/states/(?P<number>\d{10,})\.[^/]+/[^/]+$"
 
 _QUARANTINE = "quarantine/"
+#: In a local folder of results, what was set aside.
+SET_ASIDE = "_quarantine/"
+_PART = r"(?:[^/=]+=[^/]*/)*part-\d{5,}\.[^/]+"
+_SET_ASIDE = (
+    SET_ASIDE + r"[A-Za-z0-9][A-Za-z0-9._-]*/(?:step-[1-9]\d{0,5}/)?" + _QUARANTINED.removesuffix("$")
+)
 _STEP = "step-"
 
 #: Digits of a task's number in its keys, so that listings come in task order.
@@ -238,6 +248,21 @@ def runs_prefix(work: Loc, job: str = "") -> Loc:
     return work.child(f"{RUNS}{job}/" if job else RUNS)
 
 
+def is_hidden(name: str) -> bool:
+    """Whether what has this name below an input place, or below what was named as input, is never input itself.
+
+    Names that begin with `_` or `.` are hidden, and all that is in a folder with such a name. A folder of results by
+    a column, `_name=value/`, is not, for its name is the column's; nor are `.` and `..`, which S3 allows in keys.
+    """
+    *folders, base = name.split("/")
+    return base.startswith(("_", ".")) or any(
+        folder.startswith((".", "_"))
+        and folder not in (".", "..")
+        and not (folder[0] == "_" and "=" in folder)
+        for folder in folders
+    )
+
+
 def parse_run_key(bucket: str, key: str) -> tuple[RunKeys, str] | None:
     """The step of a run that a work object belongs to, and its key within it; None if it is not one of ours."""
     found = re.match(_RUN_KEY, key)
@@ -270,6 +295,22 @@ def parse_quarantined(key: str) -> tuple[Phase, int] | None:
     """(phase, task) of the bad records that one attempt set aside."""
     found = re.search(_QUARANTINED, key.rpartition("/")[2])
     return ("map" if found["phase"] == "map" else "reduce", int(found["task"])) if found else None
+
+
+def set_aside(keys: RunKeys, key: str) -> str:
+    """Where in a local folder of results the bad records are kept that a run has at `key` of its work place."""
+    return f"{SET_ASIDE}{keys.run}/{key.removeprefix(keys.run_root.key).replace(_QUARANTINE, '', 1)}"
+
+
+def is_part(name: str) -> bool:
+    """Whether a name in a local folder of results is that of a part."""
+    return bool(re.fullmatch(_PART, name))
+
+
+def is_result(name: str) -> bool:
+    """Whether a name in a local folder of results is one that we give: a part, bad records, a marker."""
+    markers = (MANIFEST, SUCCESS, FAILURE, TOTALS)
+    return name in markers or is_part(name) or bool(re.fullmatch(_SET_ASIDE, name))
 
 
 def parse_run_file(key: str) -> tuple[int, int, str] | None:

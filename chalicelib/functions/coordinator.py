@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..core.errors import Forbidden, JobCodeError, NotFound, SluiceError, UserError
-from ..core.keys import MANIFEST, SUCCESS, OutputKeys, RunKeys, results_place
+from ..core.keys import MANIFEST, SUCCESS, OutputKeys, RunKeys, is_hidden, results_place
 from ..core.messages import encode
 from ..core.outcome import Manifest, Verdict
 from ..core.ports import Loc, ObjectInfo, Runtime
@@ -46,15 +46,15 @@ def _keys(name: str, spec: JobSpec, item: Created) -> RunKeys:
 
 
 def _starts(item: Created, spec: JobSpec) -> bool:
-    """Whether an object starts a run. Folders never do; hidden objects (`_x`, `.x`) only as the job's trigger."""
+    """Whether an object starts a run. Folders never do; hidden ones (`_x`, `.x/y`) only as the job's trigger."""
     base = item.loc.key.rpartition("/")[2]
     if spec.trigger != "each":
         marker = base == READY or (base == SUCCESS and spec.trigger == "success")
         return marker or (base.endswith(MANIFEST_SUFFIX) and base != MANIFEST)
     given = spec.input_of(item.loc)
-    return (
-        bool(base) and not base.startswith(("_", ".")) and given is not None and base.endswith(given.suffix)
-    )
+    if not base or given is None or not base.endswith(given.suffix):
+        return False
+    return not is_hidden(item.loc.key.removeprefix(given.loc.key))
 
 
 def _begin(runtime: Runtime, keys: RunKeys, spec: JobSpec, item: Created) -> None:
@@ -112,7 +112,8 @@ def _input_objects(runtime: Runtime, prefix: Loc) -> Iterator[tuple[str, ObjectI
     """All objects under a prefix, except folders, hidden objects and manifests."""
     for info in runtime.store.list(prefix):
         base = info.key.rpartition("/")[2]
-        if base and not base.startswith(("_", ".")) and not base.endswith(MANIFEST_SUFFIX):
+        hidden = is_hidden(info.key.removeprefix(prefix.key))
+        if base and not hidden and not base.endswith(MANIFEST_SUFFIX):
             yield prefix.bucket, info
 
 

@@ -13,29 +13,42 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import NotFound, RunFailed, SluiceError
-from ..core.keys import DONE, RUN_DONE, OutputKeys, Phase, RunKeys, parse_done, parse_run_key
+from ..core.errors import NotFound, RunFailed, StoreError
+from ..core.keys import DONE, FAILURE, RUN_DONE, OutputKeys, Phase, RunKeys, parse_done, parse_run_key
 from ..core.messages import decode, encode
-from ..core.outcome import Manifest
+from ..core.outcome import Manifest, Verdict
 from ..core.plan_file import read_head
-from ..core.ports import FunctionName, Loc, ObjectInfo, Runtime
+from ..core.ports import Clock, FunctionName, Loc, ObjectInfo, Runtime
 from ..core.spec import JobSpec
 from ..core.tasks import Failure, ReducePlan
-from ..run import plan_step
+from ..run import lease, plan_step
 from ..run.calls import FUNCTION
 from ..run.events import created, event_for
-from ..run.verdict import read_verdict
+from ..run.verdict import conclude, read_verdict
 from ..stores.disk import LocalDisk
 from ..stores.folder import TEMPORARY, FolderStore
 from .workers import Call, Setup, Worker, World, new_token
 
 #: Deliveries of an invocation that dies or raises: the first and two more, as on AWS.
 _DELIVERIES = 3
-#: Times a run that stopped moving is picked up again before it is given up.
-_REVIVALS = 5
+#: Times in a row a run that stopped moving is picked up again before it is given up, and the seconds before
+#: the first of them; before each further one twice as many.
+_REVIVALS, _PAUSE = 5, 0.1
+#: Errors that are kept, to be told if the run is given up.
+_TOLD = 3
 
 #: What a progress display is told: phase, tasks done, tasks in all.
 Progress = Callable[[Phase, int, int], None]
+
+
+class SystemClock:
+    """This machine's clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +68,12 @@ class LocalRun:
     tags: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = field(default=lambda *_: None)
     world: World = field(default_factory=World)
+    #: The folder that the results' files lie in until somebody moves them to `output`; without it, `output`.
+    staging: Path | None = None
+    #: A file descriptor that is the parent's alone, such as a lock's: workers let go of it.
+    private: int | None = None
+    #: The parent's clock; workers have their own.
+    clock: Clock = field(default_factory=SystemClock)
 
     @property
     def keys(self) -> RunKeys:
@@ -81,11 +100,13 @@ class _Engine:
         self._workers: list[Worker] = []
         self._supervisor: Worker | None = None
         roots = [Path("/"), run.work, run.output]
-        self._setup = Setup(roots, run.load_job, scratch, self._watched, run.world)
+        self._results = run.staging or run.output
+        places = {run.output: self._results}
+        self._setup = Setup(roots, run.load_job, scratch, self._watched, run.world, places, run.private)
         self._runtime = Runtime(
-            store=FolderStore(roots, on_created=self._on_created),
+            store=FolderStore(roots, self._on_created, places),
             invoker=self,
-            clock=_Clock(),
+            clock=run.clock,
             new_token=new_token,
             remaining=lambda: float("inf"),
             load_job=run.load_job,
@@ -93,8 +114,11 @@ class _Engine:
         )
         self._tasks: dict[Phase, int] = {}
         self._done: dict[Phase, set[int]] = {"map": set(), "reduce": set()}
-        self._errors: list[str] = []
+        #: What went wrong last.
+        self._errors: deque[str] = deque(maxlen=_TOLD)
         self._concluded = False
+        #: Times in a row that the run stopped moving.
+        self._revivals = 0
 
     def run(self) -> Manifest:
         run = self._run
@@ -118,7 +142,8 @@ class _Engine:
                 worker.stop()
             gc.unfreeze()  # frozen for the workers' sake; extension modules want their objects back at exit
             # Who was stopped while writing left a file that has no name yet.
-            for unfinished in (*run.output.glob(f"{TEMPORARY}*"), *run.output.glob(f"*=*/{TEMPORARY}*")):
+            folder = self._results
+            for unfinished in (*folder.glob(f"{TEMPORARY}*"), *folder.glob(f"*=*/{TEMPORARY}*")):
                 unfinished.unlink(missing_ok=True)
         manifest_loc = OutputKeys(output).manifest
         manifest = decode(Manifest, self._runtime.store.get(manifest_loc), manifest_loc.url)
@@ -145,6 +170,7 @@ class _Engine:
     def _on_created(self, loc: Loc) -> None:
         if not self._watched(loc):
             return
+        self._revivals = 0
         self._tell(Call("supervisor", event_for(loc)))
         found = parse_run_key(*loc)
         if found is None:
@@ -192,7 +218,6 @@ class _Engine:
         return [*self._workers, *([self._supervisor] if self._supervisor else [])]
 
     def _until_ended(self) -> None:
-        revivals = 0
         while True:
             self._dispatch()
             # What is still at work when the run has ended lost to another attempt: nobody waits for it.
@@ -203,11 +228,30 @@ class _Engine:
                 continue
             if self._ended():
                 return
-            revivals += 1
-            if revivals > _REVIVALS:
-                reason = "\n".join(self._errors[-3:]) or "no function is at work and none was asked for"
-                raise SluiceError(f"job {self._run.name}, run {self._run.run} stopped moving: {reason}")
+            if self._revivals == _REVIVALS:
+                self._give_up()
+                return
+            self._run.clock.pause(_PAUSE * 2**self._revivals)
+            self._revivals += 1
             self._tell(Call("supervisor", event_for(self._keys.plan_done)))
+
+    def _give_up(self) -> None:
+        """End a run whose supervisor comes to nothing, as far as that can be written. Raises RunFailed if not."""
+        told = "\n".join(dict.fromkeys(self._errors)) or "no function is at work and none was asked for"
+        reason = f"the run stopped moving: {told}"
+        failed = f"job {self._run.name}, run {self._run.run} failed: {reason}"
+        try:
+            plan = read_head(self._runtime.store, self._keys)
+            conclude(self._runtime, self._keys, plan, Verdict(outcome="failed", reason=reason))
+        except StoreError as error:
+            with suppress(StoreError):
+                verdict = read_verdict(self._runtime.store, self._keys)
+                if verdict and verdict.reason not in failed:
+                    failed += f"\nit was to end so: {verdict.reason}"
+            why = "and so" if str(error) in reason else f"{error}:"
+            raise RunFailed(f"{failed}\n{why} {FAILURE} cannot be written") from error
+        if not self._ended():
+            raise RunFailed(failed)
 
     def _ended(self) -> bool:
         output = OutputKeys(Loc(str(self._run.output), ""))
@@ -256,10 +300,15 @@ class _Engine:
     def _again(self, call: Call, error: str) -> None:
         """Deliver an invocation that came to nothing once more, or write its attempt off."""
         self._errors.append(f"{call.function}: {error}")
+        last = call.tried + 1 == _DELIVERIES
+        once_more = Call(call.function, call.payload, call.tried + 1)
         if call.function == "supervisor":
-            self._tell(call)
-        elif call.tried + 1 < _DELIVERIES:
-            self._queue.append(Call(call.function, call.payload, call.tried + 1))
+            # There is no other supervisor, so whoever holds the lease is the one that has just gone.
+            lease.free(self._runtime.store, self._run.keys.at(_step_of(call)).lease)
+            if not last:
+                self._events.setdefault(_step_of(call), once_more)  # an event that came since tells as much
+        elif not last:
+            self._queue.append(once_more)
         else:
             self._write_off(call, error)
 
@@ -277,7 +326,13 @@ class _Engine:
             at=time.time(),
         )
         keys = self._run.keys.at(call.payload["step"])
-        self._runtime.store.put(keys.failed(phase, task, attempt), encode(failure))
+        try:
+            self._runtime.store.put(keys.failed(phase, task, attempt), encode(failure))
+        except StoreError as problem:
+            raise RunFailed(
+                f"job {keys.job}, run {keys.run} failed: {phase} task {task}: {message}\n"
+                f"and this cannot be written down: {problem}"
+            ) from problem
         verdict = read_verdict(self._runtime.store, keys)
         if verdict is None:
             self._tell(Call("supervisor", event_for(keys.plan_done)))
@@ -290,14 +345,6 @@ def _step_of(call: Call) -> int:
         if found:
             return found[0].step
     return 0
-
-
-class _Clock:
-    def now(self) -> float:
-        return time.time()
-
-    def pause(self, seconds: float) -> None:
-        time.sleep(seconds)
 
 
 def usable_cpus() -> int:

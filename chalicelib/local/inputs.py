@@ -2,27 +2,63 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.errors import UserError
+from ..core.keys import is_hidden
 from ..core.ports import Loc, ObjectInfo
 from ..core.spec import InputSpec
 from ..stores.folder import FolderStore
 
 
+@dataclass
+class Below:
+    """What there is below a folder, by name; names have `/` between their parts and are sorted by their bytes."""
+
+    #: Files, also hidden ones.
+    files: list[str] = field(default_factory=list)
+    #: Folders that were not looked into, with the reason: hidden ones, and links.
+    left_out: dict[str, str] = field(default_factory=dict)
+    #: Folders that cannot be looked into.
+    unreadable: list[str] = field(default_factory=list)
+
+
+def look_below(folder: str | Path) -> Below:
+    """All files below a folder. Links to folders are not followed: what they lead to would often be read twice."""
+    found = Below()
+
+    def failed(error: OSError) -> None:
+        found.unreadable.append(f"{error.filename}: cannot be read: {error.strerror}")
+
+    for parent, folders, files in os.walk(folder, onerror=failed):
+        below = os.path.relpath(parent, folder)
+        prefix = "" if below == os.curdir else f"{below}/"
+        for name in folders:
+            if is_hidden(f"{name}/-"):
+                found.left_out[f"{prefix}{name}"] = "a hidden folder"
+            elif os.path.islink(os.path.join(parent, name)):
+                found.left_out[f"{prefix}{name}"] = "a link to a folder"
+        folders[:] = [name for name in folders if f"{prefix}{name}" not in found.left_out]
+        found.files += [prefix + name for name in files]
+    found.files.sort(key=os.fsencode)
+    return found
+
+
 def tagged_inputs(
-    names: Sequence[str], inputs: Sequence[InputSpec]
+    names: Sequence[str], inputs: Sequence[InputSpec], left_out: list[str] | None = None
 ) -> tuple[list[ObjectInfo], dict[str, str]]:
     """The files that `names` stand for, and by key which of the job's inputs each is of.
 
     Where there are several inputs, every name is `TAG=NAME`. Files come input by input, as the job has them.
-    Raises UserError for a name without a tag of these, and for an input without files.
+    Raises UserError for a name without a tag of these, and for an input without files. `left_out` as of `find_inputs`.
     """
     if len(inputs) == 1:
-        return find_inputs(names, inputs[0].suffix), {}
+        return find_inputs(names, inputs[0].suffix, left_out), {}
     by_tag: dict[str, list[str]] = {given.tag: [] for given in inputs}
     wanted = " or ".join(f"{tag}=FILES" for tag in by_tag)
     for name in names:
@@ -35,7 +71,7 @@ def tagged_inputs(
     for given in inputs:
         if not by_tag[given.tag]:
             raise UserError(f"no files for the input {given.tag}: expected {wanted}")
-        for info in find_inputs(by_tag[given.tag], given.suffix):
+        for info in find_inputs(by_tag[given.tag], given.suffix, left_out):
             if info.key in tags:
                 raise UserError(
                     f"/{info.key}: named for {tags[info.key]} and for {given.tag}: each file is of one input"
@@ -45,49 +81,107 @@ def tagged_inputs(
     return found, tags
 
 
-def find_inputs(names: Sequence[str], suffix: str = "") -> list[ObjectInfo]:
+def find_inputs(
+    names: Sequence[str], suffix: str = "", left_out: list[str] | None = None
+) -> list[ObjectInfo]:
     """The files that `names` stand for, in the order given; those of a folder by path.
 
-    Keys are paths below `/`. Hidden files (`_x`, `.x`) of folders are passed over, and what does not
-    end in `suffix`. Raises UserError for a name that stands for nothing, or a file named twice.
+    Keys are paths below `/`. Of folders and patterns hidden files (`is_hidden`) are passed over, and what does not
+    end in `suffix`. Links to folders are added to `left_out`, as what a person should hear of. Raises UserError for
+    a name that stands for nothing, a file named twice, and, naming each, what cannot be read.
     """
     store = FolderStore([Path("/")])
     seen: dict[str, str] = {}
-    found: list[ObjectInfo] = []
+    search = _Search(suffix, [], left_out if left_out is not None else [])
     for name in names:
-        for path in _expand(name, suffix):
+        for path in search.expand(name):
             key = os.path.abspath(path).lstrip("/")
             if key in seen:
                 raise UserError(
                     f"{path}: named twice (by {seen[key]!r} and {name!r}): each file is read once"
                 )
             seen[key] = name
-            found.append(store.head(Loc("/", key)))
-    return found
+    if search.problems:
+        raise UserError("\n".join(["some of the input cannot be read:", *search.problems]))
+    return [store.head(Loc("/", key)) for key in seen]
 
 
-def _expand(name: str, suffix: str) -> Iterator[str]:
-    path = Path(name)
-    if path.is_dir():
-        files = sorted(_visible(path, suffix), key=os.fsencode)
-        if not files:
-            raise UserError(f"{name}: a folder without files{f' that end in {suffix}' if suffix else ''}")
-        yield from files
-    elif path.is_file():
-        yield name
-    elif path.exists():
-        raise UserError(f"{name}: expected a file or a folder, this is neither")
-    else:
+def refuse_inside(names: Sequence[str], folder: Path, becomes: str, *, tagged: bool) -> None:
+    """Raise UserError if `folder` lies in one of the folders that `names` stand for; `becomes` is its fate there."""
+    for given in names:
+        name = given.partition("=")[2] if tagged else given
+        for place in [name] if os.path.exists(name) else glob.glob(name, recursive=True):
+            if os.path.isdir(place) and folder.resolve().is_relative_to(Path(place).resolve()):
+                raise UserError(f"{folder}: lies in the input folder {place}; {becomes}: move it out")
+
+
+@dataclass
+class _Search:
+    """From names to paths."""
+
+    suffix: str
+    #: What cannot be read, and why.
+    problems: list[str]
+    left_out: list[str]
+
+    def expand(self, name: str) -> Iterator[str]:
+        path = Path(name)
+        if "://" in name:
+            raise UserError(f"{name}: expected a file or folder of this machine: scripts/submit.py is for S3")
+        if path.is_dir():
+            yield from self._folder(name)
+        elif path.is_file():
+            if not os.access(name, os.R_OK):
+                self.problems.append(f"{name}: cannot be read: permission denied")
+            yield name
+        elif path.exists():
+            raise UserError(f"{name}: expected a file or a folder, this is neither")
+        else:
+            yield from self._pattern(name)
+
+    def _folder(self, name: str) -> Iterator[str]:
+        found = look_below(name)
+        self.problems += found.unreadable
+        self.left_out += [f"{name}/{link}: {why}" for link, why in found.left_out.items() if "link" in why]
+        files = [file for file in found.files if not is_hidden(file) and file.endswith(self.suffix)]
+        if not files and not found.unreadable:
+            ending = f" that end in {self.suffix}" if self.suffix else ""
+            raise UserError(f"{name}: a folder without files{ending}")
+        for file in files:
+            path = os.path.join(name, file)
+            if not os.path.isfile(path):
+                self.problems.append(f"{path}: expected a file, this is a broken link or a special file")
+            elif not os.access(path, os.R_OK):
+                self.problems.append(f"{path}: cannot be read: permission denied")
+            yield path
+
+    def _pattern(self, name: str) -> Iterator[str]:
+        self.problems += _closed_to(name)
         matches = sorted(glob.glob(name, recursive=True), key=os.fsencode)
-        if not matches:
+        matches = [match for match in matches if not _hidden_from(name, match)]
+        if not matches and not self.problems:
             raise UserError(f"{name}: no such file or folder, and as a pattern it matches nothing")
         for match in matches:
-            yield from _expand(match, suffix)
+            yield from self.expand(match)
 
 
-def _visible(folder: Path, suffix: str) -> Iterable[str]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(("_", "."))]
-        for name in files:
-            if not name.startswith(("_", ".")) and name.endswith(suffix):
-                yield os.path.join(parent, name)
+def _hidden_from(pattern: str, match: str) -> bool:
+    """Whether a pattern found something hidden that no part of the pattern asks for by its first letter."""
+    asked = [part for part in pattern.split("/") if is_hidden(part)]
+    shown = [
+        part for part in match.split("/") if not any(fnmatch.fnmatchcase(part, wanted) for wanted in asked)
+    ]
+    return is_hidden("/".join(part for part in shown if part not in ("", ".", "..")))
+
+
+def _closed_to(pattern: str) -> list[str]:
+    """The folders that a pattern would have to look into and cannot, which `glob` passes over."""
+    closed: list[str] = []
+    while glob.has_magic(pattern):
+        pattern = os.path.dirname(pattern)
+        closed += [
+            f"{folder}: cannot be read: permission denied"
+            for folder in glob.glob(pattern or ".", recursive=True)
+            if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK)
+        ]
+    return sorted(set(closed))

@@ -11,7 +11,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -21,7 +21,7 @@ from typing import Any, Literal, NoReturn
 
 from msgspec import Struct, msgpack
 
-from ..core.errors import user_traceback
+from ..core.errors import StoreError, user_traceback
 from ..core.ports import FunctionName, Loc, Runtime
 from ..functions import mapper, reducer, supervisor
 from ..stores.disk import LocalDisk
@@ -82,6 +82,10 @@ class Setup:
     #: Whether an object's creation is anybody's business.
     watched: Callable[[Loc], bool]
     world: World = field(default_factory=World)
+    #: In which folders the files of some roots lie for now.
+    standing_in: Mapping[Path, Path] = field(default_factory=dict)
+    #: A descriptor of the parent's that is to end with the parent, whatever becomes of its workers.
+    private: int | None = None
 
 
 class Worker:
@@ -159,7 +163,10 @@ class _Invoker:
 def _work(pipe: Connection, setup: Setup, parents: Connection) -> NoReturn:
     """A worker's whole life."""
     parents.close()
+    if setup.private is not None:
+        os.close(setup.private)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def send(report: Report) -> None:
         for heard in setup.world.reports(report):
@@ -171,7 +178,7 @@ def _work(pipe: Connection, setup: Setup, parents: Connection) -> NoReturn:
 
     runtime = setup.world.runtime(
         Runtime(
-            store=FolderStore(setup.roots, on_created=created),
+            store=FolderStore(setup.roots, created, setup.standing_in),
             invoker=_Invoker(send),
             clock=_Clock(pipe),
             new_token=new_token,
@@ -194,5 +201,7 @@ def _handle(runtime: Runtime, call: Call) -> str:
     try:
         _HANDLERS[call.function](runtime, call.payload)
     except Exception as error:  # noqa: BLE001 - the root of a process: the parent decides
-        return f"{type(error).__name__}: {error}\n{user_traceback(error)}".rstrip()
+        # Where in our code the store refused something helps nobody: its text names the object.
+        trace = "" if isinstance(error, StoreError) else user_traceback(error)
+        return f"{type(error).__name__}: {error}\n{trace}".rstrip()
     return ""

@@ -147,3 +147,10 @@ def held_by(store: Store, loc: Loc, owner: str) -> Leaser | None:
     leaser = Leaser(store, loc, owner)
     leaser._holds(*found)
     return leaser
+
+
+def free(store: Store, loc: Loc) -> None:
+    """Let anybody take a lease at once whose holder is known to be gone; what it left as `watch` stays."""
+    found = read(store, loc)
+    if found and 0.0 < found[0].expires < NEVER:
+        store.put_if_match(loc, encode(replace(found[0], expires=0.0)), found[1])

@@ -10,7 +10,7 @@ from ..core.errors import CorruptData, DataTypeError, UserError
 from ..core.keys import RunKeys
 from ..core.messages import UNDECODABLE, Stats, decode, sum_counters
 from ..core.plan import Plan
-from ..core.ports import Store
+from ..core.ports import Loc, Store
 from ..core.tasks import MapMarker, Piece, ReducePlan, ReduceTask, Slice
 from ..mapreduce.guard.quarantine import over_limit
 from ..mapreduce.shuffle.fetch import fetch_all
@@ -123,5 +123,7 @@ def _check_bad_records(plan: Plan, markers: Sequence[MapMarker]) -> None:
     records = sum(marker.stats.records_in for marker in markers)
     reason = over_limit(plan.spec.bad_records, bad, records)
     if reason:
-        listed = ", ".join(marker.quarantine for marker in markers if marker.quarantine)
-        raise UserError(f"job {plan.job}: {reason}; they are listed in {listed} of the work place")
+        listed = ", ".join(
+            Loc(plan.work.bucket, marker.quarantine).url for marker in markers if marker.quarantine
+        )
+        raise UserError(f"job {plan.job}: {reason}; they are listed in {listed}")

@@ -13,7 +13,7 @@ from ..core.keys import RunKeys
 from ..core.messages import decode, encode
 from ..core.outcome import Verdict
 from ..core.plan import Plan
-from ..core.ports import Runtime, Store
+from ..core.ports import Loc, Runtime, Store
 from ..core.tasks import Failure
 from ..mapreduce.guard.quarantine import over_limit
 from . import totals_pointer
@@ -42,7 +42,8 @@ def _too_many_bad(store: Store, keys: RunKeys, plan: Plan) -> str:
     reason = over_limit(plan.spec.bad_records, done.bad, done.mapped.records_in)
     if not reason:
         return ""
-    return f"job {keys.job}: {reason}; they are listed in {', '.join(done.quarantine)} of the work place"
+    listed = ", ".join(Loc(keys.work.bucket, key).url for key in done.quarantine)
+    return f"job {keys.job}: {reason}; they are listed in {listed}"
 
 
 def read_verdict(store: Store, keys: RunKeys) -> Verdict | None:

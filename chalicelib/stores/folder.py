@@ -17,7 +17,7 @@ import stat
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,16 +36,24 @@ _VANISHED = 100
 class FolderStore:
     """A `Store` over folders. `on_created` is called in the writer's thread once an object is visible.
 
-    Reads follow symbolic links wherever they lead; writes and deletes stay below their root.
+    Reads follow symbolic links wherever they lead; writes and deletes stay below their root. `standing_in` says
+    of a root in which other folder its files lie for now: they are moved to it later.
     """
 
     parallel_reads = 0
 
-    def __init__(self, roots: Sequence[Path], on_created: Callable[[Loc], None] | None = None) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Path],
+        on_created: Callable[[Loc], None] | None = None,
+        standing_in: Mapping[Path, Path] | None = None,
+    ) -> None:
         self.requests: Counter[str] = Counter()
         self._on_created = on_created
-        self._roots = {str(root.absolute()) for root in roots}
-        self._real = {root: os.path.realpath(root) for root in self._roots}
+        places = standing_in or {}
+        #: By bucket, the folder its files lie in, and that folder's real path.
+        self._folders = {str(root.absolute()): str(places.get(root, root).absolute()) for root in roots}
+        self._real = {root: os.path.realpath(folder) for root, folder in self._folders.items()}
 
     def head(self, loc: Loc) -> ObjectInfo:
         self.requests["head"] += 1
@@ -111,7 +119,7 @@ class FolderStore:
         if base and not _below(base[:-1]):
             return
         with _translated("list", prefix):
-            yield from self._walk(prefix.bucket, base, stem, after, frozenset())
+            yield from self._walk(self._folders[prefix.bucket], base, stem, after, frozenset())
 
     def delete(self, bucket: str, keys: Iterable[str]) -> None:
         """Also removes the folders that become empty, up to the root and without it."""
@@ -119,7 +127,7 @@ class FolderStore:
             self.requests["delete"] += 1
             loc = Loc(bucket, key)
             with _translated("delete", loc):
-                self._remove(self._path_for_write(loc), bucket)
+                self._remove(self._path_for_write(loc), self._folders[bucket])
 
     def writer(self, loc: Loc, if_absent: bool = False) -> FolderWriter:
         self.requests["put"] += 1
@@ -128,19 +136,20 @@ class FolderStore:
             return FolderWriter(loc, path, *_temporary_beside(path), if_absent, self._on_created)
 
     def _root(self, loc: Loc) -> str:
-        if loc.bucket not in self._roots:
-            known = ", ".join(sorted(self._roots))
+        folder = self._folders.get(loc.bucket)
+        if folder is None:
+            known = ", ".join(sorted(self._folders))
             raise Forbidden(f"{loc.url}: this store may touch only what is in {known}")
-        return loc.bucket
+        return folder
 
     def _path(self, loc: Loc) -> str:
-        root = self._root(loc)
+        folder = self._root(loc)
         if not _below(loc.key):
             raise Forbidden(
-                f"{loc.url}: expected a key that is a plain path below {root} (no empty part, "
+                f"{loc.url}: expected a key that is a plain path below {loc.bucket} (no empty part, "
                 f"no `.` or `..`, no name starting with {TEMPORARY}), got {loc.key!r}"
             )
-        return os.path.join(root, loc.key)
+        return os.path.join(folder, loc.key)
 
     def _path_for_write(self, loc: Loc) -> str:
         path = self._path(loc)

@@ -11,10 +11,11 @@ from chalicelib.config.load import LoadedJob, load_job
 from chalicelib.core.errors import UserError
 from chalicelib.core.keys import RunKeys, results_place, runs_prefix
 from chalicelib.core.ports import Loc, Store
-from chalicelib.core.spec import parse_url
+from chalicelib.core.spec import JobSpec, parse_url
 from chalicelib.run.status.collect import Memory
 from chalicelib.run.status.runs import list_finished, list_runs
 
+from .not_begun import not_begun
 from .world import World
 
 LATEST = "latest"
@@ -29,6 +30,8 @@ class Place:
     job: str = ""
     #: The job's output place, where manifests outlast the work place's lifecycle rule.
     output: Loc | None = None
+    #: The job's settings, where they are known.
+    spec: JobSpec | None = None
     #: What was read before, by run.
     memories: dict[RunKeys, Memory] = field(default_factory=dict)
 
@@ -64,7 +67,7 @@ def job_place(name: str, world: World) -> Place:
 
 def place_of(job: LoadedJob) -> Place:
     """The work and output places of a job."""
-    return Place(job.spec.work_loc, job.name, job.spec.output_loc)
+    return Place(job.spec.work_loc, job.name, job.spec.output_loc, job.spec)
 
 
 def work_place(text: str) -> Loc:
@@ -102,6 +105,13 @@ def named_run(world: World, place: Place, name: str) -> RunKeys:
     if not found:
         raise UserError(f"{place.url}: there is no run of {place.job} yet; {how_to_start(place)}")
     return found[-1]
+
+
+def submitted_since(world: World, place: Place, newest: str) -> str:
+    """A sentence on what was submitted after the run `newest` and has begun no run yet; "" if there is nothing."""
+    if place.spec is None:
+        return ""
+    return not_begun(world.open_store(place.work, ()), place.spec, newest, world.clock.now())
 
 
 def checked_id(run: str) -> str:

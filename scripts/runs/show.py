@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -12,7 +12,7 @@ from scripts.console.follow import all_ended, follow
 from scripts.console.progress import picture, table
 from scripts.console.terminal import Line
 
-from .places import Place, how_to_start, named_run, results_of
+from .places import LATEST, Place, how_to_start, named_run, results_of, submitted_since
 from .standing import snapshot
 from .world import World
 
@@ -53,6 +53,8 @@ def show_run(world: World, place: Place, run: str, view: View) -> int:
     def draw(statuses: Sequence[RunStatus]) -> list[Line]:
         return picture(statuses[0], terminal=world.screen.terminal)
 
+    if run == LATEST and not view.json and (told := submitted_since(world, place, keys.run)):
+        world.screen.print([(f"{told}; this is the run before it:", "yellow")])
     if not view.watch:
         (status,) = look()
         if view.json:
@@ -93,11 +95,18 @@ class RunList:
     last: int
     #: How many older runs there are.
     hidden: int = 0
+    #: What was submitted and has begun no run yet.
+    awaited: list[str] = field(default_factory=list)
 
     def look(self) -> list[RunStatus]:
         tolerant = len(self.places) > 1
         statuses, self.hidden, failed = snapshot(self.world, self.places, self.last, tolerant=tolerant)
         self.problems = [*dict.fromkeys([*self.problems, *failed])]
+        self.awaited = []
+        for place in self.places:
+            newest = max((status.run for status in statuses if status.job == place.job), default="")
+            if told := submitted_since(self.world, place, newest):
+                self.awaited.append(told)
         return statuses
 
     def draw(self, statuses: Sequence[RunStatus]) -> list[Line]:
@@ -106,7 +115,7 @@ class RunList:
         if self.hidden:
             shown = self.hidden + len(statuses)
             lines.append([(f"... and {self.hidden:,} older; --last {shown} shows all", "dim")])
-        return lines + [[(problem, "yellow")] for problem in self.problems]
+        return lines + [[(text, "yellow")] for text in (*self.awaited, *self.problems)]
 
 
 def _watch_list(world: World, runs: RunList, view: View) -> int:

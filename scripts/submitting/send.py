@@ -11,12 +11,10 @@ from chalicelib.core.ports import Loc, Store
 from chalicelib.core.spec import parse_url
 from chalicelib.functions.coordinator import MANIFEST_SUFFIX
 from scripts.console.terminal import count, human_bytes
+from scripts.runs.not_begun import SUBMIT
 
 from .uploads import Upload
 from .world import World
-
-#: Where manifests are put, below the input place; they tell which objects a run is over.
-SUBMIT = "_submit/"
 
 
 def send(uploads: Sequence[Upload], job: LoadedJob, world: World, store: Store) -> list[Loc]:

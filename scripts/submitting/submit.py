@@ -28,6 +28,8 @@ def submit(
     before = known_runs(store, job) if start_timeout is not None else set()
     triggers = send(choice.uploads, job, world, store)
     if start_timeout is None:
-        world.screen.print([(f"scripts/status.py {job.name} shows the runs", "dim")])
+        runs, they = ("run", "it has") if len(triggers) == 1 else ("runs", "they have")
+        text = f"scripts/status.py {job.name} shows the {runs}, or that {they} not begun yet; --wait waits"
+        world.screen.print([(text, "dim")])
         return 0
     return wait(Started(store, job, before, triggers), world, start_timeout)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from chalicelib.config.load import LoadedJob
 from chalicelib.core.errors import UserError
+from chalicelib.core.keys import is_hidden
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import InputSpec
 from chalicelib.functions.coordinator import MANIFEST_SUFFIX, READY
+from chalicelib.local.inputs import Below, look_below
 
 #: Bytes of the longest key that S3 takes.
 MAX_KEY = 1024
@@ -47,10 +49,13 @@ def plan_uploads(files: Sequence[Path], job: LoadedJob, *, prefix_dir: bool) -> 
     for given, source in by_input(files, job):
         if not os.path.lexists(given):
             problems.append(f"{given}: no such file or folder")
-        for path, name, within in named_files([given], prefix_dir):
+        below = look_below(given) if given.is_dir() else Below()
+        problems += below.unreadable
+        skipped += [f"{given / name}/: {why}" for name, why in below.left_out.items()]
+        for path, name in _named(given, below, prefix_dir):
             loc = source.loc.child(name)
             if idle := _starts_nothing(name, job, source.suffix):
-                (skipped if within else problems).append(f"{path}: {idle}")
+                (problems if path == given else skipped).append(f"{path}: {idle}")
                 continue
             problem = _refusal(path, loc, job)
             if loc in uploads and not problem:
@@ -81,24 +86,24 @@ def by_input(files: Iterable[Path], job: LoadedJob) -> Iterator[tuple[Path, Inpu
         yield Path(name), inputs[tag]
 
 
-def named_files(files: Iterable[Path], prefix_dir: bool) -> Iterator[tuple[Path, str, bool]]:
-    """(file, its name below the input place, whether it is in a folder that was given); a folder's files are sorted."""
-    for given in files:
-        if given.is_dir():
-            base = given.resolve().name + "/" if prefix_dir else ""
-            for path in sorted(given.rglob("*")):
-                if not path.is_dir():
-                    yield path, base + path.relative_to(given).as_posix(), True
-        elif os.path.lexists(given):
-            yield given, given.name, False
+def _named(given: Path, below: Below, prefix_dir: bool) -> Iterator[tuple[Path, str]]:
+    """(file, its name below the input place): what was given, or the files `below` it, sorted by name."""
+    if given.is_dir():
+        base = given.resolve().name + "/" if prefix_dir else ""
+        for name in below.files:
+            yield given / name, base + name
+    elif os.path.lexists(given):
+        yield given, given.name
 
 
 def _starts_nothing(name: str, job: LoadedJob, suffix: str) -> str:
     """Why the coordinator would pass over this name; "" if it would not."""
     base = name.rpartition("/")[2]
     marker = job.spec.trigger != "each"
-    if base.startswith(("_", ".")) and not (marker and base == READY):
-        return "would not be read: names that start with _ or . are hidden"
+    if is_hidden(name) and not (marker and base == READY):
+        return (
+            "would not be read: names that start with _ or . are hidden, and what is in folders of such names"
+        )
     if not marker and not base.endswith(suffix):
         return f"would start no run: {job.path.name}: input.suffix is {suffix!r}"
     return ""

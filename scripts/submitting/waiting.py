@@ -93,6 +93,8 @@ def _told_source(status: RunStatus, ours: set[str]) -> str:
 def wait(started: Started, world: World, start_timeout: float) -> int:
     """Follow our runs until all have ended. Raises RunFailed if S3 started none for some upload."""
     begun = world.clock.now()
+    if not world.screen.terminal:  # which is redrawn until the run has a name
+        world.screen.print([(f"waiting for {count(len(started.missing), 'run')} to begin", "dim")])
 
     def finished(statuses: Sequence[RunStatus]) -> bool:
         waited = world.clock.now() - begun

@@ -46,13 +46,25 @@ def plans(world: Simulation) -> list[tuple[Plan, list[list[str]]]]:
     return found
 
 
-@pytest.mark.parametrize("key", ["folder/", "_READY", ".hidden", "sub/_x", "sub/.x"])
+@pytest.mark.parametrize("key", ["folder/", "_READY", ".hidden", "sub/_x", "sub/.x", "_sub/x", ".sub/more/x"])
 def test_folders_and_hidden_objects_start_nothing(key: str, tmp_path: Path) -> None:
     world = simulation(tmp_path)
     world.drop(key, b"" if key.endswith("/") else b"x\n")
     world.run()
     assert plans(world) == []
     assert world.output() == {}
+
+
+@pytest.mark.parametrize("folder", ["", "_asked/"])
+def test_a_marker_speaks_for_no_hidden_folder_below_its_own(folder: str, tmp_path: Path) -> None:
+    world = simulation(tmp_path, trigger="marker")
+    for name in ("a", "_tmp/0/b", "sub/.git/c", "_d", "day=1/e", "_day=1/f"):
+        world.add(folder + name, b"x\n")
+    world.drop(f"{folder}_READY", b"")
+    world.run()
+    ((_, tasks),) = plans(world)
+    found = sorted(key for task in tasks for key in task)
+    assert found == sorted(f"in/data/{folder}{name}" for name in ("a", "day=1/e", "_day=1/f"))
 
 
 @pytest.mark.parametrize("key", ["a b.txt", "a+b", "100%", "häß €.txt", "sub/%41", "q?&=#"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,67 @@ def test_a_name_with_pattern_letters_is_first_a_name(tree: Path) -> None:
 def test_mistakes_are_named(tree: Path, given: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         names(tree, *given)
+
+
+def test_a_pattern_finds_nothing_hidden_that_it_does_not_ask_for(tree: Path) -> None:
+    assert names(tree, "*") == ["a.txt", "b.txt", "sub/c.log", "sub/deep/d.txt"]
+    assert names(tree, "**/*.txt") == ["a.txt", "b.txt", "sub/deep/d.txt"]
+    assert names(tree, "_*/*.txt") == ["_x/e.txt"]
+    assert names(tree, "sub/_*") == ["sub/_g"]
+
+
+def test_a_folder_by_a_column_is_not_hidden(tree: Path) -> None:
+    (tree / "_day=1").mkdir()
+    (tree / "_day=1/part-00000.tsv").write_text("1")
+    assert "_day=1/part-00000.tsv" in names(tree, ".")
+
+
+def test_links_to_folders_are_told_and_broken_ones_to_files_refused(tree: Path) -> None:
+    (tree / "again").symlink_to(tree / "sub")
+    left_out: list[str] = []
+    assert len(find_inputs([str(tree)], left_out=left_out)) == 4
+    assert left_out == [f"{tree}/again: a link to a folder"]
+    (tree / "gone.txt").symlink_to(tree / "nowhere")
+    with pytest.raises(UserError, match=r"gone\.txt: expected a file, this is a broken link"):
+        find_inputs([str(tree)])
+
+
+def as_nobody(folder: Path, work: Callable[[], None]) -> str:
+    """The UserError that this raises in `folder`, for somebody who may not read everything."""
+    read, wrote = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.chdir(folder)
+            if os.geteuid() == 0:  # who may read everything
+                os.setresuid(65534, 65534, 65534)
+            work()
+        except UserError as error:
+            os.write(wrote, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(wrote)
+    with os.fdopen(read) as told:
+        text = told.read()
+    os.waitpid(pid, 0)
+    return text
+
+
+@pytest.mark.parametrize("given", [".", "sub", "sub/*/*.txt", "**/*.txt"])
+def test_a_folder_that_cannot_be_read_is_refused(given: str, tree: Path) -> None:
+    tree.chmod(0o755)
+    (tree / "sub/deep").chmod(0)
+    assert "sub/deep: cannot be read: " in as_nobody(tree, lambda: find_inputs([given]) and None)
+
+
+@pytest.mark.parametrize("given", [".", "sub", "sub/c.log", "sub/*.log"])
+def test_a_file_that_cannot_be_read_is_refused(given: str, tree: Path) -> None:
+    tree.chmod(0o755)
+    (tree / "sub/c.log").chmod(0)
+    (tree / ".hidden").chmod(0)
+    told = as_nobody(tree, lambda: find_inputs([given]) and None)
+    assert "sub/c.log: cannot be read: permission denied" in told
+    assert ".hidden" not in told
 
 
 def test_only_what_nobody_set_is_tuned() -> None:

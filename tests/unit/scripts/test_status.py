@@ -11,6 +11,7 @@ import pytest
 from chalicelib.core.keys import OutputKeys
 from chalicelib.core.messages import encode
 from chalicelib.core.outcome import Manifest
+from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import Failure
 from scripts.console import terminal
 from tests.unit.scripts.user import (
@@ -66,6 +67,40 @@ def test_no_runs_yet_says_where_and_what_to_do(user: User) -> None:
     (line,) = user.lines
     assert "s3://demo-work/runs/wordcount/" in line
     assert "scripts/submit.py wordcount" in line
+
+
+@pytest.mark.parametrize(
+    ("trigger", "key"),
+    [("each", "new.txt"), ("marker", "_submit/20261121T034424.000000Z-0123456789ab.manifest")],
+)
+def test_what_was_submitted_and_has_begun_no_run_is_told(user: User, trigger: str, key: str) -> None:
+    user.job(trigger=trigger)
+    begin(user.store, run_keys(OLDER), results(OLDER))
+    finish(user.store, run_keys(OLDER), results(OLDER))
+    user.store.put(Loc("demo-in", f"wordcount/{key}"), b"x")
+    user.clock.time += 2
+    told = f"s3://demo-in/wordcount/{key} was put 2.0s ago, and its run has not begun yet"
+    user.status("wordcount")
+    assert user.lines[-1] == told
+    user.out.truncate(0)
+    user.status("wordcount", "latest")
+    assert user.out.getvalue().lstrip("\0").startswith(f"{told}; this is the run before it:\n")
+    user.out.truncate(0)
+    its = "20261121T034424-0123456789ab"  # T0
+    begin(user.store, run_keys(its), results(its))
+    user.status("wordcount", "latest")
+    user.status("wordcount")
+    assert "not begun" not in user.out.getvalue()
+
+
+def test_an_old_object_or_a_large_input_place_is_no_news(user: User) -> None:
+    user.job()
+    user.store.put(Loc("demo-in", "wordcount/_hidden"), b"x")
+    user.status("wordcount")
+    user.store.put(Loc("demo-in", "wordcount/old"), b"x")
+    user.clock.time += 7200
+    user.status("wordcount")
+    assert "not begun" not in user.out.getvalue()
 
 
 def test_a_refused_run_is_listed_though_the_work_place_has_nothing_of_it(user: User) -> None:

@@ -10,6 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from chalicelib.config.load import load_job
 from chalicelib.core.errors import NotFound, RunFailed, UserError
 from chalicelib.core.keys import OutputKeys
 from chalicelib.core.messages import encode
@@ -19,6 +20,8 @@ from chalicelib.core.tasks import Failure
 from chalicelib.stores.memory import MemoryStore
 from chalicelib.stores.s3 import S3Store
 from chalicelib.stores.upload import upload_file
+from scripts.submitting.uploads import plan_uploads
+from tests.unit.local.test_inputs import as_nobody
 from tests.unit.scripts.user import (
     BOOM,
     RUN,
@@ -118,6 +121,32 @@ def test_files_of_a_folder_that_start_nothing_are_skipped_and_told(user: User) -
         user.submit("wordcount", data / "b.log")
 
 
+def test_hidden_folders_and_links_are_skipped_and_told(user: User) -> None:
+    user.job()
+    data = tree(user.root / "data", a="1", _tmp__b="2", **{".git__c": "3"}, sub___x__d="4", sub__e="5")
+    (data / "again").symlink_to(data / "sub")
+    user.submit("wordcount", data)
+    assert keys_in(user.store) == ["wordcount/a", "wordcount/sub/e"]
+    told = [line for line in user.lines if line.startswith("skipped")]
+    assert sorted(told) == [
+        f"skipped {data}/.git/: a hidden folder",
+        f"skipped {data}/_tmp/: a hidden folder",
+        f"skipped {data}/again/: a link to a folder",
+        f"skipped {data}/sub/_x/: a hidden folder",
+    ]
+
+
+def test_a_folder_that_cannot_be_read_uploads_nothing(user: User) -> None:
+    user.job()
+    data = tree(user.root / "data", a="1", sub__b="2")
+    data.chmod(0o755)
+    (data / "sub").chmod(0)
+    job = load_job("wordcount", root=user.root, environ={}, require_cloud=True)
+    told = as_nobody(data, lambda: plan_uploads([Path(".")], job, prefix_dir=False) and None)
+    assert "nothing was uploaded" in told
+    assert "sub: cannot be read: Permission denied" in told
+
+
 def test_wait_follows_the_runs_of_its_own_objects_only(user: User) -> None:
     user.job()
     data = tree(user.root / "data", a="1", b="2")
@@ -142,6 +171,22 @@ def test_wait_follows_the_runs_of_its_own_objects_only(user: User) -> None:
     assert "2026-3: s3://demo-out/wordcount/2026-3/" in text
     assert "2026-2" not in text
     assert "2026-0" not in text
+
+
+def test_that_no_run_has_begun_yet_is_said(user: User) -> None:
+    user.job()
+    data = tree(user.root / "data", a="1")
+    user.submit("wordcount", data)
+    assert user.lines[-1] == (
+        "scripts/status.py wordcount shows the run, or that it has not begun yet; --wait waits"
+    )
+    user.clock.steps = [
+        lambda: begin(user.store, run_keys(), results(), "s3://demo-in/wordcount/a"),
+        lambda: finish(user.store, run_keys(), results()),
+    ]
+    user.submit("wordcount", data, "--wait")
+    waiting = user.lines.index("waiting for 1 run to begin")
+    assert user.lines[waiting + 1].split()[:2] == ["wordcount", run_keys().run]
 
 
 def test_wait_for_a_run_that_fails(user: User) -> None:
