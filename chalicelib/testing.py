@@ -74,40 +74,47 @@ def run_job(
     which must change nothing. Raises what a run would end with, the user's own error chained.
     """
     inputs = _inputs(records, input or {})
-    spec = JobSpec(
-        job="job:Job",
-        input=next(iter(inputs.values()))[0],
-        more_inputs=tuple(given for given, _ in list(inputs.values())[1:]),
-        work=PlaceSpec(url="s3://memory/work/"),
-        output=OutputSpec(url="s3://memory/out/"),
-        params=params or {},
-        split_size=split_size,
-        partitions=partitions,
-    )
+    given = [settings for settings, _ in inputs.values()]
+    spec = _spec(given, params=params or {}, split_size=split_size, partitions=partitions)
     with tempfile.TemporaryDirectory(prefix="sluice-test-") as folder:
         bench = _Bench(
             name=job.__name__,
             spec=spec,
-            sources={tag: Source(given, record_type) for tag, (given, _) in inputs.items()},
+            sources={settings.tag: Source(settings, record_type) for settings in given},
             store=MemoryStore(),
             disk=LocalDisk(Path(folder) / "scratch"),
             files=_files(files or {}, Path(folder) / "files"),
             counted={},
         )
         bench.disk.root.mkdir()
-        found: list[Pair] = []
-        for number, cls in enumerate(expand(job, spec.params)):
+        found = _all_steps(bench, job, {tag: body for tag, (_, body) in inputs.items()})
+    if counters is not None:
+        counters.update(sum_counters(counters, bench.counted))
+    return found
+
+
+def _spec(given: Sequence[InputSpec], **figures: Any) -> JobSpec:
+    return JobSpec(
+        job="job:Job",
+        input=given[0],
+        more_inputs=tuple(given[1:]),
+        work=PlaceSpec(url="s3://memory/work/"),
+        output=OutputSpec(url="s3://memory/out/"),
+        **figures,
+    )
+
+
+def _all_steps(bench: _Bench, job: type[Job], bodies: Mapping[str, bytes]) -> list[Pair]:
+    """The pairs of the last step; the first one reads `bodies`, by tag, each other one the pairs before."""
+    found: list[Pair] = []
+    for number, cls in enumerate(expand(job, bench.spec.params)):
+        if number:
+            pieces = list(bench.pieces_of_pairs(found))
+        else:
             bound = bench.bind(cls, number, "map", 0)
-            if number:
-                pieces = list(bench.pieces_of_pairs(found))
-            else:
-                pieces = [
-                    piece for tag, (_, body) in inputs.items() for piece in bench.pieces(bound, tag, body)
-                ]
-            found = bench.step(cls, number, pieces)
-        if counters is not None:
-            counters.update(sum_counters(counters, bench.counted))
-        return found
+            pieces = [piece for tag, body in bodies.items() for piece in bench.pieces(bound, tag, body)]
+        found = bench.step(cls, number, pieces)
+    return found
 
 
 def _inputs(
