@@ -13,7 +13,7 @@ PY := .venv/bin/python
 # The tests run side by side in so many processes: one a processor, or `make PROCESSES=0` for a debugger. Tests that
 # share a deployment stay together, and what takes longest begins first: tests/conftest.py says which.
 PROCESSES ?= auto
-PYTEST = $(PY) -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder --durations=10
+PYTEST = $(PY) -m pytest -n $(PROCESSES) --durations=10
 
 # What `make quick` leaves out takes long, or needs the emulator.
 QUICK := tests/test_architecture.py tests/unit tests/contracts tests/features/test_run_job.py \
