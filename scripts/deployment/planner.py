@@ -63,7 +63,6 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
         RunChalice(
             command="deploy",
             name=target.name,
-            duckdb=target.spec.uses_duckdb,
             change=f"ship this checkout to {', '.join(FUNCTIONS)}",
             details=tuple(_what_chalice_changes(target, survey, stage, documents)),
         ),

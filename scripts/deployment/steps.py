@@ -98,8 +98,6 @@ class RunChalice(Step):
 
     command: Literal["deploy", "delete"]
     name: str
-    #: The package holds DuckDB.
-    duckdb: bool = False
     details: tuple[str, ...] = field(default=())
 
     @property

@@ -45,6 +45,8 @@ class Target:
     spec: JobSpec
     overrides: Mapping[str, str]
     shape: Shape = field(default_factory=Shape)
+    #: Files beside the job file that its code names by itself, as jobs written for mrjob do.
+    named_files: tuple[str, ...] = ()
 
     @property
     def triggers(self) -> dict[FunctionName, Trigger]:

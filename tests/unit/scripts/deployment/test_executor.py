@@ -48,8 +48,8 @@ def test_each_step_is_done_also_where_nothing_was_to_change(checkout: Project) -
     assert [call for call in calls if call.startswith("configure")] == [
         f"configure sluice-tally-{name}" for name in ("coordinator", "mapper", "supervisor", "reducer")
     ]
-    assert calls.index("keep_first scratch") < calls.index("chalice deploy tally checkout")
-    assert calls.index("chalice deploy tally checkout") < calls.index("configure sluice-tally-coordinator")
+    assert calls.index("keep_first scratch") < calls.index("chalice deploy tally tally")
+    assert calls.index("chalice deploy tally tally") < calls.index("configure sluice-tally-coordinator")
     assert "ensure sluice-tally-supervisor" in calls[calls.index("configure sluice-tally-reducer") :]
     assert "deploying the four functions sluice-tally-* with Chalice" in said
 
@@ -63,12 +63,11 @@ def test_an_error_ends_it_there(checkout: Project) -> None:
     assert calls == ["ensure a ", "configure f"]
 
 
-def test_a_job_with_duckdb_is_deployed_from_a_folder_of_its_own(checkout: Project) -> None:
+def test_a_job_is_deployed_from_a_folder_of_its_own_and_deleted_from_the_checkout(checkout: Project) -> None:
     calls: list[str] = []
-    (checkout.root / "requirements-sql.txt").write_text("duckdb\n")
-    executor(checkout, calls, []).do([RunChalice(command="deploy", name="tally", duckdb=True)])
-    assert calls == ["chalice deploy tally sql"]
-    assert "duckdb" in (checkout.root / ".sluice/sql/requirements.txt").read_text()
+    steps = [RunChalice(command="deploy", name="tally"), RunChalice(command="delete", name="tally")]
+    executor(checkout, calls, []).do(steps)
+    assert calls == ["chalice deploy tally tally", "chalice delete tally checkout"]
 
 
 def test_what_was_not_there_is_not_said_to_be_deleted(checkout: Project, tmp_path: Path) -> None:

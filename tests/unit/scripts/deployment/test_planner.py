@@ -150,12 +150,6 @@ def test_rules_that_another_deployment_overwrote_are_written_again() -> None:
     ]
 
 
-def test_a_job_with_duckdb_is_packed_with_it() -> None:
-    for job in (target(), target(read="parquet")):
-        (chalice,) = [step for step in plan_deployment(job, empty(), 7) if isinstance(step, RunChalice)]
-        assert chalice.duckdb == job.spec.uses_duckdb == (job.spec.input.format == "parquet")
-
-
 def test_the_order_of_a_deletion() -> None:
     job = target()
     steps = plan_deletion("tally", job, deployed(job))
