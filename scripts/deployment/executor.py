@@ -63,7 +63,7 @@ class Executor:
             case RunChalice():
                 self._chalice(step)
             case ConfigureFunction():
-                self.functions.configure(step.function)
+                self.functions.configure(step.function, step.recursion)
             case SetRules():
                 self.rules.ensure(step.function, *step.triggers)
             case SetLifecycle():
