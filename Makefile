@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 STAMPS := .venv/.made .venv-cloud/.made .venv-lambda/.made
 PY := .venv/bin/python
 
-.PHONY: help setup demo test check cloud-up cloud-down clean
+.PHONY: help setup demo test check cloud-up cloud-down pins clean
 
 help:
 	@echo "make demo        count words on an emulated AWS, from deployment to result"
@@ -19,6 +19,7 @@ help:
 	@echo "make bench       measure against other programs; docs/performance.md explains"
 	@echo "make chaos       every fault of docs/reliability.md; make soak: hundreds of runs in a row"
 	@echo "make setup       make the environments; make clean removes them"
+	@echo "make pins        list the hashes of all requirements, after a version was changed or one was added"
 
 setup: $(STAMPS)
 
@@ -49,6 +50,12 @@ cloud-up: setup
 
 cloud-down: setup
 	@$(PY) scripts/cloud.py down
+
+# pip refuses files whose hashes are not listed: after a version in requirements*.txt was changed, this lists its own.
+pins:
+	@$(PYTHON) -m venv .venv-pins
+	@.venv-pins/bin/python -m pip install --quiet --disable-pip-version-check pip-tools==7.6.2
+	@.venv-pins/bin/python scripts/pin.py requirements*.txt
 
 # What was deployed to AWS is remembered in .chalice/deployed/, which stays.
 clean:
