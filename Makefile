@@ -20,7 +20,7 @@ QUICK := tests/test_architecture.py tests/unit tests/contracts tests/features/te
 	tests/features/test_local_engine.py tests/features/test_begun_before.py tests/features/test_bad_records.py \
 	tests/features/io/test_outputs.py tests/features/steps/test_local.py
 
-.PHONY: help setup demo test quick check picture cloud-up cloud-down clean
+.PHONY: help setup demo test quick check picture pins cloud-up cloud-down clean
 
 help:
 	@echo "make demo        count words on an emulated AWS, from deployment to result"
@@ -32,6 +32,7 @@ help:
 	@echo "make bench       measure against other programs; docs/performance.md explains"
 	@echo "make chaos       every fault of docs/reliability.md; make soak: hundreds of runs in a row"
 	@echo "make setup       make the environments; make clean removes them"
+	@echo "make pins        list the hashes of all requirements, after a version was changed or one was added"
 
 setup: $(STAMPS)
 
@@ -68,6 +69,12 @@ cloud-up: setup
 
 cloud-down: setup
 	@$(PY) scripts/cloud.py down
+
+# pip refuses files whose hashes are not listed: after a version in requirements*.txt was changed, this lists its own.
+pins:
+	@$(PYTHON) -m venv .venv-pins
+	@.venv-pins/bin/python -m pip install --quiet --disable-pip-version-check pip-tools==7.6.2
+	@.venv-pins/bin/python scripts/pin.py requirements*.txt
 
 # What was deployed to AWS is remembered in .chalice/deployed/, which stays.
 clean:

@@ -10,11 +10,13 @@ import hashlib
 import importlib.util
 import io
 import os
+import re
 import sys
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from .target import DeployError
 
@@ -56,7 +58,7 @@ def build_libraries(path: Path, requirements: str, architecture: str) -> None:
         listed, target = Path(name, "requirements.txt"), Path(name, "libraries")
         listed.write_text(requirements, "utf-8")
         target.mkdir()
-        builder = packager.DependencyBuilder(OSUtils(), architecture=architecture)
+        builder = packager.DependencyBuilder(OSUtils(), _checking_pip(requirements, Path(name)), architecture)
         abi = "cp" + PYTHON.removeprefix("python").replace(".", "")
         try:
             builder.build_site_packages(abi, str(listed), str(target))
@@ -67,8 +69,55 @@ def build_libraries(path: Path, requirements: str, architecture: str) -> None:
                 f"{PYTHON.capitalize()} on {architecture}: choose a version that has one"
             ) from error
         except (packager.NoSuchPackageError, packager.PackageDownloadError) as error:
-            raise DeployError(f"the packages in requirements.txt cannot be downloaded: {error}") from error
+            hint = (
+                "; run `make pins` after a change of requirements.txt" if "hash" in str(error).lower() else ""
+            )
+            raise DeployError(f"what requirements.txt lists cannot be downloaded: {error}{hint}") from error
         write_zip(path, ((file.relative_to(target).as_posix(), file.read_bytes()) for file in _all(target)))
+
+
+def _checking_pip(requirements: str, folder: Path) -> Any:
+    """Chalice's pip, which also knows the hashes where Chalice asks for one package without the list.
+
+    It does so for wheels of another platform than this one: for arm64, or deployed from a Mac.
+    """
+    from chalice.deploy import packager  # slow to import
+    from chalice.utils import OSUtils
+
+    lists = package_lists(requirements)
+
+    class CheckingPip(packager.PipRunner):
+        def download_manylinux_wheels(
+            self, abi: str, packages: list[str], directory: str, platforms: list[str] | None = None
+        ) -> None:
+            super().download_manylinux_wheels(abi, [*map(listed, packages)], directory, platforms)
+
+        def download_sdists(self, packages: list[str], directory: str) -> None:
+            super().download_sdists([*map(listed, packages)], directory)
+
+    def listed(package: str) -> str:
+        """`-r` and a list of this package alone, if its hashes are known."""
+        if package not in lists:
+            return package
+        path = folder / f"{package}.txt"
+        path.write_text(lists[package], "utf-8")
+        return f"-r{path}"
+
+    osutils = OSUtils()
+    return CheckingPip(packager.SubprocessPip(osutils), osutils)
+
+
+def package_lists(requirements: str) -> dict[str, str]:
+    """For each `name==version` that has hashes, a list of it alone; options for all, as of an index, are in each."""
+    lines = requirements.replace("\\\n", "").splitlines()
+    options = "".join(f"{line}\n" for line in lines if line.startswith("-"))
+    found = {}
+    for line in lines:
+        pinned = re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;#]+)", line)
+        if pinned and (hashes := re.findall(r"--hash=\S+", line)):
+            package = f"{re.sub(r'[-_.]+', '-', pinned[1]).lower()}=={pinned[2]}"
+            found[package] = f"{options}{package} {' '.join(hashes)}\n"
+    return found
 
 
 def library_modules(path: Path) -> frozenset[str] | None:
