@@ -1,7 +1,8 @@
 """The coordinator: an object was dropped; plan the run over it and start the map tree.
 
 The order is plan.json (conditional), the tree's root, plan.done. A second coordinator for the same event
-finds the first one's plan and does only the steps that are missing, so a duplicate starts nothing.
+finds the first one's plan and does only the steps that are missing, so a duplicate starts nothing; nor does one
+that comes when the run has ended and its plan is deleted, for the output place tells.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from typing import Any
 from ..core.errors import Forbidden, JobCodeError, NotFound, SluiceError, UserError
 from ..core.keys import MANIFEST, SUCCESS, OutputKeys, RunKeys, is_hidden, results_place
 from ..core.messages import encode
-from ..core.outcome import Manifest, Verdict
+from ..core.outcome import Verdict
 from ..core.ports import Loc, ObjectInfo, Runtime
 from ..core.spec import JobSpec
 from ..core.tasks import Failure
 from ..run.events import Created, created, run_id
-from ..run.manifest import failure_text
+from ..run.manifest import is_ended, publish_refused
 from ..run.plan_step import NewRun, begin
+from ..run.start_step import start_if_planned
+from ..run.verdict import read_verdict
 from .supervision import stalled_runs
 
 log = logging.getLogger(__name__)
@@ -62,12 +65,41 @@ def _begin(runtime: Runtime, keys: RunKeys, spec: JobSpec, item: Created) -> Non
     ids = {"job": keys.job, "run": keys.run, "object": item.loc.url}
     log.info("run %s of %s starts", keys.run, item.loc.url, extra=ids)
     try:
+        if _is_known(runtime, keys, output):
+            return
         inputs = list(_inputs(runtime, spec, item.loc))
         begin(runtime, keys, NewRun(spec=spec, source=item.loc.url, inputs=inputs, output=output))
     except (UserError, JobCodeError) as error:
         # Whoever dropped the object sees no log, so the run's output must say that it could not start.
         log.warning("run %s cannot start: %s", keys.run, error, extra=ids)
         _refuse(runtime, keys, item.loc.url, output, error)
+
+
+def _is_known(runtime: Runtime, keys: RunKeys, output: Loc) -> bool:
+    """Whether the event came before, and its run has ended or is under way; usually one LIST of nothing tells.
+
+    What the run has published is final, also when its work place was emptied since. Results without an end and
+    without a plan are of a run of which nothing else is left, and must not be taken for those of the plan that would
+    be made now: raises UserError.
+    """
+    store = runtime.store
+    if next(iter(store.list(output)), None) is None:
+        return False
+    if is_ended(store, OutputKeys(output)):
+        log.info(
+            "run %s has ended: nothing is to be done", keys.run, extra={"job": keys.job, "run": keys.run}
+        )
+        return True
+    if start_if_planned(store, runtime.invoker, keys):
+        return True
+    for info in store.list(output):
+        if not is_hidden(info.key.removeprefix(output.key)):
+            raise UserError(
+                f"{Loc(output.bucket, info.key).url}: was there before run {keys.run} was planned: it is of another"
+                " run, whose plan is gone, and the two must not be mixed: drop the files again, and the results get"
+                f" a place of their own (then {output.url} may be deleted)"
+            )
+    return False
 
 
 def _inputs(runtime: Runtime, spec: JobSpec, loc: Loc) -> Iterator[tuple[str, ObjectInfo]]:
@@ -147,21 +179,23 @@ def _head(runtime: Runtime, loc: Loc, problem: str) -> ObjectInfo:
 
 
 def _refuse(runtime: Runtime, keys: RunKeys, source: str, output: Loc, error: SluiceError) -> None:
-    """End a run that cannot be planned: its manifest and `_FAILED` are all there will ever be of it."""
-    now = runtime.clock.now()
+    """End a run that cannot be planned, by a verdict, so that it cannot be planned and refused at once.
+
+    A run that is planned goes on: what stops this delivery of the event did not stop an earlier one.
+    """
+    if start_if_planned(runtime.store, runtime.invoker, keys):
+        return
     failure = Failure(
-        phase="plan", task=0, attempt=0, error=type(error).__name__, message=str(error), fatal=True, at=now
+        phase="plan",
+        task=0,
+        attempt=0,
+        error=type(error).__name__,
+        message=str(error),
+        fatal=True,
+        at=runtime.clock.now(),
     )
     verdict = Verdict(outcome="failed", reason=str(error), failures=(failure,))
-    places = OutputKeys(output)
-    manifest = Manifest(
-        job=keys.job,
-        run=keys.run,
-        outcome="failed",
-        reason=str(error),
-        source=source,
-        failures=(failure,),
-        finished=now,
-    )
-    runtime.store.put(places.manifest, encode(manifest))
-    runtime.store.put_if_absent(places.failure, failure_text(keys, verdict).encode())
+    if not runtime.store.put_if_absent(keys.run_done, encode(verdict)):
+        found = read_verdict(runtime.store, keys)
+        verdict = found if found and found.outcome == "failed" else verdict
+    publish_refused(runtime, keys, source, output, verdict)

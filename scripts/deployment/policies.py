@@ -101,7 +101,7 @@ def _coordinator(target: Target) -> list[Json]:
     return [
         _objects(READ, [source.child("*") for source in sources]),
         _objects(WRITE_PARTS, plan_keys),
-        _objects(READ_WRITE, verdict),
+        _objects(READ_WRITE, [_any_run(target).run_done, *verdict]),
         *_listing([*sources, work, output]),
     ]
 
