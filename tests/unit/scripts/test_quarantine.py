@@ -194,6 +194,24 @@ def test_a_redrive_of_a_marker_job_is_one_run_over_a_manifest(tmp_path: Path) ->
     assert "6 records and 1 whole object stand alone" in shown
 
 
+@pytest.mark.parametrize("trigger", ["marker", "success"])
+def test_no_later_marker_reads_what_a_redrive_wrote(trigger: str, tmp_path: Path) -> None:
+    simulation = Simulation(Fragile, spec(bad_records=LENIENT, trigger=trigger), tmp_path)
+    simulation.add("a.txt", BODY)
+    simulation.drop("_READY", b"")
+    simulation.run()
+    (keys,) = runs_of(simulation)
+    before = inputs(simulation)
+    script(tmp_path, simulation.memory, "job", keys.run, "--work", "s3://work/", "--redrive")
+    deliver_new(simulation, before)
+    known = {other.run for other in runs_of(simulation)}
+    assert len(known) == 2
+    simulation.drop("_READY", b"")
+    simulation.run()
+    (third,) = {other.run for other in runs_of(simulation)} - known
+    assert counts(simulation, third) == Counter(BODY.decode().split())
+
+
 def test_a_bad_object_is_copied_where_it_starts_a_run(tmp_path: Path) -> None:
     simulation = simulate(tmp_path, {"b.gz": b"never compressed"})
     (keys,) = runs_of(simulation)
