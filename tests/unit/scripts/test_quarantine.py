@@ -244,6 +244,23 @@ def test_rows_go_again_with_the_header_they_were_read_with(tmp_path: Path) -> No
     assert counts(simulation, second.run) == {"1": 1, "poison": 2}
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_rows_of_several_lines_go_again_whole(suffix: str, tmp_path: Path) -> None:
+    fields = {"format": "csv", "header": True, "suffix": suffix, "comment": "#"}
+    simulation = Simulation(Fragile, spec(bad_records=LENIENT, input=fields), tmp_path)
+    body = b'\xef\xbb\xbf#of today\nx,y\n1,fine\n2,"a\nb"\n3,poison\n'
+    simulation.drop(f"a{suffix}", packed(f"a{suffix}", body))
+    simulation.run()
+    (keys,) = runs_of(simulation)
+    assert counts(simulation, keys.run) == {"1": 1, "fine": 1}
+    before = inputs(simulation)
+    script(tmp_path, simulation.memory, "job", keys.run, "--work", "s3://work/", "--redrive")
+    (key,) = inputs(simulation) - before
+    written = simulation.memory.get(Loc("in", key))
+    rows = gzip.decompress(written) if suffix.endswith(".gz") else written
+    assert rows == b'x,y\n2,"a\nb"\n3,poison\n'
+
+
 def test_a_record_that_was_not_kept_whole_is_left_out_and_named(tmp_path: Path) -> None:
     body = b"poison " + b"x" * (1 << 20) + b"\ngood\n"
     simulation = Simulation(Fragile, spec(bad_records=LENIENT), tmp_path)
