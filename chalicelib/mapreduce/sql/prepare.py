@@ -26,7 +26,8 @@ from ..input.duckdb import (
     subquery,
     version,
 )
-from .feed import Lines, header_names
+from ..input.rows import Header, header_names
+from .feed import Lines
 from .reduce import sorted_query
 from .tables import MAX_LINE, TEXT_COLUMNS, check_storable, definitions, delimiter
 
@@ -128,7 +129,7 @@ def _sniffed(
     if spec.header:
         with_header = Lines(_headless(spec), (), runtime.store)
         first = next((data for _, data in with_header.located(split)), b"")
-        names = header_names(spec, first.partition(b"\n")[0], loc.url)
+        names = header_names(spec, Header(0, first.partition(b"\n")[0]), loc.url)
     lines = Lines(spec, tuple((name, "") for name in names), runtime.store)
     with runtime.disk.open(path, "wb") as file:
         for block in lines.of([split]):
