@@ -212,7 +212,10 @@ def test_at_most_so_many_reducers(most: int | None) -> None:
     sizes = spec(split_size=300, partitions=16, reduce_size=1, reducers=most)
     simulation = simulate(CountWords, job_spec=sizes)
     calm = simulate(CountWords, job_spec=spec(split_size=300, partitions=16, reduce_size=1))
-    assert simulation.text() == calm.text()
+    if most == 1:  # the same rows, in one order
+        assert simulation.text().splitlines() == sorted(calm.text().splitlines())
+    else:
+        assert simulation.text() == calm.text()
     if most:
         assert simulation.invocations["reducer"] == most
     else:
