@@ -158,7 +158,7 @@ def test_bad_records_of_a_map_only_job_are_set_aside() -> None:
 
 def test_a_map_only_job_that_fails_says_so() -> None:
     failed = simulate(Picky, job_spec=spec(split_size=300, max_attempts=2)).output()["_FAILED"].decode()
-    assert "map task 0 (tried 2 times)" in failed
+    assert "map task 0: job job: " in failed
     assert "line at byte 63" in failed
 
 
