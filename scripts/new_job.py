@@ -45,7 +45,7 @@ output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, 
 #split_size: 64MiB              # how much of the input one map task reads
 #partitions: null               # fixed slots of the key space, 1 to 4096; null: from the input's size
 #reduce_size: 128MiB            # about how much one reduce task reads
-#reducers: null                 # at most so many reduce tasks, 1 for a single one; null: by the amount of data
+#reducers: null                 # at most so many reduce tasks, 1 for one sorted part; null: by the amount of data
 #accumulate: false              # true: results over all files ever dropped, each counted once
 #max_attempts: 4                # tries at a task before the run fails
 #bad_records: {{policy: fail, max: 100, max_fraction: 0.001}}   # quarantine: set bad records aside, up to a limit

@@ -127,6 +127,9 @@ def _output(spec: JobSpec) -> Iterator[Problem]:
     if given.one_file and (spec.partitions or 1) > 1:
         text = f"output.one_file makes one sorted part of one partition; leave it out, got {spec.partitions}"
         yield Problem("partitions", text)
+    if given.sorted and spec.sql.map and not spec.sql.order_by:
+        text = "a job in SQL is sorted as a whole by sql.order_by; write that, or leave it out"
+        yield Problem("output.sorted", text)
     if given.one_file and given.by:
         yield Problem("output.one_file", "output.by makes a file for each value; choose one of the two")
 

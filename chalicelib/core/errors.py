@@ -45,7 +45,7 @@ class ConfigError(UserError):
 
 
 class JobCodeError(SluiceError):
-    """The user's mapper, combiner or reducer raised; the cause is chained."""
+    """The user's mapper, combiner or reducer raised; the cause is chained, and `may_pass` judges it."""
 
 
 class DataTypeError(UserError):
@@ -90,6 +90,63 @@ class CorruptData(SluiceError):
 
 class RunFailed(SluiceError):
     """A run ended with `_FAILED`. The text is the reason."""
+
+
+#: Of memory, disk, time and network. (`TimeoutError` and `ConnectionError` are kinds of `OSError`.)
+_WORLDS_FAULTS = (MemoryError, OSError, StoreError, InvokeError, DiskError)
+#: Libraries whose errors are the network's or another process's, whatever they are called.
+_WORLDLY_LIBRARIES = frozenset(
+    {"boto3", "botocore", "http", "requests", "s3transfer", "subprocess", "urllib3"}
+)
+#: DuckDB's errors that are not those of a query or a value.
+_DUCKDB_PASSING = frozenset(
+    {"OutOfMemoryException", "IOException", "HTTPException", "InterruptException", "InternalException"}
+)
+
+
+def comes_again(error: BaseException) -> bool:
+    """Whether every attempt would meet it again, so that another one is of no use.
+
+    Of what a job's own code raises that is assumed, for it is a function of the record, unless it `may_pass`.
+    """
+    if isinstance(error, JobCodeError):
+        return not may_pass(error.__cause__)
+    return isinstance(error, SluiceError) and error.fatal
+
+
+def may_pass(error: BaseException | None) -> bool:
+    """Whether what a job's code raised may be the world's fault: memory, disk, time, the network, a service.
+
+    So are errors that were raised from such an error or while one was handled, and those of a class with
+    `retry = True`. Of what has no cause nothing is known, so that it may pass, too.
+    """
+    if error is None:
+        return True
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        found = waiting.pop()
+        if found is None or id(found) in seen:
+            continue
+        seen.add(id(found))
+        if _is_the_worlds(found):
+            return True
+        waiting += (found.__cause__, found.__context__)
+        if isinstance(found, BaseExceptionGroup):
+            waiting += found.exceptions
+    return False
+
+
+def _is_the_worlds(error: BaseException) -> bool:
+    kinds = [(kind.__module__.lstrip("_").partition(".")[0], kind.__name__) for kind in type(error).__mro__]
+    return (
+        isinstance(error, _WORLDS_FAULTS)
+        or getattr(type(error), "retry", False) is True
+        or any(
+            home in _WORLDLY_LIBRARIES or (home == "duckdb" and name in _DUCKDB_PASSING)
+            for home, name in kinds
+        )
+    )
 
 
 def user_traceback(error: BaseException) -> str:

@@ -159,7 +159,8 @@ class Plan(Message, frozen=True, kw_only=True):
         if self.step:
             spec = replace(spec, input=InputSpec(url=spec.input.url, format="pairs"), more_inputs=())
         if not self.last_step:
-            spec = replace(spec, output=OutputSpec(url=spec.output.url, format="pairs"))
+            pairs = OutputSpec(url=spec.output.url, format="pairs", sorted=spec.output.sorted)
+            spec = replace(spec, output=pairs)
         if self.role == "merge":  # a state set aside would be missing from the totals
             spec = replace(spec, bad_records=BadRecordsSpec())
         return spec

@@ -99,6 +99,8 @@ class OutputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     compression: Literal["none", "gz", "zst"] = "none"
     #: The whole result as one sorted part, made by one reduce task.
     one_file: bool = False
+    #: All keys of a part come before those of the next; the same as `partitioner = Range()`.
+    sorted: bool = False
     #: A column's name or number (from 0): rows go to folders `NAME=value/` by what they have there.
     by: str = ""
 
@@ -168,10 +170,10 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     #: does `_SUCCESS`, over the parts beside it: one job's results are the next one's input.
     trigger: Literal["each", "marker", "success"] = "each"
     split_size: Bytes = 64 * MIB
-    #: Fixed slots of the key space; None: chosen from the input's size.
+    #: Fixed slots of the key space; None: chosen from the input's size. One, whatever is said here, for one reducer.
     partitions: Annotated[int, Meta(ge=1, le=4096)] | None = None
     reduce_size: Bytes = 128 * MIB
-    #: At most so many reduce tasks, 1 for a single one; None: as many as the data is worth.
+    #: At most so many reduce tasks; None: as many as the data is worth. 1: a single one, and one sorted part.
     reducers: Annotated[int, Meta(ge=1)] | None = None
     max_attempts: Annotated[int, Meta(ge=1, le=20)] = 4
     bad_records: BadRecordsSpec = field(default_factory=BadRecordsSpec)

@@ -18,6 +18,7 @@ from .binding import MAPPERS
 from .hot_keys import spread
 from .job import Job
 from .order_by import Ordered, ordered
+from .partitioners import Hash, Partitioner, Range
 
 #: Steps of steps of steps; more is a class that is a step of itself.
 _DEEPEST = 8
@@ -47,7 +48,32 @@ class Steps(NamedTuple):
 def all_steps(load: Callable[[str], type[Any]], spec: JobSpec) -> Steps:
     """The steps of a job as it is configured. Raises ConfigError as `expand` does."""
     classes = expand(load(spec.job), spec.params)
+    if spec.output.sorted:
+        classes[-1] = _in_key_order(classes[-1])
     return Steps(*accumulated(classes)) if spec.accumulate else Steps(classes)
+
+
+def _in_key_order(last: type[Any]) -> type[Any]:
+    """A job's last step with its keys in order over all partitions; one that sorts has an order already.
+
+    Raises ConfigError for a step whose keys are not the engine's to place.
+    """
+    if not (isinstance(last, type) and issubclass(last, Job)) or issubclass(last, Ordered):
+        return last
+    name = last.__name__
+    found: Any = last.partitioner
+    if not last.shuffle:
+        raise ConfigError(
+            f"output.sorted: {name}: shuffle = False, so nothing is sorted: leave one of them out"
+        )
+    if isinstance(found, Range | type):  # `bind` says what is wrong with a class
+        return last
+    if type(found) is not Hash:
+        own = f" = {type(found).__name__}()" if isinstance(found, Partitioner) else ""
+        raise ConfigError(
+            f"output.sorted: {name}.partitioner{own} has an order of its own: leave one of them out"
+        )
+    return type(name, (last,), {"partitioner": Range(), "__module__": last.__module__})
 
 
 def step_class(load: Callable[[str], type[Any]], spec: JobSpec, job_step: int) -> type[Any]:

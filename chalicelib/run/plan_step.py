@@ -165,8 +165,8 @@ def _plan_over_pairs(runtime: Runtime, plan: Plan, code: StepCode, parts: Sequen
 
 
 def _first_partitions(run: NewRun, code: JobCode) -> int:
-    if run.spec.output.one_file and code.steps == 1:
-        return 1
+    if run.spec.reducers == 1 or (run.spec.output.one_file and code.steps == 1):
+        return 1  # so that what one task writes is sorted from end to end
     return run.spec.partitions or code.partitions or default_partitions(run.bytes, run.spec.reduce_size)
 
 
@@ -174,7 +174,8 @@ def _later_partitions(plan: Plan, code: StepCode) -> int:
     """As many as the first step has: what a step before this one wrote differs a little from engine to engine."""
     assert plan.earlier is not None
     merges = plan.role == "merge"
-    if code.one_partition or (plan.spec.output.one_file and (plan.last_step or merges)):
+    one_part = plan.spec.output.one_file and (plan.last_step or merges)
+    if code.one_partition or plan.spec.reducers == 1 or one_part:
         return 1
     size = plan.bytes if merges else plan.earlier.bytes  # totals outgrow what any run has read
     return plan.spec.partitions or default_partitions(size, plan.spec.reduce_size)

@@ -105,9 +105,12 @@ def _is_straggler(attempt: int, silent: float, limits: Limits) -> bool:
 def failed_for_good(
     progress: Progress, failures: Sequence[Failure], given_up: Sequence[int], limits: Limits, now: float
 ) -> Verdict | None:
-    """The verdict on a phase in which a task was given up, or met an error that would come again; else None."""
+    """The verdict on a phase in which a task was given up, or met an error that would come again; else None.
+
+    Of several such errors the reason is the first in the order of the input that is known by now.
+    """
     missing = set(progress.missing())
-    fatal = [failure for failure in failures if failure.fatal and failure.task in missing]
+    fatal = first_failures([failure for failure in failures if failure.fatal and failure.task in missing])
     if not fatal and not given_up:
         return None
     known = {failure.task for failure in failures}

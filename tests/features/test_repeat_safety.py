@@ -370,11 +370,33 @@ def test_a_run_that_somebody_is_at_work_on_is_left_alone() -> None:
 # Failing tasks
 
 
+class MayPass(ValueError):
+    """It does not here, but who knows?"""
+
+    retry = True
+
+
 class AlwaysFails(Job):
     def mapper(self, _: Any, line: str) -> Iterator[Any]:
         if "jumps" in line or "end" in line:
+            raise MayPass(f"boom {line[:5]}")
+        yield line, 1
+
+
+class NeverTakes(Job):
+    """Code that does with a record what it will do with it again."""
+
+    def mapper(self, _: Any, line: str) -> Iterator[Any]:
+        if "jumps" in line:
             raise ValueError(f"boom {line[:5]}")
         yield line, 1
+
+
+class NeverReduces(WordCount):
+    def reducer(self, key: str, values: Iterator[int]) -> Iterator[Any]:
+        if key == "jumps":
+            raise ValueError(f"boom {key}")
+        yield key, sum(values)
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 4])
@@ -387,10 +409,26 @@ def test_a_failing_mapper_is_tried_exactly_max_attempts_times(attempts: int, see
     failed = output["_FAILED"].decode()
     assert f"map task 0 (tried {attempts} times)" in failed
     assert "s3://in/data/a.txt, line at byte 20" in failed
-    assert 'raise ValueError(f"boom {line[:5]}")' in failed
-    assert "ValueError: boom jumps" in failed
+    assert 'raise MayPass(f"boom {line[:5]}")' in failed
+    assert "MayPass: boom jumps" in failed
     assert "chalicelib" not in failed, "the traceback is of the user's code"
     assert len([key for key in simulation.names() if key.endswith(".failed")]) == attempts
+
+
+@pytest.mark.parametrize("seed", [None, 5])
+def test_a_record_on_which_the_code_raises_is_told_at_once(seed: int | None) -> None:
+    simulation = simulate(NeverTakes, small(split_size=100), seed=seed)
+    failed = simulation.output()["_FAILED"].decode()
+    assert simulation.invocations["mapper"] == 1
+    assert "map task 0: job job: s3://in/data/a.txt, line at byte 20: ValueError: boom jumps" in failed
+    assert "tried" not in failed
+
+
+def test_a_group_on_which_the_code_raises_is_told_at_once() -> None:
+    simulation = simulate(NeverReduces, small(split_size=100, partitions=1))
+    failed = simulation.output()["_FAILED"].decode()
+    assert simulation.invocations["reducer"] == 1
+    assert "reduce task 0: job job: reducer, at key 'jumps': ValueError: boom jumps" in failed
 
 
 def test_the_first_error_of_each_task_is_told() -> None:
@@ -422,11 +460,11 @@ class FlakyReducer(Job):
     def mapper(self, _: Any, line: str) -> Iterator[Any]:
         FlakyReducer.tries["map"] += 1
         if FlakyReducer.tries["map"] == 1:
-            raise RuntimeError("mapper's first try")
+            raise MayPass("mapper's first try")
         yield "key", 1
 
     def reducer(self, key: str, values: Iterator[int]) -> Iterator[Any]:
-        raise KeyError(f"reducer at {key}")
+        raise MayPass(f"reducer at {key}")
 
 
 def test_a_failing_reducer_is_not_blamed_on_an_earlier_mapper() -> None:

@@ -136,9 +136,11 @@ class Rows(Job):
 
 
 class Fails(Words):
+    """With an error that might pass, so that its tasks are tried again."""
+
     def mapper(self, _: Any, line: str) -> Iterator[Any]:
         if line.startswith("w7"):
-            raise ValueError("boom")
+            raise OSError("boom")
         yield from super().mapper(_, line)
 
 
@@ -254,7 +256,7 @@ CASES = {
         names="data/folder/",
     ),
     "stands still": _case(Words, stands=True),
-    "fails": _case(Fails, {"max_attempts": 3}, fails="ValueError: boom"),
+    "fails": _case(Fails, {"max_attempts": 3}, fails="OSError: boom"),
     "refused": _case(
         Words, {"trigger": "marker"}, starts="b.manifest", names="data/nowhere", fails="data/nowhere"
     ),

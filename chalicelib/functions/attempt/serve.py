@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ...core.errors import JobCodeError, SluiceError, user_traceback
+from ...core.errors import JobCodeError, SluiceError, comes_again, user_traceback
 from ...core.keys import Phase, RunKeys
 from ...core.messages import encode, from_payload
 from ...core.ports import Runtime
@@ -81,7 +81,7 @@ def describe(phase: Phase, task: int, attempt: int, error: BaseException, at: fl
         ).__name__,
         message=str(error) or repr(error),
         detail=user_traceback(error),
-        fatal=isinstance(error, SluiceError) and error.fatal,
+        fatal=comes_again(error),
         at=at,
     )
 

@@ -147,7 +147,7 @@ class CannotBePlanned(ByCount):
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        ((CountWords, Fails, Fails), r"step 2 of 3: reduce task \d+ \(tried 4 times\).*boom"),
+        ((CountWords, Fails, Fails), r"step 2 of 3: reduce task \d+: job job: reducer, at key .*boom"),
         ((CountWords, ByCount, CannotBePlanned), "step 3 of 3: could not be planned: .*no sample"),
     ],
 )

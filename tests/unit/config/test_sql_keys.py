@@ -50,6 +50,7 @@ SQL = 'input: {url: "s3://input/", format: csv}\nsql: {map: "SELECT 1", key: a}\
     ("text", "override", "wanted"),
     [
         (SQL + "job: a:A\n", "", "sql.map: a job is either a class or SQL"),
+        (SQL, "output.sorted=true", "output.sorted: a job in SQL is sorted as a whole by sql.order_by"),
         ('input: {url: "s3://input/"}\n', "", r"job: missing; expected `module:Class`"),
         ('input: {url: "s3://input/"}\njob: a:A\nsql: {key: a}\n', "", "sql.map: missing; expected a query"),
         (

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import re
+from http.client import IncompleteRead
 from pathlib import Path
+from subprocess import TimeoutExpired
+from urllib.error import URLError
 
+import duckdb
 import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chalicelib.core import codec, errors
-from chalicelib.core.errors import ConfigError, JobCodeError, SluiceError, explain, user_traceback
+from chalicelib.core.errors import (
+    ConfigError,
+    DiskError,
+    InvokeError,
+    JobCodeError,
+    SluiceError,
+    StoreError,
+    comes_again,
+    explain,
+    may_pass,
+    user_traceback,
+)
 
 
 def drawn() -> dict[str, str]:
@@ -40,6 +56,97 @@ def test_what_the_user_can_mend_is_not_tried_again() -> None:
     assert {kind for kind in kinds if kind.fatal} == {
         kind for kind in kinds if issubclass(kind, errors.UserError)
     }
+
+
+class Passing(ValueError):
+    retry = True
+
+
+def raised_from(inner: Exception, *, explicitly: bool) -> ValueError:
+    try:
+        try:
+            raise inner
+        except Exception as caught:
+            if explicitly:
+                raise ValueError("outer") from caught
+            raise ValueError("outer")  # noqa: B904 - that it has no cause is the point
+    except ValueError as outer:
+        return outer
+
+
+def circle() -> Exception:
+    one, other = ValueError(), KeyError()
+    one.__context__, other.__context__ = other, one
+    return one
+
+
+THE_WORLDS: list[Exception] = [
+    MemoryError(),
+    OSError(28, "full"),
+    TimeoutError(),
+    ConnectionResetError(),
+    URLError("no route"),
+    IncompleteRead(b""),
+    ReadTimeoutError(endpoint_url="u"),
+    ClientError({"Error": {"Code": "SlowDown"}}, "GetObject"),
+    TimeoutExpired("x", 3),
+    StoreError(),
+    InvokeError(),
+    DiskError(),
+    Passing(),
+    type("Deeper", (Passing,), {})(),
+]
+THE_RECORDS: list[Exception] = [
+    ValueError("x"),
+    KeyError("a"),
+    ZeroDivisionError(),
+    RecursionError(),
+    UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"),
+    type("Refused", (Passing,), {"retry": False})(),
+    ExceptionGroup("both", [ValueError(), KeyError()]),
+    raised_from(KeyError(), explicitly=True),
+    circle(),
+]
+
+
+@pytest.mark.parametrize("error", THE_WORLDS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("how", ["itself", "cause", "context", "group"])
+def test_an_error_of_the_world_may_pass(error: Exception, how: str) -> None:
+    given: Exception = {
+        "itself": lambda: error,
+        "cause": lambda: raised_from(error, explicitly=True),
+        "context": lambda: raised_from(error, explicitly=False),
+        "group": lambda: ExceptionGroup("some", [ValueError(), error]),
+    }[how]()
+    failed = JobCodeError("job j: line at byte 3")
+    failed.__cause__ = given
+    assert may_pass(given)
+    assert not comes_again(failed)
+
+
+@pytest.mark.parametrize("error", THE_RECORDS, ids=lambda error: type(error).__name__)
+def test_any_other_error_of_a_job_s_code_comes_again(error: Exception) -> None:
+    failed = JobCodeError("job j: line at byte 3")
+    failed.__cause__ = error
+    assert not may_pass(error)
+    assert comes_again(failed)
+
+
+def test_what_is_no_job_s_error_is_judged_by_its_kind() -> None:
+    assert comes_again(ConfigError())
+    assert not comes_again(StoreError())
+    assert not comes_again(ValueError("ours"))
+    assert not comes_again(JobCodeError("of which no cause is known"))
+
+
+@pytest.mark.parametrize(
+    ("query", "passes"),
+    [("SELECT 1 FROM nowhere", False), ("SELECT 'x'::INT", False), ("SELECT * FROM '/no/such.csv'", True)],
+)
+def test_an_error_of_a_query_comes_again_and_one_of_files_may_pass(query: str, passes: bool) -> None:
+    with pytest.raises(duckdb.Error) as caught:
+        duckdb.sql(query).fetchall()
+    assert may_pass(caught.value) is passes
 
 
 def test_a_user_s_mistake_is_told_without_a_traceback() -> None:

@@ -339,7 +339,7 @@ def test_a_failure_is_written_down_with_the_traceback_of_the_user_s_code(tmp_pat
     world.deliver("reduce", replace(root, attempt=2))
     assert sorted({*world.names()} - {*before}) == ["reduce/00000.2.failed"]
     failure = world.failure("reduce", 2)
-    assert (failure.task, failure.attempt, failure.error, failure.fatal) == (0, 2, "ValueError", False)
+    assert (failure.task, failure.attempt, failure.error, failure.fatal) == (0, 2, "ValueError", True)
     assert failure.message == "job job: reducer, at key 'w4': ValueError: said the test"
     assert 'raise ValueError("said the test")' in failure.detail
     assert world.results() == {}

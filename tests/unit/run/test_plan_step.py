@@ -179,10 +179,21 @@ def test_an_object_under_no_input_is_told(world: World) -> None:
         ({}, 1),
         ({"partitions": 7}, 7),
         ({"partitions": 7, "output": {"one_file": True}}, 1),
+        ({"partitions": 7, "reducers": 1}, 1),
+        ({"partitions": 7, "reducers": 2}, 7),
     ],
 )
 def test_partitions_of_a_job_of_one_step(world: World, figures: dict[str, Any], partitions: int) -> None:
     assert world.begin(spec(**figures), LINE).partitions == partitions
+
+
+def test_one_reducer_means_one_partition_in_every_step(world: World) -> None:
+    world.job = Two
+    plan = world.begin(spec(partitions=7, reducers=1), LINE)
+    assert (plan.steps, plan.partitions, plan.last_step) == (2, 1, False)
+    finished(world, plan, [40])
+    begin_next(world.runtime(), KEYS, plan)
+    assert world.plan(NEXT).partitions == 1
 
 
 def test_only_the_last_step_makes_one_file(world: World) -> None:

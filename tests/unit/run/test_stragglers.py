@@ -132,3 +132,12 @@ def test_an_error_that_would_come_again_fails_the_phase_at_once() -> None:
     assert verdict.reason == "map task 1: error 1.0"
     progress.done.add(1)  # another attempt has done it all the same
     assert failed_for_good(progress, [failure(1, fatal=True)], (), LIMITS, 9.0) is None
+
+
+def test_of_several_errors_that_come_again_the_first_of_the_input_is_the_reason() -> None:
+    progress = Progress("map", 9)
+    found = [failure(5, fatal=True), failure(1), failure(3, fatal=True), failure(7, fatal=True)]
+    for failures in (found, found[::-1]):
+        verdict = failed_for_good(progress, failures, (), LIMITS, 9.0)
+        assert verdict is not None
+        assert verdict.reason.startswith("map task 3: ")

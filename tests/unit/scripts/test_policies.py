@@ -143,8 +143,10 @@ class Words(Job):
 
 
 class Broken(Job):
+    """Its tasks are tried again, in vain."""
+
     def mapper(self, _: None, line: str) -> Any:
-        raise ValueError(line)
+        raise OSError(line)
 
 
 TEXT = b"".join(b"%d %d\n" % (number % 7, number) for number in range(400))

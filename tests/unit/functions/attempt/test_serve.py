@@ -49,7 +49,7 @@ def test_a_failure_of_the_job_s_code_shows_that_code_s_traceback() -> None:
         3,
         1,
         9.0,
-        False,
+        True,
     )
     assert failure.error == "ValueError"
     assert failure.message == "job j: s3://b/k: ValueError: boom"
