@@ -13,6 +13,7 @@ of what comes out, are those of every engine.
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from .core.spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec
 from .core.tasks import ReduceTask, Slice
 from .job.binding import BoundJob, bind
 from .job.job import Job
+from .job.likely_mistakes import LikelyMistake, likely_mistakes
 from .job.load_class import Source
 from .job.partitioners import Range
 from .job.services import Services
@@ -71,7 +73,8 @@ def run_job(
     dict of them by tag. `input` holds settings of the job file's `input` (`{"format": "csv", "header": True}`),
     with several inputs by tag, `params` those of `params`, `files` the contents (or paths) of side files by
     name. `counters` is filled with what the job counted. A small `split_size` cuts the input into many tasks,
-    which must change nothing. Raises what a run would end with, the user's own error chained.
+    which must change nothing. Warns (LikelyMistake) of hooks under another name, and of a mapper that never yields.
+    Raises what a run would end with, the user's own error chained.
     """
     inputs = _inputs(records, input or {})
     spec = JobSpec(
@@ -96,7 +99,10 @@ def run_job(
         )
         bench.disk.root.mkdir()
         found: list[Pair] = []
-        for number, cls in enumerate(expand(job, spec.params)):
+        classes = expand(job, spec.params)
+        for text in likely_mistakes(classes):
+            warnings.warn(text, LikelyMistake, stacklevel=2)
+        for number, cls in enumerate(classes):
             bound = bench.bind(cls, number, "map", 0)
             if number:
                 pieces = list(bench.pieces_of_pairs(found))

@@ -60,6 +60,8 @@ def main() -> int:
     spec = tune(loaded.spec, loaded.provenance, size, workers)
     load = job_loader(loaded.path.absolute().parent)
     job_code.check(load, loaded.name, spec)  # tells of mistakes before anything is written
+    for text in job_code.warnings(load, spec):
+        print(f"warning: {printable(text)}", file=sys.stderr)
     run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{new_token()}"
     started = time.perf_counter()
     with _terminable(), claimed(output, run, force=options.force) as claim:

@@ -27,7 +27,13 @@ def load_target(name: str, project: Project, environ: Mapping[str, str]) -> Targ
     overrides = {
         key: value for key, value in environ.items() if key.startswith(ENV_PREFIX) and key not in EXEMPT
     }
-    return Target(name=job.name, spec=job.spec, overrides=overrides, shape=job_code.shape(load, job.spec))
+    return Target(
+        name=job.name,
+        spec=job.spec,
+        overrides=overrides,
+        shape=job_code.shape(load, job.spec),
+        warnings=tuple(job_code.warnings(load, job.spec)),
+    )
 
 
 def _deployed_beside(name: str, project: Project) -> dict[str, JobSpec]:

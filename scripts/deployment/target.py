@@ -45,6 +45,8 @@ class Target:
     spec: JobSpec
     overrides: Mapping[str, str]
     shape: Shape = field(default_factory=Shape)
+    #: What in its code is most likely a mistake, a sentence each.
+    warnings: tuple[str, ...] = ()
 
     @property
     def triggers(self) -> dict[FunctionName, Trigger]:
