@@ -13,6 +13,7 @@ of what comes out, are those of every engine.
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from .core.spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec
 from .core.tasks import ReduceTask, Slice
 from .job.binding import BoundJob, bind
 from .job.job import Job
+from .job.likely_mistakes import LikelyMistake, likely_mistakes
 from .job.load_class import Source
 from .job.partitioners import Range
 from .job.services import Services
@@ -71,7 +73,8 @@ def run_job(
     dict of them by tag. `input` holds settings of the job file's `input` (`{"format": "csv", "header": True}`),
     with several inputs by tag, `params` those of `params`, `files` the contents (or paths) of side files by
     name. `counters` is filled with what the job counted. A small `split_size` cuts the input into many tasks,
-    which must change nothing. Raises what a run would end with, the user's own error chained.
+    which must change nothing. Warns (LikelyMistake) of hooks under another name, and of a mapper that never yields.
+    Raises what a run would end with, the user's own error chained.
     """
     inputs = _inputs(records, input or {})
     given = [settings for settings, _ in inputs.values()]
@@ -87,7 +90,10 @@ def run_job(
             counted={},
         )
         bench.disk.root.mkdir()
-        found = _all_steps(bench, job, {tag: body for tag, (_, body) in inputs.items()})
+        classes = expand(job, spec.params)
+        for text in likely_mistakes(classes):
+            warnings.warn(text, LikelyMistake, stacklevel=2)
+        found = _all_steps(bench, classes, {tag: body for tag, (_, body) in inputs.items()})
     if counters is not None:
         counters.update(sum_counters(counters, bench.counted))
     return found
@@ -104,10 +110,10 @@ def _spec(given: Sequence[InputSpec], **figures: Any) -> JobSpec:
     )
 
 
-def _all_steps(bench: _Bench, job: type[Job], bodies: Mapping[str, bytes]) -> list[Pair]:
+def _all_steps(bench: _Bench, classes: Sequence[type[Job]], bodies: Mapping[str, bytes]) -> list[Pair]:
     """The pairs of the last step; the first one reads `bodies`, by tag, each other one the pairs before."""
     found: list[Pair] = []
-    for number, cls in enumerate(expand(job, bench.spec.params)):
+    for number, cls in enumerate(classes):
         if number:
             pieces = list(bench.pieces_of_pairs(found))
         else:

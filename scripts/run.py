@@ -74,6 +74,8 @@ def _run(
     spec = tune(loaded.spec, loaded.provenance, sum(info.size for info in inputs), workers)
     load = job_loader(loaded.path.absolute().parent)
     job_code.check(load, loaded.name, spec)  # tells of mistakes before anything is written
+    for text in job_code.warnings(load, spec):
+        print(f"warning: {printable(text)}", file=sys.stderr)
     run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{new_token()}"
     with _terminable(), claimed(output, run, force=options.force) as claim:
         work = _made(kept) if kept else claim.work

@@ -144,6 +144,15 @@ def check(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> Non
     _check_output(load_job(spec.job), name, spec.output, map_only=not (merge_step or classes[-1].shuffle))
 
 
+def warnings(load_job: Callable[[str], type[Any]], spec: JobSpec) -> list[str]:
+    """What in a job's class is most likely a mistake, a sentence each; for a job that `check` has passed."""
+    if spec.sql.map:
+        return []
+    from ..job.likely_mistakes import likely_mistakes  # only for people, not for functions
+
+    return likely_mistakes(all_steps(load_job, spec).classes)
+
+
 def _check_output(cls: type[Any], name: str, output: OutputSpec, *, map_only: bool) -> None:
     if output.one_file and map_only:
         raise ConfigError(

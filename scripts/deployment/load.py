@@ -36,6 +36,7 @@ def load_target(name: str, project: Project, environ: Mapping[str, str]) -> Targ
         overrides=overrides,
         shape=job_code.shape(load, job.spec),
         named_files=tuple(_named_files(load, job.spec, project.root / JOBS)),
+        warnings=tuple(job_code.warnings(load, job.spec)),
     )
 
 

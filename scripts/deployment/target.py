@@ -55,6 +55,8 @@ class Target:
     shape: Shape = field(default_factory=Shape)
     #: Files beside the job file that its code names by itself, as jobs written for mrjob do.
     named_files: tuple[str, ...] = ()
+    #: What in its code is most likely a mistake, a sentence each.
+    warnings: tuple[str, ...] = ()
 
     @property
     def triggers(self) -> dict[FunctionName, Trigger]:
