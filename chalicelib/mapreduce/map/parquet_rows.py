@@ -7,6 +7,7 @@ from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
+from ...core.errors import InputError
 from ..guard.isolate import Pair, RecordPlace
 from .open_split import Offset, OpenSplit, Step
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def steps(opened: OpenSplit) -> Iterator[Step]:
     """Row group after row group. An attempt that goes on in one passes over the rows of it that are done."""
-    from ..input.parquet import read_groups  # only jobs that read such files have DuckDB
+    from ..input.parquet import LongRow, read_groups  # only jobs that read such files have DuckDB
 
     skip = opened.split.skip
     for group, lists in read_groups(opened.store, opened.split, opened.spec, opened.disk, opened.folder):
@@ -24,10 +25,22 @@ def steps(opened: OpenSplit) -> Iterator[Step]:
             opened.tally.bytes += group.stop - group.start
         at = 0
         for rows in lists:
+            if isinstance(rows, LongRow):
+                if at >= skip:
+                    _refuse(opened, group, rows.error)
+                at += 1
+                continue
             done = min(max(skip - at, 0), len(rows))
             yield from _of_rows(opened, group, at + done, rows[done:])
             at += len(rows)
         skip = 0
+
+
+def _refuse(opened: OpenSplit, group: RowGroup, error: InputError) -> None:
+    """Set a row aside that is too long to be read, if that is the policy."""
+    if not opened.isolation.active:
+        raise error
+    opened.set_aside(error, RecordPlace(group.start, ""))
 
 
 def _of_rows(opened: OpenSplit, group: RowGroup, first: int, rows: list[dict[str, Any]]) -> Iterator[Step]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime
 import random
+import subprocess
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from tests.features.io.runs import failed, job_spec, run
 from tests.features.io.test_outputs import parts
 from tests.worlds.simulation import Simulation
 
+ROOT = Path(__file__).resolve().parents[3]
 QUERY = """
 SELECT i AS id, i % 7 AS day, ['Oslo', 'Rio', NULL, 'größe'][i % 4 + 1] AS city,
     (i * 37 % 1000) / 8 AS x,
@@ -56,6 +60,10 @@ def table(files: list[bytes], folder: Path, query: str) -> list[Any]:
         return database.execute(query).fetchall()
 
 
+def rows_of(lists: Iterator[Any]) -> list[dict[str, Any]]:
+    return [row for some in lists for row in some]
+
+
 # -- reading -------------------------------------------------------------------------------------------
 
 
@@ -75,7 +83,7 @@ def test_every_row_is_read_once_for_every_split_size(split_size: int, rows: int,
         )
         for _, lists in read_groups(store, split, spec, LocalDisk(tmp_path), tmp_path):
             groups += 1
-            found += [row for some in lists for row in some]
+            found += rows_of(lists)
     wanted = table(
         [body], tmp_path, "SELECT id, city, x, price, day_of, flag, raw, maybe, nested FROM made ORDER BY id"
     )
@@ -91,7 +99,7 @@ def test_a_moment_with_a_time_zone_comes_in_utc(tmp_path: Path) -> None:
     groups = read_groups(
         store, split, InputSpec(url="s3://in/", columns="seen"), LocalDisk(tmp_path), tmp_path
     )
-    found = [row["seen"] for _, lists in groups for some in lists for row in some]
+    found = [row["seen"] for _, lists in groups for row in rows_of(lists)]
     assert found == [datetime.datetime(2026, 1, 1, 12)] * 3
 
 
@@ -176,6 +184,68 @@ def test_bad_rows_are_set_aside(tmp_path: Path) -> None:
     assert world.text().decode() == "".join(f"{day}\t{n}\n" for day, n in sorted(counts.items()))
     (bad,) = [body for key, body in world.objects().items() if "/quarantine/" in key]
     assert bad.count(b"\n") == 5
+
+
+class Length(Job):
+    def mapper(self, _: Any, row: dict[str, Any]) -> Any:
+        yield row["id"], len(row["text"])
+
+
+LONG = """
+SELECT i AS id, repeat('x', CASE WHEN i IN (5, 2999) THEN 5000 ELSE i % 10 END) AS text FROM range({rows}) made(i)
+"""
+
+
+def test_a_row_that_is_too_long_is_a_bad_record(tmp_path: Path) -> None:
+    source = InputSpec(url="s3://in/data/", format="parquet", max_record_bytes=4999)
+    body = made(tmp_path, 3000, query=LONG)
+    message = failed(Length, job_spec(source), {"a.parquet": body}, tmp_path / "failed")
+    assert "s3://in/data/a.parquet: row group 0, at byte 4, row 5 of it: has 5000 bytes, more than" in message
+    assert "input.max_record_bytes (4999): raise max_record_bytes" in message
+    assert "tried" not in message
+    aside = BadRecordsSpec(policy="quarantine", max_fraction=1.0)
+    world = run(Length, job_spec(source, bad_records=aside), {"a.parquet": body}, tmp_path / "scratch")
+    wanted = sorted((i, i % 10) for i in range(3000) if i not in (5, 2999))
+    assert sorted(tuple(map(int, line.split(b"\t"))) for line in world.text().splitlines()) == wanted
+    (bad,) = [body for key, body in world.objects().items() if "/quarantine/" in key]
+    assert [b"row 5 of it" in bad, b"row group 1" in bad, bad.count(b"\n")] == [True, True, 2]
+
+
+READ = """
+import resource, sys
+from pathlib import Path
+from chalicelib.core.plan import Split
+from chalicelib.core.ports import Loc
+from chalicelib.core.spec import InputSpec
+from chalicelib.mapreduce.input.parquet import read_groups
+from chalicelib.stores.disk import LocalDisk
+from chalicelib.stores.memory import MemoryStore
+
+folder, body = Path(sys.argv[1]), Path(sys.argv[2]).read_bytes()
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+store = MemoryStore()
+etag = store.put(Loc("in", "a"), body)
+split = Split(bucket="in", key="a", etag=etag, start=0, stop=len(body), size=len(body))
+read = 0
+for _, lists in read_groups(store, split, InputSpec(url="s3://in/"), LocalDisk(folder), folder):
+    for rows in lists:
+        read += sum(len(row["text"]) for row in rows)
+print(read, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+"""
+
+
+def test_a_small_file_of_large_rows_does_not_fill_the_memory(tmp_path: Path) -> None:
+    """A text of 5 MB that the file holds once, and 2 048 rows of it: 10 GB."""
+    query = "SELECT repeat('x', 5000000) AS text FROM range({rows}) made(i)"
+    body = made(tmp_path, 2048, query=query)
+    assert len(body) < 1_000_000
+    (tmp_path / "small").write_bytes(body)
+    command = [sys.executable, "-c", READ, str(tmp_path), str(tmp_path / "small")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    read, mebibytes = map(int, done.stdout.split())
+    assert read == 2048 * 5_000_000
+    assert mebibytes < 400
 
 
 @pytest.mark.parametrize(
