@@ -334,11 +334,6 @@ class OutputKeys:
         return OutputKeys(self.prefix.child(f"{quote(name, safe='')}={text}/"))
 
     @property
-    def markers(self) -> Loc:
-        """The prefix of `_FAILED`, `_SUCCESS` and the manifest, which come in this order."""
-        return self.prefix.child("_")
-
-    @property
     def manifest(self) -> Loc:
         return self.prefix.child(MANIFEST)
 

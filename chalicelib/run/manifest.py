@@ -7,8 +7,11 @@ of a step that is not the last writes nothing: the supervisor starts the next on
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from msgspec.structs import replace
 
+from ..core.errors import NotFound
 from ..core.keys import MANIFEST, OutputKeys, RunKeys
 from ..core.messages import Stats, decode, encode, sum_counters
 from ..core.outcome import Manifest, Verdict
@@ -73,13 +76,11 @@ def publish_refused(runtime: Runtime, keys: RunKeys, source: str, output: Loc, v
 
 
 def is_ended(store: Store, output: OutputKeys) -> bool:
-    """Whether `_SUCCESS` or `_FAILED` is there. Then what the run has published is final. Costs one LIST."""
-    ends = {output.success.key, output.failure.key}
-    for info in store.list(output.markers):
-        if info.key in ends:
+    """Whether `_SUCCESS` or `_FAILED` is there. Then what the run has published is final."""
+    for end in (output.success, output.failure):
+        with suppress(NotFound):
+            store.head(end)
             return True
-        if info.key > max(ends):
-            break
     return False
 
 

@@ -134,8 +134,10 @@ def test_whatever_is_delivered_again_after_the_end_writes_nothing(
     if emptied:
         world.empty_work()
         world.redeploy(**OTHERS)
+    kept = set(world.work())
     world.deliver_all_again()
     assert world.results() == before
+    assert [key for key in world.work() if key not in kept and not key.endswith(("/lease", "/turn"))] == []
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "totals"])

@@ -267,7 +267,7 @@ ALL_KINDS = READS | WRITES | DELETES
 MAY_READ = READS.keys() - {"copy"}  # the copy's own place is nobody's
 #: What each function may do to each of the things above; all else must be refused.
 MAY: dict[FunctionName, dict[str, set[str]]] = {
-    "coordinator": {"the input": {*MAY_READ}},
+    "coordinator": {"the input": {*MAY_READ}, "a verdict": {*MAY_READ, *WRITES}},
     "mapper": {
         "the input": {*MAY_READ},
         "a run file": {*MAY_READ, *WRITES, *DELETES},

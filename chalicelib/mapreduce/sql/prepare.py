@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +23,6 @@ from ..input.duckdb import (
     literal,
     opened,
     subquery,
-    version,
 )
 from ..input.rows import Header, header_names
 from .feed import Lines
@@ -70,13 +68,6 @@ def check(job: str, spec: JobSpec, folder: Path) -> None:
                 _checked(database, spec, columns)
         except JobCodeError as error:
             raise ConfigError(f"job {job}: {error}") from error
-
-
-def digest(spec: JobSpec, sluice: str) -> str:
-    """Twelve hex digits that change when the queries or the versions of Sluice and DuckDB do."""
-    sql = spec.sql
-    parts = (sluice, version(), sql.map, sql.key, sql.reduce, sql.order_by, spec.input.columns)
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
 # The columns of `input`
