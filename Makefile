@@ -13,14 +13,14 @@ PY := .venv/bin/python
 # The tests run side by side in so many processes: one a processor, or `make PROCESSES=0` for a debugger. Tests that
 # share a deployment stay together, and what takes longest begins first: tests/conftest.py says which.
 PROCESSES ?= auto
-PYTEST = $(PY) -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder --durations=10
+PYTEST = $(PY) -m pytest -n $(PROCESSES) --durations=10
 
 # What `make quick` leaves out takes long, or needs the emulator.
 QUICK := tests/test_architecture.py tests/unit tests/contracts tests/features/test_run_job.py \
 	tests/features/test_local_engine.py tests/features/test_begun_before.py tests/features/test_bad_records.py \
 	tests/features/io/test_outputs.py tests/features/steps/test_local.py
 
-.PHONY: help setup demo test quick check picture cloud-up cloud-down clean
+.PHONY: help setup demo test quick check picture pins cloud-up cloud-down clean
 
 help:
 	@echo "make demo        count words on an emulated AWS, from deployment to result"
@@ -32,8 +32,11 @@ help:
 	@echo "make bench       measure against other programs; docs/performance.md explains"
 	@echo "make chaos       every fault of docs/reliability.md; make soak: hundreds of runs in a row"
 	@echo "make setup       make the environments; make clean removes them"
+	@echo "make pins        list the hashes of all requirements, after a version was changed or one was added"
 
-setup: $(STAMPS)
+# All of them at once: half of the time goes into waiting for packages.
+setup:
+	@$(MAKE) --no-print-directory --silent -j $(words $(STAMPS)) $(STAMPS)
 
 .venv/.made: requirements-dev.txt requirements.txt
 .venv-cloud/.made: requirements-cloud.txt
@@ -68,6 +71,12 @@ cloud-up: setup
 
 cloud-down: setup
 	@$(PY) scripts/cloud.py down
+
+# pip refuses files whose hashes are not listed: after a version in requirements*.txt was changed, this lists its own.
+pins:
+	@$(PYTHON) -m venv .venv-pins
+	@.venv-pins/bin/python -m pip install --quiet --disable-pip-version-check pip-tools==7.6.2
+	@.venv-pins/bin/python scripts/pin.py requirements*.txt
 
 # What was deployed to AWS is remembered in .chalice/deployed/, which stays.
 clean:

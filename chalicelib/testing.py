@@ -13,6 +13,7 @@ of what comes out, are those of every engine.
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from .core.spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec
 from .core.tasks import ReduceTask, Slice
 from .job.binding import BoundJob, bind
 from .job.job import Job
+from .job.likely_mistakes import LikelyMistake, likely_mistakes
 from .job.load_class import Source
 from .job.partitioners import Range
 from .job.services import Services
@@ -71,43 +73,54 @@ def run_job(
     dict of them by tag. `input` holds settings of the job file's `input` (`{"format": "csv", "header": True}`),
     with several inputs by tag, `params` those of `params`, `files` the contents (or paths) of side files by
     name. `counters` is filled with what the job counted. A small `split_size` cuts the input into many tasks,
-    which must change nothing. Raises what a run would end with, the user's own error chained.
+    which must change nothing. Warns (LikelyMistake) of hooks under another name, and of a mapper that never yields.
+    Raises what a run would end with, the user's own error chained.
     """
     inputs = _inputs(records, input or {})
-    spec = JobSpec(
-        job="job:Job",
-        input=next(iter(inputs.values()))[0],
-        more_inputs=tuple(given for given, _ in list(inputs.values())[1:]),
-        work=PlaceSpec(url="s3://memory/work/"),
-        output=OutputSpec(url="s3://memory/out/"),
-        params=params or {},
-        split_size=split_size,
-        partitions=partitions,
-    )
+    given = [settings for settings, _ in inputs.values()]
+    spec = _spec(given, params=params or {}, split_size=split_size, partitions=partitions)
     with tempfile.TemporaryDirectory(prefix="sluice-test-") as folder:
         bench = _Bench(
             name=job.__name__,
             spec=spec,
-            sources={tag: Source(given, record_type) for tag, (given, _) in inputs.items()},
+            sources={settings.tag: Source(settings, record_type) for settings in given},
             store=MemoryStore(),
             disk=LocalDisk(Path(folder) / "scratch"),
             files=_files(files or {}, Path(folder) / "files"),
             counted={},
         )
         bench.disk.root.mkdir()
-        found: list[Pair] = []
-        for number, cls in enumerate(expand(job, spec.params)):
+        classes = expand(job, spec.params)
+        for text in likely_mistakes(classes):
+            warnings.warn(text, LikelyMistake, stacklevel=2)
+        found = _all_steps(bench, classes, {tag: body for tag, (_, body) in inputs.items()})
+    if counters is not None:
+        counters.update(sum_counters(counters, bench.counted))
+    return found
+
+
+def _spec(given: Sequence[InputSpec], **figures: Any) -> JobSpec:
+    return JobSpec(
+        job="job:Job",
+        input=given[0],
+        more_inputs=tuple(given[1:]),
+        work=PlaceSpec(url="s3://memory/work/"),
+        output=OutputSpec(url="s3://memory/out/"),
+        **figures,
+    )
+
+
+def _all_steps(bench: _Bench, classes: Sequence[type[Job]], bodies: Mapping[str, bytes]) -> list[Pair]:
+    """The pairs of the last step; the first one reads `bodies`, by tag, each other one the pairs before."""
+    found: list[Pair] = []
+    for number, cls in enumerate(classes):
+        if number:
+            pieces = list(bench.pieces_of_pairs(found))
+        else:
             bound = bench.bind(cls, number, "map", 0)
-            if number:
-                pieces = list(bench.pieces_of_pairs(found))
-            else:
-                pieces = [
-                    piece for tag, (_, body) in inputs.items() for piece in bench.pieces(bound, tag, body)
-                ]
-            found = bench.step(cls, number, pieces)
-        if counters is not None:
-            counters.update(sum_counters(counters, bench.counted))
-        return found
+            pieces = [piece for tag, body in bodies.items() for piece in bench.pieces(bound, tag, body)]
+        found = bench.step(cls, number, pieces)
+    return found
 
 
 def _inputs(

@@ -44,6 +44,9 @@ class State(NamedTuple):
 
     endpoint: str
     pid: int
+    #: Its credentials; empty if an older version started it, which let everybody in.
+    key_id: str = ""
+    secret: str = ""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -61,14 +64,16 @@ def up() -> None:
     """Start the emulator unless it runs, and say how to use it."""
     FOLDER.mkdir(exist_ok=True)
     state = read_state()
-    if state is None or not answers(state.endpoint):
+    if state is None or not state.secret or not answers(state.endpoint):
         down(quiet=True)
         started = emulator.start(LOG)
-        state = State(started.endpoint, started.pid)
-        STATE.write_text(json.dumps(state._asdict()) + "\n", "utf-8")
-    variables = emulator.client_environment(state.endpoint, os.environ)
+        state = State(started.endpoint, started.pid, *started.keys)
+        write_private(STATE, json.dumps(state._asdict()) + "\n")
+    variables = emulator.client_environment(
+        state.endpoint, emulator.Keys(state.key_id, state.secret), os.environ
+    )
     variables["AWS_DATA_PATH"] = str(fast_waiters(FOLDER / "models"))
-    SHELL.write_text("".join(f"export {name}='{variables[name]}'\n" for name in EXPORTED), "utf-8")
+    write_private(SHELL, "".join(f"export {name}='{variables[name]}'\n" for name in EXPORTED))
     print(f"an emulated AWS runs at {state.endpoint}; let a shell use it with:")
     print(f"  . {SHELL.relative_to(ROOT)}")
     print("  .venv/bin/python scripts/deploy.py wordcount")
@@ -88,12 +93,20 @@ def down(*, quiet: bool = False) -> None:
         print("no emulated AWS was running" if state is None else f"ended the one at {state.endpoint}")
 
 
+def write_private(path: Path, text: str) -> None:
+    """Replace the file by one that only its owner may read, from the beginning."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def read_state(path: Path = STATE) -> State | None:
     """What `up` wrote, or None if there is nothing to read."""
     try:
         state = json.loads(path.read_text("utf-8"))
-        return State(str(state["endpoint"]), int(state["pid"]))
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        keys = [str(state.get(name, "")) for name in ("key_id", "secret")]
+        return State(str(state["endpoint"]), int(state["pid"]), *keys)
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

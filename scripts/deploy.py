@@ -65,6 +65,8 @@ def main(argv: list[str]) -> int:
     name, project = check_name(options.name), Project(ROOT)
     # A mistake in the job is told before AWS is asked for anything.
     target = None if options.delete else load_target(name, project, os.environ)
+    for text in target.warnings if target else ():
+        print(f"warning: {text}", file=sys.stderr)
     deployer = Deployer(
         project=project,
         clients=connect(),

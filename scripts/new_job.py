@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import keyword
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -16,6 +16,8 @@ from scripts.console.terminal import run_main
 from scripts.deployment.target import check_name
 
 ROOT = Path(__file__).resolve().parent.parent
+#: The prefix of the buckets' names for who has no credentials here.
+NO_ACCOUNT = "sluice-demo"
 
 CODE = '''\
 from chalicelib import Job, Sum
@@ -81,17 +83,36 @@ def scaffold(root: Path, name: str, buckets: str) -> tuple[str, str]:
     return module, cls
 
 
-def main(argv: Sequence[str], root: Path = ROOT) -> int:
+def own_prefix(account: Callable[[], str]) -> str:
+    """What the buckets' names begin with; `account` raises UserError where there are no credentials."""
+    try:
+        return f"sluice-{account()}"
+    except UserError:
+        return NO_ACCOUNT
+
+
+def _account() -> str:
+    """Asked quickly or not at all: it is only for names."""
+    from botocore.config import Config
+
+    from scripts.deployment.aws.owner import current_account
+
+    return current_account(
+        config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=3)
+    )
+
+
+def main(argv: Sequence[str], root: Path = ROOT, account: Callable[[], str] = _account) -> int:
     parser = argparse.ArgumentParser(prog="new_job.py", description=__doc__)
     parser.add_argument("name", metavar="NAME", help="a-z, 0-9, _ and -, starting with a letter")
     parser.add_argument(
         "--buckets",
-        default="sluice-demo",
         metavar="PREFIX",
-        help="the job's buckets are PREFIX-in, PREFIX-work and PREFIX-out (default %(default)s)",
+        help="the job's buckets are PREFIX-in, PREFIX-work and PREFIX-out (default: sluice- and the number of your "
+        f"AWS account, which nobody else is likely to take; {NO_ACCOUNT} where there are no credentials)",
     )
     options = parser.parse_args(argv)
-    module, _ = scaffold(root, options.name, options.buckets)
+    module, _ = scaffold(root, options.name, options.buckets or own_prefix(account))
     print(NEXT_STEPS.format(module=module, name=options.name))
     return 0
 

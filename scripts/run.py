@@ -26,7 +26,7 @@ from chalicelib.config.load import LoadedJob, load_job  # noqa: E402
 from chalicelib.config.show import format_config  # noqa: E402
 from chalicelib.core.errors import UserError  # noqa: E402
 from chalicelib.core.outcome import Manifest  # noqa: E402
-from chalicelib.core.ports import Store  # noqa: E402
+from chalicelib.core.ports import ObjectInfo, Store  # noqa: E402
 from chalicelib.core.spec import JobSpec  # noqa: E402
 from chalicelib.job.load_class import job_loader  # noqa: E402
 from chalicelib.job.side_files import brought  # noqa: E402
@@ -55,36 +55,47 @@ def main() -> int:
     output = _place(options.output, "--output", options.input, loaded)
     kept = _place(options.work, "--work", options.input, loaded) if options.work else None
     _require_kept_work(loaded.name, loaded.spec, output, kept)
+    started = time.perf_counter()
+    manifest = _run(loaded, options, inputs, tags, output, kept)
+    print(_summary(manifest, time.perf_counter() - started, output, kept))
+    return 0
+
+
+def _run(
+    loaded: LoadedJob,
+    options: argparse.Namespace,
+    inputs: list[ObjectInfo],
+    tags: dict[str, str],
+    output: Path,
+    kept: Path | None,
+) -> Manifest:
+    """Run the job into `output`, which is claimed for the time; without `kept` its work goes with the claim."""
     workers = options.workers or usable_cpus()
-    size = sum(info.size for info in inputs)
-    spec = tune(loaded.spec, loaded.provenance, size, workers)
+    spec = tune(loaded.spec, loaded.provenance, sum(info.size for info in inputs), workers)
     load = job_loader(loaded.path.absolute().parent)
     job_code.check(load, loaded.name, spec)  # tells of mistakes before anything is written
+    for text in job_code.warnings(load, spec):
+        print(f"warning: {printable(text)}", file=sys.stderr)
     run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{new_token()}"
-    started = time.perf_counter()
     with _terminable(), claimed(output, run, force=options.force) as claim:
         work = _made(kept) if kept else claim.work
         with _display(loaded.name) as progress:
-            manifest = run_into(
-                claim,
-                LocalRun(
-                    name=loaded.name,
-                    spec=brought(_s3, spec, LocalDisk(work)),
-                    run=run,
-                    inputs=inputs,
-                    tags=tags,
-                    source=", ".join(options.input)[:500],
-                    output=output,
-                    staging=claim.results,
-                    private=claim.lock,
-                    work=work,
-                    workers=workers,
-                    load_job=load,
-                    progress=progress,
-                ),
+            local = LocalRun(
+                name=loaded.name,
+                spec=brought(_s3, spec, LocalDisk(work)),
+                run=run,
+                inputs=inputs,
+                tags=tags,
+                source=", ".join(options.input)[:500],
+                output=output,
+                staging=claim.results,
+                private=claim.lock,
+                work=work,
+                workers=workers,
+                load_job=load,
+                progress=progress,
             )
-    print(_summary(manifest, time.perf_counter() - started, output, kept))
-    return 0
+            return run_into(claim, local)
 
 
 def _parse() -> argparse.Namespace:

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -29,45 +30,55 @@ if os.environ.get("CI"):
 # ---------------------------------------------------------------------------------------------------
 # Side by side
 
-#: Files whose tests run in one process because they share deployments, which take seconds. Any other file is a group
-#: of its own, so that what its tests share is made once.
+#: Files whose tests run in one process because they share deployments, which take seconds. What takes longest begins
+#: first. Any other file is a group of its own, so that what its tests share is made once.
 GROUPS = {
     "cloud": (
-        "chaos/test_deployed.py",  # first: it has an emulator of its own, which then is gone
-        "cloud/test_word_counts.py",
-        "cloud/test_scripted_runs.py",
-        "cloud/test_scripts.py",
-        "cloud/test_mistakes.py",
-        "cloud/test_lifecycle.py",
+        "tests/chaos/test_deployed.py",  # first: it has an emulator of its own, which then is gone
+        "tests/cloud/test_word_counts.py",
+        "tests/cloud/test_scripted_runs.py",
+        "tests/cloud/test_scripts.py",
+        "tests/cloud/test_mistakes.py",
+        "tests/cloud/test_lifecycle.py",
     ),
     "deployed once": (
-        "cloud/test_shipped_jobs.py",
-        "cloud/test_totals.py",
-        "features/sql/test_cloud.py",
-        "cloud/test_inputs.py",
-        "cloud/test_steps.py",
-        "features/mrjob/test_cloud.py",
+        "tests/cloud/test_shipped_jobs.py",
+        "tests/cloud/test_totals.py",
+        "tests/features/sql/test_cloud.py",
+        "tests/cloud/test_inputs.py",
+        "tests/cloud/test_steps.py",
+        "tests/features/mrjob/test_cloud.py",
     ),
 }
-_GROUP_OF = {ROOT / "tests" / file: group for group, files in GROUPS.items() for file in files}
-_TURN = {path: turn for turn, path in enumerate(_GROUP_OF)}
+_GROUP_OF = {file: group for group, files in GROUPS.items() for file in files}
+_TURN = {file: turn for turn, file in enumerate(_GROUP_OF)}
 
 
-@pytest.hookimpl(tryfirst=True)
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tell pytest-xdist the group of each test (`--dist loadgroup`); what takes longest begins first.
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _TURN.get(_file(item.nodeid), len(_TURN)))
 
-    The functions of one emulator keep two processors busy by themselves, so with so few there is only one: two would
-    start twice the processes at once, wait for each other, and so start still more.
-    """
-    if not getattr(config.option, "loadgroup", False):
-        return
-    few = config.workerinput["workercount"] <= 2
-    items.sort(key=lambda item: _TURN.get(item.path, len(_TURN)))
-    for item in items:
-        group = _GROUP_OF.get(item.path)
-        own = f"{item.path.parent.name}/{item.path.stem}"
-        item.add_marker(pytest.mark.xdist_group("emulator" if group and few else group or own))
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `-n`, a process takes one group after the other, in the order of their first tests."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = _file(nodeid)
+            if file not in _GROUP_OF:
+                return file
+            # The functions of one emulator keep two processors busy by themselves. Two emulators would start twice
+            # the processes at once, which wait for each other, and so start still more.
+            return "emulator" if self.numnodes <= 2 else _GROUP_OF[file]
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)
 
 
 TOLD = "told"

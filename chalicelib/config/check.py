@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from ..core.errors import ConfigError
 from ..core.spec import MIB, InputSpec, JobSpec, SqlSpec, parse_columns
-from .places import place_problems
+from .places import pattern_in, place_problems
 from .problem import Problem, input_key
 
 #: Seconds that every function needs to commit or hand over before AWS ends it.
@@ -141,6 +141,9 @@ def _side_files(spec: JobSpec) -> Iterator[Problem]:
             yield Problem("files", f"{entry}: expected a file beside the job file, or s3://bucket/key")
         elif entry.startswith("s3://") and not (bucket and slash and key and not key.endswith("/")):
             yield Problem("files", f"{entry}: expected s3://bucket/key, one object")
+        elif mark := pattern_in(entry):
+            text = f"{mark!a} stands for other objects in the functions' policies; expected the name of one"
+            yield Problem("files", f"{entry}: {text}")
 
 
 def _parquet(spec: JobSpec) -> Iterator[Problem]:

@@ -31,10 +31,12 @@ def place_problems(spec: JobSpec, name: str, others: Mapping[str, JobSpec]) -> l
     sound = {other: theirs for other, theirs in rest.items() if not list(_urls(theirs))}
     return [
         *_rule_texts(spec),
+        *_patterns(spec),
         *_own_places(spec, name),
         *_clashes(spec, name, sound),
         *_loops(spec, name, sound),
         *_shared_totals(spec, sound),
+        *_in_their_work(spec, name, sound),
     ]
 
 
@@ -63,6 +65,18 @@ def _rule_texts(spec: JobSpec) -> Iterator[Problem]:
         if odd:
             wanted = "expected only letters, digits and !_.'()/- (the objects' own names may hold anything)"
             yield Problem(key, f"S3's event rules may not match {odd!a} as it stands; {wanted}, got {text!a}")
+
+
+def pattern_in(text: str) -> str:
+    """What in the text a policy would read as a pattern or a variable; "" if there is nothing."""
+    return next((mark for mark in ("*", "?", "${") if mark in text), "")
+
+
+def _patterns(spec: JobSpec) -> Iterator[Problem]:
+    """Those of the other places are among what event rules do not take."""
+    if mark := pattern_in(spec.output.url):
+        text = f"{mark!a} stands for other places in the functions' policies; expected a plain prefix"
+        yield Problem("output.url", f"{text}, got {spec.output.url!a}")
 
 
 def _under(place: Loc, prefix: Loc) -> bool:
@@ -149,6 +163,24 @@ def _shared_totals(spec: JobSpec, others: Mapping[str, JobSpec]) -> Iterator[Pro
         if spec.accumulate and theirs.accumulate and spec.output_loc == theirs.output_loc:
             text = f"job {other} keeps totals in {spec.output_loc.url} as well"
             yield Problem("output.url", f"{text}, where there is room for one {keys.TOTALS}; {_MEND}")
+
+
+def _in_their_work(spec: JobSpec, name: str, others: Mapping[str, JobSpec]) -> Iterator[Problem]:
+    """Work files expire, and what is written among them could pass for one."""
+    for other, theirs in sorted(others.items()):
+        if holder := _work_around(spec.output_loc, theirs, other):
+            text = f"{spec.output.url} lies in {holder.url}, where job {other} keeps its work files"
+            yield Problem("output.url", f"{text}; {_MEND}")
+        if holder := _work_around(theirs.output_loc, spec, name):
+            text = f"work files go to {holder.url}, around the results of job {other} in {theirs.output.url}"
+            yield Problem("work.url", f"{text}; {_MEND}")
+
+
+def _work_around(output: Loc, spec: JobSpec, name: str) -> Loc | None:
+    """The part of the job's work place that `output` lies in, if it does."""
+    work = spec.work_loc
+    own = (keys.runs_prefix(work), keys.TotalsKeys(work, name).root)
+    return next((place for place in own if _under(output, place)), None)
 
 
 def _loops(spec: JobSpec, name: str, others: Mapping[str, JobSpec]) -> Iterator[Problem]:

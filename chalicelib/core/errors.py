@@ -3,6 +3,7 @@
     SluiceError *
     ├── UserError *              the user can mend it: printed without a traceback, never retried
     │   ├── ConfigError *
+    │   ├── CodeChanged
     │   ├── DataTypeError *
     │   │   └── Unsupported      in `codec.py`
     │   └── InputError *
@@ -46,6 +47,10 @@ class ConfigError(UserError):
 
 class JobCodeError(SluiceError):
     """The user's mapper, combiner or reducer raised; the cause is chained, and `may_pass` judges it."""
+
+
+class CodeChanged(UserError):
+    """A job was deployed again while a run was under way that its former code began."""
 
 
 class DataTypeError(UserError):

@@ -123,7 +123,7 @@ class Plan(Message, frozen=True, kw_only=True):
     #: Side files that are objects: what `files` in the job file says, and the etag when the run was planned.
     files: dict[str, str] = field(default_factory=dict)
     created: float
-    #: Digest of the job's code and Sluice's version, to tell runs of different code apart.
+    #: Digest of the job's code and Sluice's version, see `job.code_digest`: whoever works on the run compares it.
     code: str
 
     @property

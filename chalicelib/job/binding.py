@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..aggregators import Aggregator
 from ..core.errors import ConfigError
 from .job import Job, Pair, Pairs
 from .partitioners import ByFunction, Partitioner, Range
 from .services import Services
-
-if TYPE_CHECKING:
-    pass
 
 MAPPERS = ("mapper", "mapper_chunk", "mapper_raw")
 #: What takes the place of a mapper's name in a job that passes typed pairs on as they are.
@@ -83,7 +80,7 @@ def bind(
     if identity and not written:
         written = [IDENTITY]
     if len(written) != 1:
-        found = " and ".join(written) or "none"
+        found = " and ".join(written) or f"none{_meant(cls)}"
         raise ConfigError(
             f"{name}: {cls.__name__}: expected exactly one of {', '.join(MAPPERS)}, found {found}"
         )
@@ -106,6 +103,14 @@ def bind(
         having=job.having if cls.having is not Job.having else None,
         services=job._services,
     )
+
+
+def _meant(cls: type[Job]) -> str:
+    """What a class without a mapper most likely calls by another name."""
+    from .likely_mistakes import likely_names  # only where a job cannot be used
+
+    likely = [f"{name} to be {hook}" for name, hook in likely_names(cls).items() if hook in MAPPERS]
+    return f": did you mean {likely[0]}?" if likely else ""
 
 
 def _value_order(job: Job, name: str, combiner: Any, reducer: Any) -> ValueOrder | None:

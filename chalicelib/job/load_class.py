@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import inspect
 import sys
 import traceback
 from collections.abc import Callable
@@ -60,17 +58,14 @@ def sources(runtime: Runtime, spec: JobSpec) -> dict[str, Source]:
     }
 
 
+def module_of(name: str, cls: type[Any]) -> ModuleType | None:
+    """The module of the job `module:Class`, whose class is `cls`."""
+    return sys.modules.get(f"sluice_job_{name.partition(':')[0]}") or sys.modules.get(cls.__module__)
+
+
 def folder_of(name: str, cls: type[Any]) -> Path:
     """Where the module of the job `module:Class` lies, and its job file with it."""
-    module = sys.modules.get(f"sluice_job_{name.partition(':')[0]}") or sys.modules[cls.__module__]
-    return Path(module.__file__ or "").parent
-
-
-def code_digest(cls: type[Any], version: str) -> str:
-    """Twelve hex digits that change when the job's file or Sluice's version does."""
-    source = inspect.getsourcefile(cls)
-    body = Path(source).read_bytes() if source else cls.__qualname__.encode()
-    return hashlib.sha256(version.encode() + b"\0" + body).hexdigest()[:12]
+    return Path(getattr(module_of(name, cls), "__file__", None) or "").parent
 
 
 def _load_module(folder: Path, name: str) -> ModuleType:

@@ -171,6 +171,18 @@ class Task(Job):
             return [self.placed(name) for name in given]
         return given if given is None else str(self._find(str(given).partition("#")[0]))
 
+    @classmethod
+    def files_beside(cls, params: dict[str, Any]) -> list[Path]:
+        """The files that lie beside the job's and that FILES or its command line name: they travel with the code."""
+        job = cls(params).user_job("mapper")
+        names = [*job.files(), *_listed(job.options.upload_files)]
+        for option in sorted(job._file_arg_dests):
+            given = getattr(job.options, option)
+            names += given if isinstance(given, list) else [given] if given else []
+        own = environment.folder_of(cls.mrjob.mr_job_script())
+        paths = (own / name.partition("#")[0] for name in names)
+        return [path for path in paths if path.is_file()]
+
     def _find(self, name: str) -> Path:
         path = Path(os.path.expandvars(name)).expanduser()
         own = environment.folder_of(self.mrjob.mr_job_script())

@@ -18,6 +18,8 @@ class Created(msgspec.Struct, frozen=True, kw_only=True):
     loc: Loc
     time: str = ""
     version: str = ""
+    #: Of what was written; empty if the event does not tell.
+    etag: str = ""
     sequencer: str = ""
     hops: int = 0
 
@@ -47,6 +49,7 @@ def _created(record: Any) -> Created | None:
         loc=Loc(bucket, unquote_plus(key)),
         time=str(record.get("eventTime", "")),
         version=str(item.get("versionId") or item.get("eTag") or ""),
+        etag=str(item.get("eTag") or "").strip('"'),
         sequencer=str(item.get("sequencer", "")),
         hops=hops,
     )

@@ -13,10 +13,8 @@ from ..core.errors import ConfigError
 from ..core.plan import Plan, SqlTables
 from ..core.ports import ObjectInfo, Runtime
 from ..core.spec import JobSpec, OutputSpec
-from ..core.version import VERSION
-from ..job import side_files
+from ..job import code_digest, side_files
 from ..job.binding import IDENTITY, BoundJob, bind
-from ..job.load_class import code_digest
 from ..job.order_by import Ordered
 from ..job.steps import all_steps, step_class
 from ..mapreduce.shuffle.partitions import default_partitions
@@ -63,7 +61,7 @@ def _of_queries(
     from ..mapreduce.sql import prepare  # only such jobs have DuckDB
 
     return JobCode(
-        digest=prepare.digest(spec, VERSION),
+        digest=code_digest.of_queries(spec),
         whole=spec.input.format == "parquet" or spec.input.multiline,
         first=StepCode(),
         partitions=_sql_partitions(spec, sum(info.size for _, info in inputs)),
@@ -77,7 +75,7 @@ def _of_class(runtime: Runtime, name: str, spec: JobSpec) -> JobCode:
     classes, merge_step = all_steps(runtime.load_job, spec)
     job = _bound(classes[0], name, spec, typed=_reads_pairs(spec))
     return JobCode(
-        digest=code_digest(cls, VERSION),
+        digest=code_digest.of_class(cls, spec),
         whole=job.mapper == "mapper_raw",
         first=StepCode(job=job, map_only=not classes[0].shuffle),
         steps=len(classes),
@@ -142,6 +140,15 @@ def check(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> Non
     if jobs[0].mapper == "mapper_chunk" and any(given.format == "parquet" for given in spec.inputs):
         raise ConfigError(f"{name}: input.format: parquet has rows, no text: write mapper(self, _, row)")
     _check_output(load_job(spec.job), name, spec.output, map_only=not (merge_step or classes[-1].shuffle))
+
+
+def warnings(load_job: Callable[[str], type[Any]], spec: JobSpec) -> list[str]:
+    """What in a job's class is most likely a mistake, a sentence each; for a job that `check` has passed."""
+    if spec.sql.map:
+        return []
+    from ..job.likely_mistakes import likely_mistakes  # only for people, not for functions
+
+    return likely_mistakes(all_steps(load_job, spec).classes)
 
 
 def _check_output(cls: type[Any], name: str, output: OutputSpec, *, map_only: bool) -> None:

@@ -1,18 +1,22 @@
 """The end of a run, written: the manifest, which lists its parts or its failures, then `_SUCCESS` or `_FAILED`.
 
-All of it is a function of the verdict and the markers, so anybody may do it again after a crash. Success of a step
-that is not the last writes nothing: the supervisor starts the next one.
+All of it is a function of the verdict and the markers, so anybody may do it again after a crash. What is published is
+final: once `_SUCCESS` or `_FAILED` is there, nothing is written any more, whatever becomes of the work place. Success
+of a step that is not the last writes nothing: the supervisor starts the next one.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from msgspec.structs import replace
 
+from ..core.errors import NotFound
 from ..core.keys import MANIFEST, OutputKeys, RunKeys
 from ..core.messages import Stats, decode, encode, sum_counters
 from ..core.outcome import Manifest, Verdict
 from ..core.plan import Earlier, Plan
-from ..core.ports import Runtime, Store
+from ..core.ports import Loc, Runtime, Store
 from ..core.tasks import Part, ReduceMarker, ReducePlan
 from ..core.totals import Shown
 from ..mapreduce.shuffle.fetch import fetch_all
@@ -23,13 +27,13 @@ _SHOWN = 4
 
 
 def publish(runtime: Runtime, keys: RunKeys, plan: Plan, verdict: Verdict) -> None:
-    """Write manifest and `_SUCCESS` or `_FAILED`; the last of these commits, and is the last write.
+    """Write manifest and `_SUCCESS` or `_FAILED`; the last of these commits, and is the run's last write.
 
-    Does nothing for a step after which there is another.
+    Does nothing for a step after which there is another, nor for a run that has ended.
     """
     store, output = runtime.store, OutputKeys(plan.output)
     succeeded = verdict.outcome == "success"
-    if (succeeded and not plan.last_step) or verdict.outcome == "overtaken":
+    if (succeeded and not plan.last_step) or verdict.outcome == "overtaken" or is_ended(store, output):
         return
     if not succeeded:
         counted = "; its files are counted in the totals all the same" if plan.role == "render" else ""
@@ -37,23 +41,69 @@ def publish(runtime: Runtime, keys: RunKeys, plan: Plan, verdict: Verdict) -> No
     manifest = _succeeded(store, keys, plan) if succeeded else _failed(plan, verdict)
     if succeeded and plan.role == "render":
         totals_pointer.show(store, plan, manifest)
-    store.put(output.manifest, encode(manifest))
-    if succeeded:
-        store.put_if_absent(output.success, b"")
-    else:
-        store.put_if_absent(output.failure, failure_text(keys, verdict).encode())
+    _end(store, output, keys, manifest, verdict)
 
 
 def publish_counted(runtime: Runtime, keys: RunKeys, plan: Plan, done: Earlier, shown: Shown) -> None:
     """End a run that another one has merged with the totals: its results are theirs.
 
-    `keys` are those of the step that would have followed, `done` is what the run did so far.
+    `keys` are those of the step that would have followed, `done` is what the run did so far. Does nothing for a run
+    that has ended.
     """
     store, output = runtime.store, OutputKeys(plan.output)
-    store.put_if_absent(keys.run_done, encode(Verdict(outcome="success")))
+    verdict = Verdict(outcome="success")
+    store.put_if_absent(keys.run_done, encode(verdict))
+    if is_ended(store, output):
+        return
     parts = tuple(Part(key=part.key, bytes=part.bytes, records=part.records) for part in shown.parts)
-    store.put(output.manifest, encode(_manifest(keys, plan, parts, done)))
-    store.put_if_absent(output.success, b"")
+    _end(store, output, keys, _manifest(keys, plan, parts, done), verdict)
+
+
+def publish_refused(runtime: Runtime, keys: RunKeys, source: str, output: Loc, verdict: Verdict) -> None:
+    """End a run that cannot be planned: manifest and `_FAILED` are all there will ever be of it."""
+    manifest = Manifest(
+        job=keys.job,
+        run=keys.run,
+        outcome="failed",
+        reason=verdict.reason,
+        source=source,
+        failures=verdict.failures,
+        finished=max((failure.at for failure in verdict.failures), default=0.0),
+    )
+    place = OutputKeys(output)
+    if not is_ended(runtime.store, place):
+        _end(runtime.store, place, keys, manifest, verdict)
+
+
+def is_ended(store: Store, output: OutputKeys) -> bool:
+    """Whether `_SUCCESS` or `_FAILED` is there. Then what the run has published is final."""
+    for end in (output.success, output.failure):
+        with suppress(NotFound):
+            store.head(end)
+            return True
+    return False
+
+
+def _end(store: Store, output: OutputKeys, keys: RunKeys, manifest: Manifest, verdict: Verdict) -> None:
+    _put_manifest(store, output.manifest, manifest)
+    if manifest.outcome == "success":
+        store.put_if_absent(output.success, b"")
+    else:
+        store.put_if_absent(output.failure, failure_text(keys, verdict).encode())
+
+
+def _put_manifest(store: Store, loc: Loc, manifest: Manifest) -> None:
+    """Write the manifest, unless whoever publishes the same run has: that one may be committed already.
+
+    One of another plan, by when it began, is left of a run of which everything else is gone, and was never committed.
+    """
+    body = encode(manifest)
+    if store.put_if_absent(loc, body):
+        return
+    etag = store.head(loc).etag
+    there = decode(Manifest, store.get(loc, etag=etag), loc.url)
+    if there.started != manifest.started:
+        store.put_if_match(loc, body, etag)
 
 
 def failure_text(keys: RunKeys, verdict: Verdict) -> str:

@@ -21,6 +21,7 @@ from ..core.spec import InputSpec, JobSpec
 from ..core.tasks import Part
 from ..core.totals import StatePart
 from ..job.binding import BoundJob
+from ..job.code_digest import check_same
 from ..job.load_class import sources
 from ..job.partitioners import Range
 from ..job.side_files import finder, pin
@@ -99,8 +100,9 @@ def begin_over_pairs(runtime: Runtime, keys: RunKeys, plan: Plan, parts: Sequenc
     """Plan a later step over the typed pairs of `parts` and start its map tree.
 
     `plan` is what `Plan.next_step` gives, and for a step over the totals what these are. Safe to call again: the
-    first plan stays. Raises UserError if the user's code stops it.
+    first plan stays. Raises UserError if the user's code stops it, or is not the code that the run was begun by.
     """
+    check_same(runtime.load_job, plan)
     code = job_code.of_step(runtime.load_job, plan)
     plan = _plan_over_pairs(runtime, plan, code, parts)
     plan = replace(plan, bounds=_bounds(runtime, code.job, plan, _cut_parts(keys, parts, 1)))

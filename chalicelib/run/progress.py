@@ -43,9 +43,9 @@ class Progress:
                 if task < self.tasks:
                     self.done.add(task)
                 continue
-            following = parse_continuation(key)
-            if following:
-                self.going_on.add(following[1])
+            continued = parse_continuation(key)
+            if continued:
+                self.going_on.add(continued[1])
                 continue
             failure = parse_failed(key)
             if failure and failure[0] < self.tasks:

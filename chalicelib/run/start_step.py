@@ -32,10 +32,15 @@ def start_planned(store: Store, invoker: Invoker, keys: RunKeys) -> int:
 
 def start_if_planned(store: Store, invoker: Invoker, keys: RunKeys) -> bool:
     """Whether the step is planned; if it is, its map tree is started once this returns."""
-    if not _exists(store, keys.plan):
+    if not is_planned(store, keys):
         return False
     start_planned(store, invoker, keys)
     return True
+
+
+def is_planned(store: Store, keys: RunKeys) -> bool:
+    """Whether plan.json is there."""
+    return _exists(store, keys.plan)
 
 
 def is_started(store: Store, keys: RunKeys) -> bool:

@@ -32,6 +32,9 @@ T = TypeVar("T")
 #: repeats neither; what it does repeat (throttling, 5xx, lost connections) it has repeated already.
 ATTEMPTS = 8
 
+#: S3's code where something is not allowed; a HEAD has no body, and so the status for a code.
+_DENIED = ("AccessDenied", "403")
+
 #: Failures in the middle of a body, after botocore has handed it over.
 _BROKEN_BODY = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, FlexibleChecksumError)
 
@@ -73,7 +76,7 @@ class S3Requests:
         try:
             found = self.client.head_object(Bucket=loc.bucket, Key=loc.key)
         except (ClientError, BotoCoreError) as error:
-            raise translated(error, "HeadObject", loc.url) from error
+            raise self._unread(error, "HeadObject", loc) from error
         size, modified = found["ContentLength"], found["LastModified"].timestamp()
         return ObjectInfo(loc.key, size, found["ETag"].strip('"'), modified)
 
@@ -99,7 +102,7 @@ class S3Requests:
             code, status = code_and_status(error)
             if status == 412:
                 return self._etag_if_holds(loc, body)
-            if code == "NoSuchKey":
+            if code == "NoSuchKey" or self._says_missing(error, loc):
                 return None
             raise translated(error, "PutObject", loc.url) from error
 
@@ -132,7 +135,7 @@ class S3Requests:
             except (ClientError, BotoCoreError) as error:
                 if code_and_status(error)[1] == 416:
                     return Fetched(b"", "", start)
-                raise translated(error, "GetObject", loc.url) from error
+                raise self._unread(error, "GetObject", loc) from error
             try:
                 with closing(answer["Body"]) as stream:
                     body = stream.read()
@@ -160,6 +163,28 @@ class S3Requests:
             return (there.etag or self.head(loc).etag) if there.body == body else None
         except NotFound:
             return None
+
+    def _unread(self, error: ClientError | BotoCoreError, operation: str, loc: Loc) -> StoreError:
+        """The error of a GET or HEAD. A missing object is NotFound, also where S3 says 403 of it.
+
+        It does so to who may not list the whole bucket, and functions may list their own prefixes only.
+        """
+        if self._says_missing(error, loc):
+            return NotFound(
+                f"{loc.url}: {operation}: no such object; check the key; it must be the exact name"
+            )
+        return translated(error, operation, loc.url)
+
+    def _says_missing(self, error: ClientError | BotoCoreError, loc: Loc) -> bool:
+        """Whether a 403 is for a missing object: a listing of the key shows it; False if it may not be listed."""
+        if code_and_status(error)[0] not in _DENIED:
+            return False
+        self.count("list")
+        try:
+            page = self.client.list_objects_v2(Bucket=loc.bucket, Prefix=loc.key, MaxKeys=1)
+        except (ClientError, BotoCoreError):
+            return False
+        return not any(row["Key"] == loc.key for row in page.get("Contents", ()))
 
     def _back_off(self, attempt: int) -> None:
         """Full jitter, so that writers that collided once do not collide again."""

@@ -40,7 +40,7 @@ def open_uploads(work: Loc) -> Uploads:
         from chalicelib.stores.unfinished import FolderUploads
 
         return FolderUploads()
-    from chalicelib.stores.s3 import make_client
     from chalicelib.stores.s3_uploads import S3Uploads
+    from scripts.deployment.aws.owner import own_s3
 
-    return S3Uploads(make_client("s3"))
+    return S3Uploads(own_s3())

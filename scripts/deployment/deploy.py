@@ -62,6 +62,7 @@ class Deployer:
     def plan(self, target: Target) -> tuple[AnyStep, ...]:
         """The steps of a deployment as things are now. Reads only. Raises DeployError."""
         self.project.check_vendor()
+        self.project.check_shipment(target)
         survey = look(self.project, Account(self.clients), target.name, target.buckets)
         return plan_deployment(target, survey, self.work_days)
 
@@ -76,7 +77,9 @@ class Deployer:
     def deploy(self, target: Target) -> None:
         """Deploy the job. Raises DeployError; what was done by then stays, and is used by the next try."""
         with self.project.locked():
-            self._executor().do(self.plan(target))
+            steps = self.plan(target)
+            self.project.pack(target)  # what cannot be shipped is told before the account is changed
+            self._executor().do(steps)
 
     def delete(self, name: str, target: Target | None) -> None:
         """Delete all of the job `name` but data: functions, roles, rules, logs, stage, policies."""

@@ -11,7 +11,7 @@ from chalicelib.core.ports import FunctionName
 from .lifecycle import merged_lifecycle, rule_ids
 from .stage import LOG_RETENTION_DAYS
 from .survey import FunctionState, RoleState
-from .target import ASYNC_MAX_AGE, ASYNC_RETRIES, RECURSION, Json
+from .target import ASYNC_MAX_AGE, ASYNC_RETRIES, Json, Recursion
 
 #: How many rights a line names before it counts the others.
 _SHOWN = 2
@@ -78,11 +78,11 @@ def logs(exist: bool | None) -> str:
     return f"create, keep each line {LOG_RETENTION_DAYS} days" if exist is False else ""
 
 
-def settings(old: FunctionState | None) -> str:
+def settings(old: FunctionState | None, recursion: Recursion) -> str:
     """What is to be set of a function that Chalice has no setting for."""
     found = old or FunctionState()
     told = [
-        _shift("recursion", found.recursion, RECURSION),
+        _shift("recursion", found.recursion, recursion),
         _shift("retries", found.retries, ASYNC_RETRIES),
         _shift("events wait at most", found.max_age, ASYNC_MAX_AGE, " s"),
     ]

@@ -63,7 +63,7 @@ class Executor:
             case RunChalice():
                 self._chalice(step)
             case ConfigureFunction():
-                self.functions.configure(step.function)
+                self.functions.configure(step.function, step.recursion)
             case SetRules():
                 self.rules.ensure(step.function, *step.triggers)
             case SetLifecycle():
@@ -94,11 +94,8 @@ class Executor:
             self.run_chalice(step.command, step.name, self.project.root)
             return
         self.say(f"deploying the four functions {APP}-{step.name}-* with Chalice")
-        self.project.drop_compiled()
-        self.project.drop_unusable_packages()
         self.project.link_defaults()
-        folder = self.project.sql_folder() if step.duckdb else self.project.root
-        self.run_chalice(step.command, step.name, folder)
+        self.run_chalice(step.command, step.name, self.project.staging(step.name))
 
     def _leave(self, step: LeaveBucket) -> None:
         if not self.account.has_bucket(step.bucket):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from chalicelib.config import check
 from chalicelib.config.layers import EXEMPT
@@ -12,6 +14,7 @@ from chalicelib.config.schema import ENV_PREFIX
 from chalicelib.core.errors import UserError
 from chalicelib.core.spec import JobSpec
 from chalicelib.job.load_class import job_loader
+from chalicelib.job.steps import all_steps
 from chalicelib.run import job_code
 
 from .project import Project
@@ -27,7 +30,24 @@ def load_target(name: str, project: Project, environ: Mapping[str, str]) -> Targ
     overrides = {
         key: value for key, value in environ.items() if key.startswith(ENV_PREFIX) and key not in EXEMPT
     }
-    return Target(name=job.name, spec=job.spec, overrides=overrides, shape=job_code.shape(load, job.spec))
+    return Target(
+        name=job.name,
+        spec=job.spec,
+        overrides=overrides,
+        shape=job_code.shape(load, job.spec),
+        named_files=tuple(_named_files(load, job.spec, project.root / JOBS)),
+        warnings=tuple(job_code.warnings(load, job.spec)),
+    )
+
+
+def _named_files(load: Callable[[str], type[Any]], spec: JobSpec, jobs: Path) -> Iterator[str]:
+    """What a job written for mrjob names in FILES and on its command line, if it lies in `jobs`."""
+    if not spec.job:
+        return
+    for cls in all_steps(load, spec)[0][:1]:
+        for path in getattr(cls, "files_beside", lambda _: ())(spec.params):
+            if path.resolve().is_relative_to(jobs.resolve()):
+                yield path.resolve().relative_to(jobs.resolve()).as_posix()
 
 
 def _deployed_beside(name: str, project: Project) -> dict[str, JobSpec]:

@@ -27,6 +27,7 @@ def look(project: Project, account: Account, name: str, buckets: Iterable[str]) 
     return Survey(
         region=account.region,
         account=account.account,
+        partition=account.partition,
         stage=project.stages().get(name),
         policies=project.policies(name),
         record=record,

@@ -12,7 +12,7 @@ from chalicelib.core.ports import FunctionName
 
 from . import differences
 from .lifecycle import lifecycle_rules
-from .policies import policies
+from .policies import Where, policies
 from .rules import has_rule, rule_arns
 from .stage import deployed_buckets, stage_config
 from .steps import (
@@ -32,9 +32,11 @@ from .survey import BucketState, Survey
 from .target import (
     FUNCTIONS,
     KINDS,
+    RECURSION,
     DeployError,
     Json,
     Kind,
+    Recursion,
     Target,
     function_name,
     function_names,
@@ -49,7 +51,8 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
     rules go before Chalice writes new ones, which S3 would refuse. What Chalice cannot set, and a check of
     its rules, come after it; buckets that are no longer watched come last, when the new ones are.
     """
-    stage, documents = stage_config(target), policies(target)
+    where = Where(survey.partition, survey.region, survey.account)
+    stage, documents = stage_config(target), policies(target, where)
     return (
         *_buckets(target, survey),
         WriteStage(
@@ -63,13 +66,12 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
         RunChalice(
             command="deploy",
             name=target.name,
-            duckdb=target.spec.uses_duckdb,
             change=f"ship this checkout to {', '.join(FUNCTIONS)}",
             details=tuple(_what_chalice_changes(target, survey, stage, documents)),
         ),
         *(
-            ConfigureFunction(function=name, change=differences.settings(survey.functions.get(name)))
-            for name in function_names(target.name)
+            _configure(function_name(target.name, function), RECURSION[function], survey)
+            for function in FUNCTIONS
         ),
         *_set_rules(target, survey),
         *(_set_lifecycle(target, bucket, survey, work_days) for bucket in target.buckets),
@@ -160,6 +162,11 @@ def _what_chalice_changes(
             yield f"role {name}: {told}"
         if told := differences.logs(survey.logs.get(name)):
             yield f"logs /aws/lambda/{name}: {told}"
+
+
+def _configure(name: str, recursion: Recursion, survey: Survey) -> ConfigureFunction:
+    change = differences.settings(survey.functions.get(name), recursion)
+    return ConfigureFunction(function=name, recursion=recursion, change=change)
 
 
 def _set_rules(target: Target, survey: Survey) -> Iterator[SetRules]:

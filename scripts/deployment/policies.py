@@ -1,14 +1,18 @@
 """What each function may do, and no more: one IAM policy document per function. Pure.
 
-S3 answers 403 instead of 404 for a missing object unless the caller may list the bucket, so each
-function may list the prefixes under which it looks for objects that may not exist. A GET or HEAD has
-no `s3:prefix` for a condition to be about; `IfExists` lets those pass, as a plain condition would not.
+Every statement names the account and the region that the job is deployed to: an object in a bucket of somebody
+else cannot be read or written, not even if a bucket of ours is deleted and they make one of its name. Side files are
+the exception: `files` names each object, and it may be anybody's.
+
+S3 answers 403 instead of 404 for a missing object unless the caller may list the whole bucket, which no function
+may. Each may list the prefixes under which it looks for objects that may not exist; there the store asks whether a
+403 means that (`chalicelib/stores/s3_requests.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.core.keys import (
     FAILURE,
@@ -43,7 +47,16 @@ INVOKES: dict[FunctionName, tuple[FunctionName, ...]] = {
 }
 
 
-def policies(target: Target) -> dict[FunctionName, Json]:
+class Where(NamedTuple):
+    """The account that a job is deployed to, in the words of an ARN; `*` for what is not known."""
+
+    #: `aws`, `aws-cn`, ...
+    partition: str = "*"
+    region: str = "*"
+    account: str = "*"
+
+
+def policies(target: Target, where: Where = Where()) -> dict[FunctionName, Json]:  # noqa: B008 - frozen
     """The policy document of each function."""
     access = {
         "coordinator": _coordinator(target),
@@ -55,14 +68,30 @@ def policies(target: Target) -> dict[FunctionName, Json]:
         function: {
             "Version": "2012-10-17",
             "Statement": [
-                *access[function],
-                *_keys(target),
-                _invoke(target.name, function),
-                _logs(target.name, function),
+                *(_placed(statement, where) for statement in _without_empty(access[function])),
+                *(_of_partition(statement, where) for statement in _side_files(target, function)),
+                *_keys(target, where),
+                _invoke(target.name, function, where),
+                _logs(target.name, function, where),
             ],
         }
         for function in FUNCTIONS
     }
+
+
+def _without_empty(statements: Iterable[Json]) -> list[Json]:
+    return [statement for statement in statements if statement["Resource"]]
+
+
+def _of_partition(statement: Json, where: Where) -> Json:
+    return {**statement, "Resource": [f"arn:{where.partition}:s3:::{name}" for name in statement["Resource"]]}
+
+
+def _placed(statement: Json, where: Where) -> Json:
+    """A statement about S3, for buckets of the account only; S3's own names hold neither account nor region."""
+    owned = {} if where.account == "*" else {"StringEquals": {"aws:ResourceAccount": where.account}}
+    condition = {**statement.get("Condition", {}), **owned}
+    return _of_partition({**statement, **({"Condition": condition} if condition else {})}, where)
 
 
 def _coordinator(target: Target) -> list[Json]:
@@ -70,9 +99,9 @@ def _coordinator(target: Target) -> list[Json]:
     plan_keys = [_any_run(target).root.child(name) for name in (PLAN, PLAN_DONE)]
     verdict = [output.child(f"*{name}") for name in (MANIFEST, SUCCESS, FAILURE)]
     return [
-        _objects(READ, [*(source.child("*") for source in sources), *_side_files(target)]),
+        _objects(READ, [source.child("*") for source in sources]),
         _objects(WRITE_PARTS, plan_keys),
-        _objects(READ_WRITE, verdict),
+        _objects(READ_WRITE, [_any_run(target).run_done, *verdict]),
         *_listing([*sources, work, output]),
     ]
 
@@ -86,7 +115,6 @@ def _mapper(target: Target) -> list[Json]:
                 *(source.child("*") for source in sources),
                 work.child("*"),
                 *_states(target),
-                *_side_files(target),
             ],
         ),
         _objects(
@@ -111,7 +139,7 @@ def _supervisor(target: Target) -> list[Json]:
 def _reducer(target: Target) -> list[Json]:
     _, work, output = _places(target)
     return [
-        _objects(READ, [work.child("*"), *_side_files(target)]),
+        _objects(READ, [work.child("*")]),
         _objects(
             WRITE_PARTS,
             [*_of_reduce(target), output.child("*"), *_handed_on(target), *_states(target)],
@@ -175,12 +203,19 @@ def _keeping_totals(target: Target) -> list[Json]:
     ]
 
 
-def _keys(target: Target) -> list[Json]:
-    """What objects under the user's own key need; without one, S3 encrypts by itself."""
+def _keys(target: Target, where: Where) -> list[Json]:
+    """What objects under the user's own key need; without one, S3 encrypts by itself. Only S3 may use it for us."""
     if not target.spec.kms_key:
         return []
-    actions = ["kms:Decrypt", "kms:GenerateDataKey"]
-    return [{"Effect": "Allow", "Action": actions, "Resource": [target.spec.kms_key]}]
+    domain = "amazonaws.com.cn" if where.partition == "aws-cn" else "amazonaws.com"
+    return [
+        {
+            "Effect": "Allow",
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+            "Resource": [target.spec.kms_key],
+            "Condition": {"StringLike": {"kms:ViaService": f"s3.{where.region}.{domain}"}},
+        }
+    ]
 
 
 def _places(target: Target) -> tuple[list[Loc], Loc, Loc]:
@@ -189,23 +224,22 @@ def _places(target: Target) -> tuple[list[Loc], Loc, Loc]:
     return [given.loc for given in spec.inputs], runs_prefix(spec.work_loc, target.name), spec.output_loc
 
 
-def _side_files(target: Target) -> list[Loc]:
-    """Objects that `files` lists for the user's code, one by one."""
+def _side_files(target: Target, function: FunctionName) -> list[Json]:
+    """Objects that `files` lists for the user's code, one by one, whosever they are."""
     found = (object_of(entry) for entry in target.spec.side_files)
-    return [loc for loc in found if loc is not None]
+    objects = [loc for loc in found if loc is not None]
+    return [_objects(READ, objects)] if objects and function != "supervisor" else []
 
 
 def _objects(actions: list[str], keys: Iterable[Loc]) -> Json:
-    """`arn:*` because the partition differs (China, GovCloud); S3's names are global within one."""
-    return {
-        "Effect": "Allow",
-        "Action": actions,
-        "Resource": [f"arn:*:s3:::{loc.bucket}/{loc.key}" for loc in keys],
-    }
+    return {"Effect": "Allow", "Action": actions, "Resource": [f"{loc.bucket}/{loc.key}" for loc in keys]}
 
 
 def _listing(prefixes: Iterable[Loc]) -> list[Json]:
-    """Listing these prefixes, one statement a bucket, since a condition is about the whole statement."""
+    """Listing these prefixes, one statement a bucket, since a condition is about the whole statement.
+
+    A listing without a prefix is of the whole bucket, and not allowed.
+    """
     by_bucket: dict[str, list[str]] = {}
     for loc in prefixes:
         by_bucket.setdefault(loc.bucket, []).append(f"{loc.key}*")
@@ -213,23 +247,25 @@ def _listing(prefixes: Iterable[Loc]) -> list[Json]:
         {
             "Effect": "Allow",
             "Action": ["s3:ListBucket"],
-            "Resource": [f"arn:*:s3:::{bucket}"],
-            "Condition": {"StringLikeIfExists": {"s3:prefix": patterns}},
+            "Resource": [bucket],
+            "Condition": {"StringLike": {"s3:prefix": patterns}},
         }
         for bucket, patterns in by_bucket.items()
     ]
 
 
-def _invoke(job: str, function: FunctionName) -> Json:
+def _invoke(job: str, function: FunctionName, where: Where) -> Json:
+    functions = f"arn:{where.partition}:lambda:{where.region}:{where.account}:function"
     return {
         "Effect": "Allow",
         "Action": ["lambda:InvokeFunction"],
-        "Resource": [f"arn:*:lambda:*:*:function:{function_name(job, name)}" for name in INVOKES[function]],
+        "Resource": [f"{functions}:{function_name(job, name)}" for name in INVOKES[function]],
     }
 
 
-def _logs(job: str, function: FunctionName) -> dict[str, Any]:
-    group = f"arn:*:logs:*:*:log-group:/aws/lambda/{function_name(job, function)}"
+def _logs(job: str, function: FunctionName, where: Where) -> dict[str, Any]:
+    groups = f"arn:{where.partition}:logs:{where.region}:{where.account}:log-group"
+    group = f"{groups}:/aws/lambda/{function_name(job, function)}"
     return {
         "Effect": "Allow",
         "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],

@@ -11,22 +11,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from chalicelib.config.load import PROJECT_FILE
+from chalicelib.config.load import JOBS, PROJECT_FILE
 from chalicelib.core.ports import FunctionName
 from chalicelib.core.spec import JobSpec
 
+from . import package
+from .shipment import chalice_layout, shipped
 from .stage import with_stage
-from .target import FUNCTIONS, DeployError, Json, policy_file
+from .target import FUNCTIONS, DeployError, Json, Target, policy_file
 
 #: The checkout that these scripts belong to.
 ROOT = Path(__file__).resolve().parent.parent.parent
 BASE: Json = {"version": "2.0", "app_name": "sluice", "stages": {}}
 #: What a deployment reads of a checkout.
 SHIPPED = ("app.py", "chalicelib", "jobs", "requirements.txt", "requirements-sql.txt", PROJECT_FILE)
-#: Where jobs in SQL, and those that read or write Parquet, are deployed from: the same files by links, but with
-#: other requirements.
-SQL_FOLDER = Path(".sluice", "sql")
-_LINKED = ("app.py", "chalicelib", "jobs", "vendor", ".chalice", PROJECT_FILE)
+#: Below it is a folder for each job, from which it is deployed.
+STAGING = Path(".sluice", "deploy")
+#: The downloaded libraries, a zip for each list of requirements.
+LIBRARIES = Path(".sluice", "libraries")
 COMPILED = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
@@ -93,7 +95,7 @@ class Project:
     # -------------------------------------------------------------- what goes into the zip
 
     def check_vendor(self) -> None:
-        """Raises DeployError unless `vendor/jobs` links to `../jobs`, by which the jobs get into the zip."""
+        """Raises DeployError unless `vendor/jobs` links to `../jobs`: a plain `chalice deploy` ships jobs by it."""
         link = self.root / "vendor" / "jobs"
         if link.is_dir() and link.resolve() == (self.root / "jobs").resolve():
             return
@@ -102,12 +104,6 @@ class Project:
             "Linux and macOS (on Windows with core.symlinks=true, or in WSL); restore it with: "
             "rm -r vendor/jobs; ln -s ../jobs vendor/jobs"
         )
-
-    def drop_compiled(self) -> None:
-        """Remove compiled files, which Chalice would ship and take for a change of the code."""
-        for folder in ("chalicelib", "jobs"):
-            for cache in (self.root / folder).rglob("__pycache__"):
-                shutil.rmtree(cache, ignore_errors=True)
 
     def link_defaults(self) -> None:
         """Let `sluice.yml` travel with the jobs, if there is one: the coordinator reads the same layers."""
@@ -118,23 +114,58 @@ class Project:
         else:
             link.unlink(missing_ok=True)
 
-    def folder_for(self, spec: JobSpec) -> Path:
-        """Where Chalice is to deploy a job from: DuckDB is among the requirements only of jobs that need it."""
-        return self.sql_folder() if spec.uses_duckdb else self.root
+    def requirements(self, spec: JobSpec) -> str:
+        """What `pip` is to install for the job: DuckDB is among it only for jobs that need it."""
+        names = ("requirements.txt", "requirements-sql.txt") if spec.uses_duckdb else ("requirements.txt",)
+        return "\n".join(self._text(name) for name in names)
 
-    def sql_folder(self) -> Path:
-        """Make the folder from which jobs with DuckDB are deployed, and return it."""
-        folder = self.root / SQL_FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in _LINKED:
-            link = folder / name
-            if not link.is_symlink() and (self.root / name).exists():
-                link.symlink_to(self.root / name)
-        lists = (self.root / name for name in ("requirements.txt", "requirements-sql.txt"))
-        (folder / "requirements.txt").write_text(
-            "\n".join(path.read_text("utf-8") for path in lists), "utf-8"
-        )
-        return folder
+    def _text(self, name: str) -> str:
+        path = self.root / name
+        return path.read_text("utf-8") if path.exists() else ""
+
+    def check_shipment(self, target: Target) -> None:
+        """Raises DeployError for a job that cannot be shipped as it is; reads only."""
+        shipped(self.root, target, package.library_modules(self._libraries(target)))
+
+    def staging(self, name: str) -> Path:
+        """The folder that Chalice deploys the job from: `pack` fills it with what the job needs and nothing else."""
+        return self.root / STAGING / name
+
+    def pack(self, target: Target) -> Path:
+        """Fill the job's folder and write its zip where Chalice takes it from; the zip's path.
+
+        Downloads what `requirements` list, unless that was done for the same list before.
+        Raises DeployError for what is missing.
+        """
+        libraries = self._libraries(target)
+        if not zipfile.is_zipfile(libraries):
+            package.build_libraries(libraries, self.requirements(target.spec), target.spec.architecture)
+        files = shipped(self.root, target, package.library_modules(libraries))
+        folder = self.staging(target.name)
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, source in chalice_layout(files).items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, path)
+        (folder / "requirements.txt").write_text(self.requirements(target.spec), "utf-8")
+        self._link_for_chalice(folder, target.name)
+        zipped = package.chalice_name(folder, target.spec.architecture)
+        package.write_package(zipped, files, libraries)
+        return zipped
+
+    def _link_for_chalice(self, folder: Path, name: str) -> None:
+        """What Chalice reads and writes but does not ship: its own files, and the YAML, which `app.py` reads."""
+        for shared in (JOBS, PROJECT_FILE):
+            if (folder / "vendor" / shared).exists():
+                (folder / shared).symlink_to(Path("vendor", shared))
+        (folder / ".chalice" / "deployments").mkdir(parents=True)
+        (self.folder / "deployed").mkdir(parents=True, exist_ok=True)
+        for own in ("deployed", "config.json", *(policy_file(name, function) for function in FUNCTIONS)):
+            (folder / ".chalice" / own).symlink_to((self.folder / own).absolute())
+
+    def _libraries(self, target: Target) -> Path:
+        name = package.libraries_name(self.requirements(target.spec), target.spec.architecture)
+        return self.root / LIBRARIES / name
 
     def copy_to(self, target: Path) -> Project:
         """A copy to deploy from, with no stages: nothing that is done with it changes this checkout."""
@@ -155,35 +186,17 @@ class Project:
         return copy
 
     def take_packages(self, other: Project) -> None:
-        """Copy the zips that another copy of this checkout has made. Each is named by a digest of its content.
+        """Copy the libraries that another copy of this checkout has downloaded, since that needs the network.
 
-        Building one needs the network, even when nothing has changed.
+        Each zip of them is named by a digest of its requirements.
         """
-        folder = self.folder / "deployments"
+        folder = self.root / LIBRARIES
         folder.mkdir(parents=True, exist_ok=True)
-        other.drop_compiled()
-        other.drop_unusable_packages()
-        for package in (other.folder / "deployments").glob("*.zip"):
-            if not (folder / package.name).exists():
-                draft = folder / f"{package.name}.{os.getpid()}.tmp"
-                shutil.copyfile(package, draft)
-                draft.replace(folder / package.name)
-
-    def drop_unusable_packages(self) -> None:
-        """Remove zips that Chalice would use although it must not.
-
-        Chalice writes them in place, so one that was interrupted is incomplete. It names them by a digest of
-        what is in the files but not of their names, so a renamed or an empty new file goes unnoticed.
-        """
-        expected = self._shipped_names()
-        for package in (self.folder / "deployments").glob("*.zip"):
-            if _shipped_in(package) != expected:
-                package.unlink(missing_ok=True)
-
-    def _shipped_names(self) -> set[str]:
-        folders = (self.root / "chalicelib", self.root / "jobs")
-        paths = (path for folder in folders for path in folder.rglob("*") if path.is_file())
-        return {path.relative_to(self.root).as_posix() for path in paths}
+        for zipped in (other.root / LIBRARIES).glob("*.zip"):
+            if zipfile.is_zipfile(zipped) and not (folder / zipped.name).exists():
+                draft = folder / f"{zipped.name}.{os.getpid()}.tmp"
+                shutil.copyfile(zipped, draft)
+                draft.replace(folder / zipped.name)
 
     # -------------------------------------------------------------- one deployment at a time
 
@@ -197,14 +210,6 @@ class Project:
         with path.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def _shipped_in(package: Path) -> set[str] | None:
-    """The names of our own files in a zip; None if it is not whole."""
-    if not zipfile.is_zipfile(package):
-        return None
-    with zipfile.ZipFile(package) as archive:
-        return {name for name in archive.namelist() if name.startswith(("chalicelib/", "jobs/"))}
 
 
 def _write_json(path: Path, content: Any) -> None:

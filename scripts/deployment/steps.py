@@ -12,7 +12,7 @@ from typing import Literal
 from chalicelib.config.triggers import Trigger
 from chalicelib.core.ports import FunctionName
 
-from .target import Json, Kind
+from .target import Json, Kind, Recursion
 
 NOTHING = "nothing"
 
@@ -98,8 +98,6 @@ class RunChalice(Step):
 
     command: Literal["deploy", "delete"]
     name: str
-    #: The package holds DuckDB.
-    duckdb: bool = False
     details: tuple[str, ...] = field(default=())
 
     @property
@@ -113,9 +111,10 @@ class RunChalice(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigureFunction(Step):
-    """The function may call itself, and its asynchronous events are retried."""
+    """The function may come up again in a chain of calls, or not, and its asynchronous events are retried."""
 
     function: str
+    recursion: Recursion
 
     @property
     def subject(self) -> str:

@@ -49,6 +49,8 @@ class Survey:
 
     region: str
     account: str
+    #: `aws`, `aws-cn`, ...: the second part of every ARN.
+    partition: str = "aws"
     #: The stage in `.chalice/config.json`, if it is there, and its policy files.
     stage: Json | None = None
     policies: Mapping[FunctionName, Json] = field(default_factory=dict)

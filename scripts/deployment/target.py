@@ -15,8 +15,16 @@ from chalicelib.run.job_code import Shape
 
 APP = "sluice"
 FUNCTIONS: tuple[FunctionName, ...] = get_args(FunctionName)
-#: What each function has beside what Chalice sets: see `aws.functions`.
-RECURSION: Literal["Allow"] = "Allow"
+#: Whether Lambda lets a function be part of a chain in which it comes up again and again.
+Recursion = Literal["Allow", "Terminate"]
+#: What each function has beside what Chalice sets: see `aws.functions`. The trees and the supervisor are such chains.
+#: Nobody calls the coordinator: if one comes up again, jobs start each other without end.
+RECURSION: dict[FunctionName, Recursion] = {
+    "coordinator": "Terminate",
+    "mapper": "Allow",
+    "supervisor": "Allow",
+    "reducer": "Allow",
+}
 #: Lambda's own retries of a failed asynchronous event, and how long it may wait in the queue (6 h), in seconds.
 ASYNC_RETRIES = 2
 ASYNC_MAX_AGE = 21_600
@@ -45,6 +53,10 @@ class Target:
     spec: JobSpec
     overrides: Mapping[str, str]
     shape: Shape = field(default_factory=Shape)
+    #: Files beside the job file that its code names by itself, as jobs written for mrjob do.
+    named_files: tuple[str, ...] = ()
+    #: What in its code is most likely a mistake, a sentence each.
+    warnings: tuple[str, ...] = ()
 
     @property
     def triggers(self) -> dict[FunctionName, Trigger]:

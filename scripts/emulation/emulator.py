@@ -3,13 +3,15 @@
     with running(Path("ministack.log")) as emulator:
         subprocess.run([...], env=emulator.environment())
 
-The program is `.venv-cloud/bin/ministack`, or what SLUICE_MINISTACK names. Its data is in memory.
+The program is `.venv-cloud/bin/ministack`, or what SLUICE_MINISTACK names. Its data is in memory. It stands behind a
+gate (`gate.py`): only who has the keys of this very start is let in, and no web page.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -22,8 +24,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
+GATE = Path(__file__).resolve().with_name("gate.py")
 HOST = "127.0.0.1"
 
 #: Seconds until it answers, and until it has ended when asked to.
@@ -37,9 +41,20 @@ class EmulatorError(Exception):
     """MiniStack is missing or did not start; the text says what to do."""
 
 
+class Keys(NamedTuple):
+    """The credentials of one start of the emulator: nobody can guess them."""
+
+    key_id: str
+    secret: str
+
+
+def new_keys() -> Keys:
+    return Keys(f"AKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30))
+
+
 @dataclass(frozen=True)
 class Emulator:
-    """A MiniStack that answers at `endpoint`; `pid` also names its process group.
+    """A MiniStack that answers at `endpoint` to who has its `keys`; `pid` also names its process group.
 
     Its functions' unpacked zips, some MB for each process, are in `scratch` until it ends.
     """
@@ -47,11 +62,12 @@ class Emulator:
     endpoint: str
     pid: int
     scratch: Path
+    keys: Keys = field(repr=False)
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False, compare=False)
 
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
         """`base` (default: ours) for programs that are to use this emulator and nothing of the user's AWS."""
-        return client_environment(self.endpoint, os.environ if base is None else base)
+        return client_environment(self.endpoint, self.keys, os.environ if base is None else base)
 
     def stop(self) -> None:
         """End it and its workers; stopping it again does nothing."""
@@ -64,14 +80,15 @@ class Emulator:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
 
-def client_environment(endpoint: str, base: Mapping[str, str]) -> dict[str, str]:
+def client_environment(endpoint: str, keys: Keys, base: Mapping[str, str]) -> dict[str, str]:
+    """`base` for programs that are to use the emulator at `endpoint` and nothing of the user's AWS."""
     kept = {
         name: value for name, value in base.items() if not name.startswith("AWS_") or name == "AWS_DATA_PATH"
     }
     return kept | {
         "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": keys.key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret,
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -103,14 +120,17 @@ def start(log: Path, settings: Mapping[str, str] | None = None) -> Emulator:
     """
     scratch = scratch_folder(log).absolute()
     shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir()
+    scratch.mkdir(mode=0o700)
+    keys = new_keys()
     for _ in range(PORTS):
         port = _free_port()
         endpoint = f"http://{HOST}:{port}"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [_installed()],
-                env=_server_environment(endpoint, port) | {"TMPDIR": str(scratch)} | dict(settings or {}),
+                _command(),
+                env=_server_environment(endpoint, keys, port)
+                | {"TMPDIR": str(scratch)}
+                | dict(settings or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -118,9 +138,9 @@ def start(log: Path, settings: Mapping[str, str] | None = None) -> Emulator:
             )
         try:
             if _answers(endpoint, process):
-                return Emulator(endpoint, process.pid, scratch, process)
+                return Emulator(endpoint, process.pid, scratch, keys, process)
         except BaseException:
-            Emulator(endpoint, process.pid, scratch, process).stop()
+            Emulator(endpoint, process.pid, scratch, keys, process).stop()
             raise
         process.wait()
     raise EmulatorError(f"{program()} ended with status {process.returncode} at once; it said:\n{_tail(log)}")
@@ -172,9 +192,15 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _server_environment(endpoint: str, port: int) -> dict[str, str]:
+def _command() -> list[str | Path]:
+    """The gate, run by the Python that MiniStack is installed for; the program's name is there for `_is_ministack`."""
+    found = _installed()
+    return [found.with_name("python"), GATE, found]
+
+
+def _server_environment(endpoint: str, keys: Keys, port: int) -> dict[str, str]:
     # The endpoint is for the functions that it runs: without it they would call the real AWS.
-    return client_environment(endpoint, os.environ) | {
+    return client_environment(endpoint, keys, os.environ) | {
         "GATEWAY_PORT": str(port),
         "BIND_HOST": HOST,
         "IOT_MTLS_ENABLED": "0",

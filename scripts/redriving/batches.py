@@ -6,16 +6,15 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chalicelib.core.errors import NotFound, UserError
+from chalicelib.core.errors import InputChanged, NotFound, UserError
 from chalicelib.core.keys import parse_run_key
+from chalicelib.core.plan import Split
 from chalicelib.core.ports import Loc, Store
 from chalicelib.core.spec import InputSpec
 from chalicelib.core.tasks import BadRecord
 from chalicelib.mapreduce.guard.quarantine import KEPT
+from chalicelib.mapreduce.input.rows import read_header
 from scripts.console.terminal import human_bytes
-
-#: Bytes in which a source's header line must end, as the engine reads it.
-_HEADER = 1 << 16
 
 
 @dataclass
@@ -76,21 +75,25 @@ def sort_out(spec: InputSpec, sources: Store, records: Sequence[BadRecord]) -> W
             body += b"\n"
         header = b""
         if spec.header:
-            header = headers.setdefault(record.source, _header(sources, record.source))
+            if record.source not in headers:
+                headers[record.source] = _header(spec, sources, record.source)
+            header = headers[record.source]
         batches.setdefault(header, Batch(header)).bodies.append(body)
     return Work(list(batches.values()), list(objects), left_out)
 
 
-def _header(sources: Store, url: str) -> bytes:
+def _header(spec: InputSpec, sources: Store, url: str) -> bytes:
     """The line that names the columns of an object. Raises UserError if it can no longer be read."""
     loc = loc_of(url)
     try:
-        line, newline, _ = sources.get(loc, 0, _HEADER).partition(b"\n")
-    except NotFound as error:
+        info = sources.head(loc)
+        whole = Split(bucket=loc.bucket, key=loc.key, etag=info.etag, start=0, stop=info.size, size=info.size)
+        line = read_header(spec, sources, whole).line
+    except (NotFound, InputChanged) as error:
         raise UserError(
             f"{url}: is gone, and with it the header of its records: put it back first"
         ) from error
-    return line + (newline or b"\n")
+    return line if line.endswith(b"\n") else line + b"\n"
 
 
 def loc_of(url: str) -> Loc:

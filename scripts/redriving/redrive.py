@@ -22,8 +22,11 @@ from scripts.submitting.send import manifest_loc
 
 from .batches import Work, loc_of, sort_out
 
-#: Where records to run again are put, below the input place or in the work folder.
+#: Where records to run again are put: in the work folder, or below the input place where each object starts a run.
 REDRIVE = "redrive/"
+#: The same where markers do: a hidden folder, which only the manifest of the redrive reads. A later `_READY` of the
+#: folder above would else count the records once more.
+HIDDEN_REDRIVE = f"_{REDRIVE}"
 
 _PACKERS: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.compress,
@@ -60,9 +63,9 @@ def redrive(
     return lines
 
 
-def _name(keys: RunKeys, number: int, suffix: str) -> str:
+def _name(keys: RunKeys, number: int, suffix: str, folder: str = REDRIVE) -> str:
     more = f"-{number}" if number else ""
-    return f"{REDRIVE}bad-records-of-{keys.run}{more}{suffix or '.txt'}"
+    return f"{folder}bad-records-of-{keys.run}{more}{suffix or '.txt'}"
 
 
 def _on_this_machine(keys: RunKeys, plan: Plan, work: Work) -> Iterator[Line]:
@@ -80,9 +83,10 @@ def _on_this_machine(keys: RunKeys, plan: Plan, work: Work) -> Iterator[Line]:
 
 def _on_aws(world: World, store: Store, keys: RunKeys, plan: Plan, work: Work) -> Iterator[Line]:
     place = parse_url(plan.spec.input.url)
+    folder = REDRIVE if plan.spec.trigger == "each" else HIDDEN_REDRIVE
     started: list[Loc] = []
     for number, batch in enumerate(work.batches):
-        loc = place.child(_name(keys, number, plan.spec.input.suffix))
+        loc = place.child(_name(keys, number, plan.spec.input.suffix, folder))
         store.put(loc, packed(loc.key, batch.body))
         started.append(loc)
         yield [(loc.url, ""), (f"  {count(len(batch.bodies), 'record')}", "dim")]

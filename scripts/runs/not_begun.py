@@ -10,7 +10,7 @@ from chalicelib.core.errors import StoreError
 from chalicelib.core.keys import is_hidden
 from chalicelib.core.ports import Loc, ObjectInfo, Store
 from chalicelib.core.spec import JobSpec
-from chalicelib.functions.coordinator import MANIFEST_SUFFIX
+from chalicelib.functions.run_inputs import MANIFEST_SUFFIX
 from scripts.console.terminal import human_seconds
 
 #: Where submit.py puts manifests, below the input place; they tell which objects a run is over.

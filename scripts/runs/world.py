@@ -43,9 +43,10 @@ def real_world() -> World:
 def open_store(work: Loc, wanted: Sequence[RunKeys]) -> Store:
     """S3, or the work folder with the folders that the wanted runs write their results to."""
     if not work.bucket.startswith("/"):
-        from chalicelib.stores.s3 import S3Store, make_client
+        from chalicelib.stores.s3 import S3Store
+        from scripts.deployment.aws.owner import own_s3
 
-        return S3Store(make_client("s3"))
+        return S3Store(own_s3())
     from chalicelib.stores.folder import FolderStore
 
     store = FolderStore([Path(work.bucket)])

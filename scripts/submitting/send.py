@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from chalicelib.config.load import LoadedJob
 from chalicelib.core.ports import Loc, Store
 from chalicelib.core.spec import parse_url
-from chalicelib.functions.coordinator import MANIFEST_SUFFIX
+from chalicelib.functions.run_inputs import MANIFEST_SUFFIX
 from scripts.console.terminal import count, human_bytes
 from scripts.runs.not_begun import SUBMIT
 

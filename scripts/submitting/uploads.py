@@ -12,7 +12,7 @@ from chalicelib.core.errors import UserError
 from chalicelib.core.keys import is_hidden
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import InputSpec
-from chalicelib.functions.coordinator import MANIFEST_SUFFIX, READY
+from chalicelib.functions.run_inputs import MANIFEST_SUFFIX, READY
 from chalicelib.local.inputs import Below, look_below
 
 #: Bytes of the longest key that S3 takes.

@@ -36,14 +36,15 @@ def _lambda_invoker(job: str) -> Invoker:
 def real_world() -> World:
     """S3 and Lambda, this terminal and this clock."""
     from chalicelib.aws.function import ROOT, SystemClock
-    from chalicelib.stores.s3 import S3Store, make_client
+    from chalicelib.stores.s3 import S3Store
     from chalicelib.stores.upload import upload_file
+    from scripts.deployment.aws.owner import own_s3
 
     return World(
         root=ROOT,
         environ=os.environ,
         screen=Screen(sys.stdout),
         clock=SystemClock(),
-        store=lambda: S3Store(make_client("s3")),
-        upload=lambda path, loc: upload_file(make_client("s3"), path, loc),
+        store=lambda: S3Store(own_s3()),
+        upload=lambda path, loc: upload_file(own_s3(), path, loc),
     )

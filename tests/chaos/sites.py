@@ -36,7 +36,9 @@ ELSEWHERE = {
     ("mapreduce/shuffle/fetch.py", "store.get"): "reads side by side, in threads: on the emulator",
     ("run/verdict.py", "runtime.store.get(keys.run_done)"): "verdicts that differ: test_repeat_safety",
     ("run/manifest.py", "publish_counted"): "totals: tests/features/accumulate",
-    ("run/start_step.py", "start_if_planned"): "totals: tests/features/accumulate",
+    ("run/lease.py", "free"): "this machine's engine: tests/features/test_local_engine.py",
+    ("run/manifest.py", "_put_manifest"): "a manifest of another plan: test_final",
+    ("functions/coordinator.py", "store.list(output)"): "results of another plan: test_final",
     ("mapreduce/output/commit_part.py", "self._store.head(self._loc)"): _IMPURE,
     ("mapreduce/output/commit_part.py", "self._store.stream(self._loc)"): _IMPURE,
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scripts.deployment.target import RECURSION
 from tests.cloud.harness import FUNCTIONS, IN, OUT, WORK, Cloud
 
 pytestmark = pytest.mark.cloud
@@ -37,7 +38,9 @@ def test_a_job_comes_and_goes(cloud: Cloud) -> None:
     cloud.script("deploy", JOB, check=True)
     first = cloud.deployed(JOB)
     assert first["functions"].keys() == first["roles"].keys() == NAMES
-    assert {row["recursion"] for row in first["functions"].values()} == {"Allow"}
+    assert {
+        name.rpartition("-")[2]: row["recursion"] for name, row in first["functions"].items()
+    } == RECURSION
     assert {row["retries"] for row in first["functions"].values()} == {2}
     assert len(first["events"][IN]) == len(first["events"][WORK]) == 1
     assert first["lifecycle"][WORK]

@@ -90,7 +90,7 @@ def moto_place(moto_client: S3Client) -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def ministack_client(emulator: Emulator) -> Iterator[S3Client]:
-    client = make_test_client(emulator.endpoint)
+    client = make_test_client(emulator.endpoint, emulator.keys)
     yield client
     client.close()
 
@@ -100,13 +100,13 @@ def ministack_place(ministack_client: S3Client) -> Iterator[Place]:
     yield from s3_place(ministack_client)
 
 
-def make_test_client(endpoint: str | None = None) -> S3Client:
+def make_test_client(endpoint: str | None = None, keys: tuple[str, str] = ("test", "test")) -> S3Client:
     return boto3.client(
         "s3",
         endpoint_url=endpoint,
         region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_access_key_id=keys[0],
+        aws_secret_access_key=keys[1],
         config=Config(max_pool_connections=32, retries={"mode": "standard", "total_max_attempts": 1}),
     )
 

@@ -23,11 +23,13 @@ from chalicelib.core.keys import (
     parse_quarantined,
     parse_run_key,
 )
+from chalicelib.core.plan import Split
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import InputSpec
-from chalicelib.functions import coordinator
+from chalicelib.functions import run_inputs
 from chalicelib.mapreduce.input.blocks import TextBlock
-from chalicelib.mapreduce.input.records import record_reader, rows_of_stream
+from chalicelib.mapreduce.input.records import record_reader
+from chalicelib.mapreduce.input.rows import rows_of_stream
 from chalicelib.run.events import Created, created, event_for, run_id
 from chalicelib.stores.folder import FolderStore
 from chalicelib.stores.memory import MemoryStore
@@ -80,7 +82,7 @@ def test_a_trigger_manifest_names_places_or_is_refused(body: bytes) -> None:
 
     place = Loc("in", "data/x.manifest")
     Runtime.store.put(place, body)
-    found = or_refused(lambda: list(coordinator._manifest_lines(Runtime, place)), place.url, UserError)  # type: ignore[arg-type]
+    found = or_refused(lambda: list(run_inputs._manifest_lines(Runtime, place)), place.url, UserError)  # type: ignore[arg-type]
     for number, loc in found or ():
         assert 1 <= number <= body.count(b"\n") + body.count(b"\r") + 30
         assert loc.url
@@ -174,11 +176,12 @@ GOOD = b'a,"b, c",3\n{"x": [1, 2]}\n# no\n\n\xc3\xa4\tb\r\n"open\n'
 def test_input_of_any_bytes(fields: dict[str, Any], body: bytes) -> None:
     """Records, or an error that names object and byte; each record begins inside the block."""
     store, loc = MemoryStore(), Loc("in", "k")
-    store.put(loc, body)
+    etag = store.put(loc, body)
+    split = Split(bucket="in", key="k", etag=etag, start=0, stop=len(body), size=len(body))
     block = TextBlock(0, body)
 
     def read() -> list[Any]:
-        reader = record_reader(InputSpec(url="s3://in/", **fields), None, store, loc)
+        reader = record_reader(InputSpec(url="s3://in/", **fields), None, store, split)
         records = reader.records(block)
         starts = [reader.start_of(block, number) for number in range(len(records))]
         assert starts == sorted(starts)

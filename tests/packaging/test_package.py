@@ -22,25 +22,41 @@ from tests.packaging.runtime_api import LambdaProcess
 
 JOB = "wordcount"
 MAX_ZIP = 5_000_000
+SECRET = "not to leave this machine"
 #: Nothing listens here: a function that called AWS while it starts would fail.
 NOWHERE = "http://127.0.0.1:9"
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The zip that `chalice deploy` uploads."""
-    folder = tmp_path_factory.mktemp("package")
-    (folder / "checkout").mkdir()
-    project = Project(ROOT).copy_to(folder / "checkout")
-    target = load_target(JOB, project, {})
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A checkout as one finds them: with secrets lying about, and with code of other jobs."""
+    root = tmp_path_factory.mktemp("package") / "checkout"
+    root.mkdir()
+    copy = Project(ROOT).copy_to(root)
+    for folder in (root, root / "jobs", root / "chalicelib", root / "vendor"):
+        (folder / ".env").write_text(f"TOKEN={SECRET}\n")
+        (folder / "id_rsa").write_text(f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n")
+        (folder / ".git").mkdir()
+        (folder / ".git" / "config").write_text(SECRET)
+    (root / "jobs" / "plans.py").write_text(f"PLAN = {SECRET!r}\n")
+    target = load_target(JOB, copy, {})
     stage = stage_config(target)
     del stage["log_retention_in_days"]  # `chalice package` knows no log groups, `chalice deploy` does
-    project.write_stage(JOB, stage, policies(target))
-    project.drop_compiled()
+    copy.write_stage(JOB, stage, policies(target))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def package(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zip that `chalice deploy` uploads."""
+    ours = project.pack(load_target(JOB, project, {})).read_bytes()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environ["AWS_DEFAULT_REGION"] = "us-east-1"
-    chalice("package", JOB, project.root, environ, "--pkg-format", "terraform", str(folder / "out"))
-    return folder / "out" / "deployment.zip"
+    out = tmp_path_factory.mktemp("out")
+    chalice("package", JOB, project.staging(JOB), environ, "--pkg-format", "terraform", str(out))
+    package = out / "deployment.zip"
+    assert package.read_bytes() == ours, "Chalice made a zip of its own"
+    return package
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +82,7 @@ def lambda_python() -> Path:
     return python
 
 
-def test_the_zip_holds_the_code_the_jobs_and_the_dependencies(package: Path) -> None:
+def test_the_zip_holds_the_code_the_job_and_the_dependencies(package: Path) -> None:
     with zipfile.ZipFile(package) as archive:
         names = set(archive.namelist())
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "chalicelib").rglob("*.py")}
@@ -80,12 +96,23 @@ def test_the_zip_holds_the_code_the_jobs_and_the_dependencies(package: Path) -> 
 def test_the_zip_holds_nothing_else(package: Path) -> None:
     with zipfile.ZipFile(package) as archive:
         names = archive.namelist()
-    assert [
-        name for name in names if "__pycache__" in name and name.startswith(("chalicelib/", "jobs/"))
-    ] == []
+        bodies = [archive.read(name) for name in names]
+    assert {name for name in names if name.startswith("jobs/")} == {f"jobs/{JOB}.py", f"jobs/{JOB}.yml"}
+    assert all(name.endswith(".py") for name in names if name.startswith("chalicelib/"))
     tops = {name.partition("/")[0] for name in names}
-    assert tops.isdisjoint({"boto3", "botocore", "tests", "scripts", ".venv", ".git", "vendor"})
+    assert tops.isdisjoint(
+        {"boto3", "botocore", "tests", "scripts", ".venv", ".git", "vendor", ".env", "id_rsa"}
+    )
     assert len(names) == len(set(names))
+    assert not any(SECRET.encode() in body for body in bodies)
+
+
+def test_another_checkout_makes_the_same_zip(package: Path, tmp_path: Path) -> None:
+    other = Project(ROOT).copy_to(tmp_path)
+    for path in sorted(tmp_path.rglob("*.py"), reverse=True):
+        path.chmod(0o600)
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert other.pack(load_target(JOB, other, {})).read_bytes() == package.read_bytes()
 
 
 def test_compiled_modules_are_for_lambdas_processor_and_c_library(package: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import zipfile
@@ -11,11 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.deployment.chalice_cli import chalice
 from scripts.deployment.load import load_target
-from scripts.deployment.policies import policies
 from scripts.deployment.project import ROOT, Project
-from scripts.deployment.stage import stage_config
 
 JOB = "tpch_q6_sql"
 MAX_ZIP = 50_000_000
@@ -30,16 +26,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("package")
     (folder / "checkout").mkdir()
     project = Project(ROOT).copy_to(folder / "checkout")
-    target = load_target(JOB, project, {})
-    stage = stage_config(target)
-    del stage["log_retention_in_days"]  # `chalice package` knows no log groups, `chalice deploy` does
-    project.write_stage(JOB, stage, policies(target))
-    project.drop_compiled()
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    environ["AWS_DEFAULT_REGION"] = "us-east-1"
-    where = project.folder_for(target.spec)
-    chalice("package", JOB, where, environ, "--pkg-format", "terraform", str(folder / "out"))
-    return folder / "out" / "deployment.zip"
+    return project.pack(load_target(JOB, project, {}))
 
 
 def test_the_zip_has_duckdb_and_fits(package: Path, tell: Callable[[str], None]) -> None:
@@ -83,13 +70,10 @@ print(duckdb.version())
     assert f"duckdb=={done.stdout.strip()} " in (ROOT / "requirements-sql.txt").read_text()
 
 
-def test_other_jobs_have_other_requirements(tmp_path: Path) -> None:
-    project = Project(ROOT).copy_to(tmp_path)
+def test_other_jobs_have_other_requirements() -> None:
+    project = Project(ROOT)
     sql, python = (load_target(name, project, {}).spec for name in (JOB, "wordcount"))
-    assert project.folder_for(python) == project.root
-    assert "duckdb" not in (project.root / "requirements.txt").read_text()
-    folder = project.folder_for(sql)
-    assert project.folder_for(sql) == folder  # again, with everything there
-    wanted = (folder / "requirements.txt").read_text()
+    plain, wanted = project.requirements(python), project.requirements(sql)
+    assert "duckdb" not in plain
     assert "\nduckdb==" in wanted
-    assert (project.root / "requirements.txt").read_text() in wanted
+    assert plain in wanted

@@ -1,8 +1,8 @@
 """Each function under its own role, in an account that enforces policies: what it needs passes, the rest is refused.
 
-moto signs, authenticates and evaluates each S3 request. It does not know conditions on `s3:prefix`, which are
-taken out here; `tests/unit/scripts/test_policies.py` judges them, and the invocations, by its own reading of IAM, which
-is compared with moto's below.
+moto signs, authenticates and evaluates each S3 request. It does not know conditions (on `s3:prefix`, on owners), which
+are taken out here; `tests/unit/scripts/test_policies.py` judges them, and the invocations, by its own reading of IAM,
+which is compared with moto's below.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from chalicelib.run.events import event_for
 from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.s3 import S3Store
 from chalicelib.stores.s3_errors import translated
-from scripts.deployment.policies import INVOKES, policies
+from scripts.deployment.policies import INVOKES, Where, policies
 from scripts.deployment.target import FUNCTIONS, Json, Target, function_name
 from tests.unit.scripts.test_policies import allowed, object_arn
 
@@ -47,7 +47,7 @@ SPEC = JobSpec(
     bad_records=BadRecordsSpec(policy="quarantine", max_fraction=0.5),
 )
 TARGET = Target(name="words", spec=SPEC, overrides={})
-DOCUMENTS = policies(TARGET)
+DOCUMENTS = policies(TARGET, Where("aws", "us-east-1", "123456789012"))
 HANDLERS: dict[FunctionName, Callable[..., None]] = {
     "coordinator": lambda runtime, event: coordinator.handle(runtime, event, "words", SPEC),
     "mapper": mapper.handle,
@@ -267,7 +267,7 @@ ALL_KINDS = READS | WRITES | DELETES
 MAY_READ = READS.keys() - {"copy"}  # the copy's own place is nobody's
 #: What each function may do to each of the things above; all else must be refused.
 MAY: dict[FunctionName, dict[str, set[str]]] = {
-    "coordinator": {"the input": {*MAY_READ}},
+    "coordinator": {"the input": {*MAY_READ}, "a verdict": {*MAY_READ, *WRITES}},
     "mapper": {
         "the input": {*MAY_READ},
         "a run file": {*MAY_READ, *WRITES, *DELETES},
@@ -344,9 +344,13 @@ def test_credentials_of_nobody_are_refused(account: Account) -> None:
     assert "guess" not in str(caught.value)
 
 
+HERE = "arn:aws:lambda:us-east-1:123456789012:function:"
+#: The last ones are another partition, region and account.
 ARNS = (
-    "arn:aws:lambda:us-east-1:123456789012:function:",
-    "arn:aws-cn:lambda:cn-north-1:1:function:",
+    HERE,
+    "arn:aws-cn:lambda:us-east-1:123456789012:function:",
+    "arn:aws:lambda:eu-west-1:123456789012:function:",
+    "arn:aws:lambda:us-east-1:1:function:",
 )
 STRANGERS = ("sluice-others-mapper", "sluice-words2-mapper", "payroll", "sluice-words-mapper-2")
 
@@ -363,7 +367,7 @@ def test_only_its_siblings_can_be_started(function: FunctionName) -> None:
             for name in FUNCTIONS
             if permitted(function, "lambda:InvokeFunction", prefix + function_name("words", name))
         }
-        assert started == set(INVOKES[function])
+        assert started == (set(INVOKES[function]) if prefix == HERE else set())
 
 
 def permitted(function: FunctionName, action: str, resource: str) -> bool:
@@ -400,8 +404,9 @@ def test_our_own_reading_of_policies_agrees_with_motos(function: FunctionName) -
         for name in (*STRANGERS, *(function_name("words", f) for f in FUNCTIONS))
     ]
     resources += [
-        f"arn:aws:logs:us-east-1:1:log-group:/aws/lambda/{function_name('words', name)}:log-stream:x"
+        f"arn:aws:logs:us-east-1:{account}:log-group:/aws/lambda/{function_name('words', name)}:log-stream:x"
         for name in FUNCTIONS
+        for account in ("123456789012", "1")
     ]
     resources.append("arn:aws:kms:us-east-1:1:key/1")
     answers = {
@@ -412,3 +417,24 @@ def test_our_own_reading_of_policies_agrees_with_motos(function: FunctionName) -
     document = without_conditions(DOCUMENTS[function])
     assert answers == {request: allowed(document, *request) for request in answers}
     assert set(answers.values()) == {True, False}
+
+
+# ------------------------------------------------------------------ conditions, which moto does not judge
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_bucket_can_be_listed_as_a_whole(function: FunctionName) -> None:
+    for bucket in (IN, WORK, OUT, ELSE):
+        for prefix in (None, "", "w", "w/runs/", "w/runs/words2/", "dat", "wor"):
+            assert not allowed(DOCUMENTS[function], "s3:ListBucket", f"arn:aws:s3:::{bucket}", prefix)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_may_be_done_may_not_be_done_in_a_bucket_of_somebody_else(function: FunctionName) -> None:
+    tried = 0
+    for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"):
+        for loc in FOREIGN.values():
+            if allowed(DOCUMENTS[function], action, object_arn(loc)):
+                tried += 1
+                assert not allowed(DOCUMENTS[function], action, object_arn(loc), owner="999999999999")
+    assert tried

@@ -83,6 +83,8 @@ class Simulation:
         self.invocations: Counter[str] = Counter()
         self.killed: list[str] = []
         self._job = job
+        #: What is deployed: from a job's name to its class. An invocation keeps what it began with.
+        self.load_job: Callable[[str], type[Any]] = lambda _: self._job
         self.disk = disk or LocalDisk(scratch)
         self._random = random.Random(seed) if seed is not None else None
         self._duplicates = duplicates
@@ -229,7 +231,7 @@ class Simulation:
             remaining=self._remaining(
                 self._supervisor_lifetime if function == "supervisor" else self._lifetime
             ),
-            load_job=lambda _: self._job,
+            load_job=self.load_job,
             disk=self.disk,
         )
         if function == "coordinator":

@@ -12,6 +12,7 @@ from ...core.messages import Stats, decode
 from ...core.plan import Plan
 from ...core.ports import Loc, Runtime, Store
 from ...core.tasks import Continuation, ReduceContinuation, TaskCall
+from ...job.code_digest import check_same
 from ...job.services import Counters, Services
 from ...job.side_files import finder
 from ...mapreduce.guard.deadline import Pace
@@ -61,7 +62,11 @@ class Invocation(Generic[C]):
 def begin(
     runtime: Runtime, kind: type[C], phase: Phase, keys: RunKeys, call: TaskCall, plan: Plan
 ) -> Invocation[C]:
-    """`kind` is what the phase's attempts leave to their next invocation."""
+    """`kind` is what the phase's attempts leave to their next invocation.
+
+    Raises CodeChanged if the run was begun by other code than this function's.
+    """
+    check_same(runtime.load_job, plan)
     meter = Meter(runtime)
     before = kind(stats=Stats(), started=meter.started)
     if call.resume:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ...core.errors import JobCodeError, SluiceError, comes_again, user_traceback
+from ...core.errors import JobCodeError, NotFound, SluiceError, comes_again, user_traceback
 from ...core.keys import Phase, RunKeys
 from ...core.messages import encode, from_payload
 from ...core.ports import Runtime
 from ...core.tasks import Continuation, Failure, ReduceContinuation, TaskCall
 from ...run.calls import FUNCTION, MAX_HOPS, children, keys_of, start, subtree
+from ...run.start_step import is_planned
 from . import commit_marker
 from .invocation import left_behind
 
@@ -29,7 +30,8 @@ def serve(
     """Handle one invocation: start the sub-trees, then try task `lo`, and say so if that fails.
 
     Only what the attempt itself raises becomes a `.failed` marker; an error of the store or invoker on
-    the way to it goes up, so that Lambda retries the invocation.
+    the way to it goes up, so that Lambda retries the invocation. Where the work of a run that has ended is deleted
+    already, nothing is written.
     """
     call = from_payload(TaskCall, payload, f"the {FUNCTION[phase]}'s event")
     keys = keys_of(call)
@@ -44,6 +46,9 @@ def serve(
         with quiet_collector():
             attempt(runtime, keys, call)
     except Exception as error:  # noqa: BLE001 - the root of a task: whatever happened must be written down
+        if isinstance(error, NotFound) and not is_planned(runtime.store, keys):
+            log.info("nothing is left of the run: %s", error, extra=_ids(phase, call))
+            return
         failure = describe(phase, call.lo, call.attempt, error, runtime.clock.now())
         log.warning("%s", failure.message, extra={**_ids(phase, call), "traceback": failure.detail})
         runtime.store.put(keys.failed(phase, call.lo, call.attempt), encode(failure))

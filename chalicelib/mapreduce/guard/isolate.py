@@ -47,6 +47,11 @@ class Isolation:
         return self._quarantine.active
 
     @property
+    def limit(self) -> int:
+        """How many records of a run may be bad."""
+        return self._quarantine.limit
+
+    @property
     def careful(self) -> bool:
         """Whether records are taken one by one: to set bad ones aside, or to find the one that takes too long."""
         return self._pace.careful or self._quarantine.active

@@ -33,6 +33,11 @@ class Quarantine:
     def active(self) -> bool:
         return self._spec.policy == "quarantine"
 
+    @property
+    def limit(self) -> int:
+        """How many records may be set aside."""
+        return self._spec.max
+
     def add(
         self, error: Exception, source: str, offset: int | None, record: Any, line: int | None = None
     ) -> None:

@@ -19,6 +19,10 @@ from .compression import _DAMAGED, _DECOMPRESSED, _OPENERS, BLOCK, ChunkFile, co
 
 #: Bytes read past a split's end with the same request; most lines end within.
 LOOK_AHEAD = 1 << 14
+#: A byte order mark, which some programs put before a text in UTF-8; it is no part of the text.
+MARK = "\ufeff".encode()
+#: Bytes of a compressed object in which its first lines are looked for.
+_PACKED_HEAD = 1 << 20
 #: Bytes of a record, unless `input.max_record_bytes` says otherwise.
 MAX_RECORD = 64 * MIB
 
@@ -39,11 +43,16 @@ OnLong = Callable[[InputError, int, bytes], None]
 
 
 def line_blocks(
-    store: Store, split: Split, limit: int = MAX_RECORD, on_long: OnLong | None = None
+    store: Store,
+    split: Split,
+    limit: int = MAX_RECORD,
+    on_long: OnLong | None = None,
+    keep_mark: bool = False,
 ) -> Iterator[TextBlock]:
     """The lines whose first byte is in the split, in blocks of about 128 KiB.
 
-    Memory: one block and the line that crosses its end, of at most `limit` bytes. Raises InputChanged if
+    A byte order mark at the object's beginning is left out, unless it is to be kept: the first line then begins at
+    byte 3. Memory: one block and the line that crosses its end, of at most `limit` bytes. Raises InputChanged if
     the object is no longer the one that was planned, InputError for damaged compression and, unless
     `on_long` deals with it, for a longer line.
     """
@@ -52,8 +61,25 @@ def line_blocks(
     if extension:
         # An attempt that goes on in a compressed object must unpack again what it has read before.
         unpacked = _without(_unpacked(store, split, extension), split.start - 1)
-        return _align(unpacked, split.start, None, limit, tell)
-    return _align(_bytes(store, split), split.start, split.stop, limit, tell)
+        blocks = _align(unpacked, split.start, None, limit, tell)
+    else:
+        blocks = _align(_bytes(store, split), split.start, split.stop, limit, tell)
+    return blocks if split.start or keep_mark else _unmarked(blocks)
+
+
+def _unmarked(blocks: Iterator[TextBlock]) -> Iterator[TextBlock]:
+    """The blocks of an object's first split without its byte order mark."""
+    for block in blocks:
+        if block.offset == 0 and block.data.startswith(MARK):
+            block = TextBlock(len(MARK), block.data[len(MARK) :])
+            if not block.data:
+                continue
+        yield block
+
+
+def without_mark(data: bytes) -> bytes:
+    """The beginning of a text without its byte order mark."""
+    return data.removeprefix(MARK)
 
 
 def too_long(where: str, limit: int) -> InputError:
@@ -99,6 +125,19 @@ def whole_object(store: Store, split: Split) -> Iterator[bytes]:
     """The bytes of an unsplit object, unpacked if it is compressed."""
     extension = compression(split.key)
     return _unpacked(store, split, extension) if extension else _stream(store, split, 0, split.size)
+
+
+def head_of(store: Store, split: Split, count: int) -> bytes:
+    """The first `count` bytes of the split's object, unpacked if it is compressed; all if it has fewer."""
+    extension = compression(split.key)
+    if extension is None:
+        return b"".join(_stream(store, split, 0, min(count, split.size)))
+    pieces: list[bytes] = []
+    for piece in _unpacked(store, split, extension, min(split.size, _PACKED_HEAD)):
+        pieces.append(piece)
+        if sum(map(len, pieces)) >= count:
+            break
+    return b"".join(pieces)[:count]
 
 
 def _align(
@@ -200,8 +239,10 @@ def _stream(store: Store, split: Split, start: int, stop: int) -> Iterator[bytes
         ) from error
 
 
-def _unpacked(store: Store, split: Split, extension: str) -> Iterator[bytes]:
-    raw = cast("IO[bytes]", io.BufferedReader(ChunkFile(_stream(store, split, 0, split.size)), BLOCK))
+def _unpacked(store: Store, split: Split, extension: str, stop: int | None = None) -> Iterator[bytes]:
+    """The object's bytes, or what its first `stop` packed bytes hold, if the caller reads no more."""
+    packed = _stream(store, split, 0, split.size if stop is None else stop)
+    raw = cast("IO[bytes]", io.BufferedReader(ChunkFile(packed), BLOCK))
     at = 0
     try:
         with _OPENERS[extension](raw) as file:

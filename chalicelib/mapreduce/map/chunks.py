@@ -8,7 +8,7 @@ from typing import Any
 
 from ..guard.isolate import RecordPlace
 from ..input.blocks import TextBlock
-from ..input.records import LineReader, newline_split
+from ..input.lines import LineReader, newline_split
 from .open_split import OpenSplit, Step
 from .text_blocks import SplitText, end_of
 

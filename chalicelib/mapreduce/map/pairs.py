@@ -11,6 +11,7 @@ from typing import Any
 from ...job.binding import IDENTITY
 from ..guard.isolate import Pair, RecordPlace
 from ..input.blocks import TextBlock
+from ..input.lines import OneLine
 from ..input.typed_pairs import PairBlock, pair_blocks
 from .open_split import Offset, OpenSplit, Step
 
@@ -47,7 +48,7 @@ def _edge(block: PairBlock, done: int) -> Offset:
     return (block.following, 0) if done == len(block.keys) else (block.offset, block.skip + done)
 
 
-class _KeyReader:
+class _KeyReader(OneLine):
     """Tells the message which pair of a block it was, by its key."""
 
     def __init__(self, keys: list[Any], taken: Iterator[Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..guard.isolate import Pair, RecordPlace
 from ..input.blocks import whole_object
-from ..input.records import rows_of_stream
+from ..input.rows import rows_of_stream
 from .open_split import OpenSplit, Step
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ...core.errors import InputError
 from ..guard.isolate import RecordPlace
@@ -14,8 +14,10 @@ from .open_split import Offset, OpenSplit
 class SplitText:
     """Reads the blocks of one split; a line that is too long is set aside on the way, if bad records are."""
 
-    def __init__(self, opened: OpenSplit) -> None:
+    def __init__(self, opened: OpenSplit, passed_over: Callable[[int, bytes], None] | None = None) -> None:
+        """`passed_over` is told the byte and the first bytes of each line that is too long."""
         self._opened = opened
+        self._passed_over = passed_over
         self._fixed = opened.spec.format == "fixed"
         isolated = opened.isolation.active
         self._numbers = LineNumbers(known=isolated and not opened.split.start and not self._fixed)
@@ -31,12 +33,16 @@ class SplitText:
         if self._fixed:
             return fixed_blocks(store, split, spec.record_bytes)
         on_long = self._too_long if self._opened.isolation.active else None
-        return line_blocks(store, split, spec.max_record_bytes, on_long)
+        # Lines that are wanted as bytes are left as they are.
+        keep_mark = spec.encoding == "bytes" and spec.format != "jsonl"
+        return line_blocks(store, split, spec.max_record_bytes, on_long, keep_mark)
 
     def _too_long(self, error: InputError, at: int, record: bytes) -> None:
         """Set aside a line that stands between two blocks."""
         self._numbers.block(TextBlock(at, b"\n"))
         self._opened.set_aside(error, self.place(at, record))
+        if self._passed_over:
+            self._passed_over(at, record)
 
     def place(self, at: int, record: bytes) -> RecordPlace:
         """The place of a record of the block in hand that begins at byte `at` of the object."""

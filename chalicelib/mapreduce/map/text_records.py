@@ -7,22 +7,25 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
-from ...core.errors import InputError
 from ..guard.isolate import Pair, RecordPlace
 from ..input.blocks import TextBlock
-from ..input.records import RecordReader, newline_split, record_reader
+from ..input.records import RecordReader, record_reader
 from .open_split import Offset, OpenSplit, Step
+from .readable_text import ReadableText
 from .text_blocks import SplitText, end_of
 
 
 def steps(opened: OpenSplit) -> Iterator[Step]:
     """Block after block: its records through `mapper`."""
+    reader = record_reader(opened.spec, opened.record_type, opened.store, opened.split)
+    if opened.isolation.active:
+        readable = ReadableText(opened, reader)
+        for block in readable.blocks():
+            yield from _of_block(opened, readable.text, reader, block)
+        return
     text = SplitText(opened)
-    reader = record_reader(opened.spec, opened.record_type, opened.store, opened.split.loc)
     for block in text.blocks():
-        readable = _readable(opened, text, reader, block) if opened.isolation.active else (block,)
-        for some in readable:
-            yield from _of_block(opened, text, reader, some)
+        yield from _of_block(opened, text, reader, block)
 
 
 def _of_block(opened: OpenSplit, text: SplitText, reader: RecordReader, block: TextBlock) -> Iterator[Step]:
@@ -44,38 +47,3 @@ def _of_block(opened: OpenSplit, text: SplitText, reader: RecordReader, block: T
     if opened.isolation.careful:
         mapped = opened.each(records, partial(mapper, None), place)
     return opened.steps(mapped, count, edge)
-
-
-def _readable(
-    opened: OpenSplit, text: SplitText, reader: RecordReader, block: TextBlock
-) -> Iterator[TextBlock]:
-    """The block or, if it cannot be read, what stands between its bad lines, which are set aside.
-
-    A bad line is set aside only when what follows it is asked for: an attempt that stops before it
-    leaves it to the next.
-    """
-    try:
-        reader.records(block)
-    except InputError:
-        yield from _between_bad_lines(opened, text, reader, block)
-    else:
-        yield block
-
-
-def _between_bad_lines(
-    opened: OpenSplit, text: SplitText, reader: RecordReader, block: TextBlock
-) -> Iterator[TextBlock]:
-    good: list[bytes] = []
-    start = at = block.offset
-    for line in newline_split(block.data):
-        try:
-            reader.records(TextBlock(at, line))
-            good.append(line)
-            at += len(line)
-        except InputError as error:
-            if good:
-                yield TextBlock(start, b"".join(good))
-            opened.set_aside(error, text.place(at, line))
-            good, start, at = [], at + len(line), at + len(line)
-    if good:
-        yield TextBlock(start, b"".join(good))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..guard.isolate import Pair
-from ..input.blocks import TextBlock, decode_text, too_long, whole_object
+from ..input.blocks import TextBlock, decode_text, too_long, whole_object, without_mark
 from ..input.compression import compression
 from .open_split import OpenSplit, Step
 
@@ -26,7 +26,8 @@ def _content(opened: OpenSplit) -> Any:
     data = b"".join(_bytes(opened, spec.max_record_bytes))
     value: Any = data
     if spec.encoding != "bytes":
-        value = decode_text(TextBlock(0, data), spec.encoding, spec.errors, url)
+        text = without_mark(data)
+        value = decode_text(TextBlock(len(data) - len(text), text), spec.encoding, spec.errors, url)
     return job.mapper(url, value) if opened.job.mapper == "mapper" else job.mapper_chunk(value)
 
 

@@ -2,7 +2,7 @@
 
 Objects of results are created conditionally. Whoever comes second finds an earlier attempt's part, which is complete,
 and adopts it: both hold the same bytes unless the user's code is not a function of its input, and then the marker
-must tell of what is there.
+must tell of what is there. A part of another plan is never met: a run is not planned where results are already.
 """
 
 from __future__ import annotations

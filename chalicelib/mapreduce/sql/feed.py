@@ -20,12 +20,12 @@ from ...core.plan import Split
 from ...core.ports import Store
 from ...core.spec import InputSpec
 from ...core.tasks import Position
-from ..input.blocks import TextBlock, decode_text, line_blocks, split_lines, whole_object
+from ..input.blocks import MARK, TextBlock, decode_text, line_blocks, split_lines, whole_object, without_mark
 from ..input.duckdb import Columns
-from ..input.records import newline_split
+from ..input.lines import newline_split, without_comments
+from ..input.rows import Header, header_names, read_header
 from .tables import DELIMITER, MAX_LINE, QUOTE, delimiter
 
-_MARK = "\ufeff".encode()
 _UTF8 = ("utf-8", "utf8", "utf_8")
 _ODD = (DELIMITER.encode(), QUOTE.encode(), b"\r")
 #: Bytes a FIFO holds if the system allows it; Linux's default of 64 KiB means twice the switching.
@@ -100,6 +100,11 @@ class Lines:
             self._prepare = _text_lines if spec.format == "text" else bytes
         self._block = TextBlock(0, b"")
         self._url = ""
+        #: Whether the first line that is read next is a header; the byte of the object before which no rows are.
+        self._header_due, self._rows_begin = False, 0
+        #: Of an object that is read as it is: whether the next byte is inside quotes (1) or not (0), and a carriage
+        #: return of which it is not known yet whether a newline follows.
+        self._inside, self._held = 0, b""
         self.bytes = 0
         self.stopped: Position | None = None
 
@@ -108,8 +113,8 @@ class Lines:
         begun = False
         for number, split in enumerate(splits):
             for block, lines in self.located(split):
-                if not begun and lines.startswith(_MARK):
-                    yield _MARK  # for DuckDB to take away: the other one is text
+                if not begun and lines.startswith(MARK):
+                    yield MARK  # for DuckDB to take away: the other one is text
                 begun = True
                 yield lines
                 if self._stop() and not self._spec.multiline:
@@ -119,6 +124,12 @@ class Lines:
     def located(self, split: Split) -> Iterator[tuple[TextBlock, bytes]]:
         """(block of the object, the same as DuckDB is to read it)."""
         self._url = split.loc.url
+        self._header_due, self._rows_begin = self._spec.header and split.start == 0, 0
+        if self._spec.header and self._spec.comment:  # then it may begin anywhere
+            header = read_header(self._spec, self._store, split)
+            self._header_due, self._rows_begin = False, header.offset + len(header.line)
+            self._check_header(header)
+        self._inside, self._held = 0, b""
         open_end = False
         for block in self._blocks(split):
             self.bytes += len(block.data)
@@ -145,12 +156,13 @@ class Lines:
         """The block in UTF-8, without byte order mark, header and comments."""
         self._block = block
         spec, data = self._spec, block.data
-        if block.offset == 0:
-            data = data.removeprefix(_MARK)
-            if spec.header:
-                data = self._without_header(data)
-        if spec.comment:
-            data = _without_comments(data, spec.comment.encode())
+        if block.offset == 0:  # of an object that is read as it is
+            data = without_mark(data)
+        data = data[max(self._rows_begin - block.offset, 0) :]
+        data = without_comments(data, spec.comment.encode())
+        if self._header_due:
+            self._header_due = False
+            data = self._without_header(data)
         if spec.encoding.lower() not in _UTF8 or spec.errors != "strict":
             data = decode_text(block._replace(data=data), spec.encoding, spec.errors, self._url).encode()
         return data
@@ -158,23 +170,50 @@ class Lines:
     def _without_header(self, data: bytes) -> bytes:
         """The first block behind its header, which must name the columns there are."""
         line, _, rest = data.partition(b"\n")
-        found = header_names(self._spec, line, self._url)
+        self._check_header(Header(self._block.offset, line))
+        return rest
+
+    def _check_header(self, header: Header) -> None:
+        found = header_names(self._spec, header, self._url)
         if [name.lower() for name in found] != self._names:
             raise InputError(
                 f"{self._url}: its header is {', '.join(found)}; expected {', '.join(self._names)}, the columns"
                 " declared in input.columns, or else those of the first object"
             )
-        return rest
 
     def _rows(self, data: bytes) -> bytes:
         if self._spec.multiline:
-            return data
+            return self._whole_rows(data)
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n")
+            data = data if data.endswith(b"\n") else data.removesuffix(b"\r")
+            self._check_carriages(data.split(b'"')[::2])
         # Text between an odd quote and the next is inside a field; only if a newline is there look closely.
         if b'"' in data and b"\n" in b"".join(data.split(b'"')[1::2]):
             self._check_quotes(data)
         return data
+
+    def _whole_rows(self, data: bytes) -> bytes:
+        """The data with `\\n` at the ends of rows, which DuckDB is told to expect; inside quotes it stays as it is."""
+        data = self._held + data
+        self._held = b"\r" * data.endswith(b"\r")
+        data = data[: len(data) - len(self._held)]
+        pieces = data.split(b'"')
+        if b"\r" in data:
+            for number in range(self._inside, len(pieces), 2):
+                pieces[number] = pieces[number].replace(b"\r\n", b"\n")
+            self._check_carriages(pieces[self._inside :: 2])
+        self._inside = (self._inside + len(pieces) - 1) % 2
+        return b'"'.join(pieces)
+
+    def _check_carriages(self, outside: list[bytes]) -> None:
+        """Raise InputError for a carriage return outside quotes that ends no line: DuckDB would end a row there."""
+        if any(b"\r" in piece for piece in outside):
+            start, stop = self._block.offset, self._block.offset + len(self._block.data)
+            raise InputError(
+                f"{self._url}: between bytes {start} and {stop}: a carriage return outside quotes that ends no line,"
+                " which a job in SQL cannot read: expected lines that end in \\n or \\r\\n"
+            )
 
     def _check_quotes(self, data: bytes) -> None:
         text = decode_text(self._block._replace(data=data), "utf-8", "strict", self._url)
@@ -191,23 +230,11 @@ class Lines:
             )
 
 
-def header_names(spec: InputSpec, line: bytes, url: str) -> list[str]:
-    """The column names in the first line of an object."""
-    text = decode_text(TextBlock(0, line.removeprefix(_MARK)), spec.encoding, spec.errors, url)
-    return next(csv.reader([text.rstrip("\r\n")], delimiter=delimiter(spec)), [])
-
-
 def _located(chunks: Iterator[bytes]) -> Iterator[TextBlock]:
     at = 0
     for chunk in chunks:
         yield TextBlock(at, chunk)
         at += len(chunk)
-
-
-def _without_comments(data: bytes, comment: bytes) -> bytes:
-    if comment not in data:  # far cheaper than to look for it behind newlines
-        return data
-    return b"".join(line for line in newline_split(data) if not line.startswith(comment))
 
 
 def _text_lines(data: bytes) -> bytes:

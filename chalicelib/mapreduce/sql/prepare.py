@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,9 +23,9 @@ from ..input.duckdb import (
     literal,
     opened,
     subquery,
-    version,
 )
-from .feed import Lines, header_names
+from ..input.rows import Header, header_names
+from .feed import Lines
 from .reduce import sorted_query
 from .tables import MAX_LINE, TEXT_COLUMNS, check_storable, definitions, delimiter
 
@@ -69,13 +68,6 @@ def check(job: str, spec: JobSpec, folder: Path) -> None:
                 _checked(database, spec, columns)
         except JobCodeError as error:
             raise ConfigError(f"job {job}: {error}") from error
-
-
-def digest(spec: JobSpec, sluice: str) -> str:
-    """Twelve hex digits that change when the queries or the versions of Sluice and DuckDB do."""
-    sql = spec.sql
-    parts = (sluice, version(), sql.map, sql.key, sql.reduce, sql.order_by, spec.input.columns)
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
 # The columns of `input`
@@ -128,7 +120,7 @@ def _sniffed(
     if spec.header:
         with_header = Lines(_headless(spec), (), runtime.store)
         first = next((data for _, data in with_header.located(split)), b"")
-        names = header_names(spec, first.partition(b"\n")[0], loc.url)
+        names = header_names(spec, Header(0, first.partition(b"\n")[0]), loc.url)
     lines = Lines(spec, tuple((name, "") for name in names), runtime.store)
     with runtime.disk.open(path, "wb") as file:
         for block in lines.of([split]):

@@ -20,7 +20,7 @@ class Account:
     """Looks at buckets, functions, roles and logs. Raises DeployError for what it must know and cannot."""
 
     def __init__(self, clients: Clients) -> None:
-        self.region, self.account = clients.region, clients.account
+        self.region, self.account, self.partition = clients.region, clients.account, clients.partition
         self._s3, self._lambda = clients.s3, clients.lambda_
         self._iam, self._logs = clients.iam, clients.logs
 

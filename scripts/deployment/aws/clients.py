@@ -10,6 +10,7 @@ from botocore import exceptions as boto_errors
 from botocore.config import Config
 
 from .errors import translated
+from .owner import current_account, expect_owner
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -39,12 +40,12 @@ def connect(session: boto3.Session | None = None) -> Clients:
     with translated("find out which AWS account to use"):
         if not session.region_name:
             raise boto_errors.NoRegionError
-        sts: Any = session.client("sts", config=_CONFIG)
+        account = current_account(session, _CONFIG)
         return Clients(
             region=session.region_name,
-            account=sts.get_caller_identity()["Account"],
+            account=account,
             partition=session.get_partition_for_region(session.region_name),
-            s3=session.client("s3", config=_CONFIG),
+            s3=expect_owner(session.client("s3", config=_CONFIG), account),
             lambda_=session.client("lambda", config=_CONFIG),
             iam=session.client("iam", config=_CONFIG),
             logs=session.client("logs", config=_CONFIG),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
-from ..target import ASYNC_MAX_AGE, ASYNC_RETRIES, RECURSION, Kind
+from ..target import ASYNC_MAX_AGE, ASYNC_RETRIES, Kind, Recursion
 from .clients import Clients
 from .errors import MISSING, error_code, translated
 
@@ -15,14 +15,14 @@ class Functions:
     def __init__(self, clients: Clients) -> None:
         self._lambda, self._iam, self._logs = clients.lambda_, clients.iam, clients.logs
 
-    def configure(self, name: str) -> None:
-        """Allow recursion, and set the retries of asynchronous events.
+    def configure(self, name: str, recursion: Recursion) -> None:
+        """Allow recursion or not, and set the retries of asynchronous events.
 
         Recursion is Sluice's way of working: without `Allow`, Lambda stops a chain of about 16
         invocations of one function. Endless loops are stopped by the hop count in our messages.
         """
         with translated(f"configure the function {name}"):
-            self._lambda.put_function_recursion_config(FunctionName=name, RecursiveLoop=RECURSION)
+            self._lambda.put_function_recursion_config(FunctionName=name, RecursiveLoop=recursion)
             self._lambda.put_function_event_invoke_config(
                 FunctionName=name,
                 MaximumRetryAttempts=ASYNC_RETRIES,

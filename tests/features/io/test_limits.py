@@ -23,7 +23,7 @@ from chalicelib.core.plan import Split
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec, InputSpec
 from chalicelib.mapreduce.input.blocks import line_blocks
-from chalicelib.mapreduce.input.records import rows_of_stream
+from chalicelib.mapreduce.input.rows import rows_of_stream
 from chalicelib.mapreduce.input.splits import cut
 from chalicelib.mapreduce.shuffle.zstd import ZstdCompressor
 from chalicelib.stores.memory import MemoryStore

@@ -83,7 +83,18 @@ def telemetry() -> Files:
                 for group, fields in kinds.items()
             }
             event["Request"]["uuid"] = f"{number:032x}"
+            if number % 10 == 3:
+                event.pop(chance.choice(list(kinds)))
+            if number % 10 == 5:
+                event["App"].pop("License")
             yield json.dumps(event, ensure_ascii=False) + "\n"
+            if number % 30 == 7:
+                yield (
+                    chance.choice(
+                        ["", "not json", '{"App": {"Program": "Wri', '[{"App": {}}]', '{"App": 5}', "{}"]
+                    )
+                    + "\n"
+                )
 
     return {f"day-{day}.json": "".join(lines(day)).encode() for day in (1, 2)}
 

@@ -147,9 +147,13 @@ def telemetry(files: Files) -> Rows:
     )
     counts: Counter[tuple[str, ...]] = Counter()
     for _, _, line in text_lines(files):
-        if not line.startswith("#"):
+        if line.startswith("#"):
+            continue
+        try:
             flat = {name: text for group in json.loads(line).values() for name, text in group.items()}
-            counts[tuple(flat[name] for name in wanted.split())] += 1
+        except (ValueError, AttributeError):  # not JSON, or not groups of fields
+            continue
+        counts[tuple(flat.get(name, "") for name in wanted.split())] += 1
     return [(*key, str(count)) for key, count in counts.items()]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -99,3 +100,15 @@ def test_every_job_is_tested_and_told_of() -> None:
     readme = (ROOT / "README.md").read_text()
     assert ORACLES.keys() == {path.stem for path in JOBS.glob("*.py")} <= jobs
     assert {job for job in jobs if f"[{job}](jobs/" not in readme} == set()
+
+
+def test_broken_telemetry_is_listed_and_does_not_cost_the_run(tmp_path: Path) -> None:
+    run("telemetry", tmp_path, ["split_size=700"])
+    listed = b"".join(path.read_bytes() for path in sorted((tmp_path / "work").rglob("quarantine/*")))
+    lines = b"".join(inputs("telemetry").values()).decode().splitlines()
+    broken = [
+        line for line in lines if line in ("not json", '{"App": 5}') or line.startswith(("[", '{"App": {"Pr'))
+    ]
+    broken = [line for line in broken if not line.endswith("}}")]
+    assert sorted(json.loads(row)["text"].rstrip("\n") for row in listed.splitlines()) == sorted(broken)
+    assert len(broken) > 3

@@ -21,7 +21,7 @@ from chalicelib.core.errors import ConfigError
 from chalicelib.core.keys import SUCCESS
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec, OutputSpec, PlaceSpec
-from chalicelib.functions import coordinator
+from chalicelib.functions import run_inputs
 from chalicelib.mapreduce.shuffle.partitions import pack_partitions
 from chalicelib.run.events import event_for
 from chalicelib.run.job_code import check
@@ -328,7 +328,7 @@ def test_the_coordinator_reads_what_lies_beside_the_marker_only(tmp_path: Path) 
     simulation.deliver("coordinator", event)
     simulation.run()
     assert simulation.text() == b"once\t1\n"
-    assert coordinator.READY == "_READY"
+    assert run_inputs.READY == "_READY"
 
 
 def placed(source: str, output: str, **figures: Any) -> JobSpec:

@@ -87,6 +87,24 @@ def test_what_is_not_watched_may_have_any_name() -> None:
     assert keys_of(places("s3://b/in/", "s3://w/", "s3://o/", suffix="*.txt")) == ["input.suffix"]
 
 
+@pytest.mark.parametrize("name", ["*", "a*b", "res?lts", "${aws:username}", "x${*}y"])
+def test_what_a_policy_would_read_as_a_pattern(name: str) -> None:
+    """A function could then write to, or read, what is no place of its job."""
+    (found,) = lint(places("s3://b/in/", "s3://w/", f"s3://o/{name}/"), "a")
+    assert found.startswith("a: output.url: ")
+    assert "stands for other places in the functions' policies; expected a plain prefix, got " in found
+    assert keys_of(places("s3://b/in/", f"s3://w/{name}/", "s3://o/")) == ["work.url"]
+    assert keys_of(places(f"s3://b/{name}/", "s3://w/", "s3://o/")) == ["input.url"]
+    for entry in (f"s3://refs/{name}", f"{name}.csv"):
+        (found,) = lint(places("s3://b/in/", "s3://w/", "s3://o/", files=f"plain.csv, {entry}"), "a")
+        assert found.startswith(f"a: files: {entry}: ")
+        assert "expected the name of one" in found
+
+
+def test_dollars_and_braces_alone_are_no_variables() -> None:
+    assert lint(places("s3://b/in/", "s3://w/", "s3://o/a$b{c}/", files="s3://refs/$x{y}.csv"), "a") == []
+
+
 # One job's places
 
 
@@ -129,6 +147,36 @@ def test_the_sentence_about_a_loop() -> None:
 
 
 # Beside other jobs
+
+
+@pytest.mark.parametrize(
+    ("work", "output", "theirs", "their_output", "expected"),
+    [
+        ("s3://w/", "s3://v/runs/b/r/", "s3://v/", "s3://p/", ["output.url"]),
+        ("s3://w/", "s3://v/runs/", "s3://v/", "s3://p/", ["output.url"]),
+        ("s3://w/", "s3://v/deep/runs/c/", "s3://v/deep/", "s3://p/", ["output.url"]),
+        ("s3://w/", "s3://v/totals/b/states/", "s3://v/", "s3://p/", ["output.url"]),
+        ("s3://w/", "s3://o/", "s3://v/", "s3://w/runs/a/x/", ["work.url"]),
+        ("s3://w/", "s3://v/results/", "s3://v/", "s3://p/", []),
+        ("s3://w/", "s3://v/deep/runs/", "s3://v/", "s3://p/", []),
+        ("s3://w/", "s3://v/totals/c/", "s3://v/", "s3://p/", []),
+        ("s3://w/", "s3://o/", "s3://w/", "s3://o/", []),
+    ],
+)
+def test_results_among_the_work_files_of_another_job(
+    work: str, output: str, theirs: str, their_output: str, expected: list[str]
+) -> None:
+    """They would expire with them, and could pass for them."""
+    other = places("s3://in/b/", theirs, their_output)
+    assert keys_of(places("s3://in/a/", work, output), "a", {"b": other}) == expected
+
+
+def test_the_sentence_about_results_among_work_files() -> None:
+    other = places("s3://in/b/", "s3://v/", "s3://p/")
+    assert lint(places("s3://in/a/", "s3://w/", "s3://v/runs/b/r1/"), "a", {"b": other}) == [
+        "a: output.url: s3://bucket-v/runs/b/r1/ lies in s3://bucket-v/runs/, where job b keeps its work files; "
+        "give it a prefix or bucket of its own"
+    ]
 
 
 def test_watching_the_same_objects() -> None:

@@ -10,7 +10,7 @@ import pytest
 from chalicelib import Job, Sum
 from chalicelib.core.errors import ConfigError
 from chalicelib.job.binding import bind
-from chalicelib.job.load_class import code_digest, job_loader
+from chalicelib.job.load_class import job_loader
 
 
 def mapper(self: Any, key: Any, value: Any) -> Any:
@@ -108,11 +108,3 @@ def test_a_class_is_loaded_once_and_may_import_its_neighbours(folder: Path) -> N
 def test_what_is_missing_is_named(folder: Path, name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         job_loader(folder)(name)
-
-
-def test_the_digest_follows_the_code_and_the_version(folder: Path) -> None:
-    one = code_digest(job_loader(folder)("good:Good"), "1")
-    assert one == code_digest(job_loader(folder)("good:Good"), "1")
-    assert one != code_digest(job_loader(folder)("good:Good"), "2")
-    (folder / "good.py").write_text(GOOD + "# changed\n")
-    assert one != code_digest(job_loader(folder)("good:Good"), "1")

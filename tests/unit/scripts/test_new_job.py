@@ -29,6 +29,23 @@ def test_a_new_job_loads_and_maps(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert step in said
 
 
+@pytest.mark.parametrize(
+    ("account", "bucket"), [("123456789012", "sluice-123456789012-in"), ("", "sluice-demo-in")]
+)
+def test_the_buckets_are_named_for_the_account_if_it_is_known(
+    account: str, bucket: str, tmp_path: Path
+) -> None:
+    """Nobody else has such a name by accident, and who does it on purpose is refused by the owner's check."""
+
+    def ask() -> str:
+        if not account:
+            raise UserError("no credentials")
+        return account
+
+    assert main(["tally"], tmp_path, ask) == 0
+    assert load_job("tally", root=tmp_path, require_cloud=True).spec.input.loc.bucket == bucket
+
+
 def test_the_settings_in_comments_are_the_defaults(tmp_path: Path) -> None:
     scaffold(tmp_path, "tally", "acme")
     path = tmp_path / "jobs/tally.yml"

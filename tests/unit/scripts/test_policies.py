@@ -1,7 +1,7 @@
 """Each function may do what its handler does, seen in a simulation of whole runs, and little else.
 
 The emulator enforces no policies, so this stands in for the account: a small reading of IAM's rules
-(allow only, wildcards, `s3:prefix`) that shares nothing with the code that writes the policies.
+(allow only, wildcards, the conditions that occur) that shares nothing with the code that writes the policies.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from chalicelib import Job, Range, Sum
 from chalicelib.core.ports import FunctionName, Loc
 from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec
-from scripts.deployment.policies import policies
+from scripts.deployment.policies import INVOKES, Where, policies
 from scripts.deployment.target import FUNCTIONS, Json, Target
 from tests.worlds.simulation import Simulation, spec
 
@@ -40,23 +40,32 @@ def matches(patterns: str | list[str], text: str) -> bool:
     )
 
 
-def holds(condition: Json, prefix: str | None) -> bool:
-    """`StringLike` fails for a request without `s3:prefix`; `StringLikeIfExists` does not."""
+def holds(condition: Json, request: dict[str, str | None]) -> bool:
+    """A condition about what a request does not say fails."""
     for operator, keys in condition.items():
-        assert list(keys) == ["s3:prefix"]
-        if prefix is None and operator == "StringLikeIfExists":
-            continue
-        if prefix is None or not matches(keys["s3:prefix"], prefix):
-            return False
+        assert operator in ("StringLike", "StringEquals")
+        for name, wanted in keys.items():
+            said = request[name]
+            if said is None or not (matches(wanted, said) if operator == "StringLike" else said == wanted):
+                return False
     return True
 
 
-def allowed(policy: Json, action: str, resource: str, prefix: str | None = None) -> bool:
+def allowed(
+    policy: Json,
+    action: str,
+    resource: str,
+    prefix: str | None = None,
+    owner: str = "123456789012",
+    via: str | None = "s3.eu-west-1.amazonaws.com",
+) -> bool:
+    """`owner` is the resource's account, `via` the service that asks on the function's behalf."""
+    request = {"s3:prefix": prefix, "aws:ResourceAccount": owner, "kms:ViaService": via}
     return any(
         statement["Effect"] == "Allow"
         and matches(statement["Action"], action)
         and matches(statement["Resource"], resource)
-        and holds(statement.get("Condition", {}), prefix)
+        and holds(statement.get("Condition", {}), request)
         for statement in policy["Statement"]
     )
 
@@ -118,8 +127,8 @@ class _Spy:
         def noted(loc: Loc, *args: Any, **kwargs: Any) -> Any:
             for action in ACTIONS[name]:
                 self._observed.note(action, object_arn(loc))
-            if "s3:GetObject" in ACTIONS[name]:  # without it, a missing object would be a forbidden one
-                self._observed.note("s3:ListBucket", f"arn:aws:s3:::{loc.bucket}")
+            if "s3:GetObject" in ACTIONS[name]:  # of a 403, the store asks whether the object is missing
+                self._observed.note("s3:ListBucket", f"arn:aws:s3:::{loc.bucket}", loc.key)
             return method(loc, *args, **kwargs)
 
         return noted
@@ -212,7 +221,9 @@ def test_a_run_over_a_manifest_may_do_all_it_does(tmp_path: Path) -> None:
         "x.manifest": b"s3://in/none\n",
     }
     seen = whole_run(Words, tmp_path, listed, trigger="marker")
-    nothing_of_ours = [request for request in forbidden(seen, spec()) if "in/none" not in request[2]]
+    nothing_of_ours = [
+        request for request in forbidden(seen, spec()) if "in/none" not in request[2] and request[3] != "none"
+    ]
     assert nothing_of_ours == []
 
 
@@ -272,6 +283,8 @@ def test_bad_records_samples_and_killed_invocations_need_no_more(tmp_path: Path)
     assert any("/quarantine/" in resource for _, _, resource, _ in observed.seen)
 
 
+#: All of the last one is the job's own.
+BUCKETS = ("in", "work", "out")
 EVERYTHING = Target(name="job", spec=spec(), overrides={})
 
 
@@ -286,6 +299,13 @@ EVERYTHING = Target(name="job", spec=spec(), overrides={})
         ("mapper", "s3:GetObject", "arn:aws:s3:::in/private/a.txt", None),
         ("mapper", "s3:DeleteObject", "arn:aws:s3:::in/data/a.txt", None),
         ("mapper", "s3:ListBucket", "arn:aws:s3:::work", ""),
+        *((function, "s3:ListBucket", f"arn:aws:s3:::{b}", None) for function in FUNCTIONS for b in BUCKETS),
+        *(
+            (function, "s3:ListBucket", f"arn:aws:s3:::{b}", "")
+            for function in FUNCTIONS
+            for b in BUCKETS[:2]
+        ),
+        ("mapper", "s3:ListBucket", "arn:aws:s3:::work", "runs/jobless/"),
         ("mapper", "s3:PutObject", "arn:aws:s3:::work/runs/job/r/run.done", None),
         ("mapper", "s3:PutObject", "arn:aws:s3:::work/runs/job/r/plan.json", None),
         ("mapper", "s3:DeleteObject", "arn:aws:s3:::work/runs/job/r/reduce/00000.done", None),
@@ -359,3 +379,75 @@ def test_every_function_may_write_its_own_log(function: FunctionName) -> None:
     policy = policies(EVERYTHING)[function]
     assert allowed(policy, "logs:CreateLogStream", f"{group}:log-stream:2026/11/21")
     assert allowed(policy, "logs:PutLogEvents", f"{group}:log-stream:2026/11/21")
+
+
+# ------------------------------------------------------------------ account and region
+
+HERE = Where("aws", "eu-west-1", "123456789012")
+REQUESTS = [
+    ("coordinator", "s3:GetObject", "arn:aws:s3:::in/data/a.txt", None),
+    ("coordinator", "s3:ListBucket", "arn:aws:s3:::in", "data/"),
+    ("mapper", "s3:PutObject", "arn:aws:s3:::work/runs/job/r/map/000001.done", None),
+    ("mapper", "s3:DeleteObject", "arn:aws:s3:::work/runs/job/r/map/000001.0.aa.run", None),
+    ("supervisor", "s3:ListBucket", "arn:aws:s3:::work", "runs/job/r/map/"),
+    ("supervisor", "s3:PutObject", "arn:aws:s3:::out/job/r/_SUCCESS", None),
+    ("reducer", "s3:PutObject", "arn:aws:s3:::out/job/r/part-00000.tsv", None),
+]
+
+
+@pytest.mark.parametrize(("function", "action", "resource", "prefix"), REQUESTS)
+def test_a_bucket_of_somebody_else_is_out_of_reach(
+    function: FunctionName, action: str, resource: str, prefix: str | None
+) -> None:
+    """Names of buckets are shared by all of AWS: one of ours that was deleted may be theirs."""
+    policy = policies(EVERYTHING, HERE)[function]
+    assert allowed(policy, action, resource, prefix)
+    assert not allowed(policy, action, resource, prefix, owner="999999999999")
+
+
+def test_a_side_file_may_be_anybodys() -> None:
+    job_spec = spec(files="s3://refs/geo/countries.csv")
+    documents = policies(Target(name="job", spec=job_spec, overrides={}), HERE)
+    for function in ("coordinator", "mapper", "reducer"):
+        policy = documents[function]  # type: ignore[index]
+        assert allowed(policy, "s3:GetObject", "arn:aws:s3:::refs/geo/countries.csv", owner="999999999999")
+        assert not allowed(
+            policy, "s3:PutObject", "arn:aws:s3:::refs/geo/countries.csv", owner="999999999999"
+        )
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_functions_and_logs_are_of_this_account_and_region(function: FunctionName) -> None:
+    policy = policies(EVERYTHING, HERE)[function]
+    places = ("aws:{}:eu-west-1:123456789012", "aws:{}:eu-west-1:9", "aws:{}:us-east-1:123456789012",
+              "aws-cn:{}:eu-west-1:123456789012")  # fmt: skip
+    started = INVOKES[function][0]
+    for here, place in zip((True, False, False, False), places, strict=True):
+        invoked = f"arn:{place.format('lambda')}:function:sluice-job-{started}"
+        group = f"arn:{place.format('logs')}:log-group:/aws/lambda/sluice-job-{function}"
+        assert allowed(policy, "lambda:InvokeFunction", invoked) == here
+        assert allowed(policy, "logs:PutLogEvents", f"{group}:log-stream:x") == here
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_deployed_policy_leaves_no_account_or_region_open(function: FunctionName) -> None:
+    for statement in policies(EVERYTHING, HERE)[function]["Statement"]:
+        for resource in statement["Resource"]:
+            _, partition, service, region, account, _ = resource.split(":", 5)
+            assert partition == "aws"
+            assert (region, account) == (("", "") if service == "s3" else ("eu-west-1", "123456789012"))
+            if service == "s3":
+                assert statement["Condition"]["StringEquals"] == {"aws:ResourceAccount": "123456789012"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_users_key_is_used_by_way_of_s3_only(function: FunctionName) -> None:
+    key = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd"
+    policy = policies(Target(name="job", spec=spec(kms_key=key), overrides={}), HERE)[function]
+    assert allowed(policy, "kms:Decrypt", key, via="s3.eu-west-1.amazonaws.com")
+    for via in (None, "s3.us-east-1.amazonaws.com", "dynamodb.eu-west-1.amazonaws.com"):
+        assert not allowed(policy, "kms:Decrypt", key, via=via)
+    china = policies(
+        Target(name="job", spec=spec(kms_key=key), overrides={}), Where("aws-cn", "cn-north-1", "1")
+    )
+    assert allowed(china[function], "kms:Decrypt", key, via="s3.cn-north-1.amazonaws.com.cn")

@@ -194,6 +194,24 @@ def test_a_redrive_of_a_marker_job_is_one_run_over_a_manifest(tmp_path: Path) ->
     assert "6 records and 1 whole object stand alone" in shown
 
 
+@pytest.mark.parametrize("trigger", ["marker", "success"])
+def test_no_later_marker_reads_what_a_redrive_wrote(trigger: str, tmp_path: Path) -> None:
+    simulation = Simulation(Fragile, spec(bad_records=LENIENT, trigger=trigger), tmp_path)
+    simulation.add("a.txt", BODY)
+    simulation.drop("_READY", b"")
+    simulation.run()
+    (keys,) = runs_of(simulation)
+    before = inputs(simulation)
+    script(tmp_path, simulation.memory, "job", keys.run, "--work", "s3://work/", "--redrive")
+    deliver_new(simulation, before)
+    known = {other.run for other in runs_of(simulation)}
+    assert len(known) == 2
+    simulation.drop("_READY", b"")
+    simulation.run()
+    (third,) = {other.run for other in runs_of(simulation)} - known
+    assert counts(simulation, third) == Counter(BODY.decode().split())
+
+
 def test_a_bad_object_is_copied_where_it_starts_a_run(tmp_path: Path) -> None:
     simulation = simulate(tmp_path, {"b.gz": b"never compressed"})
     (keys,) = runs_of(simulation)
@@ -224,6 +242,23 @@ def test_rows_go_again_with_the_header_they_were_read_with(tmp_path: Path) -> No
     deliver_new(simulation, before)
     (second,) = [other for other in runs_of(simulation) if other != keys]
     assert counts(simulation, second.run) == {"1": 1, "poison": 2}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_rows_of_several_lines_go_again_whole(suffix: str, tmp_path: Path) -> None:
+    fields = {"format": "csv", "header": True, "suffix": suffix, "comment": "#"}
+    simulation = Simulation(Fragile, spec(bad_records=LENIENT, input=fields), tmp_path)
+    body = b'\xef\xbb\xbf#of today\nx,y\n1,fine\n2,"a\nb"\n3,poison\n'
+    simulation.drop(f"a{suffix}", packed(f"a{suffix}", body))
+    simulation.run()
+    (keys,) = runs_of(simulation)
+    assert counts(simulation, keys.run) == {"1": 1, "fine": 1}
+    before = inputs(simulation)
+    script(tmp_path, simulation.memory, "job", keys.run, "--work", "s3://work/", "--redrive")
+    (key,) = inputs(simulation) - before
+    written = simulation.memory.get(Loc("in", key))
+    rows = gzip.decompress(written) if suffix.endswith(".gz") else written
+    assert rows == b'x,y\n2,"a\nb"\n3,poison\n'
 
 
 def test_a_record_that_was_not_kept_whole_is_left_out_and_named(tmp_path: Path) -> None:

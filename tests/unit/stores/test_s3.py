@@ -141,6 +141,45 @@ def loc(key: str = "k") -> Loc:
     return Loc(BUCKET, key)
 
 
+class TestForbiddenOrMissing:
+    """S3 says 403 of a missing object to who may not list the whole bucket."""
+
+    def test_a_403_of_what_is_not_there_means_that(self, store: S3Store, wire: Wire) -> None:
+        store.put(loc("k2"), b"begins alike")
+        for operation, read in (("GetObject", store.get), ("HeadObject", store.head)):
+            wire.faults[operation] = [answer(403, "AccessDenied")]
+            with pytest.raises(NotFound, match=rf"{operation}: no such object"):
+                read(loc())
+
+    def test_a_403_of_what_is_there_stays_one(self, store: S3Store, wire: Wire) -> None:
+        store.put(loc(), b"x")
+        for operation, read in (("GetObject", store.get), ("HeadObject", store.head)):
+            wire.faults[operation] = [answer(403, "AccessDenied")]
+            with pytest.raises(Forbidden):
+                read(loc())
+
+    def test_a_403_where_nothing_may_be_listed_stays_one(self, store: S3Store, wire: Wire) -> None:
+        wire.faults["GetObject"] = [answer(403, "AccessDenied")]
+        wire.faults["ListObjectsV2"] = [answer(403, "AccessDenied")]
+        with pytest.raises(Forbidden):
+            store.get(loc())
+
+    def test_a_swap_of_what_is_not_there_is_lost(self, store: S3Store, wire: Wire) -> None:
+        wire.faults["PutObject"] = [answer(403, "AccessDenied")]
+        assert store.put_if_match(loc(), b"x", "0" * 32) is None
+        store.put(loc(), b"there")
+        wire.faults["PutObject"] = [answer(403, "AccessDenied")]
+        with pytest.raises(Forbidden):
+            store.put_if_match(loc(), b"x", "0" * 32)
+
+    def test_what_is_there_costs_no_listing(self, store: S3Store, wire: Wire) -> None:
+        store.put(loc(), b"x")
+        store.get(loc())
+        with pytest.raises(NotFound):
+            store.get(loc("other"))
+        assert "ListObjectsV2" not in wire.seen
+
+
 class TestLostAnswers:
     def test_botocore_repeats_a_creation_whose_answer_was_lost(self, store: S3Store, wire: Wire) -> None:
         wire.faults["PutObject"] = [lost]
@@ -327,8 +366,11 @@ class TestRefusals:
         self, store: S3Store, wire: Wire, status: int, code: str, kind: type[StoreError], hint: str
     ) -> None:
         wire.faults["GetObject"] = [answer(status, code)]
+        if code == "AccessDenied":
+            wire.faults["ListObjectsV2"] = [answer(status, code)]
         with pytest.raises(StoreError) as caught:
             store.get(loc("the/key"))
+        assert not wire.faults.get("ListObjectsV2")
         assert type(caught.value) is kind
         text = str(caught.value)
         assert text.startswith(f"s3://bucket/the/key: GetObject: {code} ({status}): as S3 words it; ")
@@ -347,6 +389,8 @@ class TestRefusals:
         }
         for operation, call in calls.items():
             wire.faults[operation] = [denied]
+            if operation == "HeadObject":  # or it would be missing
+                wire.faults["ListObjectsV2"] = [denied]
             with pytest.raises(Forbidden, match=rf"^s3://bucket/k: {operation}: .*allow s3:"):
                 call()
 

@@ -10,7 +10,7 @@ from chalicelib.core.ports import Loc
 from chalicelib.core.spec import InputSpec
 from chalicelib.mapreduce.guard.location import LineNumbers, Where, blame, located
 from chalicelib.mapreduce.input.blocks import TextBlock
-from chalicelib.mapreduce.input.records import LineReader
+from chalicelib.mapreduce.input.lines import LineReader
 
 SPLIT = Split(bucket="in", key="a.txt", etag="1", start=10, stop=90, size=90)
 READER = LineReader(InputSpec(url="s3://in/", comment="#"), Loc("in", "a.txt"))

@@ -163,3 +163,28 @@ def test_a_row_is_found_again(row: int, place: str) -> None:
     lines = Lines(spec(format="csv", header=False), ROWS, store)
     where = locate(lines, splits, row + 1)
     assert where == f"s3://in/{2 if row == 3 else 1}, {place}"
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("multiline", [False, True])
+def test_carriage_returns_end_lines_or_are_inside_quotes(multiline: bool, size: int, tmp_path: Path) -> None:
+    store = MemoryStore()
+    body = (
+        b'\xef\xbb\xbf#no\r\nA,b\r\n1,"x\ry"\r\n2,"z"\r'
+        if not multiline
+        else b'A,b\r\n1,"x\r\ny"\r\n2,"z\r"\r'
+    )
+    given = spec(format="csv", header=True, comment="" if multiline else "#", multiline=multiline)
+    splits = put(store, body, split_size=1000 if multiline else size)
+    rows = [row for split in splits for row in read(given, ROWS, store, [split], tmp_path)]
+    assert rows == ([(1, "x\r\ny"), (2, "z\r")] if multiline else [(1, "x\ry"), (2, "z")])
+
+
+@pytest.mark.parametrize("multiline", [False, True])
+def test_a_carriage_return_outside_quotes_is_told(multiline: bool, tmp_path: Path) -> None:
+    store = MemoryStore()
+    splits = put(store, b'1,x\r\n2,y\rz\n3,"w"\n')
+    with pytest.raises(
+        InputError, match=r"in/x.txt: between bytes 0 and 17: a carriage return outside quotes"
+    ):
+        read(spec(format="csv", multiline=multiline), ROWS, store, splits, tmp_path)

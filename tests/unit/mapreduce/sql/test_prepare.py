@@ -99,17 +99,6 @@ def test_what_cannot_be_found_out_must_be_declared(tmp_path: Path) -> None:
         tables(job("FROM input", input={"format": "jsonl"}), b"{{{\n", tmp_path)
 
 
-def test_the_digest_tells_queries_apart() -> None:
-    digests = {
-        prepare.digest(job("FROM input"), "1"),
-        prepare.digest(job("FROM input"), "2"),
-        prepare.digest(job("FROM input", key="a"), "1"),
-        prepare.digest(job("SELECT a FROM input"), "1"),
-    }
-    assert len(digests) == 4
-    assert prepare.digest(job("FROM input"), "1") == prepare.digest(job("FROM input"), "1")
-
-
 # -- the database --------------------------------------------------------------------------------------
 
 

@@ -21,7 +21,7 @@ from scripts.deployment.policies import policies
 from scripts.deployment.project import Project
 from scripts.deployment.stage import stage_config
 from scripts.deployment.survey import Survey
-from scripts.deployment.target import DeployError, function_name, function_names
+from scripts.deployment.target import RECURSION, DeployError, function_name, function_names
 from tests.unit.scripts.deployment.world import OTHER_ARN, REGION, add_rule, make_function, rules, target
 
 READS = ("Get", "List", "Head", "Describe")
@@ -81,7 +81,7 @@ class StandIn:
 
     def __call__(self, command: str, stage: str, folder: Path) -> None:
         self.calls.append((command, stage))
-        assert folder == self.project.root
+        assert folder == (self.project.staging(stage) if command == "deploy" else self.project.root)
         functions = boto3.client("lambda")
         if command == "delete":
             for name in function_names(stage):
@@ -233,7 +233,9 @@ def test_a_deployment_makes_it_so_and_can_be_repeated(account: Any, checkout: Pr
         for purpose, bucket in (("input", "in-a"), ("work", "work-b"), ("output", "out-c"))
     ]
     assert checkout.stages()["tally"] == stage_config(job)
-    assert calls.recursion == dict.fromkeys(function_names("tally"), "Allow")
+    assert calls.recursion == {
+        function_name("tally", function): wanted for function, wanted in RECURSION.items()
+    }
     for name in function_names("tally"):
         found = boto3.client("lambda").get_function_event_invoke_config(FunctionName=name)
         assert (found["MaximumRetryAttempts"], found["MaximumEventAgeInSeconds"]) == (2, 21_600)

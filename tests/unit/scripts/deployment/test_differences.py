@@ -77,11 +77,11 @@ def test_a_stage() -> None:
 
 
 def test_settings_that_chalice_has_none_for() -> None:
-    assert differences.settings(FunctionState(recursion="Allow", retries=2, max_age=21_600)) == ""
-    assert differences.settings(FunctionState(recursion="Terminate", retries=0, max_age=60)) == (
+    assert differences.settings(FunctionState(recursion="Allow", retries=2, max_age=21_600), "Allow") == ""
+    assert differences.settings(FunctionState(recursion="Terminate", retries=0, max_age=60), "Allow") == (
         "recursion Terminate -> Allow, retries 0 -> 2, events wait at most 60 -> 21600 s"
     )
-    assert differences.settings(None) == "recursion Allow, retries 2, events wait at most 21600 s"
+    assert differences.settings(None, "Allow") == "recursion Allow, retries 2, events wait at most 21600 s"
 
 
 def test_lifecycle_rules() -> None:

@@ -11,7 +11,7 @@ from scripts.deployment.executor import Executor
 from scripts.deployment.planner import plan_deployment
 from scripts.deployment.project import Project
 from scripts.deployment.steps import ConfigureFunction, MakeBucket, Remove, RunChalice
-from scripts.deployment.target import DeployError
+from scripts.deployment.target import FUNCTIONS, RECURSION, DeployError
 from tests.unit.scripts.deployment.test_planner import deployed
 from tests.unit.scripts.deployment.world import target
 
@@ -46,29 +46,33 @@ def test_each_step_is_done_also_where_nothing_was_to_change(checkout: Project) -
     executor(checkout, calls, said).do(plan_deployment(job, deployed(job), 7))
     assert calls[0] == "ensure data "
     assert [call for call in calls if call.startswith("configure")] == [
-        f"configure sluice-tally-{name}" for name in ("coordinator", "mapper", "supervisor", "reducer")
+        f"configure sluice-tally-{name} {RECURSION[name]}" for name in FUNCTIONS
     ]
-    assert calls.index("keep_first scratch") < calls.index("chalice deploy tally checkout")
-    assert calls.index("chalice deploy tally checkout") < calls.index("configure sluice-tally-coordinator")
-    assert "ensure sluice-tally-supervisor" in calls[calls.index("configure sluice-tally-reducer") :]
+    assert calls.index("keep_first scratch") < calls.index("chalice deploy tally tally")
+    assert calls.index("chalice deploy tally tally") < calls.index(
+        "configure sluice-tally-coordinator Terminate"
+    )
+    assert "ensure sluice-tally-supervisor" in calls[calls.index("configure sluice-tally-reducer Allow") :]
     assert "deploying the four functions sluice-tally-* with Chalice" in said
 
 
 def test_an_error_ends_it_there(checkout: Project) -> None:
     calls: list[str] = []
-    steps = [MakeBucket(bucket="a", purpose="work", kms_key=""), ConfigureFunction(function="f"), RunChalice(
-        command="delete", name="tally")]  # fmt: skip
+    steps = [
+        MakeBucket(bucket="a", purpose="work", kms_key=""),
+        ConfigureFunction(function="f", recursion="Allow"),
+        RunChalice(command="delete", name="tally"),
+    ]
     with pytest.raises(DeployError):
         executor(checkout, calls, [], fails="configure").do(steps)
-    assert calls == ["ensure a ", "configure f"]
+    assert calls == ["ensure a ", "configure f Allow"]
 
 
-def test_a_job_with_duckdb_is_deployed_from_a_folder_of_its_own(checkout: Project) -> None:
+def test_a_job_is_deployed_from_a_folder_of_its_own_and_deleted_from_the_checkout(checkout: Project) -> None:
     calls: list[str] = []
-    (checkout.root / "requirements-sql.txt").write_text("duckdb\n")
-    executor(checkout, calls, []).do([RunChalice(command="deploy", name="tally", duckdb=True)])
-    assert calls == ["chalice deploy tally sql"]
-    assert "duckdb" in (checkout.root / ".sluice/sql/requirements.txt").read_text()
+    steps = [RunChalice(command="deploy", name="tally"), RunChalice(command="delete", name="tally")]
+    executor(checkout, calls, []).do(steps)
+    assert calls == ["chalice deploy tally tally", "chalice delete tally checkout"]
 
 
 def test_what_was_not_there_is_not_said_to_be_deleted(checkout: Project, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.config.triggers import Trigger
 from scripts.deployment.lifecycle import lifecycle_rules
 from scripts.deployment.planner import plan_deletion, plan_deployment
-from scripts.deployment.policies import policies
+from scripts.deployment.policies import Where, policies
 from scripts.deployment.rules import with_rule
 from scripts.deployment.stage import stage_config
 from scripts.deployment.steps import (
@@ -27,17 +27,18 @@ from scripts.deployment.steps import (
     WriteStage,
 )
 from scripts.deployment.survey import BucketState, FunctionState, RoleState, Survey
-from scripts.deployment.target import FUNCTIONS, Target, function_name, function_names
+from scripts.deployment.target import FUNCTIONS, RECURSION, Target, function_name, function_names
 from tests.unit.scripts.deployment.world import OTHER_ARN, REGION, arn, target
 
 NAMES = function_names("tally")
+ACCOUNT = "123456789012"
 
 
 def empty(**known: Any) -> Survey:
     """An account with nothing in it."""
     nothing: dict[str, Any] = {
         "region": REGION,
-        "account": "123456789012",
+        "account": ACCOUNT,
         "functions": dict.fromkeys(NAMES),
         "roles": {name: RoleState(exists=False) for name in NAMES},
         "logs": dict.fromkeys(NAMES, False),
@@ -47,7 +48,7 @@ def empty(**known: Any) -> Survey:
 
 def deployed(job: Target) -> Survey:
     """An account in which all of the job is as it is to be."""
-    stage, documents = stage_config(job), policies(job)
+    stage, documents = stage_config(job), policies(job, Where("aws", REGION, ACCOUNT))
     buckets = {bucket: BucketState(lifecycle=lifecycle_rules(job, bucket, 7)) for bucket in job.buckets}
     for function, triggers in job.rules.items():
         state = buckets[triggers[0].bucket]
@@ -58,7 +59,12 @@ def deployed(job: Target) -> Survey:
         policies=documents,
         record={"resources": [{"resource_type": "s3_event", "bucket": bucket} for bucket in buckets]},
         buckets=buckets,
-        functions={name: FunctionState(recursion="Allow", retries=2, max_age=21_600) for name in NAMES},
+        functions={
+            function_name(job.name, function): FunctionState(
+                recursion=RECURSION[function], retries=2, max_age=21_600
+            )
+            for function in FUNCTIONS
+        },
         roles={
             function_name(job.name, function): RoleState(exists=True, policy=documents[function])
             for function in FUNCTIONS
@@ -148,12 +154,6 @@ def test_rules_that_another_deployment_overwrote_are_written_again() -> None:
     assert [step.function for step in steps if isinstance(step, SetRules) and step.change] == [
         "sluice-tally-coordinator"
     ]
-
-
-def test_a_job_with_duckdb_is_packed_with_it() -> None:
-    for job in (target(), target(read="parquet")):
-        (chalice,) = [step for step in plan_deployment(job, empty(), 7) if isinstance(step, RunChalice)]
-        assert chalice.duckdb == job.spec.uses_duckdb == (job.spec.input.format == "parquet")
 
 
 def test_the_order_of_a_deletion() -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.deployment.load import load_target
+from scripts.deployment.package import write_zip
 from scripts.deployment.policies import policies
-from scripts.deployment.project import Project
+from scripts.deployment.project import LIBRARIES, Project
 from scripts.deployment.target import DeployError
 from tests.unit.scripts.deployment.world import target
 
@@ -46,33 +48,33 @@ def test_a_copy_is_complete_and_leaves_the_checkout_alone(checkout: Project, tmp
     assert checkout.stages() == {"tally": {"mine": 1}}
 
 
-def zip_of(project: Project, name: str) -> bytes:
-    path = project.folder / "deployments" / name
-    with zipfile.ZipFile(path, "w") as archive:
-        for source in ("jobs/tally.py", "jobs/tally.yml"):
-            archive.write(project.root / source, source)
-    return path.read_bytes()
+def names(zipped: Path) -> set[str]:
+    with zipfile.ZipFile(zipped) as archive:
+        return set(archive.namelist())
 
 
-def test_packages_travel_between_copies_unless_they_are_unfinished(checkout: Project, tmp_path: Path) -> None:
+def test_libraries_travel_between_copies_unless_they_are_unfinished(
+    checkout: Project, tmp_path: Path
+) -> None:
     (tmp_path / "copy").mkdir()
     copy = checkout.copy_to(tmp_path / "copy")
-    whole = zip_of(copy, "whole.zip")
-    (copy.folder / "deployments/half.zip").write_bytes(whole[: len(whole) // 2])
+    folder = copy.root / LIBRARIES
+    write_zip(folder / "whole.zip", [("colour.py", b"RED = 1\n")])
+    whole = (folder / "whole.zip").read_bytes()
+    (folder / "half.zip").write_bytes(whole[: len(whole) // 2])
     checkout.take_packages(copy)
-    assert [path.name for path in (checkout.folder / "deployments").iterdir()] == ["whole.zip"]
-    assert (checkout.folder / "deployments/whole.zip").read_bytes() == whole
+    assert [path.name for path in (checkout.root / LIBRARIES).iterdir()] == ["whole.zip"]
+    assert (checkout.root / LIBRARIES / "whole.zip").read_bytes() == whole
 
 
-def test_a_package_without_a_new_empty_file_is_not_used_again(checkout: Project) -> None:
-    checkout.drop_compiled()
-    (checkout.folder / "deployments").mkdir()
-    zip_of(checkout, "old.zip")
-    checkout.drop_unusable_packages()
-    assert (checkout.folder / "deployments/old.zip").exists()
-    (checkout.root / "jobs/__init__.py").touch()  # Chalice's digest does not change
-    checkout.drop_unusable_packages()
-    assert not (checkout.folder / "deployments/old.zip").exists()
+def test_each_package_is_of_the_files_as_they_are(checkout: Project) -> None:
+    """Chalice names a zip by what is in the files, not by their names, and would take an old one again."""
+    job = load_target("tally", checkout, {})
+    assert "chalicelib/new.py" not in names(checkout.pack(job))
+    (checkout.root / "chalicelib/new.py").touch()
+    assert "chalicelib/new.py" in names(checkout.pack(job))
+    (checkout.root / "chalicelib/new.py").unlink()
+    assert "chalicelib/new.py" not in names(checkout.pack(job))
 
 
 def test_a_broken_config_is_reported_and_not_overwritten(checkout: Project) -> None:

@@ -1,0 +1,188 @@
+"""The objects that a run reads: the one that was dropped or, if it is a marker or a manifest, those it stands for.
+
+Each object counts once, however many lines or prefixes of a manifest name it; the first place is the one it is read at.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+from ..core.errors import Forbidden, NotFound, UserError
+from ..core.keys import SUCCESS, is_hidden
+from ..core.ports import Loc, ObjectInfo, Runtime
+from ..core.spec import JobSpec
+from ..run.events import Created
+
+#: The marker object that starts a run over all objects of its folder.
+READY = "_READY"
+#: An object with this ending starts a run over the keys and prefixes it names, one a line.
+MANIFEST_SUFFIX = ".manifest"
+#: Bytes that a manifest may have; a larger one is surely a mistake.
+_MAX_MANIFEST = 16 << 20
+_MARK = "\ufeff".encode()
+#: Names looked up at once, for each read that the store says is worth having under way: the answers are small.
+_LOOK_UPS = 4
+#: Seconds, and share of the coordinator's time, that are left for the plan once the objects are known.
+_KEPT, _KEPT_SHARE = 60.0, 0.25
+
+#: (bucket, object)
+Found = tuple[str, ObjectInfo]
+
+
+class Superseded(Exception):
+    """The object was overwritten after the event: the event of the later writing starts the run over it."""
+
+
+def objects(runtime: Runtime, spec: JobSpec, item: Created) -> list[Found]:
+    """The objects that a run reads, each once, in order.
+
+    Raises UserError for what cannot be read, and when the coordinator's time would end before the plan is written;
+    Superseded where the object is no longer the one that the event tells of.
+    """
+    search = _Search(runtime, item.loc)
+    if spec.trigger == "each":
+        found: Iterable[Found] = [_dropped(runtime, item)]
+    elif item.loc.key.rpartition("/")[2] in (READY, SUCCESS):
+        found = search.below_marker(spec)
+    else:
+        found = search.named_in_manifest()
+    once: dict[tuple[str, str], ObjectInfo] = {}
+    for bucket, info in found:
+        once.setdefault((bucket, info.key), info)
+    return [(bucket, info) for (bucket, _), info in once.items()]
+
+
+def _dropped(runtime: Runtime, item: Created) -> Found:
+    info = _head(runtime, item.loc, "it was deleted before the run began: upload it again")
+    if item.etag and info.etag != item.etag:
+        raise Superseded(
+            f"{item.loc.url} was overwritten since (its etag was {item.etag}, now it is {info.etag}): the event of"
+            " the later writing starts a run over it"
+        )
+    return item.loc.bucket, info
+
+
+class _Search:
+    """Looks up what a marker or a manifest stands for, as long as there is time."""
+
+    def __init__(self, runtime: Runtime, source: Loc) -> None:
+        self._runtime = runtime
+        self._source = source
+        self._time = runtime.remaining()
+        self._kept = min(_KEPT, self._time * _KEPT_SHARE)
+
+    def below_marker(self, spec: JobSpec) -> Iterator[Found]:
+        """All objects of the marker's folder and below."""
+        folder = self._source.key.rpartition("/")[0]
+        for place in _folders(spec, Loc(self._source.bucket, f"{folder}/" if folder else "")):
+            yield from self._input_objects(place)
+
+    def named_in_manifest(self) -> Iterator[Found]:
+        """The objects that the lines of the manifest name, in their order."""
+        lines: dict[Loc, int] = {}
+        for number, place in _manifest_lines(self._runtime, self._source):
+            lines.setdefault(place, number)
+        for done, found in enumerate(self._looked_up(lines), start=1):
+            yield from found
+            if done < len(lines) and self._out_of_time:
+                raise self._too_much(
+                    f"{done:,} of its {len(lines):,} names were looked up",
+                    "name folders (prefixes that end in /), or divide it into several manifests",
+                )
+
+    @property
+    def _out_of_time(self) -> bool:
+        """Whether the time that is left is what the plan needs."""
+        return self._runtime.remaining() <= self._kept
+
+    def _too_much(self, fitted: str, remedy: str) -> UserError:
+        return UserError(
+            f"{self._source.url}: names more than the coordinator has time for: {fitted} in the"
+            f" {self._time - self._kept:.0f} s there are for that: {remedy}, or raise timeout.coordinator"
+        )
+
+    def _looked_up(self, lines: dict[Loc, int]) -> Iterator[list[Found]]:
+        """What each line names, in order; as many look-ups ahead of the caller as the store is worth."""
+        breadth = _LOOK_UPS * self._runtime.store.parallel_reads
+        if not breadth:
+            yield from (self._named(place, number) for place, number in lines.items())
+            return
+        rest = iter(lines.items())
+        ahead: deque[Future[list[Found]]] = deque()
+        with ThreadPoolExecutor(breadth, thread_name_prefix="look-up") as pool:
+            try:
+                ahead.extend(pool.submit(self._named, *line) for line in islice(rest, 2 * breadth))
+                while ahead:
+                    yield ahead.popleft().result()
+                    ahead.extend(pool.submit(self._named, *line) for line in islice(rest, 1))
+            finally:
+                for future in ahead:
+                    future.cancel()
+
+    def _named(self, place: Loc, number: int) -> list[Found]:
+        """The object that one line of a manifest names, or all under the prefix it names."""
+        where = f"{self._source.url}, line {number}"
+        try:
+            if place.key and not place.key.endswith("/"):
+                return [
+                    (place.bucket, _head(self._runtime, place, f"{where} names it, but it does not exist"))
+                ]
+            found = list(self._input_objects(place))
+        except (NotFound, Forbidden) as error:
+            # A bucket other than the job's own, which no retry will make readable.
+            raise UserError(f"{where}: {place.url} cannot be read: {error}") from error
+        if not found:
+            raise UserError(f"{where}: nothing under {place.url}: expected at least one object")
+        return found
+
+    def _input_objects(self, prefix: Loc) -> Iterator[Found]:
+        """All objects under a prefix, except folders, hidden objects and manifests."""
+        for count, info in enumerate(self._runtime.store.list(prefix)):
+            if self._out_of_time:
+                raise self._too_much(
+                    f"{count:,} objects under {prefix.url} were listed", "divide it into smaller folders"
+                )
+            base = info.key.rpartition("/")[2]
+            hidden = is_hidden(info.key.removeprefix(prefix.key))
+            if base and not hidden and not base.endswith(MANIFEST_SUFFIX):
+                yield prefix.bucket, info
+
+
+def _folders(spec: JobSpec, folder: Loc) -> list[Loc]:
+    """The folder that a marker lies in; of a job with several inputs, the folder of that name in each of them."""
+    given = spec.input_of(folder)
+    if given is None or not spec.more_inputs:
+        return [folder]
+    return [other.loc.child(folder.key.removeprefix(given.loc.key)) for other in spec.inputs]
+
+
+def _manifest_lines(runtime: Runtime, manifest: Loc) -> Iterator[tuple[int, Loc]]:
+    """(line, place) for each line of a manifest: an `s3://` URL, or a key or prefix of the manifest's own bucket."""
+    body = runtime.store.get(manifest, 0, _MAX_MANIFEST + 1)
+    if len(body) > _MAX_MANIFEST:
+        raise UserError(f"{manifest.url}: a manifest of over {_MAX_MANIFEST} bytes: name prefixes instead")
+    try:
+        lines = body.removeprefix(_MARK).decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{manifest.url}: byte {error.start}: a manifest is UTF-8 text, one key a line"
+        ) from error
+    for number, line in enumerate(lines, start=1):
+        name = line.strip()
+        if not name or name.startswith("#"):
+            continue
+        if name.startswith("s3://"):
+            bucket, _, key = name.removeprefix("s3://").partition("/")
+            yield number, Loc(bucket, key)
+        else:
+            yield number, Loc(manifest.bucket, name)
+
+
+def _head(runtime: Runtime, loc: Loc, problem: str) -> ObjectInfo:
+    try:
+        return runtime.store.head(loc)
+    except NotFound as error:
+        raise UserError(f"{loc.url}: {problem}") from error

@@ -1,0 +1,132 @@
+"""What a run's code is, in a few characters: a run is of one code, so whoever works on it compares.
+
+The digest is a function of the sources alone, the same on every machine: Sluice's version, the job's file, the modules
+beside it that it imports (and those that they import), and the side files beside it. What is installed from
+requirements is not in it, nor is a module that is imported under a name made at run time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..core.errors import CodeChanged
+from ..core.plan import Plan
+from ..core.spec import JobSpec
+from ..core.version import VERSION
+from .load_class import module_of
+from .side_files import object_of
+
+#: What every digest made here begins with. Another way to make them needs another beginning: digests are compared only
+#: if they are made in one way, so that a run begun by other code than this is finished without complaint.
+_FORM = "1:"
+_DIGITS = 12
+#: Never the job's own, wherever that lies.
+_OURS = __name__.partition(".")[0]
+
+
+def check_same(load_job: Callable[[str], type[Any]], plan: Plan) -> None:
+    """Raise CodeChanged if the run of `plan` was begun by other code than this process has."""
+    if not plan.code.startswith(_FORM) or plan.code == (own := digest(load_job, plan.spec)):
+        return
+    raise CodeChanged(
+        f"job {plan.job} was deployed again while run {plan.run} was under way (code {plan.code} -> {own}), and a"
+        " run is of one code: drop the files again, or give them to scripts/submit.py again, to run the new code"
+    )
+
+
+def digest(load_job: Callable[[str], type[Any]], spec: JobSpec) -> str:
+    """The digest of a job's code as this process has it. Raises ConfigError for a class that cannot be loaded."""
+    return of_queries(spec) if spec.sql.map else of_class(load_job(spec.job), spec)
+
+
+def of_class(cls: type[Any], spec: JobSpec, version: str = VERSION) -> str:
+    """The digest of a job that is a class. Its files are read once a process."""
+    beside = tuple(entry for entry in spec.side_files if object_of(entry) is None)
+    return _of_module(module_of(spec.job, cls), cls.__qualname__, beside, version)
+
+
+def of_queries(spec: JobSpec, version: str = VERSION) -> str:
+    """The digest of a job in SQL: its queries, and the versions of what runs them."""
+    sql = spec.sql
+    parts = (version, _duckdb(), sql.map, sql.key, sql.reduce, sql.order_by, spec.input.columns)
+    return _shown(hashlib.sha256("\0".join(parts).encode()))
+
+
+def _duckdb() -> str:
+    with suppress(ImportError):  # whoever opens it says what is missing
+        import duckdb  # only jobs in SQL have it
+
+        return str(duckdb.__version__)
+    return ""
+
+
+@lru_cache(maxsize=64)
+def _of_module(module: ModuleType | None, name: str, beside: tuple[str, ...], version: str) -> str:
+    """By the module itself, so that one that is loaded anew from the same file has a digest of its own."""
+    found = hashlib.sha256(version.encode())
+    file = getattr(module, "__file__", None)
+    if file is None:  # typed into an interpreter
+        found.update(name.encode())
+        return _shown(found)
+    path = Path(file)
+    for source in _sources(path):
+        _add(found, source.relative_to(path.parent).as_posix(), source)
+    for entry in beside:
+        _add(found, entry, path.parent / entry)
+    return _shown(found)
+
+
+def _shown(found: hashlib._Hash) -> str:
+    return _FORM + found.hexdigest()[:_DIGITS]
+
+
+def _add(found: hashlib._Hash, name: str, path: Path) -> None:
+    """Name and content of a file; of one that is gone, its name: whoever opens it says so."""
+    found.update(f"\0{name}\0".encode())
+    with suppress(OSError), path.open("rb") as file:
+        found.update(hashlib.file_digest(file, "sha256").digest())
+
+
+def _sources(path: Path) -> list[Path]:
+    """A module's file, and the files in its folder that it imports, directly or not; in one order everywhere."""
+    folder, seen, rest = path.parent, set[Path](), [path]
+    while rest:
+        source = rest.pop()
+        if source in seen:
+            continue
+        seen.add(source)
+        with suppress(OSError):
+            for name in _imported(source.read_bytes()):
+                rest += _found(folder, name)
+    return sorted(seen)
+
+
+def _imported(source: bytes) -> Iterator[str]:
+    """The first words of the modules' names that a source imports, and perhaps words that name no module.
+
+    Cheaper than a syntax tree: functions do this while they start.
+    """
+    for line in source.replace(b"\\\n", b" ").splitlines():
+        if b"import" not in line:
+            continue
+        for statement in line.partition(b"#")[0].replace(b":", b";").split(b";"):
+            first, _, rest = statement.strip().partition(b" ")
+            names = {b"from": [rest], b"import": rest.split(b",")}.get(first, [])
+            for name in names:
+                yield name.strip().partition(b" ")[0].partition(b".")[0].decode("ascii", "replace")
+
+
+def _found(folder: Path, name: str) -> list[Path]:
+    """The files of a module or a package beside the job's; none of Python's own, which no file there can hide."""
+    if not name.isidentifier() or name == _OURS or name in sys.stdlib_module_names:
+        return []
+    module, package = folder / f"{name}.py", folder / name
+    found = [module] if module.is_file() else []
+    return [*found, *package.rglob("*.py")] if package.is_dir() else found

@@ -1,0 +1,164 @@
+"""The zip that is uploaded: the same bytes from the same files, wherever and however they lie on a disk.
+
+Chalice builds one from a folder, in the disk's order and with its times and modes, and takes one that is there
+already under the name that it would give it. So we write ours there before Chalice runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import os
+import re
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .target import DeployError
+
+#: The oldest time that a zip can tell, and who may read a file: everybody, as Lambda wants it.
+_TIME = (1980, 1, 1, 0, 0, 0)
+_MODE = 0o100644
+PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+#: What a function needs of Chalice.
+_CHALICE = ("__init__.py", "app.py")
+
+
+def write_zip(path: Path, entries: Iterable[tuple[str, bytes]]) -> None:
+    """Write a zip of `entries`, (name, content), in their order. Who reads `path` finds all of it or none."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries:
+            info = zipfile.ZipInfo(name, _TIME)
+            info.create_system, info.external_attr = 3, _MODE << 16
+            archive.writestr(info, content, zipfile.ZIP_DEFLATED)
+    draft.replace(path)
+
+
+def libraries_name(requirements: str, architecture: str) -> str:
+    """What the zip of these requirements is called."""
+    digest = hashlib.sha256(requirements.encode()).hexdigest()[:16]
+    return f"libraries-{digest}-{PYTHON}-{architecture}.zip"
+
+
+def build_libraries(path: Path, requirements: str, architecture: str) -> None:
+    """Download what `requirements` list, for Lambda, and write it to `path` as a zip. It needs the network.
+
+    Raises DeployError for what has no wheel for Lambda, does not exist, or has another hash than is listed.
+    """
+    from chalice.deploy import packager  # slow to import
+    from chalice.utils import OSUtils
+
+    with tempfile.TemporaryDirectory(prefix="sluice-libraries-") as name:
+        listed, target = Path(name, "requirements.txt"), Path(name, "libraries")
+        listed.write_text(requirements, "utf-8")
+        target.mkdir()
+        builder = packager.DependencyBuilder(OSUtils(), _checking_pip(requirements, Path(name)), architecture)
+        abi = "cp" + PYTHON.removeprefix("python").replace(".", "")
+        try:
+            builder.build_site_packages(abi, str(listed), str(target))
+        except packager.MissingDependencyError as error:
+            missing = ", ".join(sorted(package.identifier for package in error.missing))
+            raise DeployError(
+                f"Chalice could not install {missing}; a package in requirements.txt has no wheel for Lambda's "
+                f"{PYTHON.capitalize()} on {architecture}: choose a version that has one"
+            ) from error
+        except (packager.NoSuchPackageError, packager.PackageDownloadError) as error:
+            hint = (
+                "; run `make pins` after a change of requirements.txt" if "hash" in str(error).lower() else ""
+            )
+            raise DeployError(f"what requirements.txt lists cannot be downloaded: {error}{hint}") from error
+        write_zip(path, ((file.relative_to(target).as_posix(), file.read_bytes()) for file in _all(target)))
+
+
+def _checking_pip(requirements: str, folder: Path) -> Any:
+    """Chalice's pip, which also knows the hashes where Chalice asks for one package without the list.
+
+    It does so for wheels of another platform than this one: for arm64, or deployed from a Mac.
+    """
+    from chalice.deploy import packager  # slow to import
+    from chalice.utils import OSUtils
+
+    lists = package_lists(requirements)
+
+    class CheckingPip(packager.PipRunner):
+        def download_manylinux_wheels(
+            self, abi: str, packages: list[str], directory: str, platforms: list[str] | None = None
+        ) -> None:
+            super().download_manylinux_wheels(abi, [*map(listed, packages)], directory, platforms)
+
+        def download_sdists(self, packages: list[str], directory: str) -> None:
+            super().download_sdists([*map(listed, packages)], directory)
+
+    def listed(package: str) -> str:
+        """`-r` and a list of this package alone, if its hashes are known."""
+        if package not in lists:
+            return package
+        path = folder / f"{package}.txt"
+        path.write_text(lists[package], "utf-8")
+        return f"-r{path}"
+
+    osutils = OSUtils()
+    return CheckingPip(packager.SubprocessPip(osutils), osutils)
+
+
+def package_lists(requirements: str) -> dict[str, str]:
+    """For each `name==version` that has hashes, a list of it alone; options for all, as of an index, are in each."""
+    lines = requirements.replace("\\\n", "").splitlines()
+    options = "".join(f"{line}\n" for line in lines if line.startswith("-"))
+    found = {}
+    for line in lines:
+        pinned = re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;#]+)", line)
+        if pinned and (hashes := re.findall(r"--hash=\S+", line)):
+            package = f"{re.sub(r'[-_.]+', '-', pinned[1]).lower()}=={pinned[2]}"
+            found[package] = f"{options}{package} {' '.join(hashes)}\n"
+    return found
+
+
+def library_modules(path: Path) -> frozenset[str] | None:
+    """The modules in a zip of libraries, by their first names; None if there is no whole zip."""
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        return frozenset(name.partition("/")[0].partition(".")[0] for name in archive.namelist())
+
+
+def write_package(path: Path, files: Mapping[str, Path], libraries: Path) -> None:
+    """Write the zip of `files` (by their names in it), Chalice's part and all of the zip `libraries`."""
+    write_zip(path, _entries(files, libraries))
+
+
+def _entries(files: Mapping[str, Path], libraries: Path) -> Iterator[tuple[str, bytes]]:
+    own = {name: path.read_bytes() for name, path in {**files, **_chalice_files()}.items()}
+    with zipfile.ZipFile(libraries) as archive:
+        theirs = [name for name in archive.namelist() if name not in own and not name.startswith("chalice/")]
+        for name in sorted([*own, *theirs]):
+            yield name, own[name] if name in own else archive.read(name)
+
+
+def _chalice_files() -> dict[str, Path]:
+    found = importlib.util.find_spec("chalice")
+    if found is None or found.origin is None:
+        raise DeployError("Chalice is missing here: run `make setup`")
+    folder = Path(found.origin).parent
+    return {f"chalice/{name}": folder / name for name in _CHALICE}
+
+
+def chalice_name(folder: Path, architecture: str) -> Path:
+    """Where Chalice looks for the zip of the project in `folder`."""
+    from chalice.deploy import packager  # slow to import
+    from chalice.utils import UI, OSUtils
+
+    osutils = OSUtils()
+    builder = packager.DependencyBuilder(osutils, architecture=architecture)
+    own = packager.LambdaDeploymentPackager(osutils, builder, UI(io.StringIO(), io.StringIO()), architecture)
+    return Path(own.deployment_package_filename(str(folder), PYTHON))
+
+
+def _all(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,131 @@
+"""The digest of a job's code changes when the code does, and with nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from chalicelib.core.spec import JobSpec, SqlSpec
+from chalicelib.job.code_digest import digest, of_class, of_queries
+from chalicelib.job.load_class import job_loader
+from tests.worlds.simulation import spec
+
+FILES = {
+    "good.py": "import csv, helper as h; import deeper.inner\nfrom chalicelib import Job\n"
+    "class Good(Job):\n    def mapper(self, _, line):\n        import late\n        from chalicelib import Sum\n",
+    "helper.py": "from further import (\n    X,\n)\n",
+    "further.py": "import helper\nX = 1\n",
+    "late.py": "",
+    "deeper/__init__.py": "",
+    "deeper/inner.py": "from . import other\n",
+    "deeper/other.py": "",
+    "words.txt": "the\nof\n",
+    # not of the job
+    "another.py": "",
+    "csv.py": "raise AssertionError('Python has a csv of its own')\n",
+    "chalicelib/__init__.py": "",
+    "good.yml": "",
+    "unlisted.txt": "",
+}
+SPEC = spec("good:Good", files="words.txt, s3://bucket/table.txt")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    here = tmp_path / "jobs"
+    for name, text in FILES.items():
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_text(text)
+    return here
+
+
+def digest_of(folder: Path, job_spec: JobSpec = SPEC) -> str:
+    """As a process has it that loads the job now."""
+    return digest(job_loader(folder), job_spec)
+
+
+NOT_ITS_CODE = ("another.py", "csv.py", "chalicelib/__init__.py", "good.yml", "unlisted.txt")
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name not in NOT_ITS_CODE])
+def test_it_changes_with_each_file_of_the_job(folder: Path, name: str) -> None:
+    before = digest_of(folder)
+    with (folder / name).open("a") as file:
+        file.write("# changed\n")
+    assert digest_of(folder) != before
+
+
+@pytest.mark.parametrize("name", NOT_ITS_CODE)
+def test_it_does_not_change_with_what_else_there_is(folder: Path, name: str) -> None:
+    before = digest_of(folder)
+    (folder / name).write_text("# changed\n")
+    assert digest_of(folder) == before
+
+
+def test_it_is_the_same_wherever_the_files_lie(folder: Path, tmp_path: Path) -> None:
+    before = digest_of(folder)
+    assert before.startswith("1:")
+    assert len(before) == 14
+    shutil.copytree(folder, tmp_path / "elsewhere" / "deep")
+    assert digest_of(tmp_path / "elsewhere" / "deep") == before
+
+
+def test_it_is_of_what_was_loaded(folder: Path) -> None:
+    """A process that goes on with what it has loaded is not told of what the files hold meanwhile."""
+    load = job_loader(folder)
+    before = digest(load, SPEC)
+    (folder / "good.py").write_text("")
+    assert digest(load, SPEC) == before
+
+
+def test_it_changes_with_the_version(folder: Path) -> None:
+    good = job_loader(folder)("good:Good")
+    assert of_class(good, SPEC) != of_class(good, SPEC, "next")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import helper", "import json, helper", "import helper as h, json", "import helper.more",
+        "from helper import X",
+        "from helper.more import (", "    import helper", "import json; import helper",
+        "import json, \\\n  helper", "import helper  # why", "if True: from helper import X",
+    ],
+)  # fmt: skip
+def test_a_module_beside_it_is_found_however_it_is_imported(folder: Path, line: str) -> None:
+    (folder / "good.py").write_text(
+        "class Good: pass\ndef never():\n    " + line.replace("\n", "\n    ") + "X)" * line.endswith("(")
+    )
+    before = digest_of(folder)
+    (folder / "helper.py").write_text("# changed\n")
+    assert digest_of(folder) != before
+
+
+@pytest.mark.parametrize("change", [lambda file: file.unlink(), lambda file: file.write_text("")])
+def test_a_side_file_that_is_gone_is_another(folder: Path, change: Callable[[Path], object]) -> None:
+    before = digest_of(folder)
+    change(folder / "words.txt")
+    assert digest_of(folder) != before
+
+
+def test_a_class_without_a_file_has_a_digest_too() -> None:
+    made, typed = type("Made", (), {"__module__": "typed in"}), spec("typed:Made")
+    assert of_class(made, typed) != of_class(type("Other", (), {"__module__": "typed in"}), typed)
+
+
+def test_queries_are_told_apart() -> None:
+    one = spec("", sql=SqlSpec(map="FROM input", key="a", reduce="FROM shuffled"))
+    others = [
+        replace(one, sql=replace(one.sql, map="SELECT a FROM input")),
+        replace(one, sql=replace(one.sql, key="b")),
+        replace(one, sql=replace(one.sql, reduce="SELECT a FROM shuffled")),
+        replace(one, sql=replace(one.sql, order_by="a")),
+        replace(one, input=replace(one.input, columns="a INT")),
+    ]
+    digests = {of_queries(one), of_queries(one, "next"), *map(of_queries, others)}
+    assert len(digests) == 7
+    assert digest(lambda name: pytest.fail(f"{name} was loaded"), one) == of_queries(one)
