@@ -19,7 +19,7 @@ from ..core.messages import decode, encode
 from ..core.outcome import Manifest, Verdict
 from ..core.plan_file import read_head
 from ..core.ports import Clock, FunctionName, Loc, ObjectInfo, Runtime
-from ..core.spec import JobSpec
+from ..core.spec import JobSpec, TimeoutSpec
 from ..core.tasks import Failure, ReducePlan
 from ..run import lease, plan_step
 from ..run.calls import FUNCTION
@@ -34,6 +34,12 @@ _DELIVERIES = 3
 #: Times in a row a run that stopped moving is picked up again before it is given up, and the seconds before
 #: the first of them; before each further one twice as many.
 _REVIVALS, _PAUSE = 5, 0.1
+#: Seconds of the least time-out there is here: some of it is kept for writing.
+_LEAST_TIMEOUT = 5
+#: Seconds of a time-out that stand for none: there is no longer one in a job's file.
+_NO_TIMEOUT = 900
+#: Seconds of a wait for reports, after which it is begun again.
+_LONGEST_WAIT = 3600.0
 #: Errors that are kept, to be told if the run is given up.
 _TOLD = 3
 
@@ -102,7 +108,16 @@ class _Engine:
         roots = [Path("/"), run.work, run.output]
         self._results = run.staging or run.output
         places = {run.output: self._results}
-        self._setup = Setup(roots, run.load_job, scratch, self._watched, run.world, places, run.private)
+        self._setup = Setup(
+            roots=roots,
+            load_job=run.load_job,
+            scratch=scratch,
+            watched=self._watched,
+            world=run.world,
+            timeouts=_timeouts(run.spec.timeout),
+            standing_in=places,
+            private=run.private,
+        )
         self._runtime = Runtime(
             store=FolderStore(roots, self._on_created, places),
             invoker=self,
@@ -278,14 +293,17 @@ class _Engine:
 
     def _receive(self) -> None:
         by_pipe = {worker.pipe: worker for worker in self._all()}
-        for pipe in wait(list(by_pipe)):
+        left = min(worker.until for worker in self._all() if worker.call) - time.monotonic()
+        for pipe in wait(list(by_pipe), min(max(left, 0.0), _LONGEST_WAIT)):
             worker = by_pipe[pipe]  # type: ignore[index]
             try:
                 report = worker.read()
             except (EOFError, OSError):
-                call = worker.call
+                call, overdue = worker.call, worker.overdue
                 code = worker.restart()
-                if call:
+                if call and overdue:
+                    self._overran(call)
+                elif call:
                     self._again(call, f"its process was killed (exit code {code}): out of memory?")
                 continue
             if report.kind == "invoke":
@@ -296,6 +314,17 @@ class _Engine:
                 call, worker.call = worker.call, None
                 if report.error and call:
                     self._again(call, report.error)
+        for worker in self._all():
+            worker.end_overdue()
+
+    def _overran(self, call: Call) -> None:
+        """Write an attempt off that went on beyond its time: the same call once more would do so, too."""
+        error = (
+            f"it did not end within timeout.{call.function} ({self._setup.timeouts[call.function]:g} s), not even"
+            " when it was interrupted: does the job's code wait for something?"
+        )
+        self._errors.append(f"{call.function}: {error}")
+        self._write_off(call, error)
 
     def _again(self, call: Call, error: str) -> None:
         """Deliver an invocation that came to nothing once more, or write its attempt off."""
@@ -336,6 +365,12 @@ class _Engine:
         verdict = read_verdict(self._runtime.store, keys)
         if verdict is None:
             self._tell(Call("supervisor", event_for(keys.plan_done)))
+
+
+def _timeouts(spec: TimeoutSpec) -> dict[FunctionName, float]:
+    """Those of the functions that run the job's code. The longest that AWS allows means that there is none here."""
+    given: dict[FunctionName, int] = {"mapper": spec.mapper, "reducer": spec.reducer}
+    return {name: max(seconds, _LEAST_TIMEOUT) for name, seconds in given.items() if seconds < _NO_TIMEOUT}
 
 
 def _step_of(call: Call) -> int:

@@ -32,8 +32,10 @@ _HANDLERS: dict[FunctionName, Callable[[Runtime, dict[str, Any]], None]] = {
     "reducer": reducer.handle,
     "supervisor": supervisor.handle,
 }
-#: Seconds an invocation may run: there is no limit here, and the supervisor hands over when it has one.
+#: Seconds of a function without a time-out. The supervisor has none here: it hands over when it has one.
 _FOREVER = 10.0**9
+#: Seconds beyond its time-out after which a function is ended that does not end by itself.
+_GRACE = 5.0
 
 
 class Call(Struct, frozen=True):
@@ -82,6 +84,8 @@ class Setup:
     #: Whether an object's creation is anybody's business.
     watched: Callable[[Loc], bool]
     world: World = field(default_factory=World)
+    #: Seconds that an invocation of a function may run; without a number there is no limit.
+    timeouts: Mapping[FunctionName, float] = field(default_factory=dict)
     #: In which folders the files of some roots lie for now.
     standing_in: Mapping[Path, Path] = field(default_factory=dict)
     #: A descriptor of the parent's that is to end with the parent, whatever becomes of its workers.
@@ -94,6 +98,9 @@ class Worker:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self.call: Call | None = None
+        #: When the call in hand is overdue, by `time.monotonic`, and whether it was.
+        self.until = float("inf")
+        self.overdue = False
         self._start()
 
     def _start(self) -> None:
@@ -110,14 +117,21 @@ class Worker:
         self.process.join()
         code = self.process.exitcode
         self.process.close()
-        self.call = None
+        self.call, self.overdue = None, False
         self._start()
         return code
 
     def give(self, call: Call) -> None:
         self.call = call
+        self.until = time.monotonic() + self._setup.timeouts.get(call.function, _FOREVER) + _GRACE
         with suppress(BrokenPipeError):  # it died just now: reading from it will tell
             self.pipe.send_bytes(msgpack.encode(call))
+
+    def end_overdue(self) -> None:
+        """Kill the process if its call has lasted too long; reading from it will tell."""
+        if self.call and not self.overdue and time.monotonic() >= self.until:
+            self.overdue = True
+            self.process.kill()
 
     def wake(self) -> None:
         with suppress(BrokenPipeError):
@@ -136,6 +150,20 @@ class Worker:
 
 def new_token() -> str:
     return uuid.uuid4().hex[:12]
+
+
+class _Timeout:
+    """How long the invocation in hand may go on. Time in which the machine sleeps does not count."""
+
+    def __init__(self, timeouts: Mapping[FunctionName, float]) -> None:
+        self._timeouts = timeouts
+        self._until = _FOREVER
+
+    def begin(self, function: FunctionName) -> None:
+        self._until = time.monotonic() + self._timeouts.get(function, _FOREVER)
+
+    def remaining(self) -> float:
+        return self._until - time.monotonic()
 
 
 class _Clock:
@@ -176,13 +204,14 @@ def _work(pipe: Connection, setup: Setup, parents: Connection) -> NoReturn:
         if setup.watched(loc):
             send(Report("created", bucket=loc.bucket, key=loc.key))
 
+    timeout = _Timeout(setup.timeouts)
     runtime = setup.world.runtime(
         Runtime(
             store=FolderStore(setup.roots, created, setup.standing_in),
             invoker=_Invoker(send),
             clock=_Clock(pipe),
             new_token=new_token,
-            remaining=lambda: _FOREVER,
+            remaining=timeout.remaining,
             load_job=setup.load_job,
             disk=LocalDisk(setup.scratch),
         )
@@ -191,7 +220,9 @@ def _work(pipe: Connection, setup: Setup, parents: Connection) -> NoReturn:
         while True:
             body = pipe.recv_bytes()
             if body != WAKE:
-                send(Report("idle", error=_handle(runtime, _calls.decode(body))))
+                call = _calls.decode(body)
+                timeout.begin(call.function)
+                send(Report("idle", error=_handle(runtime, call)))
     except (EOFError, OSError):
         os._exit(0)  # the parent is gone
 

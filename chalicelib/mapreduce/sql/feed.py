@@ -34,7 +34,12 @@ _F_SETPIPE_SZ = 1031
 
 
 class Feed:
-    """Writes blocks into the FIFO at `path` while the `with` block reads it, once; then removes it."""
+    """Makes `path` a FIFO into which it writes blocks while the `with` block reads it, once.
+
+    Before, an empty file may stand there for DuckDB to find. The FIFO has a name only until both its ends are open: a
+    reader waits for a writer that is on its way, or reads what the writer writes and sees an end when that is closed.
+    Whoever comes later finds no file, where it would wait for ever.
+    """
 
     def __init__(self, path: Path, blocks: Iterator[bytes]) -> None:
         self._path = path
@@ -42,6 +47,8 @@ class Feed:
         self._pool = ThreadPoolExecutor(1, "sluice-feed")
 
     def __enter__(self) -> Self:
+        self._path.unlink(missing_ok=True)
+        os.mkfifo(self._path)
         self._fed = self._pool.submit(self._work)
         return self
 
@@ -49,17 +56,18 @@ class Feed:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         while not self._fed.done():
-            # A query that fails or needs no more rows leaves the writer alone; opened and closed for
-            # reading, the FIFO breaks, whether the writer waits for a reader or is in mid-block.
-            os.close(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK))
+            # A query that fails or needs no rows leaves the writer waiting for a reader: one that comes and goes
+            # breaks the FIFO. In mid-block it is broken already, as its reader is gone.
+            with suppress(FileNotFoundError):
+                os.close(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK))
             wait([self._fed], timeout=0.01)
         self._pool.shutdown()
-        self._path.unlink()
         with suppress(BrokenPipeError):
             self._fed.result()
 
     def _work(self) -> None:
         with self._path.open("wb", buffering=0) as pipe:
+            self._path.unlink()
             _enlarge(pipe.fileno())
             for block in self._blocks:
                 view = memoryview(block)

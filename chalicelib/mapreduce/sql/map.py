@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,7 +107,7 @@ class SqlMap:
         spec = self._spec.input
         lines = Lines(spec, self._tables.input, self._store, lambda: self._pace.out_of_time)
         fifo = folder / "input"
-        os.mkfifo(fifo)
+        fifo.touch()  # what a query is bound over may be opened, and nobody feeds it yet
         source = scan(spec, self._tables.input, [str(fifo)])
         try:
             database.execute(f"CREATE VIEW input AS {source}")

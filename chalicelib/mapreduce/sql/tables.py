@@ -51,7 +51,10 @@ def scan(spec: InputSpec, columns: Columns, paths: list[str]) -> str:
         return f"SELECT {casts} FROM read_parquet({files})"
     types = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns)
     if spec.format == "jsonl":
-        form = f"format='newline_delimited', columns={{{types}}}, maximum_object_size={MAX_LINE}"
+        # Without `records` DuckDB opens the file to find out whether the one column there is, is the document.
+        form = (
+            f"format='newline_delimited', records=true, columns={{{types}}}, maximum_object_size={MAX_LINE}"
+        )
         return f"SELECT {names} FROM read_json({files}, {form})"
     common = (
         f"auto_detect=false, header=false, new_line='\\n', columns={{{types}}},"
