@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -139,3 +140,16 @@ def checkout(emulator: ministack.Emulator, tmp_path_factory: pytest.TempPathFact
     yield cloud
     for client in (cloud.s3, cloud.functions, cloud.iam, cloud.logs):
         client.close()
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A program that we start is born with our signals, and where ours are ignored (a job in the background, with no
+    terminal) it ignores Ctrl-C and a hang-up, too. One that has handlers here is born with the defaults.
+    """
+    before = {
+        number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGHUP)
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -469,16 +469,6 @@ def test_a_mistake_in_the_job_s_code_shows_its_own_traceback_and_place(texts: Pa
     assert not list((tmp_path / "out").glob("_work*"))
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """A program that we start is born with our SIGINT, and where ours is ignored (a job in the background, with no
-    terminal) it ignores Ctrl-C, too. One that has a handler here is born with the default.
-    """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @contextmanager
 def group(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
     """A program in a process group of its own, of which nothing is left in the end."""

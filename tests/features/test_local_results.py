@@ -80,6 +80,7 @@ def test_a_second_run_on_one_output_is_refused_by_name(texts: Path, out: Path) -
     assert names(out) == RESULTS
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_ended_run_leaves_the_old_results_and_nothing_of_its_own(
     number: signal.Signals, texts: Path, out: Path

@@ -106,6 +106,7 @@ def test_what_is_no_counter_is_told(name: Any, n: Any) -> None:
     class Wrong(Counting):
         def mapper(self, _: Any, line: str) -> Any:
             self.count(name, n)
+            return ()
 
     with pytest.raises(DataTypeError, match="expected a name and an int"):
         run_job(Wrong, ["a"])
