@@ -70,7 +70,9 @@ class Process:
     def run(self, event: Event, context: LambdaContext) -> None:
         """Handle one invocation. An error is logged with its ids and raised, so that Lambda retries."""
         ids = {"job": self.job, "function": self.function, **event_ids(event)}
-        if self.function in ("coordinator", "supervisor") and not event.get("Records"):
+        if self.function in ("coordinator", "supervisor") and not (
+            event.get("Records") or event.get("requestPayload")
+        ):
             log.info("ignored an event without Records (S3 sends one to test a new rule)", extra=ids)
             return
         self.time_left.context = context
@@ -110,7 +112,9 @@ def compose(environ: Mapping[str, str], root: Path) -> Process:
     """Build the process that `environ` describes; imports only what its function needs."""
     prefix, function = split_function_name(environ["AWS_LAMBDA_FUNCTION_NAME"])
     job, time_left = environ["SLUICE_NAME"], TimeLeft()
-    handle: Callable[..., None] = functools.partial(_handler(function), _runtime(prefix, time_left, root))
+    handle: Callable[..., None] = functools.partial(
+        _handler(function), _runtime(prefix, time_left, root, _seats(environ))
+    )
     if function == "coordinator":
         handle = _with_job(handle, job, environ, root)
     return Process(job=job, function=function, handle=handle, time_left=time_left)
@@ -121,7 +125,15 @@ def _handler(function: FunctionName) -> Callable[..., None]:
     return cast(Callable[..., None], module.handle)
 
 
-def _runtime(prefix: str, time_left: TimeLeft, root: Path) -> Runtime:
+def _seats(environ: Mapping[str, str]) -> int:
+    """How many supervisors may wait, by how many functions may run at once as its deployment found."""
+    from ..functions.supervision.seats import seats_for
+
+    told = environ.get("SLUICE_CONCURRENCY", "")
+    return seats_for(int(told) if told.isdecimal() else None)
+
+
+def _runtime(prefix: str, time_left: TimeLeft, root: Path, seats: int) -> Runtime:
     from ..job.load_class import job_loader
     from ..stores.disk import system_disk
     from ..stores.s3 import S3Store, make_client
@@ -135,6 +147,7 @@ def _runtime(prefix: str, time_left: TimeLeft, root: Path) -> Runtime:
         remaining=time_left,
         load_job=job_loader(root / "jobs"),
         disk=system_disk(),
+        seats=seats,
     )
 
 

@@ -16,6 +16,7 @@
 <work>/runs/<job>/<run>/run.done               the verdict: success or failure, once and for all
 <work>/runs/<job>/<run>/step-1/...             the same of the second step, and so on; its verdict is the step's
 <work>/runs/<job>/<run>/step-1/input/part-00007.pairs  what the first step passes on to the second
+<work>/seats/<job>/3                           a lease: one of the supervisors of the job that may wait
 <work>/totals/<job>/pointer.json               with `accumulate`: which states are the totals (conditional)
 <work>/totals/<job>/waiting/<run>.json         a run's states that are not merged yet
 <work>/totals/<job>/merged/<run>               in which generation a run was merged
@@ -136,6 +137,10 @@ class RunKeys:
     @property
     def lease(self) -> Loc:
         return self.root.child(LEASE)
+
+    def seat(self, number: int) -> Loc:
+        """A seat of the job, not of the run."""
+        return self.work.child(f"seats/{self.job}/{number}")
 
     @property
     def reduce_plan(self) -> Loc:

@@ -1,12 +1,15 @@
-"""The supervisor, or first reducer: woken by any `*.done` object, it waits for the markers and moves the run on.
+"""The supervisor, or first reducer: woken by any `*.done` object, it counts the markers and moves the run on.
 
-Take the lease, look, act, pause, hand over:
+Take the lease, look, act; then pause and look again, or leave:
 
     map phase      count map/*.done, start failed and lost tasks again; at M of M build the shuffle
     reduce phase   count reduce/*.done, the same; at R of R (or a verdict) end the run, or start its next step
 
-One supervises at a time, by a lease. Everything it knows is in the store, so that anyone can take over. Each step of
-a run is supervised by itself, with markers, a lease and a verdict of its own.
+One supervises at a time, by a lease. It stays only where waiting takes nobody's place, or if it has a seat
+(`supervision.seats`): it sees stragglers and silence, and hands over before its time is up. Otherwise it leaves, and whatever
+happens next makes another one look: a marker, a failed attempt, or what Lambda gave up on. Everything it knows is in
+the store, so that anyone can go on. Each step of a run is supervised by itself, with markers, a lease and a verdict
+of its own.
 
 `phase_watch` sees, `run.stragglers` decides about tasks, `pacing` about time, `advance` moves the run on.
 """
@@ -25,33 +28,41 @@ from ..core.tasks import ReducePlan
 from ..run import calls, stragglers, totals_pointer
 from ..run.events import created, event_for
 from ..run.lease import TTL, Lease, LeaseHeld, Leaser, Watch
-from .supervision import pacing
+from .supervision import early, given_up, pacing, seats
 from .supervision.advance import StepEnd, begin_reduce, resume_reduce
 from .supervision.phase_watch import PhaseWatch
 
 
 def handle(runtime: Runtime, event: dict[str, Any]) -> None:
-    """One invocation: an S3 event for `*.done` objects, or a hand-over of the same shape."""
+    """One invocation: an S3 event for `*.done` objects, a hand-over of the same shape, or what Lambda gave up on."""
+    event = given_up.note(runtime, event)
     for item in created(event):
         found = parse_run_key(*item.loc)
-        if found:
+        if found and not early.is_early(runtime, *found):
             keys, trigger = found
             leaser = Leaser(runtime.store, keys.lease, runtime.new_token(), trigger=trigger, hops=item.hops)
-            _attend(runtime, keys, leaser)
+            late = item.age(runtime.clock.now()) > pacing.LATE
+            _attend(runtime, keys, leaser, late=late)
 
 
-def _attend(runtime: Runtime, keys: RunKeys, leaser: Leaser) -> None:
-    if not _take(runtime, leaser):
-        return
-    try:
-        plan = _plan(runtime, keys)
-        if plan:
-            Supervision(runtime, keys, plan, leaser).run()
-        else:
-            leaser.end()
-    except Exception:
-        leaser.release()  # so that Lambda's retry, or the next event, need not wait for the expiry
-        raise
+def _attend(runtime: Runtime, keys: RunKeys, leaser: Leaser, *, late: bool) -> None:
+    """Supervise, until there is nothing left to be done now.
+
+    An event that found our lease has left it at that. So whoever leaves looks once more when the lease is free.
+    """
+    while _take(runtime, leaser):
+        try:
+            plan = _plan(runtime, keys)
+            if plan is None:
+                leaser.end()
+                return
+            supervision = Supervision(runtime, keys, plan, leaser, late=late)
+            supervision.run()
+        except Exception:
+            leaser.release()  # so that Lambda's retry, or the next event, need not wait for the expiry
+            raise
+        if not (supervision.left and supervision.has_missed_something()):
+            return
 
 
 def _take(runtime: Runtime, leaser: Leaser) -> bool:
@@ -92,27 +103,56 @@ def _plan(runtime: Runtime, keys: RunKeys) -> Plan | None:
 
 
 class Supervision:
-    """One supervisor's stretch of a step, from taking the lease to the step's end or the hand-over."""
+    """One supervisor's stretch of a step, from taking the lease to the step's end, the hand-over or leaving.
 
-    def __init__(self, runtime: Runtime, keys: RunKeys, plan: Plan, leaser: Leaser) -> None:
+    `late`: the event that called it was long under way, so functions have to wait for a slot.
+    """
+
+    def __init__(self, runtime: Runtime, keys: RunKeys, plan: Plan, leaser: Leaser, *, late: bool) -> None:
         self._runtime, self._keys, self._plan, self._leaser = runtime, keys, plan, leaser
         self._reserve = pacing.reserve(runtime.remaining())
         self._end = StepEnd(runtime, keys, plan)
         self._watch: PhaseWatch | None = None
         #: How the step has ended.
         self._verdict: Verdict | None = None
+        self._late = late and runtime.seats is not None
+        self._seat: Leaser | None = None
+        #: Whether it left while the step was under way.
+        self.left = False
 
     def run(self) -> None:
-        self._verdict = self._end.found()
-        while not self._look():
-            left = self._runtime.remaining() - self._reserve
-            if left < pacing.SHORTEST:
-                self._hand_over()
-                return
-            if not self._keep_lease():
-                return
-            self._runtime.clock.pause(min(self._until_next_look(), left))
-        self._leaser.end()
+        try:
+            self._verdict = self._end.found()
+            while not self._look():
+                left = self._runtime.remaining() - self._reserve
+                if left < pacing.SHORTEST:
+                    self._hand_over()
+                    return
+                if not self._may_stay():
+                    self.left = self._leaser.release(self._notes())
+                    return
+                if not self._keep_leases():
+                    return
+                self._runtime.clock.pause(min(self._until_next_look(), left))
+            self._leaser.end()
+        finally:
+            if self._seat:
+                self._seat.release()
+
+    def has_missed_something(self) -> bool:
+        """Whether something has happened since the last look; asked when the lease is free again."""
+        return bool(self._end.found()) or (self._watch is not None and self._watch.has_moved())
+
+    def _may_stay(self) -> bool:
+        """Whether to wait for what comes. Who waits for the totals of other runs has no event to wake it."""
+        if self._runtime.seats is None or self._verdict:
+            return True
+        if not self._runtime.seats or self._late:
+            return False
+        if self._seat is None:
+            now, token = self._runtime.clock.now(), self._leaser.lease.token
+            self._seat = seats.take(self._runtime.store, self._keys, self._runtime.seats, token, now)
+        return self._seat is not None
 
     def _look(self) -> bool:
         """Look at the store once and act on what is there; True when the step is behind us."""
@@ -139,7 +179,10 @@ class Supervision:
         """Watch the reduce phase if it is planned, else the map phase, from where the last supervisor left it."""
         phase: Phase = "reduce" if reduce_plan else "map"
         tasks = len(reduce_plan.tasks) if reduce_plan else self._plan.tasks
-        return PhaseWatch(self._runtime, self._keys, phase, tasks, self._leaser.lease.watch)
+        watch = PhaseWatch(self._runtime, self._keys, phase, tasks, self._leaser.lease.watch)
+        if self._runtime.seats is not None and (self._late or not self._leaser.lease.hops):
+            watch.forget_silence()
+        return watch
 
     def _notes(self) -> Watch | None:
         """What the next supervisor has to know; None before there is anything."""
@@ -165,14 +208,16 @@ class Supervision:
             return pacing.until_next_look(age)
         return pacing.until_next_look(age, self._watch.silent(), self._watch.slow_after)
 
-    def _keep_lease(self) -> bool:
-        """Renew the lease when that is due. False if somebody else has taken it."""
+    def _keep_leases(self) -> bool:
+        """Renew the lease, and the seat, when that is due. False if somebody else has taken the lease."""
         now = self._runtime.clock.now()
         if not pacing.renewal_is_due(self._leaser.lease.expires, now):
             return True
         if self._plan.totals:
             places = TotalsKeys(self._plan.work, self._plan.job)
             totals_pointer.keep_turn(self._runtime.store, places, self._plan.run, now)
+        if self._seat and not self._seat.renew(now):
+            self._seat = None
         return self._leaser.renew(now, self._notes())
 
     def _hand_over(self) -> None:
@@ -186,4 +231,6 @@ class Supervision:
             self._leaser.end()
             return
         self._leaser.release(self._notes())
-        self._runtime.invoker.invoke("supervisor", event_for(self._keys.plan_done, hops))
+        self._runtime.invoker.invoke(
+            "supervisor", event_for(self._keys.plan_done, hops, self._runtime.clock.now())
+        )

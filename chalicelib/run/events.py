@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
@@ -22,6 +23,13 @@ class Created(msgspec.Struct, frozen=True, kw_only=True):
     etag: str = ""
     sequencer: str = ""
     hops: int = 0
+
+    def age(self, now: float) -> float:
+        """For how many seconds the event was under way; 0 if it does not tell."""
+        try:
+            return now - datetime.fromisoformat(self.time).timestamp()
+        except ValueError:
+            return 0.0
 
 
 def created(event: dict[str, Any]) -> Iterator[Created]:
@@ -55,13 +63,17 @@ def _created(record: Any) -> Created | None:
     )
 
 
-def event_for(loc: Loc, hops: int = 0) -> dict[str, Any]:
-    """An event of the same shape, by which a supervisor hands over and engines deliver."""
+def event_for(loc: Loc, hops: int = 0, sent: float | None = None) -> dict[str, Any]:
+    """An event of the same shape, by which a supervisor hands over and engines deliver.
+
+    `sent` is when, in seconds since the epoch; without it the event does not tell its age.
+    """
     return {
         "Records": [
             {
                 "eventSource": "sluice",
                 "eventName": "ObjectCreated:Put",
+                "eventTime": "" if sent is None else datetime.fromtimestamp(sent, UTC).isoformat(),
                 "sluiceHops": hops,
                 "s3": {"bucket": {"name": loc.bucket}, "object": {"key": quote_plus(loc.key, safe="/")}},
             }

@@ -32,6 +32,11 @@ class Progress:
         """How much has been heard of the phase; it only grows."""
         return len(self.done) + len(self.going_on)
 
+    @property
+    def happened(self) -> int:
+        """The same, with the attempts that failed."""
+        return self.signs + sum(len(attempts) for attempts in self.failed.values())
+
     def missing(self) -> list[int]:
         return [task for task in range(self.contiguous, self.tasks) if task not in self.done]
 

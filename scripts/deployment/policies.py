@@ -38,12 +38,12 @@ WRITE_PARTS = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
 WORK = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
 
 #: Who starts whom: trees of mappers and reducers, the supervisor, which revives all, and the coordinator,
-#: which wakes the supervisor of a forgotten run.
+#: which wakes the supervisor of a forgotten run. A failed attempt wakes one, too.
 INVOKES: dict[FunctionName, tuple[FunctionName, ...]] = {
     "coordinator": ("mapper", "supervisor"),
-    "mapper": ("mapper",),
+    "mapper": ("mapper", "supervisor"),
     "supervisor": ("mapper", "reducer", "supervisor"),
-    "reducer": ("reducer",),
+    "reducer": ("reducer", "supervisor"),
 }
 
 

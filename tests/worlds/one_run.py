@@ -16,6 +16,7 @@ from chalicelib.functions import mapper, reducer
 from chalicelib.mapreduce.shuffle.run_file import read_blocks
 from chalicelib.run import plan_step
 from chalicelib.run.calls import call_for
+from chalicelib.run.events import created
 from chalicelib.run.reduce_plan import build_reduce_plan, read_map_markers
 from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
@@ -52,6 +53,8 @@ class OneRun:
         self.keys = RunKeys(Loc("work", ""), "job", "run")
         #: What was invoked and not delivered yet: (function, call).
         self.invoked: list[tuple[str, TaskCall]] = []
+        #: What supervisors were woken for, by the last part of its name.
+        self.woken: list[str] = []
         self._job, self._scratch, self._tokens = job, scratch, 0
         self.store.put(SOURCE, text)
         input_info = (SOURCE.bucket, self.store.head(SOURCE))
@@ -69,7 +72,10 @@ class OneRun:
         raise AssertionError("neither a mapper nor a reducer waits")
 
     def invoke(self, function: str, payload: dict[str, Any]) -> None:
-        self.invoked.append((function, from_payload(TaskCall, payload, "a call")))
+        if function == "supervisor":
+            self.woken += [item.loc.key.rpartition("/")[2] for item in created(payload)]
+        else:
+            self.invoked.append((function, from_payload(TaskCall, payload, "a call")))
 
     def runtime(self) -> Runtime:
         """That of an invocation that begins now."""

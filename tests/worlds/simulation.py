@@ -56,7 +56,8 @@ class Simulation:
     `kill_function` names the n-th invocation of a function, which is stopped at its first call;
     `retries` is how often Lambda delivers a killed invocation again; `slow` has the seconds that pass
     before an invocation of a function begins; `lifetime` is every function's timeout,
-    `supervisor_lifetime` the supervisor's if that is another; `disk` takes the place of a sound one in `scratch`.
+    `supervisor_lifetime` the supervisor's if that is another; `disk` takes the place of a sound one in `scratch`;
+    `seats` is how many supervisors may wait. What is killed for good is reported to the supervisor if there are any.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Simulation:
         supervisor_lifetime: float | None = None,
         slow: dict[str, float] | None = None,
         disk: Disk | None = None,
+        seats: int | None = None,
     ) -> None:
         self.memory = MemoryStore(now=self.now, on_created=self._created)
         self.spec = job_spec
@@ -95,6 +97,7 @@ class Simulation:
         self._supervisor_lifetime = supervisor_lifetime or lifetime
         self._kill_function = kill_function
         self._slow = slow or {}
+        self._seats = seats
         #: All that was ever delivered: (function, payload).
         self.delivered: list[tuple[str, dict[str, Any]]] = []
         self.hand_overs = 0
@@ -221,6 +224,8 @@ class Simulation:
                 self.errors.append(error)
             if tried < self._retries:
                 self._later.append((self.time + 60 * (tried + 1), (function, payload, tried + 1)))
+            elif self._seats is not None:
+                self.deliver("supervisor", report_of(function, payload))
 
     def _handle(self, function: str, payload: dict[str, Any]) -> None:
         runtime = Runtime(
@@ -233,6 +238,7 @@ class Simulation:
             ),
             load_job=self.load_job,
             disk=self.disk,
+            seats=self._seats,
         )
         if function == "coordinator":
             coordinator.handle(runtime, payload, "job", self.spec)
@@ -275,6 +281,19 @@ class Simulation:
         finally:
             if doomed:
                 raise Killed
+
+
+def report_of(function: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """What Lambda sends to an on-failure destination about an event that it gave up on."""
+    return {
+        "version": "1.0",
+        "requestContext": {
+            "functionArn": f"arn:aws:lambda:us-east-1:000000000000:function:sluice-job-{function}:$LATEST",
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": 3,
+        },
+        "requestPayload": payload,
+    }
 
 
 class _Invoker:

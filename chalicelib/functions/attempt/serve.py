@@ -14,6 +14,7 @@ from ...core.messages import encode, from_payload
 from ...core.ports import Runtime
 from ...core.tasks import Continuation, Failure, ReduceContinuation, TaskCall
 from ...run.calls import FUNCTION, MAX_HOPS, children, keys_of, start, subtree
+from ...run.events import event_for
 from ...run.start_step import is_planned
 from . import commit_marker
 from .invocation import left_behind
@@ -27,7 +28,7 @@ def serve(
     payload: dict[str, Any],
     attempt: Callable[[Runtime, RunKeys, TaskCall], None],
 ) -> None:
-    """Handle one invocation: start the sub-trees, then try task `lo`, and say so if that fails.
+    """Handle one invocation: start the sub-trees, then try task `lo`, and say so, to a supervisor too, if that fails.
 
     Only what the attempt itself raises becomes a `.failed` marker; an error of the store or invoker on
     the way to it goes up, so that Lambda retries the invocation. Where the work of a run that has ended is deleted
@@ -51,7 +52,9 @@ def serve(
             return
         failure = describe(phase, call.lo, call.attempt, error, runtime.clock.now())
         log.warning("%s", failure.message, extra={**_ids(phase, call), "traceback": failure.detail})
-        runtime.store.put(keys.failed(phase, call.lo, call.attempt), encode(failure))
+        failed = keys.failed(phase, call.lo, call.attempt)
+        runtime.store.put(failed, encode(failure))
+        runtime.invoker.invoke("supervisor", event_for(failed, sent=runtime.clock.now()))
 
 
 def _give_up(runtime: Runtime, phase: Phase, keys: RunKeys, call: TaskCall) -> None:

@@ -16,6 +16,8 @@ _LOOKS, _NEAR = 30, 4
 #: may be: a supervisor that handed over at once, again and again, would be a busy loop.
 RESERVE = 20.0
 _RESERVE_SHARE = 0.7
+#: How old an event is that had to wait for a slot. S3 delivers nearly all of its events within a second or two.
+LATE = 10.0
 #: Hand-overs before a run is taken for endless; at the default timeout this is three days.
 MAX_HOPS = 1000
 

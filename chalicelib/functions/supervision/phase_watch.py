@@ -56,6 +56,16 @@ class PhaseWatch:
             self._learn()
         return False
 
+    def has_moved(self) -> bool:
+        """Whether a task is done, goes on or has failed that was not seen before."""
+        before = self.progress.happened
+        scan(self._store, self._keys, self.progress)
+        return self.progress.happened > before
+
+    def forget_silence(self) -> None:
+        """Count it anew: until now nobody was watching, or tasks had to wait for a slot."""
+        self._moved = self._clock.now()
+
     def silent(self) -> float:
         """Seconds since the last sign of life of any task."""
         return self._clock.now() - self._moved

@@ -1,0 +1,59 @@
+"""Markers that come too early to matter: their phase is not done, and nothing has failed.
+
+Each marker's event calls a supervisor. Where none of them stays, nearly all come too early, and find that out for as
+little as can be: without the lease, by one page of a listing.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from ...core.errors import NotFound
+from ...core.keys import RunKeys, parse_done
+from ...core.plan_file import read_head
+from ...core.ports import Runtime
+from ...run import lease
+from ...run.progress import Progress, scan
+
+#: Tasks that are counted alone before the whole phase is; and a phase that is counted as a whole at once.
+_GROUP, _SMALL = 32, 1000
+
+
+def is_early(runtime: Runtime, keys: RunKeys, name: str) -> bool:
+    """Whether the object `name` of a run need make nobody look: a map task's marker, and others are still to come.
+
+    A reduce task's marker never does: whoever writes the last one ends the step itself.
+    """
+    task = parse_done(name)
+    if runtime.seats is None or task is None:
+        return False
+    if name.startswith("reduce/") or (runtime.seats and _is_supervised(runtime, keys)):
+        return True
+    try:
+        tasks = read_head(runtime.store, keys).tasks
+    except NotFound:
+        return True
+    if tasks > _SMALL and not _group_is_done(runtime, keys, task, tasks):
+        return True
+    if runtime.seats:
+        return False  # there may be a seat, and stragglers to be seen from it
+    progress = Progress("map", tasks)
+    scan(runtime.store, keys, progress)
+    return not (progress.complete or progress.failed)
+
+
+def _is_supervised(runtime: Runtime, keys: RunKeys) -> bool:
+    """Whether somebody has the lease and will see the marker."""
+    found = lease.read(runtime.store, keys.lease)
+    return found is not None and found[0].expires > runtime.clock.now()
+
+
+def _group_is_done(runtime: Runtime, keys: RunKeys, task: int, tasks: int) -> bool:
+    """Whether the markers are there of the tasks among which `task` is counted."""
+    first = task - task % _GROUP
+    size = min(_GROUP, tasks - first)
+    after = keys.done("map", first - 1).key if first else ""
+    progress = Progress("map", tasks)
+    #: Run files lie beside the markers, some of them of attempts that came to nothing.
+    progress.note(info.key for info in islice(runtime.store.list(keys.phase("map"), after), 1000))
+    return sum(first <= done < first + size for done in progress.done) == size

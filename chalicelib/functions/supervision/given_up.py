@@ -1,0 +1,115 @@
+"""What Lambda gave up on: the invocations that it reports to the supervisor as their on-failure destination.
+
+Lambda delivers an event again if its function died, twice, and keeps an event for which there is no slot for six
+hours. What comes to nothing after that is reported, with the event itself:
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from msgspec.structs import replace
+
+from ...core.errors import NotFound
+from ...core.keys import Phase, parse_run_key
+from ...core.messages import encode, from_payload
+from ...core.plan_file import read_head
+from ...core.ports import Runtime
+from ...core.tasks import Failure, TaskCall
+from ...run import calls
+from ...run.events import created, event_for
+from .advance import StepEnd
+
+log = logging.getLogger(__name__)
+
+#: How often a supervisor's own event is taken up again. Each time it was delivered three times before.
+_MOST = 3
+_PHASE: dict[str, Phase] = {function: phase for phase, function in calls.FUNCTION.items()}
+
+
+def note(runtime: Runtime, event: dict[str, Any]) -> dict[str, Any]:
+    """The event to act on: of an ordinary one itself; of a report one for the run that it is about.
+
+    What is reported of an attempt becomes its `.failed` object, as if it had been able to write it. An event of the
+    supervisor's own is taken up once more, as it was.
+    """
+    payload = event.get("requestPayload")
+    if not isinstance(payload, dict):
+        return event
+    context = event.get("requestContext") or {}
+    function = str(context.get("functionArn", "")).partition(":function:")[2].partition(":")[0]
+    phase = next((phase for name, phase in _PHASE.items() if function.endswith(f"-{name}")), None)
+    condition = str(context.get("condition", "unknown"))
+    if phase:
+        return _attempt(runtime, phase, payload, condition)
+    if "Records" in payload or "requestPayload" in payload:
+        return _again(runtime, payload, condition)
+    log.warning("passed over a report about %r (%s): nothing of ours", function, condition)
+    return {}
+
+
+def _attempt(runtime: Runtime, phase: Phase, payload: dict[str, Any], condition: str) -> dict[str, Any]:
+    call = from_payload(TaskCall, payload, f"the {calls.FUNCTION[phase]}'s event, which Lambda reports back")
+    keys = calls.keys_of(call)
+    failed = keys.failed(phase, call.lo, call.attempt)
+    failure = Failure(
+        phase=phase,
+        task=call.lo,
+        attempt=call.attempt,
+        error="Lost",
+        message=_reason(phase, call.lo, condition),
+        at=runtime.clock.now(),
+    )
+    runtime.store.put_if_absent(failed, encode(failure))
+    _start_subtrees(runtime, phase, call)
+    return event_for(failed)
+
+
+def _start_subtrees(runtime: Runtime, phase: Phase, call: TaskCall) -> None:
+    """Start the tasks below a node that may have died before it did so. Those that are done see their markers."""
+    again = replace(call, attempt=call.attempt + 1)
+    for lo, hi in calls.children(call.lo, call.hi):
+        calls.start(runtime, phase, calls.subtree(again, lo, hi))
+
+
+def _reason(phase: Phase, task: int, condition: str) -> str:
+    if condition == "EventAgeExceeded":
+        return (
+            f"{phase} task {task} waited for a slot for six hours: too many functions run at once in this account"
+            " (see `concurrency`)"
+        )
+    return (
+        f"{phase} task {task} was stopped in each of its invocations (Lambda says {condition}): out of memory or"
+        " time, or its process ended; raise `memory` or `timeout`, or make split_size smaller"
+    )
+
+
+def _again(runtime: Runtime, payload: dict[str, Any], condition: str) -> dict[str, Any]:
+    """An event of the supervisor's own, to be taken up again; the third time its runs are ended instead."""
+    depth, inner = 1, payload
+    while isinstance(inner.get("requestPayload"), dict):
+        depth, inner = depth + 1, inner["requestPayload"]
+    log.warning("an event of the supervisor's came to nothing %d times (%s)", depth, condition)
+    if depth < _MOST:
+        return inner
+    if depth == _MOST:
+        _end_runs(runtime, inner, condition)
+    return {}
+
+
+def _end_runs(runtime: Runtime, event: dict[str, Any], condition: str) -> None:
+    for item in created(event):
+        found = parse_run_key(*item.loc)
+        if found is None:
+            continue
+        keys, _ = found
+        try:
+            plan = read_head(runtime.store, keys)
+        except NotFound:
+            continue  # its work is being deleted
+        StepEnd(runtime, keys, plan).fail(
+            f"its supervisor was stopped in each of {3 * _MOST} invocations (Lambda says {condition}):"
+            " out of memory or time: raise memory.supervisor or timeout.supervisor"
+        )
