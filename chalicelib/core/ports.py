@@ -166,5 +166,5 @@ class Runtime:
     #: The class named by a job file's `job: module:Class`.
     load_job: Callable[[str], type[Any]]
     disk: Disk
-    #: How many supervisors of the job may wait at once (`functions/supervision/seats.py`). None: waiting takes nobody's place here.
+    #: How many supervisors of the job may wait at once. None: waiting takes nobody's place here.
     seats: int | None = None
