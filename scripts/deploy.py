@@ -3,8 +3,8 @@
 
 A deployment makes the buckets that are missing (private, encrypted, TLS only), writes the job's stage and
 policies for Chalice, lets Chalice deploy the four functions with a role each, and sets what Chalice cannot:
-recursion, retries, event rules and the lifecycle of work objects. A bucket that exists keeps its settings.
-Doing it again changes only what differs, and ships the code.
+recursion, retries, who is told of failed events, event rules and the lifecycle of work objects. A bucket that
+exists keeps its settings. Doing it again changes only what differs, and ships the code.
 
     deploy.py NAME --dry-run            print each step and what it would change, and change nothing
     deploy.py NAME

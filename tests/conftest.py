@@ -40,6 +40,7 @@ GROUPS = {
         "tests/cloud/test_scripted_runs.py",
         "tests/cloud/test_scripts.py",
         "tests/cloud/test_mistakes.py",
+        "tests/cloud/test_failed_events.py",
         "tests/cloud/test_lifecycle.py",
     ),
     "deployed once": (

@@ -23,6 +23,7 @@ from typing import Any, Protocol, cast, get_args
 from ..core.keys import parse_run_key
 from ..core.ports import FunctionName, Runtime
 from ..job.services import JOBS_LOG
+from ..run.events import failed_event
 
 log = logging.getLogger(__name__)
 
@@ -69,10 +70,13 @@ class Process:
 
     def run(self, event: Event, context: LambdaContext) -> None:
         """Handle one invocation. An error is logged with its ids and raised, so that Lambda retries."""
-        ids = {"job": self.job, "function": self.function, **event_ids(event)}
-        if self.function in ("coordinator", "supervisor") and not (
-            event.get("Records") or event.get("requestPayload")
-        ):
+        failed = failed_event(event)
+        ids = {"job": self.job, "function": self.function, **event_ids(failed or event)}
+        if failed is not None:
+            reason = event["requestContext"]
+            ids |= {"failed": reason.get("functionArn"), "condition": reason.get("condition")}
+            log.warning("a function has failed for good on an event", extra=ids)
+        elif self.function in ("coordinator", "supervisor") and not event.get("Records"):
             log.info("ignored an event without Records (S3 sends one to test a new rule)", extra=ids)
             return
         self.time_left.context = context

@@ -17,7 +17,7 @@ from ..core.outcome import Verdict
 from ..core.ports import Loc, Runtime
 from ..core.spec import JobSpec
 from ..core.tasks import Failure
-from ..run.events import Created, created, run_id
+from ..run.events import Created, created, failed_event, run_id
 from ..run.manifest import is_ended, publish_refused
 from ..run.plan_step import NewRun, begin
 from ..run.start_step import start_if_planned
@@ -29,12 +29,31 @@ log = logging.getLogger(__name__)
 
 
 def handle(runtime: Runtime, event: dict[str, Any], name: str, spec: JobSpec) -> None:
-    """One invocation: an S3 event of any number of records, each of which may start a run of the job `name`."""
+    """One invocation: an S3 event of any number of records, each of which may start a run of the job `name`.
+
+    Or what Lambda tells of an event on which the supervisor has failed for good.
+    """
+    if (failed := failed_event(event)) is not None:
+        _pass_on(runtime, event, failed)
+        return
     runs = [(_keys(name, spec, item), item) for item in created(event) if _starts(item, spec)]
     for keys, item in runs:
         _begin(runtime, keys, spec, item)
     if runs:
         stalled_runs.pick_up(runtime, runs[0][0])
+
+
+def _pass_on(runtime: Runtime, event: dict[str, Any], failed: dict[str, Any]) -> None:
+    """Let a supervisor know what a supervisor has failed on: Lambda lets none be told of its own failures.
+
+    Twice only: the first time it takes the event up again, the second time it ends the run. One that fails on this,
+    too, would fail for ever.
+    """
+    before = failed_event(failed)
+    if before is None or failed_event(before) is None:
+        runtime.invoker.invoke("supervisor", event)
+    else:
+        log.error("the supervisor failed on what it was told of its own failure: %s", failed)
 
 
 def _keys(name: str, spec: JobSpec, item: Created) -> RunKeys:

@@ -63,6 +63,17 @@ def _created(record: Any) -> Created | None:
     )
 
 
+def failed_event(event: dict[str, Any]) -> dict[str, Any] | None:
+    """The event on which a function has failed for good, if Lambda tells of one; None for all other events.
+
+    It comes with `requestContext` (`functionArn`: whose it was, `condition`: why it was given up) around it.
+    """
+    if not isinstance(event, dict) or not isinstance(event.get("requestContext"), dict):
+        return None
+    payload = event.get("requestPayload")
+    return payload if isinstance(payload, dict) else None
+
+
 def event_for(loc: Loc, hops: int = 0, sent: float | None = None) -> dict[str, Any]:
     """An event of the same shape, by which a supervisor hands over and engines deliver.
 

@@ -55,7 +55,7 @@ def function(old: FunctionState | None, settings: Json, name: FunctionName) -> s
         _shift("timeout", old.timeout, timeout, " s"),
         _shift("architecture", old.architecture, architecture),
         _shift("runtime", old.runtime, runtime),
-        _variables(old.variables, settings["environment_variables"]),
+        _variables(old.variables, settings["environment_variables"] | own.get("environment_variables", {})),
     ]
     return ", ".join(filter(None, told)) or "nothing but its code, which is shipped again"
 
@@ -78,13 +78,14 @@ def logs(exist: bool | None) -> str:
     return f"create, keep each line {LOG_RETENTION_DAYS} days" if exist is False else ""
 
 
-def settings(old: FunctionState | None, recursion: Recursion) -> str:
+def settings(old: FunctionState | None, recursion: Recursion, on_failure: str) -> str:
     """What is to be set of a function that Chalice has no setting for."""
     found = old or FunctionState()
     told = [
         _shift("recursion", found.recursion, recursion),
         _shift("retries", found.retries, ASYNC_RETRIES),
         _shift("events wait at most", found.max_age, ASYNC_MAX_AGE, " s"),
+        _destination(found.on_failure, on_failure),
     ]
     return ", ".join(filter(None, told))
 
@@ -120,6 +121,12 @@ def _shift(what: str, old: object, new: object, unit: str = "") -> str:
     if old == new:
         return ""
     return f"{what} {new}{unit}" if old is None else f"{what} {old} -> {new}{unit}"
+
+
+def _destination(old: str | None, new: str) -> str:
+    """By their names, unless only account or region differ."""
+    names = [arn and arn.rpartition(":")[2] for arn in (old, new)]
+    return _shift("failed events go to", *(names if names[0] != names[1] else (old, new)))
 
 
 def _variables(old: Mapping[str, str], new: Mapping[str, str]) -> str:

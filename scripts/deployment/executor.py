@@ -56,6 +56,8 @@ class Executor:
                 self.say(f"{step.purpose} bucket s3://{step.bucket}/: {'created' if made else 'exists'}")
             case WriteStage():
                 self.project.write_stage(step.name, step.stage, step.policies)
+                for note in step.notes:
+                    self.say(note)
             case ForgetRecord():
                 self._forget(step)
             case TidyRules():
@@ -63,7 +65,7 @@ class Executor:
             case RunChalice():
                 self._chalice(step)
             case ConfigureFunction():
-                self.functions.configure(step.function, step.recursion)
+                self.functions.configure(step.function, step.recursion, step.on_failure)
             case SetRules():
                 self.rules.ensure(step.function, *step.triggers)
             case SetLifecycle():

@@ -28,6 +28,7 @@ def look(project: Project, account: Account, name: str, buckets: Iterable[str]) 
         region=account.region,
         account=account.account,
         partition=account.partition,
+        concurrency=account.concurrency(),
         stage=project.stages().get(name),
         policies=project.policies(name),
         record=record,

@@ -12,7 +12,7 @@ from chalicelib.core.ports import FunctionName
 
 from . import differences
 from .lifecycle import lifecycle_rules
-from .policies import Where, policies
+from .policies import policies
 from .rules import has_rule, rule_arns
 from .stage import deployed_buckets, stage_config
 from .steps import (
@@ -36,11 +36,17 @@ from .target import (
     DeployError,
     Json,
     Kind,
-    Recursion,
     Target,
+    function_arn,
     function_name,
     function_names,
     sluice_function,
+    told_of_failures,
+)
+
+CONCURRENCY_UNKNOWN = (
+    "how many functions may run at once is not known (lambda:GetAccountSettings): "
+    "supervisors reckon without it"
 )
 
 
@@ -51,8 +57,7 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
     rules go before Chalice writes new ones, which S3 would refuse. What Chalice cannot set, and a check of
     its rules, come after it; buckets that are no longer watched come last, when the new ones are.
     """
-    where = Where(survey.partition, survey.region, survey.account)
-    stage, documents = stage_config(target), policies(target, where)
+    stage, documents = stage_config(target, survey.concurrency), policies(target, survey.where)
     return (
         *_buckets(target, survey),
         WriteStage(
@@ -60,6 +65,7 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
             stage=stage,
             policies=documents,
             change=differences.stage(survey.stage, stage, survey.policies, documents),
+            notes=() if survey.concurrency is not None else (CONCURRENCY_UNKNOWN,),
         ),
         *_forget_other_account(target.name, survey),
         *(_tidy_rules(target, bucket, survey) for bucket in target.buckets),
@@ -69,10 +75,7 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
             change=f"ship this checkout to {', '.join(FUNCTIONS)}",
             details=tuple(_what_chalice_changes(target, survey, stage, documents)),
         ),
-        *(
-            _configure(function_name(target.name, function), RECURSION[function], survey)
-            for function in FUNCTIONS
-        ),
+        *(_configure(target.name, function, survey) for function in FUNCTIONS),
         *_set_rules(target, survey),
         *(_set_lifecycle(target, bucket, survey, work_days) for bucket in target.buckets),
         *_leave(target.name, deployed_buckets(survey.record) - set(target.buckets), survey),
@@ -164,9 +167,11 @@ def _what_chalice_changes(
             yield f"logs /aws/lambda/{name}: {told}"
 
 
-def _configure(name: str, recursion: Recursion, survey: Survey) -> ConfigureFunction:
-    change = differences.settings(survey.functions.get(name), recursion)
-    return ConfigureFunction(function=name, recursion=recursion, change=change)
+def _configure(job: str, function: FunctionName, survey: Survey) -> ConfigureFunction:
+    name, recursion = function_name(job, function), RECURSION[function]
+    on_failure = function_arn(survey.where, job, told_of_failures(function))
+    change = differences.settings(survey.functions.get(name), recursion, on_failure)
+    return ConfigureFunction(function=name, recursion=recursion, on_failure=on_failure, change=change)
 
 
 def _set_rules(target: Target, survey: Survey) -> Iterator[SetRules]:

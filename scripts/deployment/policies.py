@@ -12,7 +12,7 @@ may. Each may list the prefixes under which it looks for objects that may not ex
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from chalicelib.core.keys import (
     FAILURE,
@@ -28,7 +28,7 @@ from chalicelib.core.keys import (
 from chalicelib.core.ports import FunctionName, Loc
 from chalicelib.job.side_files import object_of
 
-from .target import FUNCTIONS, Json, Target, function_name
+from .target import FUNCTIONS, Json, Target, Where, function_arn, function_name, told_of_failures
 
 READ = ["s3:GetObject"]
 READ_WRITE = ["s3:GetObject", "s3:PutObject"]
@@ -37,8 +37,8 @@ WRITE_PARTS = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
 #: An attempt that was not the first to be committed deletes its run file and the bad records it set aside.
 WORK = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
 
-#: Who starts whom: trees of mappers and reducers, the supervisor, which revives all, and the coordinator,
-#: which wakes the supervisor of a forgotten run. A failed attempt wakes one, too.
+#: Which handler starts which function: trees of mappers and reducers, the supervisor, which revives all, and the
+#: coordinator, which wakes the supervisor of a forgotten run. A failed attempt wakes one, too.
 INVOKES: dict[FunctionName, tuple[FunctionName, ...]] = {
     "coordinator": ("mapper", "supervisor"),
     "mapper": ("mapper", "supervisor"),
@@ -47,13 +47,9 @@ INVOKES: dict[FunctionName, tuple[FunctionName, ...]] = {
 }
 
 
-class Where(NamedTuple):
-    """The account that a job is deployed to, in the words of an ARN; `*` for what is not known."""
-
-    #: `aws`, `aws-cn`, ...
-    partition: str = "*"
-    region: str = "*"
-    account: str = "*"
+def may_start(function: FunctionName) -> tuple[FunctionName, ...]:
+    """What a function's role may invoke: what its handler starts, and what Lambda in its name tells of failures."""
+    return tuple(dict.fromkeys([*INVOKES[function], told_of_failures(function)]))
 
 
 def policies(target: Target, where: Where = Where()) -> dict[FunctionName, Json]:  # noqa: B008 - frozen
@@ -255,11 +251,10 @@ def _listing(prefixes: Iterable[Loc]) -> list[Json]:
 
 
 def _invoke(job: str, function: FunctionName, where: Where) -> Json:
-    functions = f"arn:{where.partition}:lambda:{where.region}:{where.account}:function"
     return {
         "Effect": "Allow",
         "Action": ["lambda:InvokeFunction"],
-        "Resource": [f"{functions}:{function_name(job, name)}" for name in INVOKES[function]],
+        "Resource": [function_arn(where, job, name) for name in may_start(function)],
     }
 
 

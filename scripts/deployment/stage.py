@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from chalicelib.core.ports import FunctionName
+
 from .target import FUNCTIONS, Json, Target, policy_file
 
 LOG_RETENTION_DAYS = 30
 
 
-def stage_config(target: Target) -> Json:
-    """The stage of `.chalice/config.json`."""
+#: How many functions may run at once, for the supervisor.
+CONCURRENCY = "SLUICE_CONCURRENCY"
+
+
+def stage_config(target: Target, concurrency: int | None = None) -> Json:
+    """The stage of `.chalice/config.json`; `concurrency`: how many functions may run at once, if that is known."""
     spec = target.spec
     return {
         "lambda_architecture": spec.architecture,
@@ -20,10 +26,18 @@ def stage_config(target: Target) -> Json:
                 "lambda_memory_size": getattr(spec.memory, function),
                 "lambda_timeout": getattr(spec.timeout, function),
                 "iam_policy_file": policy_file(target.name, function),
+                **_variables(function, concurrency),
             }
             for function in FUNCTIONS
         },
     }
+
+
+def _variables(function: FunctionName, concurrency: int | None) -> Json:
+    """What one function alone has in its environment."""
+    if function != "supervisor" or concurrency is None:
+        return {}
+    return {"environment_variables": {CONCURRENCY: str(concurrency)}}
 
 
 def with_stage(config: Json, name: str, stage: Json | None) -> Json:

@@ -56,10 +56,16 @@ class WriteStage(Step):
     name: str
     stage: Json | None
     policies: Mapping[FunctionName, Json] | None = None
+    #: What is to be said of it, a sentence each.
+    notes: tuple[str, ...] = ()
 
     @property
     def subject(self) -> str:
         return f"stage {self.name} in .chalice/config.json"
+
+    @property
+    def lines(self) -> list[str]:
+        return [*super().lines, *(f"  {text}" for text in self.notes)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,10 +117,15 @@ class RunChalice(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigureFunction(Step):
-    """The function may come up again in a chain of calls, or not, and its asynchronous events are retried."""
+    """The function may come up again in a chain of calls, or not.
+
+    Its asynchronous events are tried again, and those that have failed for good are sent on.
+    """
 
     function: str
     recursion: Recursion
+    #: ARN of the function that they are sent to.
+    on_failure: str
 
     @property
     def subject(self) -> str:

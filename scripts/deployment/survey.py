@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from chalicelib.core.ports import FunctionName
 
-from .target import Json
+from .target import Json, Where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,8 @@ class FunctionState:
     recursion: str | None = None
     retries: int | None = None
     max_age: int | None = None
+    #: ARN of what Lambda tells of events that the function has failed for good.
+    on_failure: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,8 @@ class Survey:
     account: str
     #: `aws`, `aws-cn`, ...: the second part of every ARN.
     partition: str = "aws"
+    #: How many functions may run at once that reserve no share of their own; None: not to be read.
+    concurrency: int | None = None
     #: The stage in `.chalice/config.json`, if it is there, and its policy files.
     stage: Json | None = None
     policies: Mapping[FunctionName, Json] = field(default_factory=dict)
@@ -64,3 +68,7 @@ class Survey:
     functions: Mapping[str, FunctionState | None] = field(default_factory=dict)
     roles: Mapping[str, RoleState] = field(default_factory=dict)
     logs: Mapping[str, bool | None] = field(default_factory=dict)
+
+    @property
+    def where(self) -> Where:
+        return Where(self.partition, self.region, self.account)

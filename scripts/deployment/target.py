@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from chalicelib.config.triggers import Trigger, further, triggers
 from chalicelib.core.errors import UserError
@@ -39,6 +39,15 @@ Json = dict[str, Any]
 #: What a function of ours consists of in an account, in the order in which it is removed.
 Kind = Literal["function", "role", "logs"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+class Where(NamedTuple):
+    """The account that a job is deployed to, in the words of an ARN; `*` for what is not known."""
+
+    #: `aws`, `aws-cn`, ...
+    partition: str = "*"
+    region: str = "*"
+    account: str = "*"
 
 
 class DeployError(UserError):
@@ -94,6 +103,21 @@ def check_name(name: str) -> str:
 
 def function_name(job: str, function: FunctionName) -> str:
     return f"{APP}-{job}-{function}"
+
+
+def told_of_failures(function: FunctionName) -> FunctionName:
+    """The function of the same job that Lambda sends an event to which `function` has failed for good.
+
+    That is the supervisor. A function cannot be a destination of its own, so the supervisor's events go to the
+    coordinator, which passes them on.
+    """
+    return "coordinator" if function == "supervisor" else "supervisor"
+
+
+def function_arn(where: Where, job: str, function: FunctionName) -> str:
+    return (
+        f"arn:{where.partition}:lambda:{where.region}:{where.account}:function:{function_name(job, function)}"
+    )
 
 
 def function_names(job: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from chalicelib.core.keys import DONE, FAILURE, PLAN, SUCCESS, parse_run_key
 from chalicelib.core.ports import Loc, Runtime
 from chalicelib.core.spec import JobSpec
 from chalicelib.functions import coordinator
+from chalicelib.functions.supervision.seats import seats_for
 from chalicelib.run.events import created, event_for, run_id
 from chalicelib.stores.disk import LocalDisk
 from tests.worlds.simulation import HANDLERS, IN, OUT, SCRATCH, Killed, spec
@@ -61,6 +62,7 @@ class Limited:
         route: Callable[[Loc], str | None] = to_supervisor,
         kill: Kill | None = None,
     ) -> None:
+        self._seats = seats_for((terms or Terms()).slots)
         self.spec, self.terms = job_spec, terms or Terms()
         self.chance = random.Random(seed)
         self.time = VirtualTime(START)
@@ -215,6 +217,7 @@ class Limited:
             remaining=lambda: event.deadline - self.time.now,
             load_job=lambda _: self._job,
             disk=self._disk,
+            seats=self._seats,
         )
 
     def _token(self) -> str:

@@ -19,34 +19,36 @@ from ...core.plan_file import read_head
 from ...core.ports import Runtime
 from ...core.tasks import Failure, TaskCall
 from ...run import calls
-from ...run.events import created, event_for
+from ...run.events import created, event_for, failed_event
 from .advance import StepEnd
 
 log = logging.getLogger(__name__)
 
-#: How often a supervisor's own event is taken up again. Each time it was delivered three times before.
-_MOST = 3
 _PHASE: dict[str, Phase] = {function: phase for phase, function in calls.FUNCTION.items()}
+#: Deliveries of an event before Lambda gives it up.
+_DELIVERIES = 3
 
 
 def note(runtime: Runtime, event: dict[str, Any]) -> dict[str, Any]:
-    """The event to act on: of an ordinary one itself; of a report one for the run that it is about.
+    """The event to act on: of an ordinary one itself; of a report the one that it is about, or nothing.
 
     What is reported of an attempt becomes its `.failed` object, as if it had been able to write it. An event of the
-    supervisor's own is taken up once more, as it was.
+    supervisor's own is taken up once more, as it was; if that comes to nothing, too, its run is ended.
     """
-    payload = event.get("requestPayload")
-    if not isinstance(payload, dict):
+    payload = failed_event(event)
+    if payload is None:
         return event
-    context = event.get("requestContext") or {}
+    context = event["requestContext"]
     function = str(context.get("functionArn", "")).partition(":function:")[2].partition(":")[0]
-    phase = next((phase for name, phase in _PHASE.items() if function.endswith(f"-{name}")), None)
     condition = str(context.get("condition", "unknown"))
+    phase = next((phase for name, phase in _PHASE.items() if function.endswith(f"-{name}")), None)
     if phase:
         return _attempt(runtime, phase, payload, condition)
-    if "Records" in payload or "requestPayload" in payload:
-        return _again(runtime, payload, condition)
-    log.warning("passed over a report about %r (%s): nothing of ours", function, condition)
+    twice = failed_event(payload)
+    if twice is None:
+        log.warning("an event came to nothing (%s): it is taken up once more", condition)
+        return payload
+    _end_runs(runtime, twice, condition)
     return {}
 
 
@@ -86,19 +88,6 @@ def _reason(phase: Phase, task: int, condition: str) -> str:
     )
 
 
-def _again(runtime: Runtime, payload: dict[str, Any], condition: str) -> dict[str, Any]:
-    """An event of the supervisor's own, to be taken up again; the third time its runs are ended instead."""
-    depth, inner = 1, payload
-    while isinstance(inner.get("requestPayload"), dict):
-        depth, inner = depth + 1, inner["requestPayload"]
-    log.warning("an event of the supervisor's came to nothing %d times (%s)", depth, condition)
-    if depth < _MOST:
-        return inner
-    if depth == _MOST:
-        _end_runs(runtime, inner, condition)
-    return {}
-
-
 def _end_runs(runtime: Runtime, event: dict[str, Any], condition: str) -> None:
     for item in created(event):
         found = parse_run_key(*item.loc)
@@ -110,6 +99,6 @@ def _end_runs(runtime: Runtime, event: dict[str, Any], condition: str) -> None:
         except NotFound:
             continue  # its work is being deleted
         StepEnd(runtime, keys, plan).fail(
-            f"its supervisor was stopped in each of {3 * _MOST} invocations (Lambda says {condition}):"
+            f"its supervisor was stopped in each of {2 * _DELIVERIES} invocations (Lambda says {condition}):"
             " out of memory or time: raise memory.supervisor or timeout.supervisor"
         )

@@ -100,7 +100,14 @@ class Account:
             recursion=(recursion or {}).get("RecursiveLoop"),
             retries=(retries or {}).get("MaximumRetryAttempts"),
             max_age=(retries or {}).get("MaximumEventAgeInSeconds"),
+            on_failure=(retries or {}).get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"),
         )
+
+    def concurrency(self) -> int | None:
+        """How many functions may run at once beside those with a share of their own; None if it cannot be read."""
+        answer = _told(lambda: self._lambda.get_account_settings()) or {}
+        limit = answer.get("AccountLimit", {}).get("UnreservedConcurrentExecutions")
+        return None if limit is None else int(limit)
 
     def _configuration(self, name: str) -> Json | None:
         try:

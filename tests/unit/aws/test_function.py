@@ -69,6 +69,31 @@ def test_events_without_records_are_ignored(
     assert "without Records" in record.message
 
 
+@pytest.mark.parametrize("function", ["coordinator", "supervisor"])
+def test_what_lambda_tells_of_a_failed_event_is_handled_and_logged_with_the_ids_of_that_event(
+    function: FunctionName, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "chalicelib")
+    arn, seen = "arn:aws:lambda:eu-west-1:1:function:sluice-tally-mapper", []
+    event = {
+        "requestContext": {"condition": "RetriesExhausted", "functionArn": arn},
+        "requestPayload": {"job": "tally", "run": "r7", "lo": 3, "hi": 9, "attempt": 1},
+        "responsePayload": {"errorMessage": "out of memory"},
+    }
+    process(function, seen.append).run(event, Context(1))
+    assert seen == [event]
+    (record,) = caplog.records
+    line = json.loads(JsonLines().format(record))
+    expected = {
+        "run": "r7",
+        "task": "3..8",
+        "failed": arn,
+        "condition": "RetriesExhausted",
+        "level": "WARNING",
+    }
+    assert line | expected == line
+
+
 def test_an_error_is_logged_with_its_ids_and_raised_again(caplog: pytest.LogCaptureFixture) -> None:
     def handle(event: dict[str, Any]) -> None:
         raise ValueError("why")

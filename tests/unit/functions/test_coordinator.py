@@ -18,6 +18,7 @@ from chalicelib.core.ports import Loc
 from chalicelib.core.spec import InputSpec, JobSpec
 from chalicelib.functions import coordinator
 from chalicelib.run.events import event_for
+from tests.worlds.one_run import OneRun
 from tests.worlds.recorded import Recorded
 from tests.worlds.simulation import IN, OUT, WORK, Killed, Simulation, spec
 
@@ -329,3 +330,40 @@ def test_a_run_that_was_refused_is_refused_again(world: World) -> None:
 def test_events_that_tell_of_no_object_are_ignored(world: World, event: dict[str, Any]) -> None:
     world.handle(event)
     assert world.log == []
+
+
+# -- what the supervisor has failed on --------------------------------------------------------------------
+
+
+def told_of(payload: dict[str, Any]) -> dict[str, Any]:
+    """What Lambda tells of an event, as AWS documents it."""
+    return {
+        "version": "1.0",
+        "timestamp": "2026-11-14T18:16:05.568Z",
+        "requestContext": {
+            "requestId": "e4b46cbf-b738-4f02-9f4f-3c8a8b2c5f7a",
+            "functionArn": "arn:aws:lambda:eu-west-1:123456789012:function:sluice-job-supervisor:$LATEST",
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": 3,
+        },
+        "requestPayload": payload,
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responsePayload": {"errorMessage": "out of memory"},
+    }
+
+
+def passed_on(tmp_path: Path, event: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    class Listening(OneRun):
+        def invoke(self, function: str, payload: dict[str, Any]) -> None:
+            self.invoked.append((function, payload))
+
+    world = Listening(Lines, b"a\n", tmp_path)
+    before = len(world.invoked)
+    coordinator.handle(world.runtime(), event, "job", spec())
+    return list(world.invoked)[before:]
+
+
+def test_what_a_supervisor_has_failed_on_is_passed_on_to_a_supervisor_once(tmp_path: Path) -> None:
+    event = told_of(event_for(Loc("work", "runs/job/r1/plan.done")))
+    assert passed_on(tmp_path, event) == [("supervisor", event)]
+    assert passed_on(tmp_path, told_of(event)) == []

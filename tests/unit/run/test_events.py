@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core.ports import Loc
-from chalicelib.run.events import Created, created, event_for, run_id
+from chalicelib.run.events import Created, created, event_for, failed_event, run_id
 
 
 def record(key: str = "data/a.txt", **extra: Any) -> dict[str, Any]:
@@ -95,3 +95,19 @@ def test_field_edges_do_not_blur() -> None:
     one = Created(loc=Loc("b", "ab"), version="c")
     two = Created(loc=Loc("b", "a"), version="bc")
     assert run_id("j", one) != run_id("j", two)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{}, {"Records": []}, {"requestPayload": {}}, {"requestContext": {}}, {"requestContext": "x", "requestPayload": {}},
+     {"requestContext": {}, "requestPayload": None}, [], None, "x"],
+)  # fmt: skip
+def test_other_events_tell_of_no_failure(event: Any) -> None:
+    assert failed_event(event) is None
+
+
+def test_what_lambda_tells_of_a_failure_holds_the_event() -> None:
+    event = event_for(Loc("b", "k"))
+    assert (
+        failed_event({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": event}) == event
+    )

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from chalicelib import Job, Range, Sum
 from chalicelib.core.ports import FunctionName, Loc
 from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec
-from scripts.deployment.policies import INVOKES, Where, policies
-from scripts.deployment.target import FUNCTIONS, Json, Target
+from scripts.deployment.policies import may_start, policies
+from scripts.deployment.target import FUNCTIONS, Json, Target, Where, told_of_failures
 from tests.worlds.simulation import Simulation, spec
 
 Request = tuple[str, str, str, str | None]  # function, action, resource, s3:prefix
@@ -323,10 +323,20 @@ EVERYTHING = Target(name="job", spec=spec(), overrides={})
             "arn:aws:lambda:eu-west-1:1:function:sluice-other-reducer",
             None,
         ),
+        *(
+            (
+                function,
+                "lambda:InvokeFunction",
+                "arn:aws:lambda:eu-west-1:1:function:sluice-job-coordinator",
+                None,
+            )
+            for function in ("coordinator", "mapper", "reducer")
+        ),
+        ("mapper", "lambda:InvokeFunction", "arn:aws:lambda:eu-west-1:1:function:sluice-job-reducer", None),
         (
             "mapper",
             "lambda:InvokeFunction",
-            "arn:aws:lambda:eu-west-1:1:function:sluice-job-supervisor",
+            "arn:aws:lambda:eu-west-1:1:function:sluice-jobs-supervisor",
             None,
         ),
         ("mapper", "s3:PutBucketPolicy", "arn:aws:s3:::work", None),
@@ -381,6 +391,15 @@ def test_every_function_may_write_its_own_log(function: FunctionName) -> None:
     assert allowed(policy, "logs:PutLogEvents", f"{group}:log-stream:2026/11/21")
 
 
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_lambda_may_tell_of_what_has_failed_in_the_name_of_each_role(function: FunctionName) -> None:
+    """A destination is sent to by the role of the function that failed, and no function may be its own."""
+    told = told_of_failures(function)
+    assert told != function
+    arn = "arn:aws:lambda:eu-west-1:1:function:sluice-job-"
+    assert allowed(policies(EVERYTHING)[function], "lambda:InvokeFunction", f"{arn}{told}")
+
+
 # ------------------------------------------------------------------ account and region
 
 HERE = Where("aws", "eu-west-1", "123456789012")
@@ -421,7 +440,7 @@ def test_functions_and_logs_are_of_this_account_and_region(function: FunctionNam
     policy = policies(EVERYTHING, HERE)[function]
     places = ("aws:{}:eu-west-1:123456789012", "aws:{}:eu-west-1:9", "aws:{}:us-east-1:123456789012",
               "aws-cn:{}:eu-west-1:123456789012")  # fmt: skip
-    started = INVOKES[function][0]
+    started = may_start(function)[0]
     for here, place in zip((True, False, False, False), places, strict=True):
         invoked = f"arn:{place.format('lambda')}:function:sluice-job-{started}"
         group = f"arn:{place.format('logs')}:log-group:/aws/lambda/sluice-job-{function}"

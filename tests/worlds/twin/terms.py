@@ -63,9 +63,13 @@ class Terms:
     #: `MaximumRetryAttempts` after an error: 2 by default, after 1 and 2 minutes [L].
     retries: int = 2
     retry_pauses: tuple[float, ...] = (60.0, 120.0)
-    #: On-failure destinations: by function, the function that is invoked with what was given up. None by default: the
-    #: deployment sets none.
-    destinations: Mapping[str, str] = field(default_factory=dict)
+    #: On-failure destinations: by function, the function that is invoked with what was given up. As deployed.
+    destinations: Mapping[str, str] = field(
+        default_factory=lambda: {
+            **dict.fromkeys(("coordinator", "mapper", "reducer"), "supervisor"),
+            "supervisor": "coordinator",
+        }
+    )
 
     # -- S3 ---------------------------------------------------------------------------------------------------
 

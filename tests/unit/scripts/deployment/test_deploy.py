@@ -22,7 +22,7 @@ from scripts.deployment.project import Project
 from scripts.deployment.stage import stage_config
 from scripts.deployment.survey import Survey
 from scripts.deployment.target import RECURSION, DeployError, function_name, function_names
-from tests.unit.scripts.deployment.world import OTHER_ARN, REGION, add_rule, make_function, rules, target
+from tests.unit.scripts.deployment.world import OTHER_ARN, REGION, add_rule, arn, make_function, rules, target
 
 READS = ("Get", "List", "Head", "Describe")
 
@@ -30,8 +30,11 @@ READS = ("Get", "List", "Head", "Describe")
 class Calls:
     """Notes what is asked of AWS, refuses what `refused` picks, and answers 403 to what `forbidden` names.
 
-    moto has no recursion settings: they are kept here.
+    moto has neither recursion settings, which are kept here, nor an account's limits.
     """
+
+    #: Functions that may run at once and are not reserved for some.
+    CONCURRENCY = 940
 
     def __init__(
         self, refused: Callable[[str], bool] = lambda operation: False, forbidden: tuple[str, ...] = ()
@@ -52,6 +55,9 @@ class Calls:
             raise AssertionError(f"{model.name} was called")
         if model.name in self._forbidden:
             return SimpleNamespace(status_code=403), {"Error": {"Code": "AccessDenied", "Message": "no"}}
+        if model.name == "GetAccountSettings":
+            limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": self.CONCURRENCY}
+            return SimpleNamespace(status_code=200), {"AccountLimit": limit}
         if not model.name.endswith("FunctionRecursionConfig"):
             return None
         function = params["url_path"].split("/")[3]
@@ -110,7 +116,9 @@ class StandIn:
         own = {
             "MemorySize": settings["lambda_memory_size"],
             "Timeout": settings["lambda_timeout"],
-            "Environment": {"Variables": config["environment_variables"]},
+            "Environment": {
+                "Variables": config["environment_variables"] | settings.get("environment_variables", {})
+            },
         }
         try:
             answer = functions.create_function(
@@ -194,14 +202,16 @@ def test_what_these_credentials_may_not_read_is_no_reason_to_fail(account: Any, 
     calls = Calls(
         forbidden=(
             "GetRole", "DescribeLogGroups", "GetFunctionRecursionConfig", "GetFunctionEventInvokeConfig",
+            "GetAccountSettings",
         )
     )  # fmt: skip
     told = lines(deployer(checkout, calls).plan(job))
     assert "  role sluice-tally-mapper: write the policy of its function" in told
     assert (
         "recursion and retries of function sluice-tally-mapper: "
-        "recursion Allow, retries 2, events wait at most 21600 s"
+        "recursion Allow, retries 2, events wait at most 21600 s, failed events go to sluice-tally-supervisor"
     ) in told
+    assert any(line.startswith("  how many functions may run at once is not known") for line in told)
     assert any(line.startswith("  function sluice-tally-mapper: nothing but its code") for line in told)
 
 
@@ -232,13 +242,15 @@ def test_a_deployment_makes_it_so_and_can_be_repeated(account: Any, checkout: Pr
         for word in ("created", "exists")
         for purpose, bucket in (("input", "in-a"), ("work", "work-b"), ("output", "out-c"))
     ]
-    assert checkout.stages()["tally"] == stage_config(job)
+    assert checkout.stages()["tally"] == stage_config(job, Calls.CONCURRENCY)
     assert calls.recursion == {
         function_name("tally", function): wanted for function, wanted in RECURSION.items()
     }
     for name in function_names("tally"):
         found = boto3.client("lambda").get_function_event_invoke_config(FunctionName=name)
         assert (found["MaximumRetryAttempts"], found["MaximumEventAgeInSeconds"]) == (2, 21_600)
+        told = "coordinator" if name.endswith("supervisor") else "supervisor"
+        assert found["DestinationConfig"]["OnFailure"] == {"Destination": arn(f"sluice-tally-{told}")}
     assert [arn.rpartition(":")[2] for arn in rules(account, "in-a")] == ["sluice-tally-coordinator"]
     assert [arn.rpartition(":")[2] for arn in rules(account, "work-b")] == ["sluice-tally-supervisor"]
     (rule,) = account.get_bucket_lifecycle_configuration(Bucket="work-b")["Rules"]

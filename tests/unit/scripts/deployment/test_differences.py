@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from scripts.deployment.lifecycle import lifecycle_rules
 from scripts.deployment.policies import policies
 from scripts.deployment.stage import stage_config
 from scripts.deployment.survey import FunctionState, RoleState
-from tests.unit.scripts.deployment.world import target
+from tests.unit.scripts.deployment.world import arn, target
 
 RUNTIME = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 SAME = FunctionState(
@@ -77,11 +78,20 @@ def test_a_stage() -> None:
 
 
 def test_settings_that_chalice_has_none_for() -> None:
-    assert differences.settings(FunctionState(recursion="Allow", retries=2, max_age=21_600), "Allow") == ""
-    assert differences.settings(FunctionState(recursion="Terminate", retries=0, max_age=60), "Allow") == (
-        "recursion Terminate -> Allow, retries 0 -> 2, events wait at most 60 -> 21600 s"
+    ours, theirs = arn("sluice-tally-supervisor"), "arn:aws:sqs:eu-central-1:123456789012:dead"
+    same = FunctionState(recursion="Allow", retries=2, max_age=21_600, on_failure=ours)
+    assert differences.settings(same, "Allow", ours) == ""
+    other = FunctionState(recursion="Terminate", retries=0, max_age=60, on_failure=theirs)
+    assert differences.settings(other, "Allow", ours) == (
+        "recursion Terminate -> Allow, retries 0 -> 2, events wait at most 60 -> 21600 s, "
+        "failed events go to dead -> sluice-tally-supervisor"
     )
-    assert differences.settings(None, "Allow") == "recursion Allow, retries 2, events wait at most 21600 s"
+    assert differences.settings(None, "Allow", ours) == (
+        "recursion Allow, retries 2, events wait at most 21600 s, failed events go to sluice-tally-supervisor"
+    )
+    assert differences.settings(replace(same, on_failure=ours.replace("eu-", "us-")), "Allow", ours) == (
+        f"failed events go to {ours.replace('eu-', 'us-')} -> {ours}"
+    )
 
 
 def test_lifecycle_rules() -> None:

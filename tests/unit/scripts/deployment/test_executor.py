@@ -10,7 +10,7 @@ import pytest
 from scripts.deployment.executor import Executor
 from scripts.deployment.planner import plan_deployment
 from scripts.deployment.project import Project
-from scripts.deployment.steps import ConfigureFunction, MakeBucket, Remove, RunChalice
+from scripts.deployment.steps import ConfigureFunction, MakeBucket, Remove, RunChalice, WriteStage
 from scripts.deployment.target import FUNCTIONS, RECURSION, DeployError
 from tests.unit.scripts.deployment.test_planner import deployed
 from tests.unit.scripts.deployment.world import target
@@ -60,12 +60,18 @@ def test_an_error_ends_it_there(checkout: Project) -> None:
     calls: list[str] = []
     steps = [
         MakeBucket(bucket="a", purpose="work", kms_key=""),
-        ConfigureFunction(function="f", recursion="Allow"),
+        ConfigureFunction(function="f", recursion="Allow", on_failure="arn:of:another"),
         RunChalice(command="delete", name="tally"),
     ]
     with pytest.raises(DeployError):
         executor(checkout, calls, [], fails="configure").do(steps)
     assert calls == ["ensure a ", "configure f Allow"]
+
+
+def test_what_is_to_be_said_of_a_stage_is_said(checkout: Project) -> None:
+    said: list[str] = []
+    executor(checkout, [], said).do([WriteStage(name="tally", stage={}, notes=("look here",))])
+    assert said == ["look here"]
 
 
 def test_a_job_is_deployed_from_a_folder_of_its_own_and_deleted_from_the_checkout(checkout: Project) -> None:

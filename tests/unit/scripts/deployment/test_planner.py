@@ -10,7 +10,7 @@ import pytest
 from chalicelib.config.triggers import Trigger
 from scripts.deployment.lifecycle import lifecycle_rules
 from scripts.deployment.planner import plan_deletion, plan_deployment
-from scripts.deployment.policies import Where, policies
+from scripts.deployment.policies import policies
 from scripts.deployment.rules import with_rule
 from scripts.deployment.stage import stage_config
 from scripts.deployment.steps import (
@@ -27,7 +27,15 @@ from scripts.deployment.steps import (
     WriteStage,
 )
 from scripts.deployment.survey import BucketState, FunctionState, RoleState, Survey
-from scripts.deployment.target import FUNCTIONS, RECURSION, Target, function_name, function_names
+from scripts.deployment.target import (
+    FUNCTIONS,
+    RECURSION,
+    Target,
+    Where,
+    function_name,
+    function_names,
+    told_of_failures,
+)
 from tests.unit.scripts.deployment.world import OTHER_ARN, REGION, arn, target
 
 NAMES = function_names("tally")
@@ -39,6 +47,7 @@ def empty(**known: Any) -> Survey:
     nothing: dict[str, Any] = {
         "region": REGION,
         "account": ACCOUNT,
+        "concurrency": 900,
         "functions": dict.fromkeys(NAMES),
         "roles": {name: RoleState(exists=False) for name in NAMES},
         "logs": dict.fromkeys(NAMES, False),
@@ -48,7 +57,7 @@ def empty(**known: Any) -> Survey:
 
 def deployed(job: Target) -> Survey:
     """An account in which all of the job is as it is to be."""
-    stage, documents = stage_config(job), policies(job, Where("aws", REGION, ACCOUNT))
+    stage, documents = stage_config(job, 900), policies(job, Where("aws", REGION, ACCOUNT))
     buckets = {bucket: BucketState(lifecycle=lifecycle_rules(job, bucket, 7)) for bucket in job.buckets}
     for function, triggers in job.rules.items():
         state = buckets[triggers[0].bucket]
@@ -61,7 +70,10 @@ def deployed(job: Target) -> Survey:
         buckets=buckets,
         functions={
             function_name(job.name, function): FunctionState(
-                recursion=RECURSION[function], retries=2, max_age=21_600
+                recursion=RECURSION[function],
+                retries=2,
+                max_age=21_600,
+                on_failure=arn(function_name(job.name, told_of_failures(function))),
             )
             for function in FUNCTIONS
         },
@@ -198,6 +210,33 @@ def test_the_record_of_another_account_goes_first() -> None:
     first, *_ = plan_deletion("tally", None, empty(stage={}, elsewhere=("us-east-1", "0")))
     assert isinstance(first, ForgetRecord)
     assert first.change == "remove, since the last deployment went to 0 in us-east-1"
+
+
+def test_failed_events_that_go_elsewhere_are_sent_to_the_supervisor_again() -> None:
+    job = target()
+    found = deployed(job)
+    mapper = replace(found.functions["sluice-tally-mapper"], on_failure="arn:aws:sqs:eu-central-1:1:mine")  # type: ignore[type-var]
+    steps = plan_deployment(
+        job, replace(found, functions={**found.functions, "sluice-tally-mapper": mapper}), 7
+    )
+    (step,) = [step for step in steps if isinstance(step, ConfigureFunction) and step.change]
+    assert step.lines == [
+        "recursion and retries of function sluice-tally-mapper: failed events go to mine -> sluice-tally-supervisor"
+    ]
+    assert step.on_failure == arn("sluice-tally-supervisor")
+
+
+def test_a_limit_of_functions_that_cannot_be_read_is_said_and_left_out() -> None:
+    (step,) = [
+        step for step in plan_deployment(target(), empty(concurrency=None), 7) if isinstance(step, WriteStage)
+    ]
+    assert step.stage is not None
+    assert "environment_variables" not in step.stage["lambda_functions"]["supervisor"]
+    assert step.lines == [
+        "stage tally in .chalice/config.json: write it, and 4 policies",
+        "  how many functions may run at once is not known (lambda:GetAccountSettings): "
+        "supervisors reckon without it",
+    ]
 
 
 def test_steps_are_frozen() -> None:

@@ -20,6 +20,15 @@ def test_the_stage_carries_memory_timeouts_architecture_and_a_policy_for_each_fu
     assert set(stage["lambda_functions"]) == {"coordinator", "mapper", "supervisor", "reducer"}
 
 
+def test_the_supervisor_alone_is_told_how_many_functions_may_run_at_once() -> None:
+    stage = stage_config(target(), 900)
+    told = {
+        name: row["environment_variables"] for name, row in stage["lambda_functions"].items() if len(row) > 3
+    }
+    assert told == {"supervisor": {"SLUICE_CONCURRENCY": "900"}}
+    assert stage["environment_variables"] == {"SLUICE_NAME": "tally"}
+
+
 def test_a_stage_is_set_and_removed_beside_others() -> None:
     config = {"version": "2.0", "app_name": "sluice", "stages": {"zeta": {"a": 1}}, "tags": {"team": "x"}}
     both = with_stage(config, "alpha", {"b": 2})
