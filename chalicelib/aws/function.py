@@ -18,12 +18,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, cast, get_args
+from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
 
 from ..core.keys import parse_run_key
 from ..core.ports import FunctionName, Runtime
 from ..job.services import JOBS_LOG
 from ..run.events import failed_event
+
+if TYPE_CHECKING:
+    from ..core.spec import JobSpec
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +123,10 @@ def compose(environ: Mapping[str, str], root: Path) -> Process:
         _handler(function), _runtime(prefix, time_left, root, _seats(environ))
     )
     if function == "coordinator":
-        handle = _with_job(handle, job, environ, root)
+        name, spec = _configured(job, environ, root)
+        handle = functools.partial(handle, name=name, spec=spec)
+    elif function == "supervisor":
+        handle = functools.partial(handle, configured=functools.partial(_configured, job, environ, root))
     return Process(job=job, function=function, handle=handle, time_left=time_left)
 
 
@@ -155,14 +161,12 @@ def _runtime(prefix: str, time_left: TimeLeft, root: Path, seats: int) -> Runtim
     )
 
 
-def _with_job(
-    handle: Callable[..., None], job: str, environ: Mapping[str, str], root: Path
-) -> Callable[[Event], None]:
-    """The coordinator alone reads the job's YAML; the others find what they need in the plan."""
+def _configured(job: str, environ: Mapping[str, str], root: Path) -> tuple[str, JobSpec]:
+    """The job's name and its YAML, which the coordinator reads; the others find what they need in the plan."""
     from ..config.load import load_job
 
     loaded = load_job(job, root=root, environ=environ, require_cloud=True)
-    return lambda event: handle(event, loaded.name, loaded.spec)
+    return loaded.name, loaded.spec
 
 
 class JsonLines(logging.Formatter):

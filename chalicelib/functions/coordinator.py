@@ -56,6 +56,15 @@ def _pass_on(runtime: Runtime, event: dict[str, Any], failed: dict[str, Any]) ->
         log.error("the supervisor failed on what it was told of its own failure: %s", failed)
 
 
+def refuse_all(runtime: Runtime, event: dict[str, Any], name: str, spec: JobSpec, error: SluiceError) -> None:
+    """End the runs that an event should have started and did not, for the reason that `error` says."""
+    for item in created(event):
+        keys = _keys(name, spec, item)
+        output = results_place(spec.output_loc, keys.run)
+        if _starts(item, spec) and not is_ended(runtime.store, OutputKeys(output)):
+            _refuse(runtime, keys, item.loc.url, output, error)
+
+
 def _keys(name: str, spec: JobSpec, item: Created) -> RunKeys:
     return RunKeys(spec.work_loc, name, run_id(name, item))
 

@@ -5,11 +5,10 @@ Take the lease, look, act; then pause and look again, or leave:
     map phase      count map/*.done, start failed and lost tasks again; at M of M build the shuffle
     reduce phase   count reduce/*.done, the same; at R of R (or a verdict) end the run, or start its next step
 
-One supervises at a time, by a lease. It stays only where waiting takes nobody's place, or if it has a seat
-(`supervision.seats`): it sees stragglers and silence, and hands over before its time is up. Otherwise it leaves, and whatever
-happens next makes another one look: a marker, a failed attempt, or what Lambda gave up on. Everything it knows is in
-the store, so that anyone can go on. Each step of a run is supervised by itself, with markers, a lease and a verdict
-of its own.
+One supervises at a time, by a lease. It stays only where waiting takes nobody's place, or if it has a seat: then it
+sees stragglers and silence, and hands over before its time is up. Otherwise it leaves, and whatever happens next makes
+another one look: a marker, a failed attempt, or what Lambda gave up on. Everything it knows is in the store, so that
+anyone can go on. Each step of a run is supervised by itself, with markers, a lease and a verdict of its own.
 
 `phase_watch` sees, `run.stragglers` decides about tasks, `pacing` about time, `advance` moves the run on.
 """
@@ -28,14 +27,18 @@ from ..core.tasks import ReducePlan
 from ..run import calls, stragglers, totals_pointer
 from ..run.events import created, event_for
 from ..run.lease import TTL, Lease, LeaseHeld, Leaser, Watch
-from .supervision import early, given_up, pacing, seats
+from . import given_up
+from .supervision import early, pacing, seats, stalled_runs
 from .supervision.advance import StepEnd, begin_reduce, resume_reduce
 from .supervision.phase_watch import PhaseWatch
 
 
-def handle(runtime: Runtime, event: dict[str, Any]) -> None:
-    """One invocation: an S3 event for `*.done` objects, a hand-over of the same shape, or what Lambda gave up on."""
-    event = given_up.note(runtime, event)
+def handle(runtime: Runtime, event: dict[str, Any], configured: given_up.Configured | None = None) -> None:
+    """One invocation: an S3 event for `*.done` objects, a hand-over of the same shape, or what Lambda gave up on.
+
+    `configured` tells the job that is deployed, which is needed for events that were never planned.
+    """
+    event = given_up.note(runtime, event, configured)
     for item in created(event):
         found = parse_run_key(*item.loc)
         if found and not early.is_early(runtime, *found):
@@ -83,7 +86,9 @@ def _take(runtime: Runtime, leaser: Leaser) -> bool:
             theirs = held.lease
         else:
             return True
-        same_event = leaser.lease.trigger in (theirs.trigger, PLAN_DONE)
+        same_event = leaser.lease.trigger == theirs.trigger or (
+            leaser.lease.trigger == PLAN_DONE and runtime.seats is None
+        )
         alive = seen not in (None, theirs)
         if theirs.ended or alive or dead or not same_event or runtime.remaining() < pacing.RESERVE:
             return False
@@ -135,6 +140,8 @@ class Supervision:
                     return
                 self._runtime.clock.pause(min(self._until_next_look(), left))
             self._leaser.end()
+            if self._runtime.seats is not None:  # nobody stays with the others
+                stalled_runs.pick_up(self._runtime, self._keys)
         finally:
             if self._seat:
                 self._seat.release()

@@ -59,15 +59,19 @@ def sample(progress: Progress) -> list[int]:
     return done[:: -(-len(done) // _SAMPLE)]
 
 
-def slow_after(seconds: Sequence[float]) -> float:
-    """How long a task may be silent before a second attempt is worth it, from how long others took.
+def slow_after(times: Sequence[tuple[float, float]], *, slots: bool = False) -> float:
+    """How long a task may be silent before a second attempt is worth it, from when others began and ended.
 
     A fifth longer than the median: with the median for the second attempt itself, and the time until
-    both are seen, a straggler then costs at most two and a half medians.
+    both are seen, a straggler then costs at most two and a half medians. Where tasks wait for `slots`, one that is
+    silent may not have begun: then as much longer as others had to wait beyond a median.
     """
     from statistics import median  # slow to import, and needed only once half of a phase is done
 
-    return _SLOW_SHARE * median(seconds) + _SLOW_FLOOR
+    usual = median([end - begin for begin, end in times])
+    starts = [begin for begin, _ in times]
+    waited = max(max(starts) - min(starts) - usual, 0.0) if slots else 0.0
+    return _SLOW_SHARE * usual + _SLOW_FLOOR + waited
 
 
 def decide(progress: Progress, started: dict[int, tuple[int, float]], now: float, limits: Limits) -> Decision:

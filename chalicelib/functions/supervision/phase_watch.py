@@ -23,6 +23,8 @@ class PhaseWatch:
     ) -> None:
         self._store, self._clock = runtime.store, runtime.clock
         self._keys = keys
+        #: Whether tasks may have to wait for a slot.
+        self._slots = runtime.seats is not None
         self.progress = Progress(phase, tasks)
         #: What went wrong, by task and attempt.
         self.failures: dict[tuple[int, int], Failure] = {}
@@ -99,4 +101,5 @@ class PhaseWatch:
         kind: type[MapMarker] | type[ReduceMarker] = MapMarker if self.phase == "map" else ReduceMarker
         markers = [decode(kind, body, loc.url) for loc, body in zip(locs, bodies, strict=True)]
         if markers:
-            self.slow_after = stragglers.slow_after([marker.finished - marker.started for marker in markers])
+            times = [(marker.started, marker.finished) for marker in markers]
+            self.slow_after = stragglers.slow_after(times, slots=self._slots)

@@ -2,7 +2,7 @@
 
 A function that waits holds one of the slots in which the account's functions run, and where slots are few, those who
 wait keep from running what they wait for. So a supervisor waits only if it has a seat, and there is one for every
-twenty slots. Without a seat it looks, does what can be done now, and returns: the next marker, failure or
+forty slots. Without a seat it looks, does what can be done now, and returns: the next marker, failure or
 on-failure event makes another one look.
 
 A seat is a lease of the job's. Like any lease it saves work, and is never what makes a result right.
@@ -17,7 +17,7 @@ from ...core.ports import Store
 from ...run.lease import LeaseHeld, Leaser
 
 #: One slot in so many may wait, and no more than so many in all.
-_SHARE, _MOST = 20, 50
+_SHARE, _MOST = 40, 50
 #: Seats of a job whose account does not tell how many slots it has.
 UNKNOWN = 1
 #: Seats to try before a supervisor does without.

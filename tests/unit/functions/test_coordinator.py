@@ -363,7 +363,9 @@ def passed_on(tmp_path: Path, event: dict[str, Any]) -> list[tuple[str, dict[str
     return list(world.invoked)[before:]
 
 
-def test_what_a_supervisor_has_failed_on_is_passed_on_to_a_supervisor_once(tmp_path: Path) -> None:
+def test_what_a_supervisor_has_failed_on_is_passed_on_to_a_supervisor_twice(tmp_path: Path) -> None:
     event = told_of(event_for(Loc("work", "runs/job/r1/plan.done")))
+    again = told_of(event)
     assert passed_on(tmp_path, event) == [("supervisor", event)]
-    assert passed_on(tmp_path, told_of(event)) == []
+    assert passed_on(tmp_path, again) == [("supervisor", again)]
+    assert passed_on(tmp_path, told_of(again)) == []

@@ -75,7 +75,7 @@ def test_with_one_attempt_only_a_slow_task_is_let_be() -> None:
 
 
 def test_slow_is_a_fifth_longer_than_the_median() -> None:
-    assert slow_after([1.0, 2.0, 30.0]) == pytest.approx(2.65)
+    assert slow_after([(0.0, 1.0), (0.0, 2.0), (0.0, 30.0)]) == pytest.approx(2.65)
 
 
 @pytest.mark.parametrize(

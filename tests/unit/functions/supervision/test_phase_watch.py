@@ -25,6 +25,7 @@ class World:
         self.time = 100.0
         self.store = MemoryStore()
         self.clock = self
+        self.seats: int | None = None
 
     def now(self) -> float:
         return self.time

@@ -8,28 +8,39 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.htm
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
 
-from ...core.errors import NotFound
-from ...core.keys import Phase, parse_run_key
-from ...core.messages import encode, from_payload
-from ...core.plan_file import read_head
-from ...core.ports import Runtime
-from ...core.tasks import Failure, TaskCall
-from ...run import calls
-from ...run.events import created, event_for, failed_event
-from .advance import StepEnd
+from ..core.errors import NotFound, SluiceError
+from ..core.keys import Phase, parse_run_key
+from ..core.messages import encode, from_payload
+from ..core.plan_file import read_head
+from ..core.ports import Runtime
+from ..core.spec import JobSpec
+from ..core.tasks import Failure, TaskCall
+from ..run import calls
+from ..run.events import created, event_for, failed_event
+from .supervision.advance import StepEnd
 
 log = logging.getLogger(__name__)
+
+#: Tells the name and the configuration of the job that is deployed.
+Configured = Callable[[], tuple[str, JobSpec]]
 
 _PHASE: dict[str, Phase] = {function: phase for phase, function in calls.FUNCTION.items()}
 #: Deliveries of an event before Lambda gives it up.
 _DELIVERIES = 3
+#: Why a run was not planned; the second if its event grew too old.
+_COORDINATOR = (
+    f"its coordinator was stopped in each of {_DELIVERIES} invocations: out of memory or time: raise"
+    " memory.coordinator or timeout.coordinator, or drop fewer objects at a time",
+    "its event waited for a slot for six hours: too many functions run at once in this account: drop the files again",
+)
 
 
-def note(runtime: Runtime, event: dict[str, Any]) -> dict[str, Any]:
+def note(runtime: Runtime, event: dict[str, Any], configured: Configured | None) -> dict[str, Any]:
     """The event to act on: of an ordinary one itself; of a report the one that it is about, or nothing.
 
     What is reported of an attempt becomes its `.failed` object, as if it had been able to write it. An event of the
@@ -44,6 +55,8 @@ def note(runtime: Runtime, event: dict[str, Any]) -> dict[str, Any]:
     phase = next((phase for name, phase in _PHASE.items() if function.endswith(f"-{name}")), None)
     if phase:
         return _attempt(runtime, phase, payload, condition)
+    if function.endswith("-coordinator"):
+        return _unplanned(runtime, payload, condition, configured)
     twice = failed_event(payload)
     if twice is None:
         log.warning("an event came to nothing (%s): it is taken up once more", condition)
@@ -86,6 +99,18 @@ def _reason(phase: Phase, task: int, condition: str) -> str:
         f"{phase} task {task} was stopped in each of its invocations (Lambda says {condition}): out of memory or"
         " time, or its process ended; raise `memory` or `timeout`, or make split_size smaller"
     )
+
+
+def _unplanned(
+    runtime: Runtime, event: dict[str, Any], condition: str, configured: Configured | None
+) -> dict[str, Any]:
+    """End the runs that were never planned; those that were are started."""
+    from .coordinator import refuse_all  # seldom needed, and slow to import
+
+    if configured:
+        name, spec = configured()
+        refuse_all(runtime, event, name, spec, SluiceError(_COORDINATOR[condition == "EventAgeExceeded"]))
+    return {}
 
 
 def _end_runs(runtime: Runtime, event: dict[str, Any], condition: str) -> None:
