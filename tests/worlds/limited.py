@@ -58,7 +58,7 @@ class Limited:
         terms: Terms | None = None,
         *,
         seed: int = 0,
-        handlers: Mapping[str, Callable[[Runtime, dict[str, Any]], object]] = HANDLERS,
+        handlers: Mapping[str, Callable[..., object]] = HANDLERS,
         route: Callable[[Loc], str | None] = to_supervisor,
         kill: Kill | None = None,
     ) -> None:
@@ -190,6 +190,8 @@ class Limited:
             runtime = self._runtime(event)
             if event.function == "coordinator":
                 coordinator.handle(runtime, event.payload, "job", self.spec)
+            elif event.function == "supervisor":
+                self._handlers["supervisor"](runtime, event.payload, lambda: ("job", self.spec))
             else:
                 self._handlers[event.function](runtime, event.payload)
         except BaseException as error:  # noqa: BLE001 - Lambda retries whatever a handler raises

@@ -225,7 +225,8 @@ class Simulation:
             if tried < self._retries:
                 self._later.append((self.time + 60 * (tried + 1), (function, payload, tried + 1)))
             elif self._seats is not None:
-                self.deliver("supervisor", report_of(function, payload))
+                teller = "coordinator" if function == "supervisor" else "supervisor"
+                self.deliver(teller, report_of(function, payload))
 
     def _handle(self, function: str, payload: dict[str, Any]) -> None:
         runtime = Runtime(
@@ -242,6 +243,8 @@ class Simulation:
         )
         if function == "coordinator":
             coordinator.handle(runtime, payload, "job", self.spec)
+        elif function == "supervisor":
+            supervisor.handle(runtime, payload, lambda: ("job", self.spec))
         else:
             HANDLERS[function](runtime, payload)
 
