@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ if os.environ.get("CI"):
 GROUPS = {
     "cloud": (
         "tests/chaos/test_deployed.py",  # first: it has an emulator of its own, which then is gone
+        "tests/cloud/test_slots.py",  # so has it
         "tests/cloud/test_word_counts.py",
         "tests/cloud/test_scripted_runs.py",
         "tests/cloud/test_scripts.py",
@@ -128,7 +130,13 @@ def checkout(emulator: ministack.Emulator, tmp_path_factory: pytest.TempPathFact
 
     All jobs are in it from the beginning: the zip is built anew for other files, and then with pip.
     """
-    folder = tmp_path_factory.mktemp("cloud")
+    with checkout_in(tmp_path_factory.mktemp("cloud"), emulator) as cloud:
+        yield cloud
+
+
+@contextmanager
+def checkout_in(folder: Path, emulator: ministack.Emulator) -> Iterator[Cloud]:
+    """A checkout whose scripts use this emulator."""
     root = folder / "checkout"
     root.mkdir()
     Project(ROOT).copy_to(root)

@@ -156,8 +156,11 @@ async def _refuse(scope: Scope, send: Send, reason: str) -> None:
 
 def main() -> None:
     """Start MiniStack's own server with the gate in front of its application."""
+    from async_queue import keep_throttled  # type: ignore[import-not-found]
     from ministack import app as server  # type: ignore[import-not-found]
+    from ministack.services import lambda_svc  # type: ignore[import-not-found]
 
+    keep_throttled(lambda_svc)
     server.app = Gate(
         app=server.app,
         port=int(os.environ["GATEWAY_PORT"]),
