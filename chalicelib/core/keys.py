@@ -138,9 +138,13 @@ class RunKeys:
     def lease(self) -> Loc:
         return self.root.child(LEASE)
 
+    @property
+    def all_seats(self) -> Loc:
+        """The prefix of the seats of the job; not of the run."""
+        return self.work.child(f"seats/{self.job}/")
+
     def seat(self, number: int) -> Loc:
-        """A seat of the job, not of the run."""
-        return self.work.child(f"seats/{self.job}/{number}")
+        return self.all_seats.child(str(number))
 
     @property
     def reduce_plan(self) -> Loc:

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chalicelib.core.keys import (
+    FAILED,
     FAILURE,
     MANIFEST,
     PLAN,
@@ -126,7 +127,7 @@ def _supervisor(target: Target) -> list[Json]:
     verdict = [output.child(f"*{name}") for name in (MANIFEST, SUCCESS, FAILURE)]
     return [
         _objects(READ, [work.child("*")]),
-        _objects(READ_WRITE, [*_of_reduce(target), *verdict, *_next_plans(target)]),
+        _objects(READ_WRITE, [*_of_reduce(target), *verdict, *_next_plans(target), *_of_supervision(target)]),
         *_keeping_totals(target),
         *_listing([work, output, *_totals(target)]),
     ]
@@ -159,6 +160,12 @@ def _any_run(target: Target) -> RunKeys:
 def _of_reduce(target: Target) -> list[Loc]:
     """What the second phase writes in the work place: its own objects and the verdict."""
     return [_any_run(target).phase("reduce").child("*"), _any_run(target).run_done]
+
+
+def _of_supervision(target: Target) -> list[Loc]:
+    """The seats of those who wait, and what is noted of map tasks that Lambda gave up on."""
+    run = _any_run(target)
+    return [run.all_seats.child("*"), run.phase("map").child(f"*{FAILED}")]
 
 
 def _handed_on(target: Target) -> list[Loc]:

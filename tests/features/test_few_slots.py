@@ -16,7 +16,7 @@ from tests.worlds.twin.account import Invocation
 from tests.worlds.twin.terms import HOUR, Neighbour, Terms
 
 #: Nothing of S3 or of a start takes time: what is left is what a test is about.
-BARE: dict[str, Any] = {"dispatch": (0.0, 0.0), "cold_start": 0.0, "slow_share": 0.0}
+BARE: dict[str, Any] = {"destinations": {}, "dispatch": (0.0, 0.0), "cold_start": 0.0, "slow_share": 0.0}
 MARK = Loc("work", "mark")
 
 
@@ -38,7 +38,7 @@ class Toys:
         runtime.clock.pause(self.seconds)
         runtime.store.put(MARK, b"")
 
-    def hear(self, runtime: Runtime, payload: dict[str, Any]) -> None:
+    def hear(self, runtime: Runtime, payload: dict[str, Any], *_: Any) -> None:
         self.told.append(payload)
 
 
@@ -215,3 +215,34 @@ def test_the_ideal_is_the_work_on_the_slots_that_there_are() -> None:
     assert load.ideal(Terms(slots=1000)) == pytest.approx(40.0)
     assert load.ideal(Terms(slots=10, neighbours=(Neighbour(0, 10, 4800),))) == pytest.approx(5240.0)
     assert load.ideal(Terms(slots=10, neighbours=(Neighbour(100, 5, 100),))) == pytest.approx(490.0)
+
+
+# -- the product there ----------------------------------------------------------------------------------
+
+BUSY = (Neighbour(at=0.0, slots=10, seconds=4800.0),)
+LOADS = {
+    "one run, one slot": (Load(runs=1, maps=30, reduces=2), Terms(slots=1)),
+    "one run, two slots": (Load(runs=1, maps=30, reduces=2), Terms(slots=2)),
+    "one run, ten slots": (Load(runs=1, maps=60, reduces=5), Terms(slots=10)),
+    "one run, its time-outs short": (
+        Load(runs=1, maps=30, reduces=2, timeouts=(("mapper", 60), ("reducer", 60), ("supervisor", 60))),
+        Terms(slots=2),
+    ),
+    "small runs at once": (Load(runs=12, maps=3, seconds=1.0), Terms(slots=10)),
+    "runs at once": (Load(runs=20, maps=10), Terms(slots=10)),
+    "runs at once beside a neighbour": (Load(runs=5, maps=10), Terms(slots=10, neighbours=BUSY)),
+    "tiny runs at once": (Load(runs=60, maps=1, seconds=5.0), Terms(slots=10)),
+    "runs at once, a hundred slots": (Load(runs=20, maps=10), Terms(slots=100)),
+    "one run, a thousand slots": (Load(runs=1, maps=100, reduces=8), Terms(slots=1000)),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", LOADS)
+def test_all_end_well_and_next_to_nothing_is_wasted(name: str, seed: int) -> None:
+    load, terms = LOADS[name]
+    found = play(load, terms, seed)
+    assert (found.right, found.wrong, found.failed, found.open) == (load.runs, 0, 0, 0), found.reason
+    assert found.needless <= found.attempts * 0.02
+    assert found.waiting < 0.05
+    assert found.expired == 0

@@ -36,6 +36,7 @@ from chalicelib.stores.s3_errors import translated
 from scripts.deployment.policies import may_start, policies
 from scripts.deployment.target import FUNCTIONS, Json, Target, Where, function_name
 from tests.unit.scripts.test_policies import allowed, object_arn
+from tests.worlds.simulation import report_of
 
 IN, WORK, OUT, ELSE = "demo-in", "demo-work", "demo-out", "demo-else"
 SPEC = JobSpec(
@@ -167,6 +168,7 @@ class Cloud:
         self.told: set[str] = {loc.key for loc in FOREIGN.values()}
         self.ran: set[str] = set()
         self.tokens = count()
+        self.seats: int | None = None
 
     def run(self, *, twice: bool = False) -> None:
         while self.queue:
@@ -206,6 +208,7 @@ class Cloud:
             remaining=lambda: 300.0,
             load_job=lambda _: self.job,
             disk=LocalDisk(self.scratch),
+            seats=self.seats,
         )
 
 
@@ -223,9 +226,13 @@ def _patient(runtime: Runtime, event: dict[str, Any]) -> None:
         return
 
 
+@pytest.mark.parametrize("seats", [None, 0, 1])
 @pytest.mark.parametrize("body", [b"a\nb\n" * 100, b"poison\na\na\n"])
-def test_whole_runs_pass_under_the_functions_own_roles(account: Account, body: bytes, tmp_path: Path) -> None:
+def test_whole_runs_pass_under_the_functions_own_roles(
+    account: Account, body: bytes, seats: int | None, tmp_path: Path
+) -> None:
     cloud = Cloud(account, tmp_path, Words)
+    cloud.seats = seats
     place = Loc(IN, "data/new.txt")
     account.admin.put(place, body)
     cloud.queue.append(("coordinator", event_for(place)))
@@ -237,6 +244,22 @@ def test_whole_runs_pass_under_the_functions_own_roles(account: Account, body: b
         account.admin.get(Loc(OUT, key)) for key in keys if "/part-" in key and "words/r/" not in key
     )
     assert parts == (b"a\t2\n" if b"poison" in body else b"a\t100\nb\t100\n")
+
+
+def test_what_lambda_gave_up_on_is_noted_under_the_supervisors_own_role(
+    account: Account, tmp_path: Path
+) -> None:
+    cloud = Cloud(account, tmp_path, Words)
+    cloud.seats = 0
+    account.admin.put(Loc(IN, "data/new.txt"), b"a\nb\n")
+    cloud.queue.append(("coordinator", event_for(Loc(IN, "data/new.txt"))))
+    runtime = cloud._runtime("coordinator")
+    HANDLERS["coordinator"](runtime, cloud.queue.pop()[1])
+    ((function, payload),) = cloud.queue
+    cloud.queue = [("supervisor", report_of(function, payload))]
+    cloud.run()
+    assert [info.key for info in account.admin.list(Loc(WORK, "w/")) if info.key.endswith("000000.0.failed")]
+    assert any(info.key.endswith("/_SUCCESS") for info in account.admin.list(Loc(OUT, "words/")))
 
 
 def multipart(store: S3Store, loc: Loc) -> object:
