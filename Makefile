@@ -20,6 +20,9 @@ QUICK := tests/test_architecture.py tests/unit tests/contracts tests/features/te
 	tests/features/test_local_engine.py tests/features/test_begun_before.py tests/features/test_bad_records.py \
 	tests/features/io/test_outputs.py tests/features/steps/test_local.py
 
+# Hundreds of processes begin in the tests: without compiled files each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo test quick check picture pins cloud-up cloud-down clean
 
 help:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
+import marshal
 import os
 import re
 import sys
@@ -23,6 +24,8 @@ from .target import DeployError
 #: The oldest time that a zip can tell, and who may read a file: everybody, as Lambda wants it.
 _TIME = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644
+#: Where Lambda unpacks it; tracebacks name files there.
+_LAMBDA_ROOT = "/var/task"
 PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 #: What a function needs of Chalice.
 _CHALICE = ("__init__.py", "app.py")
@@ -138,7 +141,26 @@ def _entries(files: Mapping[str, Path], libraries: Path) -> Iterator[tuple[str, 
     with zipfile.ZipFile(libraries) as archive:
         theirs = [name for name in archive.namelist() if name not in own and not name.startswith("chalice/")]
         for name in sorted([*own, *theirs]):
-            yield name, own[name] if name in own else archive.read(name)
+            content = own[name] if name in own else archive.read(name)
+            yield name, content
+            if name.endswith(".py"):
+                yield from _compiled(name, content)
+
+
+def _compiled(name: str, source: bytes) -> Iterator[tuple[str, bytes]]:
+    """What Python makes of a module, which a function that starts would have to make anew each time.
+
+    Lambda's folder of the code cannot be written to. The source is never compared with it: nobody changes it there. The
+    second version of marshal is the last whose bytes do not depend on what else a process has in memory.
+    """
+    try:
+        code = compile(source, f"{_LAMBDA_ROOT}/{name}", "exec", dont_inherit=True, optimize=0)
+    except (SyntaxError, ValueError):
+        return  # a template, or for another Python: whoever imports it is told
+    flags = 0b01  # PEP 552: a hash of the source follows, which is not to be checked
+    digest = importlib.util.source_hash(source)
+    body = importlib.util.MAGIC_NUMBER + flags.to_bytes(4, "little") + digest + marshal.dumps(code, 2)
+    yield importlib.util.cache_from_source(name), body
 
 
 def _chalice_files() -> dict[str, Path]:

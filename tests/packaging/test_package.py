@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from scripts.deployment.target import FUNCTIONS, function_name
 from tests.packaging.runtime_api import LambdaProcess
 
 JOB = "wordcount"
+COMPILED = "__pycache__/"
 MAX_ZIP = 5_000_000
 SECRET = "not to leave this machine"
 #: Nothing listens here: a function that called AWS while it starts would fail.
@@ -95,8 +98,8 @@ def test_the_zip_holds_the_code_the_job_and_the_dependencies(package: Path) -> N
 
 def test_the_zip_holds_nothing_else(package: Path) -> None:
     with zipfile.ZipFile(package) as archive:
-        names = archive.namelist()
-        bodies = [archive.read(name) for name in names]
+        names = [name for name in archive.namelist() if COMPILED not in name]
+        bodies = [archive.read(name) for name in archive.namelist()]
     assert {name for name in names if name.startswith("jobs/")} == {f"jobs/{JOB}.py", f"jobs/{JOB}.yml"}
     assert all(name.endswith(".py") for name in names if name.startswith("chalicelib/"))
     tops = {name.partition("/")[0] for name in names}
@@ -105,6 +108,21 @@ def test_the_zip_holds_nothing_else(package: Path) -> None:
     )
     assert len(names) == len(set(names))
     assert not any(SECRET.encode() in body for body in bodies)
+
+
+def test_each_module_comes_with_what_python_makes_of_it(package: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(package) as archive:
+        names = set(archive.namelist())
+        archive.extractall(tmp_path)
+    sources = [name for name in names if name.endswith(".py")]
+    assert {cache_from_source(name) for name in sources} == {name for name in names if COMPILED in name}
+    for name in sources:
+        code = compile((tmp_path / name).read_bytes(), f"/var/task/{name}", "exec", dont_inherit=True)
+        header, body = (lambda found: (found[:16], found[16:]))(
+            (tmp_path / cache_from_source(name)).read_bytes()
+        )
+        assert marshal.loads(body) == code
+        assert header[4:8] == b"\1\0\0\0", "not compared with the source"
 
 
 def test_another_checkout_makes_the_same_zip(package: Path, tmp_path: Path) -> None:

@@ -149,7 +149,9 @@ def with_everything(checkout: Project, files: str = "words.txt, data/more.txt") 
 
 def own(zipped: Path) -> set[str]:
     with zipfile.ZipFile(zipped) as archive:
-        return {name for name in archive.namelist() if not name.startswith("chalice/")}
+        return {
+            name for name in archive.namelist() if not name.startswith("chalice/") and name[-4:] != ".pyc"
+        }
 
 
 def test_the_zip_holds_what_the_job_needs_and_nothing_else(checkout: Project) -> None:
