@@ -20,7 +20,7 @@ QUICK := tests/test_architecture.py tests/unit tests/contracts tests/features/te
 	tests/features/test_local_engine.py tests/features/test_begun_before.py tests/features/test_bad_records.py \
 	tests/features/io/test_outputs.py tests/features/steps/test_local.py
 
-.PHONY: help setup demo test quick check picture pins cloud-up cloud-down clean
+.PHONY: help setup demo test quick check scale picture pins cloud-up cloud-down clean
 
 help:
 	@echo "make demo        count words on an emulated AWS, from deployment to result"
@@ -29,6 +29,7 @@ help:
 	@echo "make check       lint, format, types"
 	@echo "make picture     draw the rooms of docs/architecture.md anew, from the imports"
 	@echo "make cloud-up    start an emulated AWS to play with; make cloud-down ends it"
+	@echo "make scale       the estimates of docs/scale.md anew; with ARGS=--twin what the simulated cloud says, too"
 	@echo "make bench       measure against other programs; docs/performance.md explains"
 	@echo "make chaos       every fault of docs/reliability.md; make soak: hundreds of runs in a row"
 	@echo "make setup       make the environments; make clean removes them"
@@ -62,6 +63,9 @@ check: setup
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
+
+scale: setup
+	@$(PY) -m benchmarks.scale $(ARGS)
 
 picture: setup
 	@$(PY) docs/house.py
