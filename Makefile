@@ -23,7 +23,7 @@ QUICK := tests/test_architecture.py tests/unit tests/contracts tests/features/te
 # Hundreds of processes begin in the tests: without compiled files each would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test quick check picture pins cloud-up cloud-down clean
+.PHONY: help setup demo test quick check scale picture pins cloud-up cloud-down clean
 
 help:
 	@echo "make demo        count words on an emulated AWS, from deployment to result"
@@ -32,6 +32,7 @@ help:
 	@echo "make check       lint, format, types"
 	@echo "make picture     draw the rooms of docs/architecture.md anew, from the imports"
 	@echo "make cloud-up    start an emulated AWS to play with; make cloud-down ends it"
+	@echo "make scale       the estimates of docs/scale.md anew; with ARGS=--twin what the simulated cloud says, too"
 	@echo "make bench       measure against other programs; docs/performance.md explains"
 	@echo "make chaos       every fault of docs/reliability.md; make soak: hundreds of runs in a row"
 	@echo "make setup       make the environments; make clean removes them"
@@ -65,6 +66,9 @@ check: setup
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
+
+scale: setup
+	@$(PY) -m benchmarks.scale $(ARGS)
 
 picture: setup
 	@$(PY) docs/house.py

@@ -20,7 +20,7 @@ ROOMS = (
     "core", "aggregators", "job", "config",
     "mapreduce.shuffle", "mapreduce.input", "mapreduce.guard", "mapreduce.output",
     "mapreduce.map", "mapreduce.reduce", "mapreduce.sql",
-    "run", "run.status", "functions.attempt", "functions.supervision", "functions",
+    "run", "run.status", "run.estimate", "functions.attempt", "functions.supervision", "functions",
     "stores", "aws", "local", "join", "testing", "mrjob",
 )  # fmt: skip
 #: What a room may not import though it is below it: handlers know no adapter, and tasks no protocol.
@@ -32,7 +32,7 @@ STRANGERS = {
 }
 #: Rooms without effects of their own: what they need of the world comes in by `core.ports`.
 PURE = {"core", "aggregators", "mapreduce.shuffle", "mapreduce.output", "mapreduce.map", "mapreduce.reduce",
-        "mapreduce", "run", "functions", "functions.attempt", "functions.supervision"}  # fmt: skip
+        "mapreduce", "run", "run.estimate", "functions", "functions.attempt", "functions.supervision"}  # fmt: skip
 #: Modules with effects of their own in a pure room, and why.
 WITH_EFFECTS: dict[str, str] = {}
 FORBIDDEN = {

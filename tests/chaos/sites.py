@@ -23,7 +23,7 @@ _WORLD = ("store", "_store", "invoker", "sink")
 #: Not of the four handlers' protocol: adapters, tools, readers of formats; and what has faults of its own put to it:
 #: SQL (tests/features/sql), totals (tests/features/accumulate).
 _OTHERS = (
-    "stores/", "aws/", "local/", "mrjob/", "config/", "run/status/", "testing.py", "mapreduce/sql/",
+    "stores/", "aws/", "local/", "mrjob/", "config/", "run/status/", "run/estimate/", "testing.py", "mapreduce/sql/",
     "mapreduce/input/records.py", "mapreduce/input/parquet.py", "mapreduce/output/parquet.py",
     "mapreduce/output/folders.py", "run/totals_pointer.py", "functions/supervision/totals_turn.py", "job/accumulate.py",
     "job/side_files.py",

@@ -167,7 +167,7 @@ def test_what_is_waited_is_told_from_what_is_worked() -> None:
 @pytest.mark.parametrize(
     ("share", "told"), [({"event_losses": 1.0}, 0), ({"event_repeats": 1.0}, 2), ({}, 1)]
 )
-def test_events_of_s3_come_once_unless_lost_or_repeated(share: dict[str, float], told: int) -> None:
+def test_events_of_s3_come_once_unless_lost_or_repeated(share: dict[str, Any], told: int) -> None:
     toys = Toys()
     with Limited(Timed, timed_spec(), Terms(**share), handlers=toys.handlers()) as world:
         world.memory.put(Loc("work", "runs/job/20261118T110640-a/map/000001.done"), b"")

@@ -113,6 +113,8 @@ class Limited:
         """
         self._to_the_last_event = to_the_last_event
         self.time.run(START + until)
+        for event in self._serving.values():  # what still runs counts as far as it has come
+            self.figures.count(event, self.time.now)
         return self.now
 
     def rows(self, run: str) -> list[str]:
@@ -203,7 +205,9 @@ class Limited:
         return None
 
     def _ended(self, event: Invocation, error: BaseException | None) -> None:
-        self.figures.ended(event, self.time.now, error)
+        self.figures.count(event, self.time.now)
+        if error is not None:
+            self.figures.died(event)
 
     def _given_up(self, event: Invocation, condition: str) -> None:
         self.figures.given_up(event, condition)
@@ -253,11 +257,13 @@ class _Function:
         return self._world.time.now
 
     def pause(self, seconds: float) -> None:
-        before = self._world.time.now
+        event = self._event
+        event.pausing = self._world.time.now
         try:
-            self._world._sleep(self._event, seconds)
+            self._world._sleep(event, seconds)
         finally:
-            self._event.waited += self._world.time.now - before
+            event.waited += self._world.time.now - event.pausing
+            event.pausing = None
 
     def work(self, seconds: float) -> None:
         """Processor seconds, at the function's share of one."""

@@ -30,8 +30,9 @@ class Invocation:
     began: float = 0.0
     deadline: float = float("inf")
     strand: Strand | None = None
-    #: Seconds that this try has spent in `clock.pause`.
+    #: Seconds that this try has spent in `clock.pause`, and since when it is in one.
     waited: float = 0.0
+    pausing: float | None = None
     #: Requests of this try so far.
     requests: Counter[str] = field(default_factory=Counter)
 

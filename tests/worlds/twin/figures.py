@@ -83,14 +83,20 @@ class Figures:
             keys, name = found
             self._dead.add((keys.run, keys.step, name.partition("/")[0], failed[0]))
 
-    def ended(self, event: Invocation, now: float, error: BaseException | None) -> None:
-        """One try has ended."""
+    def count(self, event: Invocation, now: float) -> None:
+        """Add up what one try took since it was last counted."""
+        if event.pausing is not None:
+            event.waited += now - event.pausing
+            event.pausing = now
         self.seconds[event.function] += now - event.began
         self.waiting[event.function] += event.waited
         self.requests += event.requests
-        if error is not None:
-            self.deaths[event.function] += 1
-            self._dead.update(_tasks(event.function, event.payload))
+        event.began, event.waited, event.requests = now, 0.0, Counter()
+
+    def died(self, event: Invocation) -> None:
+        """One try was killed, or its handler raised."""
+        self.deaths[event.function] += 1
+        self._dead.update(_tasks(event.function, event.payload))
 
     def given_up(self, event: Invocation, condition: str) -> None:
         """Lambda gave an event up."""

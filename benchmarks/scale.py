@@ -1,0 +1,225 @@
+"""The tables of docs/scale.md: what runs of published workloads would take, and how far the arithmetic can be trusted.
+
+python -m benchmarks.scale            writes the tables of estimates: arithmetic, a second
+python -m benchmarks.scale --twin     and what the simulated cloud says of the same and of few slots: minutes
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from dataclasses import replace as dataclass_replace
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from chalicelib.core.spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec
+from chalicelib.run.estimate.advice import advise
+from chalicelib.run.estimate.estimate import Estimate, estimate
+from chalicelib.run.estimate.figures import FIGURES, Pace
+from chalicelib.run.estimate.work import Work
+
+PAGE = Path(__file__).resolve().parent.parent / "docs/scale.md"
+GB = 10**9
+CONCURRENCIES = (10, 1000, 10_000)
+#: What Athena charges for a byte that it scans: $5 a TB (its price list, us-east-1, 2026-11).
+ATHENA = 5.0 / 10**12
+DEFAULTS = JobSpec(
+    job="job:Job",
+    input=InputSpec(url="s3://in/"),
+    work=PlaceSpec(url="s3://work/"),
+    output=OutputSpec(url="s3://out/"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A published workload: its sizes in GB, and by size what others published: `12.5 s (Ribble)`."""
+
+    title: str
+    kind: str
+    ways: tuple[str, ...]
+    sizes: tuple[float, ...]
+    published: dict[float, str]
+
+
+CASES = (
+    Case(
+        title="TPC-H Q1",
+        kind="few groups",
+        ways=("record", "chunk", "sql"),
+        sizes=(3, 10, 30, 100, 1000),
+        published={3: "12.5 s", 10: "15 s", 30: "14 s", 100: "37 s"},
+    ),
+    Case(
+        title="TPC-H Q6",
+        kind="filter",
+        ways=("record", "chunk", "sql"),
+        sizes=(3, 10, 30, 100, 1000),
+        published={3: "13 s", 10: "14 s", 30: "15 s", 100: "26 s"},
+    ),
+    Case(
+        title="AMPLab aggregation",
+        kind="many groups",
+        ways=("record", "chunk", "sql"),
+        sizes=(25.4, 126.8, 1000, 100_000),
+        published={25.4: "48.5 s", 126.8: "168.8 s"},
+    ),
+    Case(
+        title="Sort",
+        kind="sort",
+        ways=("record", "chunk"),
+        sizes=(100, 1000, 10_000),
+        published={1000: "204 s"},
+    ),
+)
+WAYS = {"record": "record", "chunk": "chunk", "sql": "SQL"}
+
+
+def tables() -> str:
+    """Every workload at every size: with the defaults, and with the settings that `plan.py` advises."""
+    return "\n\n".join(f"### {case.title}\n\n{_table([*_rows(case)])}" for case in CASES)
+
+
+_HEAD = ("GB", "per", "defaults: tasks", "at 1 000", "advised settings", "at 10", "at 1 000", "at 10 000", "requests",
+         "binds", "Athena", "published")  # fmt: skip
+
+
+def _rows(case: Case) -> Iterator[Sequence[str]]:
+    yield _HEAD
+    for size in case.sizes:
+        for way in case.ways:
+            work = Work(bytes=int(size * GB), objects=max(1, round(size)), kind=case.kind, way=way)
+            now, advice = estimate(DEFAULTS, work), advise(DEFAULTS, work)
+            spec = advice.spec if advice else DEFAULTS
+            changes = advice.changes if advice else ()
+            best = [estimate(spec, dataclass_replace(work, concurrency=most)) for most in CONCURRENCIES]
+            yield (
+                f"{size:,g}",
+                WAYS[way],
+                f"{now.shape.tasks:,} x {now.shape.reducers:,}",
+                _took(now),
+                "<br>".join(f"{one.setting}: {one.value}" for one in changes) or "as they are",
+                *map(_took, best),
+                f"{best[1].requests.total:,}",
+                best[1].binding.name,
+                f"${work.bytes * ATHENA:,.2f}" if case.kind != "sort" else "",
+                case.published.get(size, ""),
+            )
+
+
+def _took(found: Estimate) -> str:
+    """`20 s (22), $0.08`, or the limit at which the run cannot end."""
+    if not found.ends:
+        return f"cannot end: {found.binding.name}"
+    return f"{found.times.median:,.0f} s ({found.times.p95:,.0f}), ${found.total:,.{2 if found.total >= 1 else 3}f}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+# -- against the simulated cloud -----------------------------------------------------------------------------------
+
+#: Map tasks, reduce tasks, seconds of each, slots.
+SHAPES = ((1, 1, 5, 1000), (20, 4, 5, 1000), (100, 10, 20, 1000), (300, 20, 20, 1000), (1000, 8, 10, 1000),
+          (300, 20, 20, 100), (100, 4, 20, 30))  # fmt: skip
+
+
+def bare(maps: int, reduces: int, seconds: float, slots: int) -> Estimate:
+    """The estimate of a run whose tasks take so many seconds, whatever they read: as the twin's jobs do."""
+    size = 64 * MIB
+    pace = Pace(map=size / 1e6 / seconds, reduce=size * maps / reduces / 1e6 / seconds, shuffled=1e-5)
+    spec = replace(DEFAULTS, split_size=size, partitions=reduces, reduce_size=1, reducers=reduces)
+    figures = dataclass_replace(FIGURES, spread=0.0, throughput=1e12, piece=1 << 40)
+    return estimate(spec, Work(bytes=size * maps, own_pace=pace, concurrency=slots), figures)
+
+
+def against_the_twin() -> str:
+    """The arithmetic beside the product's own handlers in virtual time, over the same latencies."""
+    from tests.worlds.few_slots import Load, play
+    from tests.worlds.twin.terms import Terms
+
+    rows: list[Sequence[str]] = [
+        ("map x reduce tasks", "seconds each", "slots", "twin s", "estimate s", "error", "twin requests", "error",
+         "twin dollars", "error")
+    ]  # fmt: skip
+    for maps, reduces, seconds, slots in SHAPES:
+        load = Load(maps=maps, reduces=reduces, seconds=float(seconds))
+        twin, found = play(load, Terms(slots=slots), seed=1), bare(maps, reduces, seconds, slots)
+        asked = sum(twin.requests.values())
+        rows.append(
+            (
+                f"{maps:,} x {reduces:,}", str(seconds), f"{slots:,}",
+                f"{twin.last:,.1f}", f"{found.times.median:,.1f}", _error(found.times.median, twin.last),
+                f"{asked:,}", _error(found.requests.total, asked),
+                f"{twin.dollars:,.4f}", _error(found.total, twin.dollars),
+            )
+        )  # fmt: skip
+    return _table(rows)
+
+
+def few_slots() -> str:
+    """What the twin says of many runs at once."""
+    from tests.worlds.few_slots import Load, play
+    from tests.worlds.twin.terms import Terms
+
+    loads = [
+        (Load(runs=12, maps=3, seconds=1.0), 10),
+        (Load(runs=20, maps=10, seconds=20.0), 10),
+        (Load(runs=100, maps=1, seconds=5.0), 100),
+        (Load(runs=1, maps=500, reduces=20, seconds=20.0), 10),
+    ]
+    rows: list[Sequence[str]] = [
+        ("runs", "tasks of each", "seconds each", "slots", "seeds", "right", "failed", "open", "seconds",
+         "work / slots", "needless attempts", "waiting")
+    ]  # fmt: skip
+    for load, slots in loads:
+        found = [play(load, Terms(slots=slots), seed) for seed in range(5 if load.maps < 100 else 1)]
+        attempts, needless = sum(one.attempts for one in found), sum(one.needless for one in found)
+        ends = [str(sum(getattr(one, end) for one in found)) for end in ("right", "failed", "open")]
+        low, high = min(one.last for one in found), max(one.last for one in found)
+        rows.append(
+            (
+                f"{load.runs:,}", f"{load.maps:,} x {load.reduces:,}", f"{load.seconds:g}", f"{slots:,}",
+                str(len(found)), *ends,
+                f"{low:,.0f} to {high:,.0f}", f"{found[0].ideal:,.0f}", f"{needless / attempts:.0%}",
+                f"{sum(one.waiting for one in found) / len(found):.0%}",
+            )
+        )  # fmt: skip
+    return _table(rows)
+
+
+def _error(value: float, real: float) -> str:
+    return f"{value / real - 1:+.0%}"
+
+
+# -- the page ------------------------------------------------------------------------------------------------------
+
+
+def written(page: str, mark: str, text: str) -> str:
+    """`text` between the page's `<!-- scale: MARK -->` and the next `<!-- end -->`. Raises SystemExit without them."""
+    pattern = re.compile(rf"(<!-- scale: {mark} -->\n).*?(<!-- end -->)", re.DOTALL)
+    if not pattern.search(page):
+        raise SystemExit(f"{PAGE}: expected the marks <!-- scale: {mark} --> and <!-- end -->")
+    return pattern.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page, count=1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser.add_argument("--twin", action="store_true", help="run the simulated cloud as well")
+    options = parser.parse_args()
+    logging.getLogger("chalicelib").setLevel(logging.CRITICAL)  # runs that fail are among what is shown
+    page = written(PAGE.read_text("utf-8"), "estimates", tables())
+    if options.twin:
+        page = written(page, "twin", against_the_twin())
+        page = written(page, "few slots", few_slots())
+    PAGE.write_text(page, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Which of the measured kinds of work a job's code is taken for, by what can be seen of it without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ...core.spec import JobSpec
+from ...job.binding import bind
+from ...job.steps import all_steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Likeness:
+    """A row of `figures.PACES`, and how many steps the job has, of which an estimate is about the first."""
+
+    kind: str
+    way: str
+    map_only: bool = False
+    steps: int = 1
+
+
+def likeness(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> Likeness:
+    """What a job is like. Raises ConfigError for a class that is no job.
+
+    A job that folds values in its map tasks is taken for one of many groups; one that shuffles all of its pairs for a
+    sort; one that shuffles nothing for a filter. A map query that groups has few groups if its result comes together in
+    one partition, for its author would not do so with many.
+    """
+    if spec.sql.map:
+        return Likeness(kind=_kind_of_query(spec), way="sql")
+    classes = all_steps(load_job, spec).classes
+    job = bind(classes[0], name, spec.params, identity=True)
+    way = "chunk" if job.mapper == "mapper_chunk" else "record"
+    if not classes[0].shuffle:
+        return Likeness(kind="filter", way=way, map_only=True, steps=len(classes))
+    kind = "sort" if job.combiner is None else "many groups"
+    return Likeness(kind=kind, way=way, steps=len(classes))
+
+
+def _kind_of_query(spec: JobSpec) -> str:
+    together = bool(spec.sql.order_by) or not spec.sql.keys
+    if "group by" not in " ".join(spec.sql.map.lower().split()) and spec.sql.keys:
+        return "sort"
+    return "few groups" if together else "many groups"

@@ -1,0 +1,207 @@
+"""The phases of a run, one after the other, each with its seconds in the middle and in one run of twenty.
+
+All of it is arithmetic over `figures`: equal tasks, one after the other in a slot; the slowest of many tasks by the
+spread of one; no faults, no throttling, no 503. p95 takes each phase at its own 95 %, which is more than all together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, exp, sqrt
+from statistics import NormalDist
+
+from ...core.spec import JobSpec
+from ..calls import children
+from .figures import Figures
+from .shape import Shape
+from .work import Work
+
+
+@dataclass(frozen=True)
+class Phase:
+    """`name` is what the time goes to, in the words of `limits.LIFTS`."""
+
+    name: str
+    median: float
+    p95: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """`phases` in order; `mapper` and the others are seconds of one invocation of each function."""
+
+    phases: tuple[Phase, ...]
+    coordinator: float
+    mapper: float
+    reducer: float
+    #: The supervisor's own work between the phases, in one piece.
+    shuffle: float
+
+    @property
+    def median(self) -> float:
+        return sum(phase.median for phase in self.phases)
+
+    @property
+    def p95(self) -> float:
+        return sum(phase.p95 for phase in self.phases)
+
+
+class Clock:
+    """Times of one run's parts."""
+
+    def __init__(self, spec: JobSpec, work: Work, shape: Shape, figures: Figures) -> None:
+        self._spec, self._work, self._shape, self._figures = spec, work, shape, figures
+        #: Slots for tasks: one is the supervisor's, where there is another.
+        self._slots = max(1, work.concurrency - 1)
+
+    def timeline(self) -> Timeline:
+        figures = self._figures
+        coordinator, mapper, shuffle = self._coordinator(), self._mapper(), self._shuffle()
+        phases = [
+            Phase("S3's event", figures.event, figures.event_late),
+            _exact("starts of functions", figures.dispatch + figures.cold_start),
+            _exact("planning", coordinator),
+            *self._tasks("map", self._shape.tasks, mapper),
+            self._noticed(mapper),
+            _exact("the shuffle's index", shuffle),
+        ]
+        reducer = self._reducer() if self._shape.reducers else 0.0
+        if self._shape.reducers:
+            phases += self._tasks("reduce", self._shape.reducers, reducer)
+            phases += self._crowded()
+        phases.append(_exact("the end", self._end()))
+        return Timeline(
+            phases=tuple(phases), coordinator=coordinator, mapper=mapper, reducer=reducer, shuffle=shuffle
+        )
+
+    # -- one invocation ---------------------------------------------------------------------------------------
+
+    def _coordinator(self) -> float:
+        work, figures = self._work, self._figures
+        share = figures.share(self._spec.memory.coordinator)
+        pages = ceil(work.objects / figures.page_rows) if work.objects > 1 else 0
+        planned = max(work.objects, self._shape.tasks * self._shape.splits)
+        listing = pages * (figures.list_page + figures.page_work / share)
+        return listing + planned * figures.planned_work / share + self._requests("coordinator", 6)
+
+    def _mapper(self) -> float:
+        """Reading goes on beside the work on what is read; small objects come one after the other; then the upload."""
+        shape, figures = self._shape, self._figures
+        share = figures.share(self._spec.memory.mapper)
+        work = shape.task_bytes / (self._work.pace.map * 1e6 * share)
+        reading = shape.task_bytes / figures.throughput
+        upload = shape.task_bytes * self._work.pace.shuffled / figures.throughput
+        return max(work, reading) + upload + self._requests("mapper", 4 + shape.splits)
+
+    def _reducer(self) -> float:
+        shape, figures = self._shape, self._figures
+        share = figures.share(self._spec.memory.reducer)
+        input_share = self._work.bytes / shape.reducers
+        work = input_share / (self._work.pace.reduce * 1e6 * share)
+        return work + self._fetch() + shape.reduce_bytes / figures.throughput + self._requests("reducer", 6)
+
+    def _fetch(self) -> float:
+        """One read of each run file, so many under way at once."""
+        shape, figures = self._shape, self._figures
+        each = max(
+            figures.request / figures.parallel_reads,
+            figures.request_work / figures.share(self._spec.memory.reducer),
+        )
+        return shape.tasks * each + shape.reduce_bytes / figures.throughput
+
+    def _shuffle(self) -> float:
+        """List the markers, read them, add up their offsets, write index and plan."""
+        shape, figures = self._shape, self._figures
+        share = figures.share(self._spec.memory.supervisor)
+        pages = ceil(2 * shape.tasks / figures.page_rows)
+        each = max(figures.request / figures.parallel_reads, figures.request_work / share)
+        offsets = shape.tasks * shape.partitions * figures.offset_work / share
+        offsets += shape.tasks * shape.reducers * figures.slice_work / share
+        listing = pages * (figures.list_page + figures.page_work / share)
+        return listing + shape.tasks * each + offsets + self._requests("supervisor", 6)
+
+    def _end(self) -> float:
+        """The last reducer counts, reads the reducers' markers, writes verdict, manifest and `_SUCCESS`."""
+        figures = self._figures
+        memory = self._spec.memory.reducer if self._shape.reducers else self._spec.memory.supervisor
+        each = max(figures.request / figures.parallel_reads, figures.request_work / figures.share(memory))
+        return self._shape.reducers * each + self._requests("reducer", 8)
+
+    def _requests(self, function: str, count: float) -> float:
+        """So many requests, one after the other."""
+        share = self._figures.share(getattr(self._spec.memory, function))
+        return count * (self._figures.request + self._figures.request_work / share)
+
+    # -- many of them -----------------------------------------------------------------------------------------
+
+    def _tasks(self, phase: str, count: int, seconds: float) -> list[Phase]:
+        """The tree until its last node works, then the tasks themselves, in as many turns as the slots ask for."""
+        turns = self._turns(count, seconds)
+        ramps = count > self._figures.ramp_burst < self._slots
+        limit = f"the {phase} tasks" if turns == 1 else "the ramp" if ramps else "concurrency"
+        last = min(count, max(1, count - (turns - 1) * self._slots))
+        hop = self._figures.dispatch + self._figures.cold_start
+        return [
+            _exact("starts of functions", hop),
+            _exact("the tree of calls", self._tree(min(count, self._slots)) - hop),
+            Phase(
+                limit,
+                (turns - 1) * seconds + self._slowest(last, seconds, 0.5),
+                (turns - 1) * seconds + self._slowest(last, seconds, 0.95),
+            ),
+            *self._queued((turns - 1) * seconds),
+        ]
+
+    def _queued(self, waited: float) -> list[Phase]:
+        """What a slot stays idle because the events that wait for it are in a pause of Lambda's queue."""
+        pause = min(waited, self._figures.longest_pause)
+        return [Phase("pauses of Lambda's queue", pause * self._figures.pause_share, pause)] if waited else []
+
+    def _turns(self, count: int, seconds: float) -> int:
+        """How many tasks one slot does after the other, slots coming as the ramp allows new environments."""
+        figures, slots = self._figures, self._slots
+        burst, rate = figures.ramp_burst, figures.ramp_rate
+        if slots <= burst or count <= burst:
+            return ceil(count / slots)
+        grown = (slots - burst) / rate  # seconds until all slots are there, and the work that is done by then
+        done = burst * grown + rate * grown**2 / 2
+        work = count * seconds
+        took = grown + (work - done) / slots
+        if work < done:
+            took = (sqrt(burst**2 + 2 * rate * work) - burst) / rate
+        return max(1, ceil(took / seconds))
+
+    def _tree(self, count: int) -> float:
+        """Until the last of `count` functions has begun: each hop is an event, a start, and calls one by one."""
+        figures = self._figures
+        hop = figures.dispatch + figures.cold_start
+        call = figures.request + figures.request_work
+        if count <= 1:
+            return hop
+        widest = max((stop - start for start, stop in children(0, count)), default=0)
+        calls = min(count - 1, figures.fan_out)
+        return hop + calls * call + (self._tree(widest) if widest else 0.0)
+
+    def _slowest(self, count: int, seconds: float, share: float) -> float:
+        """Of `count` equal tasks the slowest, in `share` of all runs."""
+        if count < 1:
+            return 0.0
+        deviations = NormalDist().inv_cdf(share ** (1.0 / count))
+        return seconds * min(exp(self._figures.spread * max(deviations, 0.0)), self._figures.straggler)
+
+    def _noticed(self, mapper: float) -> Phase:
+        """Until the supervisor looks again: often once it has learnt how long a task takes."""
+        longest = min(self._figures.longest_look, max(0.1, 1.2 * mapper / 30))
+        return Phase("the supervisor's next look", longest / 2, longest)
+
+    def _crowded(self) -> list[Phase]:
+        """What all reducers' reads of one prefix take longer than S3 serves them."""
+        shape, figures = self._shape, self._figures
+        least = shape.tasks * shape.reducers / figures.prefix_gets
+        alone = ceil(shape.reducers / self._slots) * self._fetch()
+        more = max(0.0, least - alone)
+        return [Phase("reads of one prefix", more, more)] if more else []
+
+
+def _exact(name: str, seconds: float) -> Phase:
+    return Phase(name, seconds, seconds)

@@ -1,0 +1,1 @@
+"""What a run would take, shown before it runs: `scripts/plan.py`."""

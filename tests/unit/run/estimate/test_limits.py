@@ -1,0 +1,98 @@
+"""Limits at which a run cannot end are named before it begins, with the numbers and what lifts them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.core.spec import GIB, MIB, MemorySpec, TimeoutSpec
+from chalicelib.run.estimate.estimate import estimate
+from chalicelib.run.estimate.figures import FIGURES
+from chalicelib.run.estimate.limits import LIFTS, supervisor_memory
+from chalicelib.run.estimate.shape import shape_of
+from chalicelib.run.estimate.work import Work
+from tests.worlds.simulation import spec
+
+TB = 10**12
+LARGE = {"supervisor": 10_240, "coordinator": 10_240}
+
+
+def fatal(work: Work, **figures: Any) -> set[str]:
+    return {limit.name for limit in estimate(spec(**figures), work).fatal}
+
+
+def test_a_small_run_meets_none() -> None:
+    found = estimate(spec(), Work(bytes=10**9))
+    assert found.ends
+    assert found.binding.lift == LIFTS[found.binding.name]
+
+
+def test_the_index_outgrows_the_supervisor() -> None:
+    work = Work(bytes=TB, objects=1000, kind="sort")
+    assert {"memory.supervisor", "timeout.supervisor"} <= fatal(work)
+    wide = MemorySpec(supervisor=10_240)
+    assert fatal(work, memory=wide, timeout=TimeoutSpec(supervisor=900), split_size=GIB) == set()
+
+
+@pytest.mark.parametrize(
+    ("tasks", "partitions", "reducers", "mib"), [(1040, 4096, 241, 311), (1500, 2048, 2048, 653)]
+)
+def test_the_index_takes_the_memory_that_was_measured(
+    tasks: int, partitions: int, reducers: int, mib: int
+) -> None:
+    """Peak memory of `build_reduce_plan` over as many markers, by the operating system."""
+    size = tasks * 64 * MIB
+    shape = shape_of(
+        spec(partitions=partitions, reduce_size=1, reducers=reducers), Work(bytes=size, kind="sort")
+    )
+    assert (shape.tasks, shape.reducers) == (tasks, reducers)
+    assert supervisor_memory(shape, FIGURES) / MIB == pytest.approx(mib, rel=0.15)
+
+
+def test_a_million_objects_outgrow_the_coordinator_and_half_as_many_do_not() -> None:
+    def limits(objects: int) -> set[str]:
+        found = fatal(Work(bytes=objects * 1000, objects=objects, kind="filter"))
+        return {name for name in found if "coordinator" in name}
+
+    assert limits(1_000_000) == {"memory.coordinator", "timeout.coordinator"}
+    assert limits(500_000) == set()
+
+
+def test_there_are_a_million_tasks_at_most() -> None:
+    work = Work(bytes=100 * TB, objects=100, kind="few groups")
+    assert "tasks" in fatal(work)
+    assert "tasks" not in fatal(work, split_size=GIB)
+
+
+def test_spills_must_fit_the_local_disk() -> None:
+    work = Work(bytes=TB, objects=10, kind="sort")
+    assert "local disk" in fatal(work, split_size=4 * GIB, memory=MemorySpec(**LARGE))
+    assert "local disk" not in fatal(work, split_size=1 * GIB, memory=MemorySpec(**LARGE))
+
+
+def test_the_text_has_the_numbers() -> None:
+    found = estimate(spec(memory=MemorySpec(supervisor=300)), Work(bytes=TB, kind="sort"))
+    text = found.binding.text
+    assert found.binding.name == "memory.supervisor"
+    assert "300" in text
+    assert "cannot end" in text
+    assert "split_size" in found.binding.lift
+
+
+def test_what_binds_is_what_most_time_goes_to() -> None:
+    found = estimate(spec(), Work(bytes=10**11, kind="words", concurrency=10))
+    by_name: dict[str, float] = {}
+    for phase in found.times.phases:
+        by_name[phase.name] = by_name.get(phase.name, 0.0) + phase.median
+    slowest = estimate(
+        spec(memory=MemorySpec(supervisor=1769)), Work(bytes=10**11, kind="words", concurrency=10)
+    ).binding
+    assert slowest.name == "concurrency" == max(by_name, key=lambda name: by_name[name])
+
+
+def test_every_phase_has_a_word_on_what_makes_it_shorter() -> None:
+    for concurrency in (2, 1000, 20_000):
+        for size in (10**6, 10**11, 10**14):
+            found = estimate(spec(), Work(bytes=size, objects=3, kind="sort", concurrency=concurrency))
+            assert {phase.name for phase in found.times.phases} <= LIFTS.keys()
