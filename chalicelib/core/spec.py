@@ -128,6 +128,38 @@ class TimeoutSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     coordinator: Seconds = 300
 
 
+class LambdaSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What Lambda lets one say of a job's functions. What is not said here stays as somebody set it by hand."""
+
+    #: Of all four functions; texts.
+    tags: dict[str, Any] = {}
+    #: Variables of all four functions; texts. They are no place for secrets: plans hold them, too.
+    environment: dict[str, Any] = {}
+    #: Both or neither: all functions then run in that network, which needs a way to S3 and to Lambda.
+    subnets: Names = ""
+    security_groups: Names = ""
+    #: ARNs of versions, at most five.
+    layers: Names = ""
+    #: Days that log lines are kept; 0: for ever. None: 30, unless somebody set something else.
+    log_retention: Annotated[int, Meta(ge=0, le=3653)] | None = None
+    #: X-Ray, active or not.
+    tracing: bool | None = None
+    #: MB of local disk of mapper and reducer; Lambda gives 512 if nobody says more.
+    ephemeral_storage: Annotated[int, Meta(ge=512, le=10_240)] | None = None
+
+    @property
+    def subnet_ids(self) -> tuple[str, ...]:
+        return _split(self.subnets)
+
+    @property
+    def security_group_ids(self) -> tuple[str, ...]:
+        return _split(self.security_groups)
+
+    @property
+    def layer_arns(self) -> tuple[str, ...]:
+        return _split(self.layers)
+
+
 class BadRecordsSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What to do with records that cannot be read or on which the user's code raises."""
 
@@ -152,7 +184,7 @@ class SqlSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        return tuple(name.strip() for name in self.key.split(",") if name.strip())
+        return _split(self.key)
 
 
 class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -181,6 +213,10 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     memory_budget: Bytes | None = None
     memory: MemorySpec = field(default_factory=MemorySpec)
     timeout: TimeoutSpec = field(default_factory=TimeoutSpec)
+    #: So many mappers, and so many reducers, may run at once, of all runs together, and nobody else may have their
+    #: places (Lambda's reserved concurrency of the two functions). None: as many as the account allows.
+    concurrency: Annotated[int, Meta(ge=1)] | None = None
+    lambda_: LambdaSpec = field(default_factory=LambdaSpec, name="lambda")
     #: Results are over all files so far: each run's are merged with the totals of the runs before it.
     accumulate: bool = False
     #: ARN of the KMS key under which buckets that a deployment makes keep their objects; empty: S3's own.
@@ -193,7 +229,7 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def side_files(self) -> tuple[str, ...]:
-        return tuple(name.strip() for name in self.files.split(",") if name.strip())
+        return _split(self.files)
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
@@ -226,6 +262,11 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         if self.memory_budget is not None:
             return self.memory_budget
         return int(getattr(self.memory, function) * MIB * 0.6)
+
+
+def _split(names: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
 def _names(columns: str) -> tuple[str, ...]:

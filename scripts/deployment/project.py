@@ -154,14 +154,34 @@ class Project:
         return zipped
 
     def _link_for_chalice(self, folder: Path, name: str) -> None:
-        """What Chalice reads and writes but does not ship: its own files, and the YAML, which `app.py` reads."""
+        """What Chalice reads and writes but does not ship: its own files, and the YAML, which `app.py` reads.
+
+        All but its configuration: see `staged`.
+        """
         for shared in (JOBS, PROJECT_FILE):
             if (folder / "vendor" / shared).exists():
                 (folder / shared).symlink_to(Path("vendor", shared))
         (folder / ".chalice" / "deployments").mkdir(parents=True)
         (self.folder / "deployed").mkdir(parents=True, exist_ok=True)
-        for own in ("deployed", "config.json", *(policy_file(name, function) for function in FUNCTIONS)):
+        for own in ("deployed", *(policy_file(name, function) for function in FUNCTIONS)):
             (folder / ".chalice" / own).symlink_to((self.folder / own).absolute())
+
+    @contextlib.contextmanager
+    def staged(self, name: str, stage: Json) -> Iterator[Path]:
+        """The folder that Chalice deploys the job from, in which it reads `stage` instead of the checkout's.
+
+        That may hold variables of the deployed functions, so it is for its owner alone, and goes when Chalice is done.
+        """
+        folder = self.staging(name)
+        path = folder / ".chalice" / "config.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(with_stage(self.config(), name, stage), indent=2) + "\n", "utf-8")
+        try:
+            yield folder
+        finally:
+            path.unlink(missing_ok=True)
 
     def _libraries(self, target: Target) -> Path:
         name = package.libraries_name(self.requirements(target.spec), target.spec.architecture)
