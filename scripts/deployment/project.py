@@ -154,16 +154,13 @@ class Project:
         return zipped
 
     def _link_for_chalice(self, folder: Path, name: str) -> None:
-        """What Chalice reads and writes but does not ship: its own files, and the YAML, which `app.py` reads.
-
-        All but its configuration: see `staged`.
-        """
+        """What Chalice reads and writes but does not ship: its own files, and the YAML, which `app.py` reads."""
         for shared in (JOBS, PROJECT_FILE):
             if (folder / "vendor" / shared).exists():
                 (folder / shared).symlink_to(Path("vendor", shared))
         (folder / ".chalice" / "deployments").mkdir(parents=True)
         (self.folder / "deployed").mkdir(parents=True, exist_ok=True)
-        for own in ("deployed", *(policy_file(name, function) for function in FUNCTIONS)):
+        for own in ("deployed", "config.json", *(policy_file(name, function) for function in FUNCTIONS)):
             (folder / ".chalice" / own).symlink_to((self.folder / own).absolute())
 
     @contextlib.contextmanager
@@ -182,6 +179,7 @@ class Project:
             yield folder
         finally:
             path.unlink(missing_ok=True)
+            path.symlink_to((self.folder / "config.json").absolute())
 
     def _libraries(self, target: Target) -> Path:
         name = package.libraries_name(self.requirements(target.spec), target.spec.architecture)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import zipfile
 from typing import Any
 
@@ -153,3 +154,46 @@ def test_what_was_set_by_hand_survives_a_deployment(cloud: Cloud) -> None:
     # What the YAML says no longer goes; what Chalice cannot set stays as it is.
     assert by_hand(cloud, name) == {**before, "share": None, "owner": None, "disk": 2048}
     cloud.script("deploy", JOB, "--delete", check=True)
+
+
+LATE = """\
+job: scripted:Scripted
+input: {url: "s3://sluice-demo-in/late/"}
+work: {url: "s3://sluice-demo-work/"}
+output: {url: "s3://sluice-demo-out/late/"}
+timeout: {supervisor: 10s, mapper: 120s}
+params: {bucket: sluice-demo-work}
+"""
+
+
+def test_a_run_under_way_is_named_and_waited_for(cloud: Cloud) -> None:
+    config = cloud.root / "jobs" / "late.yml"
+    config.write_text(LATE)
+    source = cloud.root / "jobs" / "scripted.py"
+    code = source.read_text()
+    try:
+        cloud.script("deploy", "late", check=True)
+        url = cloud.put(IN, "late/a.txt", b"!wait late-signal\nred blue\n")
+        run = cloud.until(lambda: cloud.run_of("late", url), "late", "the run to begin")
+
+        def told(*args: str) -> str:
+            said = cloud.script("deploy", "late", *args, check=True).stdout
+            return next((line for line in said.splitlines() if run in line), "")
+
+        assert told("--dry-run").endswith("is of the code that is deployed, so it goes on")
+        assert "stands still" in told("--delete", "--dry-run")
+        source.write_text(code + "\n\nNEW = 1\n")
+        assert "so its next attempt ends it in _FAILED" in told("--dry-run")
+
+        signal = threading.Timer(5, cloud.put, (WORK, "late-signal"))
+        signal.start()
+        said = cloud.script("deploy", "late", "--wait", check=True).stdout
+        assert said.index(f"waiting for 1 run of late to end: {run}") < said.index(
+            "deploying the four functions"
+        )
+        assert cloud.wait("late", [url])[url].counts() == {"red": 1, "blue": 1}
+    finally:
+        source.write_text(code)
+        cloud.put(WORK, "late-signal")
+        cloud.script("deploy", "late", "--delete", check=True)
+        config.unlink()
