@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 
 from .ports import Loc
 
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
 #: A size; written in YAML as a number of bytes or as `64MiB`, `1GB`, `512KiB`.
 Bytes = Annotated[int, Meta(ge=1, extra={"unit": "bytes"})]
@@ -170,6 +170,22 @@ class BadRecordsSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_fraction: Annotated[float, Meta(ge=0, le=1)] = 0.001
 
 
+class LimitsSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Brakes: a run that would pass one ends in `_FAILED` before it spends anything. null: no such brake."""
+
+    #: Bytes of input, as they lie there, and map tasks.
+    input_bytes: Bytes | None = 128 * TIB
+    tasks: Annotated[int, Meta(ge=1)] | None = 4_000_000
+    #: A compressed object of more than 16 MiB may unpack to so many times its size. (gzip comes to 1 032 at most.)
+    unpack_ratio: Annotated[int, Meta(ge=1)] | None = 2000
+    #: Runs of the job that began in the hour before. Counting them takes a LIST for each 1 000 objects that they have.
+    runs_per_hour: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    #: US dollars, by a rough estimate made before the run begins.
+    dollars: Annotated[float, Meta(ge=0, le=1_000_000)] | None = 5000.0
+    #: Runs may start each other, by way of their results, so many times in a row.
+    max_chain: Annotated[int, Meta(ge=1, le=1000)] = 16
+
+
 class SqlSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A job in SQL, instead of a class: DuckDB runs its queries inside the map and reduce tasks."""
 
@@ -213,6 +229,7 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     memory_budget: Bytes | None = None
     memory: MemorySpec = field(default_factory=MemorySpec)
     timeout: TimeoutSpec = field(default_factory=TimeoutSpec)
+    limits: LimitsSpec = field(default_factory=LimitsSpec)
     #: So many mappers, and so many reducers, may run at once, of all runs together, and nobody else may have their
     #: places (Lambda's reserved concurrency of the two functions). None: as many as the account allows.
     concurrency: Annotated[int, Meta(ge=1)] | None = None
