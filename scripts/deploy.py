@@ -10,6 +10,9 @@ exists keeps its settings. Doing it again changes only what differs, and ships t
     deploy.py NAME
     deploy.py NAME --delete --dry-run
     deploy.py NAME --delete             functions, roles, rules and logs go; all data stays
+
+Each names the runs that are under way and what becomes of them: a run is of one code, so one that was begun by other
+code fails. With --wait, those that are under way end first.
 """
 
 from __future__ import annotations
@@ -17,14 +20,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":
     sys.dont_write_bytecode = True  # Chalice would ship it; and a dry run writes nothing at all
 
+from chalicelib.aws.function import SystemClock
+from chalicelib.stores.s3 import S3Store
 from scripts.console.terminal import run_main
+from scripts.deployment import under_way
 from scripts.deployment.aws.clients import connect
 from scripts.deployment.deploy import Deployer
 from scripts.deployment.lifecycle import WORK_RETENTION_DAYS
@@ -53,10 +59,15 @@ def parse(argv: list[str]) -> argparse.Namespace:
         metavar="N",
         help="work objects expire after N days (default %(default)s)",
     )
+    parser.add_argument(
+        "--wait", action="store_true", help="let the runs end first that are under way; not with --dry-run"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="show Chalice's output")
     options = parser.parse_args(argv)
     if options.work_days < 1:
         parser.error(f"--work-days: expected at least 1, got {options.work_days}")
+    if options.wait and options.dry_run:
+        parser.error("--wait: a dry run changes nothing, so there is nothing to wait for")
     return options
 
 
@@ -76,14 +87,17 @@ def main(argv: list[str]) -> int:
         work_days=options.work_days,
     )
     if target is None:
-        return _delete(deployer, name, dry_run=options.dry_run)
-    return _deploy(deployer, target, dry_run=options.dry_run)
+        return _delete(deployer, name, dry_run=options.dry_run, wait=options.wait)
+    return _deploy(deployer, target, dry_run=options.dry_run, wait=options.wait)
 
 
-def _deploy(deployer: Deployer, target: Target, *, dry_run: bool) -> int:
+def _deploy(deployer: Deployer, target: Target, *, dry_run: bool, wait: bool) -> int:
+    fate = under_way.on_deployment(under_way.code_of(deployer.project, target))
     if dry_run:
         _show(deployer, f"deploying {target.name} to", deployer.plan(target))
+        _tell_of_runs(deployer, target, fate)
         return 0
+    _tell_of_runs(deployer, target, fate, wait=wait)
     deployer.deploy(target)
     print(f"{target.name}: deployed")
     for given in target.spec.inputs:
@@ -92,14 +106,23 @@ def _deploy(deployer: Deployer, target: Target, *, dry_run: bool) -> int:
     return 0
 
 
-def _delete(deployer: Deployer, name: str, *, dry_run: bool) -> int:
+def _delete(deployer: Deployer, name: str, *, dry_run: bool, wait: bool) -> int:
     target = find_target(name, deployer.project, os.environ)
     if dry_run:
         _show(deployer, f"deleting {name} from", deployer.plan_deletion(name, target))
+    if target:
+        _tell_of_runs(deployer, target, under_way.on_deletion, wait=wait)
+    if dry_run:
         return 0
     deployer.delete(name, target)
     print(f"{name}: deleted; data in its buckets was left as it is")
     return 0
+
+
+def _tell_of_runs(
+    deployer: Deployer, target: Target, fate: Callable[[under_way.Run], str], *, wait: bool = False
+) -> None:
+    under_way.tell(S3Store(deployer.clients.s3), target, SystemClock(), print, fate, wait=wait)
 
 
 def _show(deployer: Deployer, doing: str, steps: Iterable[AnyStep]) -> None:

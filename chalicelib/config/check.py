@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from ..core.errors import ConfigError
 from ..core.spec import MIB, InputSpec, JobSpec, SqlSpec, parse_columns
+from .lambda_settings import lambda_problems
 from .places import pattern_in, place_problems
 from .problem import Problem, input_key
 
@@ -38,7 +39,8 @@ def problems(
     found = [*_code(spec), *_sql(spec), *_inputs(spec), *_output(spec), *_parquet(spec), *_trigger(spec)]
     if not places:
         return found
-    return [*found, *_limits(spec), *_side_files(spec), *place_problems(spec, name, others or {})]
+    found += [*_limits(spec), *_side_files(spec), *lambda_problems(spec.lambda_)]
+    return [*found, *place_problems(spec, name, others or {})]
 
 
 def _code(spec: JobSpec) -> Iterator[Problem]:

@@ -183,6 +183,9 @@ def _build(merged: Mapping[str, Value], shown: str, tags: Sequence[str]) -> JobS
     if tags:
         entries = [{**tree.pop(f"{schema.INPUT}.{tag}"), "tag": tag} for tag in tags]
         tree |= {schema.INPUT: entries[0], "more_inputs": entries[1:]}
+    for section in [name for name in tree if "." in name]:
+        parent, _, name = section.partition(".")
+        tree.setdefault(parent, {})[name] = tree.pop(section)
     try:
         return msgspec.convert(tree, JobSpec)
     except msgspec.ValidationError as error:

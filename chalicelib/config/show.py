@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -32,15 +32,22 @@ def format_config(loaded: LoadedJob) -> str:
         if leaf:
             text = f"{'  ' if section else ''}{name}: {_written(leaf, value)}"
             rows.append((text, loaded.provenance[key]))
-        elif not value:
-            rows.append((f"{key}: {{}}", DEFAULT))
         else:
-            rows.append((f"{key}:", ""))
-            rows += [
-                (f"  {k}: {yaml_text.one_line(v)}", loaded.provenance[f"{key}.{k}"]) for k, v in value.items()
-            ]
+            rows += _map_rows(key, value, loaded.provenance)
     width = min(48, max(len(left) for left, _ in rows))
     return "".join(f"{left:<{width}}   # {right}\n" if right else f"{left}\n" for left, right in rows)
+
+
+def _map_rows(key: str, value: Mapping[str, Any], provenance: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """A mapping whose names are the user's own."""
+    section, _, name = key.rpartition(".")
+    indent = "  " if section else ""
+    if not value:
+        yield f"{indent}{name}: {{}}", DEFAULT
+        return
+    yield f"{indent}{name}:", ""
+    for own, item in value.items():
+        yield f"{indent}  {own}: {yaml_text.one_line(item)}", provenance[f"{key}.{own}"]
 
 
 def _input_rows(tag: str, given: Mapping[str, Any], provenance: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -57,6 +57,10 @@ class DataTypeError(UserError):
     """A key or value is of a type that Sluice does not carry, or keys do not compare."""
 
 
+class LimitMet(UserError):
+    """A run would pass one of the job's `limits`. The text names the number, the limit and what to change."""
+
+
 class InputError(UserError):
     """Input bytes that cannot be read as the declared format. The text names object and offset."""
 

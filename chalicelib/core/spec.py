@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 
 from .ports import Loc
 
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
 #: A size; written in YAML as a number of bytes or as `64MiB`, `1GB`, `512KiB`.
 Bytes = Annotated[int, Meta(ge=1, extra={"unit": "bytes"})]
@@ -128,6 +128,38 @@ class TimeoutSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     coordinator: Seconds = 300
 
 
+class LambdaSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What Lambda lets one say of a job's functions. What is not said here stays as somebody set it by hand."""
+
+    #: Of all four functions; texts.
+    tags: dict[str, Any] = {}
+    #: Variables of all four functions; texts. They are no place for secrets: plans hold them, too.
+    environment: dict[str, Any] = {}
+    #: Both or neither: all functions then run in that network, which needs a way to S3 and to Lambda.
+    subnets: Names = ""
+    security_groups: Names = ""
+    #: ARNs of versions, at most five.
+    layers: Names = ""
+    #: Days that log lines are kept; 0: for ever. None: 30, unless somebody set something else.
+    log_retention: Annotated[int, Meta(ge=0, le=3653)] | None = None
+    #: X-Ray, active or not.
+    tracing: bool | None = None
+    #: MB of local disk of mapper and reducer; Lambda gives 512 if nobody says more.
+    ephemeral_storage: Annotated[int, Meta(ge=512, le=10_240)] | None = None
+
+    @property
+    def subnet_ids(self) -> tuple[str, ...]:
+        return _split(self.subnets)
+
+    @property
+    def security_group_ids(self) -> tuple[str, ...]:
+        return _split(self.security_groups)
+
+    @property
+    def layer_arns(self) -> tuple[str, ...]:
+        return _split(self.layers)
+
+
 class BadRecordsSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What to do with records that cannot be read or on which the user's code raises."""
 
@@ -136,6 +168,22 @@ class BadRecordsSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     #: Bad records a run may have, and which share of all records they may be.
     max: Annotated[int, Meta(ge=0)] = 100
     max_fraction: Annotated[float, Meta(ge=0, le=1)] = 0.001
+
+
+class LimitsSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Brakes: a run that would pass one ends in `_FAILED` before it spends anything. null: no such brake."""
+
+    #: Bytes of input, as they lie there, and map tasks.
+    input_bytes: Bytes | None = 128 * TIB
+    tasks: Annotated[int, Meta(ge=1)] | None = 4_000_000
+    #: A compressed object of more than 16 MiB may unpack to so many times its size. (gzip comes to 1 032 at most.)
+    unpack_ratio: Annotated[int, Meta(ge=1)] | None = 2000
+    #: Runs of the job that began in the hour before. Counting them takes a LIST for each 1 000 objects that they have.
+    runs_per_hour: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    #: US dollars, by a rough estimate made before the run begins.
+    dollars: Annotated[float, Meta(ge=0, le=1_000_000)] | None = 5000.0
+    #: Runs may start each other, by way of their results, so many times in a row.
+    max_chain: Annotated[int, Meta(ge=1, le=1000)] = 16
 
 
 class SqlSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -152,7 +200,7 @@ class SqlSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        return tuple(name.strip() for name in self.key.split(",") if name.strip())
+        return _split(self.key)
 
 
 class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -181,6 +229,11 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     memory_budget: Bytes | None = None
     memory: MemorySpec = field(default_factory=MemorySpec)
     timeout: TimeoutSpec = field(default_factory=TimeoutSpec)
+    limits: LimitsSpec = field(default_factory=LimitsSpec)
+    #: So many mappers, and so many reducers, may run at once, of all runs together, and nobody else may have their
+    #: places (Lambda's reserved concurrency of the two functions). None: as many as the account allows.
+    concurrency: Annotated[int, Meta(ge=1)] | None = None
+    lambda_: LambdaSpec = field(default_factory=LambdaSpec, name="lambda")
     #: Results are over all files so far: each run's are merged with the totals of the runs before it.
     accumulate: bool = False
     #: ARN of the KMS key under which buckets that a deployment makes keep their objects; empty: S3's own.
@@ -193,7 +246,7 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def side_files(self) -> tuple[str, ...]:
-        return tuple(name.strip() for name in self.files.split(",") if name.strip())
+        return _split(self.files)
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
@@ -226,6 +279,11 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         if self.memory_budget is not None:
             return self.memory_budget
         return int(getattr(self.memory, function) * MIB * 0.6)
+
+
+def _split(names: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
 def _names(columns: str) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ that comes when the run has ended and its plan is deleted, for the output place 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ..core.errors import JobCodeError, SluiceError, UserError
@@ -22,6 +24,7 @@ from ..run.manifest import is_ended, publish_refused
 from ..run.plan_step import NewRun, begin
 from ..run.start_step import start_if_planned
 from ..run.verdict import read_verdict
+from . import limits
 from .run_inputs import MANIFEST_SUFFIX, READY, Superseded, objects
 from .supervision import stalled_runs
 
@@ -88,8 +91,11 @@ def _begin(runtime: Runtime, keys: RunKeys, spec: JobSpec, item: Created) -> Non
     try:
         if _is_known(runtime, keys, output):
             return
+        limits.check_rate(runtime, keys, spec)
         inputs = objects(runtime, spec, item)
-        begin(runtime, keys, NewRun(spec=spec, source=item.loc.url, inputs=inputs, output=output))
+        limits.check_bytes(spec, inputs)
+        run = NewRun(spec=spec, source=item.loc.url, inputs=inputs, output=output)
+        begin(runtime, keys, replace(run, approve=partial(limits.check_tasks, spec, run.bytes)))
     except Superseded as error:
         # A run that was planned before goes on: whoever reads the object then says that it was overwritten.
         if not start_if_planned(runtime.store, runtime.invoker, keys):

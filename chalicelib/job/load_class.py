@@ -47,13 +47,19 @@ class Source(NamedTuple):
 
     spec: InputSpec
     record_type: type[Any] | None = None
+    #: A compressed object may unpack to so many times its size; None: to any.
+    unpack_ratio: int | None = None
 
 
 def sources(runtime: Runtime, spec: JobSpec) -> dict[str, Source]:
     """The job's inputs by their tags; `input.type` names a class of the job's own module."""
     module = spec.job.partition(":")[0]
     return {
-        given.tag: Source(given, runtime.load_job(f"{module}:{given.type}") if given.type else None)
+        given.tag: Source(
+            spec=given,
+            record_type=runtime.load_job(f"{module}:{given.type}") if given.type else None,
+            unpack_ratio=spec.limits.unpack_ratio,
+        )
         for given in spec.inputs
     }
 

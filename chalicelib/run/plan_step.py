@@ -6,7 +6,7 @@ one's plan and does only the steps that are missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -51,6 +51,8 @@ class NewRun:
     reducers: int = 1
     #: By key: which of the job's inputs an object is of, where its prefix does not tell.
     tags: Mapping[str, str] = field(default_factory=dict)
+    #: Told how many map tasks there are before anything is written; what it raises stops the run.
+    approve: Callable[[int], None] = lambda _: None
 
     @property
     def bytes(self) -> int:
@@ -66,7 +68,9 @@ def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
     pieces = list(_cut_inputs(run, whole=code.whole))
     plan = _plan_of_run(runtime, keys, run, code)
     plan = replace(plan, bounds=_bounds(runtime, code.first.job, plan, pieces))
-    _commit(runtime, keys, plan, list(splits.pack(pieces, run.spec.split_size)))
+    tasks = list(splits.pack(pieces, run.spec.split_size))
+    run.approve(len(tasks))
+    _commit(runtime, keys, plan, tasks)
 
 
 def begin_next(runtime: Runtime, keys: RunKeys, before: Plan) -> None:

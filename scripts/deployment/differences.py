@@ -9,9 +9,10 @@ from chalicelib.config.triggers import Trigger
 from chalicelib.core.ports import FunctionName
 
 from .lifecycle import merged_lifecycle, rule_ids
-from .stage import LOG_RETENTION_DAYS
+from .settings import of_function
+from .steps import ConfigureFunction
 from .survey import FunctionState, RoleState
-from .target import ASYNC_MAX_AGE, ASYNC_RETRIES, Json, Recursion
+from .target import ASYNC_MAX_AGE, ASYNC_RETRIES, Json
 
 #: How many rights a line names before it counts the others.
 _SHOWN = 2
@@ -48,16 +49,43 @@ def function(old: FunctionState | None, settings: Json, name: FunctionName) -> s
         settings["lambda_architecture"],
         f"python{sys.version_info[0]}.{sys.version_info[1]}",
     )
+    given = of_function(settings, name)
     if old is None:
-        return f"create, memory {memory} MB, timeout {timeout} s, {architecture}, {runtime}"
+        first = f"create, memory {memory} MB, timeout {timeout} s, {architecture}, {runtime}"
+        return ", ".join([first, *_settings(FunctionState(), given)])
     told = [
         _shift("memory", old.memory, memory, " MB"),
         _shift("timeout", old.timeout, timeout, " s"),
         _shift("architecture", old.architecture, architecture),
         _shift("runtime", old.runtime, runtime),
-        _variables(old.variables, settings["environment_variables"] | own.get("environment_variables", {})),
+        _names("environment", old.variables, given["environment_variables"]),
+        *_settings(old, given),
     ]
     return ", ".join(filter(None, told)) or "nothing but its code, which is shipped again"
+
+
+def _settings(old: FunctionState, given: Json) -> list[str]:
+    """What Lambda lets one say of a function beside its size; `given` is what Chalice reads of it."""
+    groups = given.get("security_group_ids", ())
+    told = [
+        _shift("reserved concurrency", old.reserved, given.get("reserved_concurrency")),
+        _names("tags", _own_tags(old.tags), given.get("tags", {})),
+        _shift("subnets", _listed(old.subnets), _listed(given.get("subnet_ids", ()))),
+        _shift("security groups", _listed(old.security_groups), _listed(groups)),
+        _shift("layers", _listed(old.layers), _listed(given.get("layers", ()))),
+        "tracing" if given.get("xray") and old.tracing != "Active" else "",
+    ]
+    return [text for text in told if text]
+
+
+def _own_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Without those of Chalice and AWS."""
+    return {name: value for name, value in tags.items() if not name.startswith(("aws:", "aws-chalice"))}
+
+
+def _listed(names: Iterable[str]) -> str | None:
+    """In the order of the alphabet, since AWS need not keep ours."""
+    return " ".join(sorted(names)) or None
 
 
 def role(old: RoleState, policy: Json) -> str:
@@ -73,19 +101,31 @@ def role(old: RoleState, policy: Json) -> str:
     return ", ".join(filter(None, told))
 
 
-def logs(exist: bool | None) -> str:
+def logs(exist: bool | None, old: FunctionState | None, settings: Json, name: FunctionName) -> str:
     """How `chalice deploy` would change a function's logs."""
-    return f"create, keep each line {LOG_RETENTION_DAYS} days" if exist is False else ""
+    days = of_function(settings, name).get("log_retention_in_days", 0)
+    if exist is False:
+        return f"create, keep each line {_days(days)}"
+    before = old.log_retention if old else None
+    return "" if before in (None, days) else f"keep each line {_days(before)} -> {_days(days)}"
 
 
-def settings(old: FunctionState | None, recursion: Recursion, on_failure: str) -> str:
+def _days(number: int | None) -> str:
+    return f"{number} days" if number else "for ever"
+
+
+def settings(old: FunctionState | None, wanted: ConfigureFunction) -> str:
     """What is to be set of a function that Chalice has no setting for."""
     found = old or FunctionState()
     told = [
-        _shift("recursion", found.recursion, recursion),
+        _shift("recursion", found.recursion, wanted.recursion),
         _shift("retries", found.retries, ASYNC_RETRIES),
         _shift("events wait at most", found.max_age, ASYNC_MAX_AGE, " s"),
-        _destination(found.on_failure, on_failure),
+        _destination(found.on_failure, wanted.on_failure),
+        _shift("local disk", found.ephemeral_storage, wanted.ephemeral_storage, " MB")
+        if wanted.ephemeral_storage
+        else "",
+        "no tracing" if wanted.untraced and found.tracing == "Active" else "",
     ]
     return ", ".join(filter(None, told))
 
@@ -120,6 +160,8 @@ def _lifecycle_rule(rule: Json) -> str:
 def _shift(what: str, old: object, new: object, unit: str = "") -> str:
     if old == new:
         return ""
+    if new is None:
+        return f"no {what} (it was {old}{unit})"
     return f"{what} {new}{unit}" if old is None else f"{what} {old} -> {new}{unit}"
 
 
@@ -129,10 +171,10 @@ def _destination(old: str | None, new: str) -> str:
     return _shift("failed events go to", *(names if names[0] != names[1] else (old, new)))
 
 
-def _variables(old: Mapping[str, str], new: Mapping[str, str]) -> str:
+def _names(what: str, old: Mapping[str, str], new: Mapping[str, str]) -> str:
     """Names only: what a variable holds is nobody's business on a screen."""
     names = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    return f"environment {', '.join(names)}" if names else ""
+    return f"{what} {', '.join(names)}" if names else ""
 
 
 def _rights(policy: Json) -> set[tuple[str, str]]:

@@ -65,7 +65,7 @@ class Executor:
             case RunChalice():
                 self._chalice(step)
             case ConfigureFunction():
-                self.functions.configure(step.function, step.recursion, step.on_failure)
+                self.functions.configure(step)
             case SetRules():
                 self.rules.ensure(step.function, *step.triggers)
             case SetLifecycle():
@@ -97,7 +97,8 @@ class Executor:
             return
         self.say(f"deploying the four functions {APP}-{step.name}-* with Chalice")
         self.project.link_defaults()
-        self.run_chalice(step.command, step.name, self.project.staging(step.name))
+        with self.project.staged(step.name, step.stage or {}) as folder:
+            self.run_chalice(step.command, step.name, folder)
 
     def _leave(self, step: LeaveBucket) -> None:
         if not self.account.has_bucket(step.bucket):

@@ -7,14 +7,15 @@ The order of the steps is what makes an interrupted deployment harmless: see `pl
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from chalicelib.core.ports import FunctionName
 
-from . import differences
+from . import differences, settings
 from .lifecycle import lifecycle_rules
-from .policies import policies
+from .policies import Needs, policies
 from .rules import has_rule, rule_arns
-from .stage import deployed_buckets, stage_config
+from .stage import chalice_stage, deployed_buckets, stage_config
 from .steps import (
     AnyStep,
     ConfigureFunction,
@@ -28,7 +29,7 @@ from .steps import (
     TidyRules,
     WriteStage,
 )
-from .survey import BucketState, Survey
+from .survey import BucketState, FunctionState, Survey
 from .target import (
     FUNCTIONS,
     KINDS,
@@ -44,6 +45,8 @@ from .target import (
     told_of_failures,
 )
 
+#: How many concurrent functions AWS lets nobody reserve.
+UNRESERVED = 100
 CONCURRENCY_UNKNOWN = (
     "how many functions may run at once is not known (lambda:GetAccountSettings): "
     "supervisors reckon without it"
@@ -57,7 +60,8 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
     rules go before Chalice writes new ones, which S3 would refuse. What Chalice cannot set, and a check of
     its rules, come after it; buckets that are no longer watched come last, when the new ones are.
     """
-    stage, documents = stage_config(target, survey.concurrency), policies(target, survey.where)
+    stage, given = _stages(target, survey)
+    documents = policies(target, survey.where, _needs(given))
     return (
         *_buckets(target, survey),
         WriteStage(
@@ -73,9 +77,10 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
             command="deploy",
             name=target.name,
             change=f"ship this checkout to {', '.join(FUNCTIONS)}",
-            details=tuple(_what_chalice_changes(target, survey, stage, documents)),
+            stage=given,
+            details=tuple(_what_chalice_changes(target, survey, given, documents)),
         ),
-        *(_configure(target.name, function, survey) for function in FUNCTIONS),
+        *(_configure(target, function, survey) for function in FUNCTIONS),
         *_set_rules(target, survey),
         *(_set_lifecycle(target, bucket, survey, work_days) for bucket in target.buckets),
         *_leave(target.name, deployed_buckets(survey.record) - set(target.buckets), survey),
@@ -128,6 +133,44 @@ def _buckets(target: Target, survey: Survey) -> Iterator[MakeBucket]:
         yield MakeBucket(bucket=bucket, purpose=purpose, kms_key=key, change=change)
 
 
+def _stages(target: Target, survey: Survey) -> tuple[Json, Json]:
+    """The stage for the checkout, and that for Chalice, which has what somebody set by hand, too.
+
+    Raises DeployError for a share that the account cannot give.
+    """
+    _check_share(target, survey)
+    # What another account's functions are like says nothing of these.
+    before = survey.stage
+    states = {name: survey.functions.get(function_name(target.name, name)) for name in FUNCTIONS}
+    bare = stage_config(target, before=before)
+    share = settings.share(chalice_stage(bare, before, states))
+    limit = survey.concurrency if share is None else share
+    stage = stage_config(target, limit, before)
+    return stage, chalice_stage(stage, before, states)
+
+
+def _check_share(target: Target, survey: Survey) -> None:
+    share, free = target.spec.concurrency, survey.concurrency
+    if share is None or free is None:
+        return
+    names = [function_name(target.name, name) for name in ("mapper", "reducer")]
+    free += sum((survey.functions.get(name) or FunctionState()).reserved or 0 for name in names)
+    most = max(0, (free - UNRESERVED) // 2)
+    if share > most:
+        raise DeployError(
+            f"concurrency: {share} is to be reserved for mappers and {share} for reducers, of the {free} functions "
+            f"that the account may run beside other shares, and AWS keeps {UNRESERVED} for functions without a share: "
+            + (f"expected at most {most}" if most else "leave it out, or have the account's limit raised")
+        )
+
+
+def _needs(stage: Json) -> Needs:
+    rows = [settings.of_function(stage, function) for function in FUNCTIONS]
+    return Needs(
+        network=any(row.get("subnet_ids") for row in rows), tracing=any(row.get("xray") for row in rows)
+    )
+
+
 def _forget_other_account(name: str, survey: Survey) -> Iterator[ForgetRecord]:
     """Chalice's record of a deployment to another account would mislead it in this one."""
     if survey.elsewhere:
@@ -163,15 +206,20 @@ def _what_chalice_changes(
         yield f"function {name}: {differences.function(survey.functions.get(name), stage, function)}"
         if told := differences.role(survey.roles[name], documents[function]):
             yield f"role {name}: {told}"
-        if told := differences.logs(survey.logs.get(name)):
+        if told := differences.logs(survey.logs.get(name), survey.functions.get(name), stage, function):
             yield f"logs /aws/lambda/{name}: {told}"
 
 
-def _configure(job: str, function: FunctionName, survey: Survey) -> ConfigureFunction:
-    name, recursion = function_name(job, function), RECURSION[function]
-    on_failure = function_arn(survey.where, job, told_of_failures(function))
-    change = differences.settings(survey.functions.get(name), recursion, on_failure)
-    return ConfigureFunction(function=name, recursion=recursion, on_failure=on_failure, change=change)
+def _configure(target: Target, function: FunctionName, survey: Survey) -> ConfigureFunction:
+    given = target.spec.lambda_
+    step = ConfigureFunction(
+        function=function_name(target.name, function),
+        recursion=RECURSION[function],
+        on_failure=function_arn(survey.where, target.name, told_of_failures(function)),
+        ephemeral_storage=given.ephemeral_storage if function in ("mapper", "reducer") else None,
+        untraced=given.tracing is False,
+    )
+    return replace(step, change=differences.settings(survey.functions.get(step.function), step))
 
 
 def _set_rules(target: Target, survey: Survey) -> Iterator[SetRules]:

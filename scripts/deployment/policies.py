@@ -12,7 +12,7 @@ may. Each may list the prefixes under which it looks for objects that may not ex
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.core.keys import (
     FAILED,
@@ -38,6 +38,12 @@ WRITE_PARTS = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
 #: An attempt that was not the first to be committed deletes its run file and the bad records it set aside.
 WORK = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
 
+#: What AWSLambdaVPCAccessExecutionRole allows, but for logs.
+_NETWORK = (
+    "CreateNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets", "DeleteNetworkInterface",
+    "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses",
+)  # fmt: skip
+
 #: Which handler starts which function: trees of mappers and reducers, the supervisor, which revives all, and the
 #: coordinator, which wakes the supervisor of a forgotten run. A failed attempt wakes one, too.
 INVOKES: dict[FunctionName, tuple[FunctionName, ...]] = {
@@ -53,7 +59,18 @@ def may_start(function: FunctionName) -> tuple[FunctionName, ...]:
     return tuple(dict.fromkeys([*INVOKES[function], told_of_failures(function)]))
 
 
-def policies(target: Target, where: Where = Where()) -> dict[FunctionName, Json]:  # noqa: B008 - frozen
+class Needs(NamedTuple):
+    """What the functions' settings need besides."""
+
+    network: bool = False
+    tracing: bool = False
+
+
+def policies(
+    target: Target,
+    where: Where = Where(),  # noqa: B008 - frozen
+    needs: Needs = Needs(),  # noqa: B008 - frozen
+) -> dict[FunctionName, Json]:
     """The policy document of each function."""
     access = {
         "coordinator": _coordinator(target),
@@ -70,6 +87,7 @@ def policies(target: Target, where: Where = Where()) -> dict[FunctionName, Json]
                 *_keys(target, where),
                 _invoke(target.name, function, where),
                 _logs(target.name, function, where),
+                *_settings(needs),
             ],
         }
         for function in FUNCTIONS
@@ -263,6 +281,13 @@ def _invoke(job: str, function: FunctionName, where: Where) -> Json:
         "Action": ["lambda:InvokeFunction"],
         "Resource": [function_arn(where, job, name) for name in may_start(function)],
     }
+
+
+def _settings(needs: Needs) -> list[Json]:
+    """What Lambda does in a role's name for functions in a network, or with tracing; neither knows resources."""
+    actions = [f"ec2:{action}" for action in _NETWORK] if needs.network else []
+    actions += ["xray:PutTraceSegments", "xray:PutTelemetryRecords"] if needs.tracing else []
+    return [{"Effect": "Allow", "Action": actions, "Resource": ["*"]}] if actions else []
 
 
 def _logs(job: str, function: FunctionName, where: Where) -> dict[str, Any]:

@@ -163,6 +163,24 @@ class Project:
         for own in ("deployed", "config.json", *(policy_file(name, function) for function in FUNCTIONS)):
             (folder / ".chalice" / own).symlink_to((self.folder / own).absolute())
 
+    @contextlib.contextmanager
+    def staged(self, name: str, stage: Json) -> Iterator[Path]:
+        """The folder that Chalice deploys the job from, in which it reads `stage` instead of the checkout's.
+
+        That may hold variables of the deployed functions, so it is for its owner alone, and goes when Chalice is done.
+        """
+        folder = self.staging(name)
+        path = folder / ".chalice" / "config.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(with_stage(self.config(), name, stage), indent=2) + "\n", "utf-8")
+        try:
+            yield folder
+        finally:
+            path.unlink(missing_ok=True)
+            path.symlink_to((self.folder / "config.json").absolute())
+
     def _libraries(self, target: Target) -> Path:
         name = package.libraries_name(self.requirements(target.spec), target.spec.architecture)
         return self.root / LIBRARIES / name

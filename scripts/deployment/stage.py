@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chalicelib.core.ports import FunctionName
 
+from . import settings
+from .settings import LOG_RETENTION_DAYS, REMEMBERED
+from .survey import FunctionState
 from .target import FUNCTIONS, Json, Target, policy_file
-
-LOG_RETENTION_DAYS = 30
-
 
 #: How many functions may run at once, for the supervisor.
 CONCURRENCY = "SLUICE_CONCURRENCY"
 
 
-def stage_config(target: Target, concurrency: int | None = None) -> Json:
-    """The stage of `.chalice/config.json`; `concurrency`: how many functions may run at once, if that is known."""
+def stage_config(target: Target, concurrency: int | None = None, before: Json | None = None) -> Json:
+    """The stage of `.chalice/config.json`.
+
+    `concurrency`: how many functions may run at once, if that is known. `before`: the stage that is there; what
+    somebody wrote into it stays.
+    """
     spec = target.spec
-    return {
+    written: Json = {
         "lambda_architecture": spec.architecture,
         "environment_variables": {**target.overrides, "SLUICE_NAME": target.name},
         "autogen_policy": False,
-        "log_retention_in_days": LOG_RETENTION_DAYS,
         "lambda_functions": {
             function: {
                 "lambda_memory_size": getattr(spec.memory, function),
@@ -31,6 +36,19 @@ def stage_config(target: Target, concurrency: int | None = None) -> Json:
             for function in FUNCTIONS
         },
     }
+    theirs, yaml = settings.from_file(before), settings.from_yaml(spec)
+    said = settings.merged(theirs, yaml)
+    remembered = {REMEMBERED: {"yaml": yaml, "deployed": said}} if said else {}
+    return settings.merged({"log_retention_in_days": LOG_RETENTION_DAYS}, said, written, remembered)
+
+
+def chalice_stage(
+    stage: Json, before: Json | None, states: Mapping[FunctionName, FunctionState | None]
+) -> Json:
+    """The stage as Chalice gets it: with what somebody set by hand of the functions that are there."""
+    kept = {function: settings.by_hand(stage, before, function, state) for function, state in states.items()}
+    found = settings.merged(stage, {"lambda_functions": {name: row for name, row in kept.items() if row}})
+    return {key: value for key, value in found.items() if key != REMEMBERED}
 
 
 def _variables(function: FunctionName, concurrency: int | None) -> Json:

@@ -104,6 +104,8 @@ class RunChalice(Step):
 
     command: Literal["deploy", "delete"]
     name: str
+    #: What it gets to read of the job; None where it deletes.
+    stage: Json | None = None
     details: tuple[str, ...] = field(default=())
 
     @property
@@ -126,6 +128,10 @@ class ConfigureFunction(Step):
     recursion: Recursion
     #: ARN of the function that they are sent to.
     on_failure: str
+    #: MB of local disk; None: as it is.
+    ephemeral_storage: int | None = None
+    #: X-Ray's tracing is off. (Chalice switches it on.)
+    untraced: bool = False
 
     @property
     def subject(self) -> str:

@@ -30,6 +30,18 @@ class FunctionState:
     architecture: str | None = None
     runtime: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    #: How many of it may run at once, nobody else having their places.
+    reserved: int | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    #: Days that its log lines are kept; 0: for ever.
+    log_retention: int | None = None
+    #: `Active` or `PassThrough`.
+    tracing: str | None = None
+    #: MB of local disk.
+    ephemeral_storage: int | None = None
     recursion: str | None = None
     retries: int | None = None
     max_age: int | None = None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import threading
+import zipfile
 from typing import Any
 
 import pytest
@@ -76,3 +79,121 @@ def test_a_job_comes_and_goes(cloud: Cloud) -> None:
     assert not (cloud.root / ".chalice" / "deployed" / f"{JOB}.json").exists()
     assert all(set(cloud.listing(bucket)) >= keys for bucket, keys in data.items()), "data was deleted"
     assert {job: cloud.deployed(job) for job in others} == others, "another job was touched"
+
+
+def by_hand(cloud: Cloud, name: str) -> dict[str, Any]:
+    """What somebody set of a function, as it is now."""
+    whole = cloud.functions.get_function(FunctionName=name)
+    found = whole["Configuration"]
+    (group,) = cloud.logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"]
+    return {
+        "share": whole.get("Concurrency", {}).get("ReservedConcurrentExecutions"),
+        "owner": whole["Tags"].get("owner"),
+        "variable": found["Environment"]["Variables"].get("GREETING"),
+        "layers": [layer["Arn"] for layer in found.get("Layers", [])],
+        "subnets": found.get("VpcConfig", {}).get("SubnetIds", []),
+        "groups": found.get("VpcConfig", {}).get("SecurityGroupIds", []),
+        "retention": group.get("retentionInDays"),
+        "tracing": found["TracingConfig"]["Mode"],
+        "disk": found["EphemeralStorage"]["Size"],
+    }
+
+
+def layer(cloud: Cloud) -> str:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("python/greeting.py", "WORDS = 1\n")
+    answer = cloud.functions.publish_layer_version(
+        LayerName="greeting", Content={"ZipFile": packed.getvalue()}
+    )
+    return str(answer["LayerVersionArn"])
+
+
+def test_what_was_set_by_hand_survives_a_deployment(cloud: Cloud) -> None:
+    cloud.script("deploy", JOB, check=True)
+    name = f"sluice-{JOB}-mapper"
+    variables = cloud.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    cloud.functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=20)
+    arn = cloud.functions.get_function_configuration(FunctionName=name)["FunctionArn"]
+    cloud.functions.tag_resource(Resource=arn, Tags={"owner": "mia"})
+    cloud.functions.update_function_configuration(
+        FunctionName=name,
+        Environment={"Variables": {**variables, "GREETING": "hello"}},
+        Layers=[layer(cloud)],
+        VpcConfig={"SubnetIds": ["subnet-0a1b2c3d"], "SecurityGroupIds": ["sg-0a1b2c3d"]},
+        EphemeralStorage={"Size": 1024},
+    )
+    cloud.logs.put_retention_policy(logGroupName=f"/aws/lambda/{name}", retentionInDays=90)
+    before = by_hand(cloud, name)
+    assert (before["share"], before["owner"], before["variable"], before["disk"]) == (
+        20,
+        "mia",
+        "hello",
+        1024,
+    )
+
+    cloud.script("deploy", JOB, check=True)
+    assert by_hand(cloud, name) == before
+
+    config = cloud.root / "jobs" / f"{JOB}.yml"
+    text = config.read_text()
+    try:
+        config.write_text(
+            f"{text}concurrency: 30\nlambda: {{tags: {{owner: eve}}, ephemeral_storage: 2048}}\n"
+        )
+        told = cloud.script("deploy", JOB, "--dry-run", check=True).stdout
+        assert f"function {name}: reserved concurrency 20 -> 30, tags owner" in told
+        cloud.script("deploy", JOB, check=True)
+        assert by_hand(cloud, name) == {**before, "share": 30, "owner": "eve", "disk": 2048}
+        assert by_hand(cloud, f"sluice-{JOB}-reducer")["share"] == 30
+        limits = cloud.functions.get_function_configuration(FunctionName=f"sluice-{JOB}-supervisor")
+        assert limits["Environment"]["Variables"]["SLUICE_CONCURRENCY"] == "30"
+    finally:
+        config.write_text(text)
+    cloud.script("deploy", JOB, check=True)
+    # What the YAML says no longer goes; what Chalice cannot set stays as it is.
+    assert by_hand(cloud, name) == {**before, "share": None, "owner": None, "disk": 2048}
+    cloud.script("deploy", JOB, "--delete", check=True)
+
+
+LATE = """\
+job: scripted:Scripted
+input: {url: "s3://sluice-demo-in/late/"}
+work: {url: "s3://sluice-demo-work/"}
+output: {url: "s3://sluice-demo-out/late/"}
+timeout: {supervisor: 10s, mapper: 120s}
+params: {bucket: sluice-demo-work}
+"""
+
+
+def test_a_run_under_way_is_named_and_waited_for(cloud: Cloud) -> None:
+    config = cloud.root / "jobs" / "late.yml"
+    config.write_text(LATE)
+    source = cloud.root / "jobs" / "scripted.py"
+    code = source.read_text()
+    try:
+        cloud.script("deploy", "late", check=True)
+        url = cloud.put(IN, "late/a.txt", b"!wait late-signal\nred blue\n")
+        run = cloud.until(lambda: cloud.run_of("late", url), "late", "the run to begin")
+
+        def told(*args: str) -> str:
+            said = cloud.script("deploy", "late", *args, check=True).stdout
+            return next((line for line in said.splitlines() if run in line), "")
+
+        assert told("--dry-run").endswith("is of the code that is deployed, so it goes on")
+        assert "stands still" in told("--delete", "--dry-run")
+        source.write_text(code + "\n\nNEW = 1\n")
+        assert "so its next attempt ends it in _FAILED" in told("--dry-run")
+
+        signal = threading.Timer(5, cloud.put, (WORK, "late-signal"))
+        signal.start()
+        said = cloud.script("deploy", "late", "--wait", check=True).stdout
+        assert said.index(f"waiting for 1 run of late to end: {run}") < said.index(
+            "deploying the four functions"
+        )
+        assert cloud.wait("late", [url])[url].counts() == {"red": 1, "blue": 1}
+    finally:
+        source.write_text(code)
+        cloud.put(WORK, "late-signal")
+        cloud.script("deploy", "late", "--delete", check=True)
+        config.unlink()

@@ -11,7 +11,7 @@ import io
 from collections.abc import Callable, Iterator
 from typing import IO, Any, NamedTuple, cast
 
-from ...core.errors import InputChanged, InputError, NotFound, PreconditionFailed
+from ...core.errors import InputChanged, InputError, LimitMet, NotFound, PreconditionFailed
 from ...core.plan import Split
 from ...core.ports import Store
 from ...core.spec import MIB
@@ -23,6 +23,8 @@ LOOK_AHEAD = 1 << 14
 MARK = "\ufeff".encode()
 #: Bytes of a compressed object in which its first lines are looked for.
 _PACKED_HEAD = 1 << 20
+#: What any compressed object may unpack to, however small it is.
+UNPACKED_FREELY = 16 * MIB
 #: Bytes of a record, unless `input.max_record_bytes` says otherwise.
 MAX_RECORD = 64 * MIB
 
@@ -48,19 +50,20 @@ def line_blocks(
     limit: int = MAX_RECORD,
     on_long: OnLong | None = None,
     keep_mark: bool = False,
+    unpack_ratio: int | None = None,
 ) -> Iterator[TextBlock]:
     """The lines whose first byte is in the split, in blocks of about 128 KiB.
 
     A byte order mark at the object's beginning is left out, unless it is to be kept: the first line then begins at
     byte 3. Memory: one block and the line that crosses its end, of at most `limit` bytes. Raises InputChanged if
     the object is no longer the one that was planned, InputError for damaged compression and, unless
-    `on_long` deals with it, for a longer line.
+    `on_long` deals with it, for a longer line, LimitMet if it unpacks to too much.
     """
     tell = _telling(split.loc.url, limit, on_long)
     extension = compression(split.key)
     if extension:
         # An attempt that goes on in a compressed object must unpack again what it has read before.
-        unpacked = _without(_unpacked(store, split, extension), split.start - 1)
+        unpacked = _without(_unpacked(store, split, extension, ratio=unpack_ratio), split.start - 1)
         blocks = _align(unpacked, split.start, None, limit, tell)
     else:
         blocks = _align(_bytes(store, split), split.start, split.stop, limit, tell)
@@ -121,10 +124,12 @@ def fixed_blocks(store: Store, split: Split, record_bytes: int) -> Iterator[Text
         rest = data[whole:]
 
 
-def whole_object(store: Store, split: Split) -> Iterator[bytes]:
-    """The bytes of an unsplit object, unpacked if it is compressed."""
+def whole_object(store: Store, split: Split, unpack_ratio: int | None = None) -> Iterator[bytes]:
+    """The bytes of an unsplit object, unpacked if it is compressed. Raises LimitMet if that is too much."""
     extension = compression(split.key)
-    return _unpacked(store, split, extension) if extension else _stream(store, split, 0, split.size)
+    if extension is None:
+        return _stream(store, split, 0, split.size)
+    return _unpacked(store, split, extension, ratio=unpack_ratio)
 
 
 def head_of(store: Store, split: Split, count: int) -> bytes:
@@ -239,8 +244,11 @@ def _stream(store: Store, split: Split, start: int, stop: int) -> Iterator[bytes
         ) from error
 
 
-def _unpacked(store: Store, split: Split, extension: str, stop: int | None = None) -> Iterator[bytes]:
+def _unpacked(
+    store: Store, split: Split, extension: str, stop: int | None = None, ratio: int | None = None
+) -> Iterator[bytes]:
     """The object's bytes, or what its first `stop` packed bytes hold, if the caller reads no more."""
+    most = None if ratio is None else max(UNPACKED_FREELY, ratio * split.size)
     packed = _stream(store, split, 0, split.size if stop is None else stop)
     raw = cast("IO[bytes]", io.BufferedReader(ChunkFile(packed), BLOCK))
     at = 0
@@ -248,6 +256,11 @@ def _unpacked(store: Store, split: Split, extension: str, stop: int | None = Non
         with _OPENERS[extension](raw) as file:
             while chunk := file.read(_DECOMPRESSED):
                 at += len(chunk)
+                if most is not None and at > most:
+                    raise LimitMet(
+                        f"{split.loc.url}: limits.unpack_ratio: its {split.size:,} bytes unpack to more than {most:,},"
+                        f" over the limit of {ratio:,} times their number: raise it if the object is right"
+                    )
                 yield chunk
     except _DAMAGED as error:
         raise InputError(

@@ -45,6 +45,8 @@ class OpenSplit:
 
     split: Split
     spec: InputSpec
+    #: A compressed object may unpack to so many times its size; None: to any.
+    unpack_ratio: int | None = None
     #: What JSON documents are decoded into, if `input.type` says so.
     record_type: type[Any] | None
     job: BoundJob

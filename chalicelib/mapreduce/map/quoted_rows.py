@@ -17,7 +17,8 @@ def steps(opened: OpenSplit) -> Iterator[Step]:
     """Some thousand rows after the other; nobody knows their bytes, so an attempt cannot stop between them."""
     mapper, split = opened.job.job.mapper, opened.split
     opened.tally.bytes += split.size
-    for rows in rows_of_stream(opened.spec, whole_object(opened.store, split), split.loc.url):
+    chunks = whole_object(opened.store, split, opened.unpack_ratio)
+    for rows in rows_of_stream(opened.spec, chunks, split.loc.url):
         mapped: Iterator[Iterable[Pair]] = map(mapper, repeat(None), rows)
         if opened.isolation.careful:
             mapped = opened.each(rows, partial(mapper, None), _place)

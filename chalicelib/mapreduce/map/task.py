@@ -111,6 +111,7 @@ class MapTask:
             split=split,
             spec=source.spec,
             record_type=source.record_type,
+            unpack_ratio=source.unpack_ratio,
             job=self.job,
             store=self.store,
             disk=self.disk,

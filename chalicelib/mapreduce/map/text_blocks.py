@@ -35,7 +35,8 @@ class SplitText:
         on_long = self._too_long if self._opened.isolation.active else None
         # Lines that are wanted as bytes are left as they are.
         keep_mark = spec.encoding == "bytes" and spec.format != "jsonl"
-        return line_blocks(store, split, spec.max_record_bytes, on_long, keep_mark)
+        ratio = self._opened.unpack_ratio
+        return line_blocks(store, split, spec.max_record_bytes, on_long, keep_mark, ratio)
 
     def _too_long(self, error: InputError, at: int, record: bytes) -> None:
         """Set aside a line that stands between two blocks."""

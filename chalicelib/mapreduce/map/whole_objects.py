@@ -48,7 +48,7 @@ def _file(opened: OpenSplit) -> Iterator[Pair]:
 def _bytes(opened: OpenSplit, limit: int) -> Iterator[bytes]:
     """The object's bytes, unpacked. Raises InputError for more than `limit`."""
     size = 0
-    for chunk in whole_object(opened.store, opened.split):
+    for chunk in whole_object(opened.store, opened.split, opened.unpack_ratio):
         size += len(chunk)
         opened.tally.bytes += len(chunk)
         if size > limit:

@@ -89,12 +89,18 @@ class Lines:
     """
 
     def __init__(
-        self, spec: InputSpec, columns: Columns, store: Store, stop: Callable[[], bool] = lambda: False
+        self,
+        spec: InputSpec,
+        columns: Columns,
+        store: Store,
+        stop: Callable[[], bool] = lambda: False,
+        unpack_ratio: int | None = None,
     ) -> None:
         self._spec = spec
         self._names = [name.lower() for name, _ in columns]
         self._store = store
         self._stop = stop
+        self._ratio = unpack_ratio
         self._prepare: Callable[[bytes], bytes] = self._rows
         if spec.format in ("text", "jsonl"):
             self._prepare = _text_lines if spec.format == "text" else bytes
@@ -143,8 +149,8 @@ class Lines:
 
     def _blocks(self, split: Split) -> Iterator[TextBlock]:
         if not self._spec.multiline:
-            return line_blocks(self._store, split, MAX_LINE // 2, self._too_long)
-        return _located(whole_object(self._store, split))
+            return line_blocks(self._store, split, MAX_LINE // 2, self._too_long, unpack_ratio=self._ratio)
+        return _located(whole_object(self._store, split, self._ratio))
 
     def _too_long(self, error: InputError, at: int, _data: bytes) -> None:
         raise InputError(

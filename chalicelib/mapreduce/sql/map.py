@@ -105,7 +105,8 @@ class SqlMap:
         self, database: Connection, folder: Path, splits: Sequence[Split], writer: RunWriter
     ) -> Position | None:
         spec = self._spec.input
-        lines = Lines(spec, self._tables.input, self._store, lambda: self._pace.out_of_time)
+        ratio = self._spec.limits.unpack_ratio
+        lines = Lines(spec, self._tables.input, self._store, lambda: self._pace.out_of_time, ratio)
         fifo = folder / "input"
         fifo.touch()  # what a query is bound over may be opened, and nobody feeds it yet
         source = scan(spec, self._tables.input, [str(fifo)])

@@ -106,6 +106,30 @@ def usage(spec: JobSpec, mapped: Bill, reduced: Bill, elapsed: float) -> Usage:
     )
 
 
+#: What a run will be like is not known before it; typical are: bytes that a function maps or reduces in a second,
+#: seconds until it begins, as much shuffled as was read.
+_BYTES_PER_SECOND, _BEGINNING = 20e6, 0.5
+_MOST_PARTITIONS = 4096
+
+
+def foreseen(spec: JobSpec, size: int, tasks: int) -> float:
+    """Roughly the US dollars that a run of `tasks` map tasks over `size` bytes will cost; a factor of 3 is possible."""
+    reducers = min(spec.reducers or max(1, -(-size // spec.reduce_size)), spec.partitions or _MOST_PARTITIONS)
+    work = size / _BYTES_PER_SECOND
+    megabyte_seconds = (work + tasks * _BEGINNING) * spec.memory.mapper
+    megabyte_seconds += (work + reducers * _BEGINNING) * spec.memory.reducer
+    return cost(
+        Usage(
+            gb_seconds=megabyte_seconds / 1024,
+            architecture=spec.architecture,
+            lambda_requests=2.0 * (tasks + reducers),  # each marker starts a function, too
+            puts=2.0 * (tasks + reducers) + _RUN_PUTS,
+            gets=float(tasks * (3 + reducers)),
+            lists=1.0,
+        )
+    )
+
+
 def cost_so_far(plan: Plan, status: RunStatus, *, whole: bool = False) -> float:
     """Estimated US dollars of a run so far; what was measured of a phase stands for all of it.
 

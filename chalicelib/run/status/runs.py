@@ -30,6 +30,22 @@ def list_runs(store: Store, work: Loc, job: str = "") -> list[RunKeys]:
     return _newest_last(_hop(store, runs_prefix(work, job), run_of))
 
 
+def runs_since(store: Store, work: Loc, job: str, since: str) -> Iterator[RunKeys]:
+    """Runs of `job` with an object in the work place whose ids are not before `since`; oldest first, maybe repeatedly.
+
+    Listed only as far as they are asked for.
+    """
+
+    def run_of(key: str) -> _Found | None:
+        parsed = parse_run_key(work.bucket, key)
+        return (
+            _Found(parsed[0].at(0), parsed[0].run_root, True) if parsed and parsed[0].work == work else None
+        )
+
+    prefix = runs_prefix(work, job)
+    return _hop(store, prefix, run_of, prefix.child(since).key)
+
+
 def most_steps(plan: Plan) -> int:
     """How many steps a run may have come to."""
     return _MOST_STEPS if plan.accumulates else plan.steps
@@ -74,12 +90,14 @@ class _Found(NamedTuple):
     proof: bool
 
 
-def _hop(store: Store, prefix: Loc, run_of: Callable[[str], _Found | None]) -> Iterator[RunKeys]:
+def _hop(
+    store: Store, prefix: Loc, run_of: Callable[[str], _Found | None], begin: str = ""
+) -> Iterator[RunKeys]:
     """The runs of a listing, perhaps repeatedly, without reading all of a large run's keys.
 
-    The keys that prove a run must be among its first HOP_AFTER.
+    The keys that prove a run must be among its first HOP_AFTER. `begin`: the key after which to begin.
     """
-    after: str | None = ""
+    after: str | None = begin
     last: RunKeys | None = None
     while after is not None:
         start, after = after, None

@@ -79,16 +79,17 @@ class Account:
         """The ARNs in a bucket's rules that name functions of Sluice which no longer exist."""
         with translated("look for event rules whose function is gone"):
             arns = {arn for arn in rule_arns(rules) if sluice_function(arn)}
-            return {arn for arn in arns if self._configuration(arn) is None}
+            return {arn for arn in arns if not self._is_there(arn)}
 
     # -------------------------------------------------------------- functions
 
     def function(self, name: str) -> FunctionState | None:
         """The function's settings, or None if there is no such function."""
         with translated(f"look at the function {name}"):
-            found = self._configuration(name)
-        if found is None:
+            whole = _if_there(lambda: self._lambda.get_function(FunctionName=name))
+        if whole is None:
             return None
+        found, network = whole["Configuration"], whole["Configuration"].get("VpcConfig", {})
         recursion = _told(lambda: self._lambda.get_function_recursion_config(FunctionName=name))
         retries = _told(lambda: self._lambda.get_function_event_invoke_config(FunctionName=name))
         return FunctionState(
@@ -97,6 +98,14 @@ class Account:
             architecture=(found.get("Architectures") or ["x86_64"])[0],
             runtime=found.get("Runtime"),
             variables=found.get("Environment", {}).get("Variables", {}),
+            reserved=whole.get("Concurrency", {}).get("ReservedConcurrentExecutions"),
+            tags=whole.get("Tags") or {},
+            subnets=tuple(network.get("SubnetIds", ())),
+            security_groups=tuple(network.get("SecurityGroupIds", ())),
+            layers=tuple(layer["Arn"] for layer in found.get("Layers", ())),
+            log_retention=self._log_retention(name),
+            tracing=found.get("TracingConfig", {}).get("Mode"),
+            ephemeral_storage=found.get("EphemeralStorage", {}).get("Size"),
             recursion=(recursion or {}).get("RecursiveLoop"),
             retries=(retries or {}).get("MaximumRetryAttempts"),
             max_age=(retries or {}).get("MaximumEventAgeInSeconds"),
@@ -109,13 +118,8 @@ class Account:
         limit = answer.get("AccountLimit", {}).get("UnreservedConcurrentExecutions")
         return None if limit is None else int(limit)
 
-    def _configuration(self, name: str) -> Json | None:
-        try:
-            return dict(self._lambda.get_function_configuration(FunctionName=name))
-        except ClientError as error:
-            if error_code(error) in MISSING:
-                return None
-            raise
+    def _is_there(self, name: str) -> bool:
+        return _if_there(lambda: self._lambda.get_function_configuration(FunctionName=name)) is not None
 
     # -------------------------------------------------------------- roles and logs: to tell of, not to decide by
 
@@ -132,9 +136,30 @@ class Account:
 
     def has_logs(self, function: str) -> bool | None:
         """Whether the function has a log group; None if these credentials may not know."""
+        found = self._log_group(function)
+        return None if found is None else bool(found)
+
+    def _log_retention(self, function: str) -> int | None:
+        """Days, 0 for lines that are kept for ever; None if there is no group, or it may not be looked at."""
+        found = self._log_group(function)
+        return found.get("retentionInDays", 0) if found else None
+
+    def _log_group(self, function: str) -> Json | None:
+        """{} if there is none; None if these credentials may not know."""
         group = f"/aws/lambda/{function}"
         found = _told(lambda: self._logs.describe_log_groups(logGroupNamePrefix=group))
-        return None if found is None else any(row["logGroupName"] == group for row in found["logGroups"])
+        rows = (row for row in (found or {}).get("logGroups", []) if row["logGroupName"] == group)
+        return None if found is None else dict(next(rows, {}))
+
+
+def _if_there(ask: Callable[[], Any]) -> Json | None:
+    """What AWS answers, or None if there is no such thing. Raises ClientError."""
+    try:
+        return dict(ask())
+    except ClientError as error:
+        if error_code(error) in MISSING:
+            return None
+        raise
 
 
 def _told(ask: Callable[[], Any]) -> Json | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from scripts.deployment import differences
 from scripts.deployment.lifecycle import lifecycle_rules
 from scripts.deployment.policies import policies
 from scripts.deployment.stage import stage_config
+from scripts.deployment.steps import ConfigureFunction
 from scripts.deployment.survey import FunctionState, RoleState
 from tests.unit.scripts.deployment.world import arn, target
 
@@ -77,19 +79,23 @@ def test_a_stage() -> None:
     )
 
 
+def wanted(on_failure: str, **more: Any) -> ConfigureFunction:
+    return ConfigureFunction(function="f", recursion="Allow", on_failure=on_failure, **more)
+
+
 def test_settings_that_chalice_has_none_for() -> None:
     ours, theirs = arn("sluice-tally-supervisor"), "arn:aws:sqs:eu-central-1:123456789012:dead"
     same = FunctionState(recursion="Allow", retries=2, max_age=21_600, on_failure=ours)
-    assert differences.settings(same, "Allow", ours) == ""
+    assert differences.settings(same, wanted(ours)) == ""
     other = FunctionState(recursion="Terminate", retries=0, max_age=60, on_failure=theirs)
-    assert differences.settings(other, "Allow", ours) == (
+    assert differences.settings(other, wanted(ours)) == (
         "recursion Terminate -> Allow, retries 0 -> 2, events wait at most 60 -> 21600 s, "
         "failed events go to dead -> sluice-tally-supervisor"
     )
-    assert differences.settings(None, "Allow", ours) == (
+    assert differences.settings(None, wanted(ours)) == (
         "recursion Allow, retries 2, events wait at most 21600 s, failed events go to sluice-tally-supervisor"
     )
-    assert differences.settings(replace(same, on_failure=ours.replace("eu-", "us-")), "Allow", ours) == (
+    assert differences.settings(replace(same, on_failure=ours.replace("eu-", "us-")), wanted(ours)) == (
         f"failed events go to {ours.replace('eu-', 'us-')} -> {ours}"
     )
 
@@ -104,8 +110,12 @@ def test_lifecycle_rules() -> None:
 
 
 def test_logs() -> None:
-    assert [differences.logs(exist) for exist in (True, None, False)] == [
-        "",
-        "",
-        "create, keep each line 30 days",
-    ]
+    stage = stage_config(target())
+
+    def told(exist: bool | None, days: int | None) -> str:
+        return differences.logs(exist, FunctionState(log_retention=days), stage, "mapper")
+
+    assert told(False, None) == "create, keep each line 30 days"
+    assert [told(True, 30), told(True, None), told(None, None)] == ["", "", ""]
+    assert told(True, 7) == "keep each line 7 days -> 30 days"
+    assert told(True, 0) == "keep each line for ever -> 30 days"

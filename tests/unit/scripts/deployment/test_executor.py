@@ -24,12 +24,17 @@ class Notes:
 
     def __getattr__(self, name: str) -> Any:
         def note(*args: Any) -> bool:
-            self._calls.append(" ".join([name, *(str(arg) for arg in args[:2] if isinstance(arg, str))]))
+            told = [text for arg in args[:2] for text in ([arg] if isinstance(arg, str) else _of_step(arg))]
+            self._calls.append(" ".join([name, *told]))
             if name == self._fails:
                 raise DeployError("no")
             return False
 
         return note
+
+
+def _of_step(arg: Any) -> list[str]:
+    return [arg.function, arg.recursion] if isinstance(arg, ConfigureFunction) else []
 
 
 def executor(project: Project, calls: list[str], said: list[str], fails: str = "") -> Executor:

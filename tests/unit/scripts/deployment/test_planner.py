@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.config.triggers import Trigger
+from chalicelib.core.spec import LambdaSpec
 from scripts.deployment.lifecycle import lifecycle_rules
 from scripts.deployment.planner import plan_deletion, plan_deployment
 from scripts.deployment.policies import policies
@@ -30,6 +31,7 @@ from scripts.deployment.survey import BucketState, FunctionState, RoleState, Sur
 from scripts.deployment.target import (
     FUNCTIONS,
     RECURSION,
+    DeployError,
     Target,
     Where,
     function_name,
@@ -237,6 +239,40 @@ def test_a_limit_of_functions_that_cannot_be_read_is_said_and_left_out() -> None
         "  how many functions may run at once is not known (lambda:GetAccountSettings): "
         "supervisors reckon without it",
     ]
+
+
+def test_a_share_that_the_account_cannot_give_is_refused_before_anything_is_done() -> None:
+    plan_deployment(target(concurrency=400), empty(), 7)
+    with pytest.raises(
+        DeployError, match=r"concurrency: 401 .* of the 900 functions .* expected at most 400"
+    ):
+        plan_deployment(target(concurrency=401), empty(), 7)
+    with pytest.raises(DeployError, match=r"of the 10 functions .* or have the account's limit raised"):
+        plan_deployment(target(concurrency=1), empty(concurrency=10), 7)
+    plan_deployment(target(concurrency=401), empty(concurrency=None), 7)
+    held = {
+        "sluice-tally-mapper": FunctionState(reserved=300),
+        "sluice-tally-reducer": FunctionState(reserved=300),
+    }
+    plan_deployment(
+        target(concurrency=300), empty(concurrency=100, functions={**dict.fromkeys(NAMES), **held}), 7
+    )
+
+
+def test_a_network_and_tracing_need_rights() -> None:
+    def rights(**given: Any) -> set[str]:
+        (step,) = [
+            step
+            for step in plan_deployment(target(lambda_=LambdaSpec(**given)), empty(), 7)
+            if isinstance(step, WriteStage)
+        ]
+        assert step.policies is not None
+        statements = step.policies["mapper"]["Statement"]
+        return {action for row in statements for action in row["Action"] if row["Resource"] == ["*"]}
+
+    assert rights() == rights(tracing=False) == set()
+    assert rights(tracing=True) == {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+    assert "ec2:CreateNetworkInterface" in rights(subnets="subnet-0a", security_groups="sg-0a")
 
 
 def test_steps_are_frozen() -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from scripts.deployment.aws.functions import Functions
+from scripts.deployment.steps import ConfigureFunction
 from scripts.deployment.target import DeployError
 from tests.unit.scripts.deployment.world import arn
 
 SUPERVISOR = arn("sluice-tally-supervisor")
+STEP = ConfigureFunction(function="sluice-tally-mapper", recursion="Allow", on_failure=SUPERVISOR)
 
 
 class Lambda:
@@ -20,6 +23,8 @@ class Lambda:
     def __init__(self, times: int, message: str) -> None:
         self._times, self._message = times, message
         self.given: list[dict[str, Any]] = []
+        self.updates: list[dict[str, Any]] = []
+        self.found: dict[str, Any] = {"EphemeralStorage": {"Size": 512}, "TracingConfig": {"Mode": "Active"}}
 
     def put_function_recursion_config(self, **_: Any) -> None:
         pass
@@ -30,6 +35,15 @@ class Lambda:
             error = {"Code": "InvalidParameterValueException", "Message": self._message}
             raise ClientError({"Error": error}, "PutFunctionEventInvokeConfig")
 
+    def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:  # noqa: N803
+        return self.found
+
+    def update_function_configuration(self, **given: Any) -> None:
+        self.updates.append(given)
+        if len(self.updates) <= self._times:
+            error = {"Code": "ResourceConflictException", "Message": "an update is in progress"}
+            raise ClientError({"Error": error}, "UpdateFunctionConfiguration")
+
 
 class Account:
     iam = logs = None
@@ -38,11 +52,11 @@ class Account:
         self.lambda_ = functions
 
 
-def configured(functions: Lambda) -> list[float]:
+def configured(functions: Lambda, step: ConfigureFunction = STEP) -> list[float]:
     """How long was waited, each time."""
     pauses: list[float] = []
     account: Any = Account(functions)
-    Functions(account, pauses.append).configure("sluice-tally-mapper", "Allow", SUPERVISOR)
+    Functions(account, pauses.append).configure(step)
     return pauses
 
 
@@ -70,3 +84,26 @@ def test_another_mistake_is_not_waited_for() -> None:
     with pytest.raises(DeployError, match="is invalid"):
         configured(functions)
     assert len(functions.given) == 1
+
+
+def test_disk_and_tracing_are_set_if_they_are_asked_for_and_not_so_already() -> None:
+    functions, step = Lambda(0, ""), replace(STEP, ephemeral_storage=2048, untraced=True)
+    configured(functions, STEP)
+    assert functions.updates == []
+    configured(functions, step)
+    assert functions.updates == [
+        {
+            "FunctionName": "sluice-tally-mapper",
+            "EphemeralStorage": {"Size": 2048},
+            "TracingConfig": {"Mode": "PassThrough"},
+        }
+    ]
+    functions.found = {"EphemeralStorage": {"Size": 2048}, "TracingConfig": {"Mode": "PassThrough"}}
+    configured(functions, step)
+    assert len(functions.updates) == 1
+
+
+def test_a_function_that_is_being_updated_is_waited_for() -> None:
+    functions = Lambda(2, ROLE)
+    assert len(configured(functions, replace(STEP, ephemeral_storage=2048))) == 4
+    assert len(functions.updates) == 3

@@ -1,0 +1,61 @@
+"""The job's brakes: what a run would come to, held against `limits` before anything of it is written.
+
+Raises LimitMet, which names the number, the limit and what to change; the coordinator then ends the run by it. How
+much a compressed object unpacks to is known only while it is read: see `mapreduce.input.blocks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from ..core.errors import LimitMet
+from ..core.keys import RunKeys
+from ..core.ports import ObjectInfo, Runtime
+from ..core.spec import JobSpec
+from ..run.status.prices import foreseen
+from ..run.status.runs import runs_since
+
+_HOUR = 3600.0
+
+
+def check_rate(runtime: Runtime, keys: RunKeys, spec: JobSpec) -> None:
+    """Whether the run of `keys` is one too many in an hour. Reads only if there is such a limit."""
+    most = spec.limits.runs_per_hour
+    if most is None:
+        return
+    since = datetime.fromtimestamp(max(0.0, runtime.clock.now() - _HOUR), UTC).strftime("%Y%m%dT%H%M%S")
+    seen: set[str] = set()
+    for other in runs_since(runtime.store, keys.work, keys.job, since):
+        seen.add(other.run)
+        if len(seen - {keys.run}) >= most:
+            raise LimitMet(
+                f"limits.runs_per_hour: {most:,} other runs of {keys.job} have begun since {since} (UTC), as many as"
+                " there may be: raise it, or drop the files again later, or several together (trigger: marker)"
+            )
+
+
+def check_bytes(spec: JobSpec, inputs: Sequence[tuple[str, ObjectInfo]]) -> None:
+    """Whether the objects are too much input together."""
+    most, size = spec.limits.input_bytes, sum(info.size for _, info in inputs)
+    if most is not None and size > most:
+        raise LimitMet(
+            f"limits.input_bytes: the {len(inputs):,} objects of this run have {size:,} bytes, over the limit of"
+            f" {most:,}: raise it, or drop fewer at once"
+        )
+
+
+def check_tasks(spec: JobSpec, size: int, tasks: int) -> None:
+    """Whether `tasks` map tasks over `size` bytes are too many, or would cost too much."""
+    limits = spec.limits
+    if limits.tasks is not None and tasks > limits.tasks:
+        raise LimitMet(
+            f"limits.tasks: this run has {tasks:,} map tasks, over the limit of {limits.tasks:,}: raise it, or"
+            f" split_size ({spec.split_size:,} bytes), or drop fewer files at once"
+        )
+    dollars = foreseen(spec, size, tasks)
+    if limits.dollars is not None and dollars > limits.dollars:
+        raise LimitMet(
+            f"limits.dollars: this run of {tasks:,} map tasks over {size:,} bytes would cost about ${dollars:,.2f},"
+            f" over the limit of ${limits.dollars:,.2f}: raise it, or drop fewer files at once"
+        )
