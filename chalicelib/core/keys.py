@@ -9,7 +9,9 @@
 <work>/runs/<job>/<run>/quarantine/map-000042.0.9f3c.jsonl  bad records of task 42
 <work>/runs/<job>/<run>/reduce/lease           who supervises; empty once the run has ended
 <work>/runs/<job>/<run>/reduce/plan.json       reduce tasks
-<work>/runs/<job>/<run>/reduce/index           one slice of the shuffle index for each reduce task
+<work>/runs/<job>/<run>/reduce/index.000000    the shuffle index, in blocks of some thousand map tasks
+<work>/runs/<job>/<run>/reduce/sums.000000     what the map tasks of a block wrote, added up
+<work>/runs/<job>/<run>/reduce/index           the whole index, as earlier versions wrote it
 <work>/runs/<job>/<run>/reduce/started         the reduce tree's root was invoked
 <work>/runs/<job>/<run>/reduce/00007.0.7b1e.next, .piece  an attempt out of time, and what it wrote
 <work>/runs/<job>/<run>/reduce/00007.done      commit marker (conditional)
@@ -147,7 +149,15 @@ class RunKeys:
 
     @property
     def reduce_index(self) -> Loc:
+        """The whole shuffle index, as earlier versions wrote it."""
         return self.root.child("reduce/index")
+
+    def index_block(self, number: int) -> Loc:
+        return self.root.child(f"reduce/index.{number:06d}")
+
+    def map_sums(self, number: int) -> Loc:
+        """What goes with a block of the index: whoever finds it need not read its markers again."""
+        return self.root.child(f"reduce/sums.{number:06d}")
 
     def phase(self, phase: Phase) -> Loc:
         """The prefix under which the markers of a phase are counted."""

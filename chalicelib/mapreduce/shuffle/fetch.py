@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ...core.ports import Loc, Store
-from ...core.tasks import Slice
 
 #: (object, first byte, byte after the last; None for its end)
 Range = tuple[Loc, int, int | None]
@@ -26,19 +25,29 @@ class Stretch(NamedTuple):
         return sum(self.sizes)
 
 
-def stretches(slices: Sequence[Slice], first: int, count: int, most: int) -> Iterator[Stretch]:
+class Sizes(Protocol):
+    """What is known of a reduce task's partitions."""
+
+    def size(self, partition: int) -> int:
+        """Bytes of a partition in all run files."""
+
+
+def stretches(slices: Sizes, first: int, count: int, most: int) -> Iterator[Stretch]:
     """A task's partitions from `first` up to `count`, as many together as have at most `most` bytes.
 
     A partition that has more is a stretch of its own.
     """
-    sizes = [sum(piece.offsets[i + 1] - piece.offsets[i] for piece in slices) for i in range(count)]
-    while first < count:
-        last, held = first + 1, sizes[first]
-        while last < count and held + sizes[last] <= most:
-            held += sizes[last]
-            last += 1
-        yield Stretch(first, last, sizes[first:last])
-        first = last
+    sizes: list[int] = []
+    held = 0
+    for partition in range(first, count):
+        size = slices.size(partition)
+        if sizes and held + size > most:
+            yield Stretch(first, partition, sizes)
+            first, sizes, held = partition, [], 0
+        sizes.append(size)
+        held += size
+    if sizes:
+        yield Stretch(first, count, sizes)
 
 
 def fetch_all(store: Store, ranges: Iterable[Range]) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from chalicelib.core.errors import NotFound
 from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import Slice
 from chalicelib.mapreduce.shuffle.fetch import fetch_all, stretches
+from chalicelib.mapreduce.shuffle.index import Slices
 from chalicelib.stores.memory import MemoryStore
 
 SIZES = st.lists(st.lists(st.integers(0, 9), min_size=5, max_size=5), max_size=4)
@@ -29,7 +30,7 @@ def slice_of(sizes: list[int]) -> Slice:
 def test_stretches_cover_all_partitions_and_are_as_long_as_fits(
     sizes: list[list[int]], first: int, most: int
 ) -> None:
-    found = list(stretches([slice_of(own) for own in sizes], first, 5, most))
+    found = list(stretches(Slices.of([slice_of(own) for own in sizes]), first, 5, most))
     assert [number for stretch in found for number in range(stretch.first, stretch.last)] == list(
         range(first, 5)
     )
