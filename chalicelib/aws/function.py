@@ -110,7 +110,9 @@ def compose(environ: Mapping[str, str], root: Path) -> Process:
     """Build the process that `environ` describes; imports only what its function needs."""
     prefix, function = split_function_name(environ["AWS_LAMBDA_FUNCTION_NAME"])
     job, time_left = environ["SLUICE_NAME"], TimeLeft()
-    handle: Callable[..., None] = functools.partial(_handler(function), _runtime(prefix, time_left, root))
+    handle: Callable[..., None] = functools.partial(
+        _handler(function), _runtime(prefix, time_left, root, environ)
+    )
     if function == "coordinator":
         handle = _with_job(handle, job, environ, root)
     return Process(job=job, function=function, handle=handle, time_left=time_left)
@@ -121,14 +123,15 @@ def _handler(function: FunctionName) -> Callable[..., None]:
     return cast(Callable[..., None], module.handle)
 
 
-def _runtime(prefix: str, time_left: TimeLeft, root: Path) -> Runtime:
+def _runtime(prefix: str, time_left: TimeLeft, root: Path, environ: Mapping[str, str]) -> Runtime:
     from ..job.load_class import job_loader
     from ..stores.disk import system_disk
-    from ..stores.s3 import S3Store, make_client
+    from ..stores.s3 import S3Store, make_client, reads_at_once
     from .invoker import LambdaInvoker
 
+    memory = int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 0)
     return Runtime(
-        store=S3Store(make_client("s3")),
+        store=S3Store(make_client("s3"), parallel_reads=reads_at_once(memory)),
         invoker=LambdaInvoker(make_client("lambda"), prefix),
         clock=SystemClock(),
         new_token=lambda: uuid.uuid4().hex[:12],

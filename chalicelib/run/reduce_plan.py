@@ -21,7 +21,7 @@ from ..core.plan import Plan
 from ..core.ports import Loc, Store
 from ..core.tasks import MapMarker, MapSums, Part, Piece, ReducePlan, ReduceTask, Slice
 from ..mapreduce.guard.quarantine import over_limit
-from ..mapreduce.shuffle.fetch import fetch_all
+from ..mapreduce.shuffle.fetch import fetch_all, share_of_reads
 from ..mapreduce.shuffle.index import BLOCK_ROWS, BlockBuilder, Slices, StoredSlices
 from ..mapreduce.shuffle.partitions import pack_partitions
 
@@ -56,10 +56,13 @@ def read_map_markers(store: Store, keys: RunKeys, plan: Plan, first: int = 0) ->
 
 def read_slices(store: Store, keys: RunKeys, reduce_plan: ReducePlan, task: ReduceTask) -> Slices:
     """A reduce task's slice of the index, run files in map task order."""
-    if not reduce_plan.index:
-        return _slices_of_old(store, keys, task)
-    blocks = [(keys.index_block(number), block) for number, block in enumerate(reduce_plan.index)]
-    return StoredSlices(store, blocks, task.first, task.last)
+    if reduce_plan.index:
+        blocks = [(keys.index_block(number), block) for number, block in enumerate(reduce_plan.index)]
+        slices: Slices = StoredSlices(store, blocks, task.first, task.last)
+    else:
+        slices = _slices_of_old(store, keys, task)
+    slices.reads = share_of_reads(len(reduce_plan.tasks))
+    return slices
 
 
 def _slices_of_old(store: Store, keys: RunKeys, task: ReduceTask) -> Slices:

@@ -36,9 +36,8 @@ class SliceReader:
     def _fetched(self, stretch: Stretch) -> Iterator[tuple[int, Iterator[Block]]]:
         first, last = stretch.first, stretch.last
         wanted = self._slices.wanted(first, last)
-        bodies = list(
-            fetch_all(self._store, ((self._loc(number), start, stop) for number, start, stop in wanted))
-        )
+        ranges = [(self._loc(number), start, stop) for number, start, stop in wanted]
+        bodies = list(fetch_all(self._store, ranges, self._slices.reads))
         for partition, size in enumerate(stretch.sizes, first):
             if size:
                 begin, end = self._slices.column(partition), self._slices.column(partition + 1)

@@ -19,7 +19,7 @@ from ...core.errors import CorruptData
 from ...core.messages import UNDECODABLE
 from ...core.ports import Loc, Store
 from ...core.tasks import IndexBlock, Slice
-from .fetch import Range, fetch_all
+from .fetch import Range, fetch_all, share_of_reads
 from .offsets import Offsets, checked_planes
 
 #: Bytes of a block's columns, about, and its run files at most.
@@ -91,6 +91,9 @@ class Slices:
 
     Partitions are counted from the task's first. This one holds all columns; see `StoredSlices`.
     """
+
+    #: How many reads of run files a task should have under way.
+    reads = share_of_reads(1)
 
     def __init__(self, run_files: Sequence[str], columns: Sequence[Sequence[int]]) -> None:
         #: Keys of the run files, in the order of their records in the input.

@@ -152,7 +152,7 @@ class SqlReduce:
             bodies: list[bytes] | None = None
             if stretch.bytes <= share:
                 ranges = ((self._loc(slices, place), start, stop) for place, start, stop in wanted)
-                bodies = list(fetch_all(self._store, ranges))
+                bodies = list(fetch_all(self._store, ranges, slices.reads))
             for number, size in enumerate(stretch.sizes, begin):
                 if size or self._plan.partitions == 1:
                     yield number, list(self._staged(slices, wanted, bodies, number, folder))
