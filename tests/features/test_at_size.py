@@ -31,3 +31,9 @@ def test_sixteen_thousand_map_tasks_and_four_thousand_partitions(tmp_path: Path)
     found = measured("reducer", tmp_path, 16_000, 4096, 4096)
     assert found["MiB"] < 200, "the slice has 262 MB"
     assert found["counted"]["partitions"] == 4096
+
+
+def test_a_million_and_a_half_of_markers(tmp_path: Path) -> None:
+    found = measured("count", tmp_path, 1_500_000)
+    assert found["counted"] == {"done": 1_500_000, "missing": 0}
+    assert found["MiB"] < 80, "a set of as many ints takes 130"

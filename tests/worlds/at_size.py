@@ -26,6 +26,7 @@ from chalicelib.core.ports import Loc, ObjectInfo
 from chalicelib.core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
 from chalicelib.core.tasks import MapMarker, ReducePlan, ReduceTask
 from chalicelib.mapreduce.shuffle.offsets import pack
+from chalicelib.run.progress import Progress, scan
 from chalicelib.run.reduce_plan import plan_reduce, read_slices
 
 ROOT = Path(__file__).parents[2]
@@ -131,7 +132,22 @@ def reducer(folder: Path, tasks: int, partitions: int, share: int) -> Counts:
     return {"run files": len(slices.run_files), "partitions": task.last - task.first, **store.requests}
 
 
-ACTS: dict[str, Callable[..., Counts]] = {"shuffle": shuffle, "reducer": reducer}
+def count(_: Path, tasks: int) -> Counts:
+    """A supervisor's look at a phase: one listing of all markers, and of the run files beside them."""
+
+    class Listed:
+        def list(self, _prefix: Loc, after: str = "") -> Iterator[ObjectInfo]:
+            for task in range(tasks):
+                for loc in (KEYS.run_file(task, 0, "0123456789ab"), KEYS.done("map", task)):
+                    yield ObjectInfo(loc.key, 1, "", 0.0)
+
+    store: Any = Listed()
+    progress = Progress("map", tasks)
+    scan(store, KEYS, progress)
+    return {"done": len(progress.done), "missing": len(progress.missing())}
+
+
+ACTS: dict[str, Callable[..., Counts]] = {"shuffle": shuffle, "reducer": reducer, "count": count}
 
 
 def peak() -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.keys import RunKeys
-from chalicelib.core.ports import Loc
-from chalicelib.run.progress import Progress, scan
+from chalicelib.core.ports import Loc, ObjectInfo
+from chalicelib.run.progress import Progress, TaskSet, scan
 from chalicelib.stores.memory import MemoryStore
 from tests.strategies import examples
 
@@ -74,3 +76,58 @@ def test_a_scan_starts_after_what_is_known() -> None:
     scan(Spy(), KEYS, progress)  # type: ignore[arg-type]
     scan(Spy(), KEYS, progress)  # type: ignore[arg-type]
     assert asked == ["", KEYS.done("map", 1).key, KEYS.done("map", 3).key]
+
+
+class Listed(MemoryStore):
+    """Lists the markers of `done` tasks, each beside its run file, without holding them."""
+
+    def __init__(self, done: Callable[[], Iterator[int]]) -> None:
+        super().__init__()
+        self.done = done
+        self.rows = 0
+
+    def list(self, prefix: Loc, after: str = "") -> Iterator[ObjectInfo]:
+        last = ""
+        for task in self.done():
+            for loc in (KEYS.run_file(task, 0, "abc"), KEYS.done("map", task)):
+                assert last < loc.key, "a store lists by key"
+                last = loc.key
+                if loc.key > after:
+                    self.rows += 1
+                    yield ObjectInfo(loc.key, 1, "", 0.0)
+
+
+def test_a_million_and_a_half_of_tasks_are_counted_right() -> None:
+    tasks, missing = 1_500_000, {7, 999_999, 1_000_000, 1_499_999}
+    store = Listed(lambda: (task for task in range(tasks) if task not in missing))
+    progress = Progress("map", tasks)
+    scan(store, KEYS, progress)
+    assert (len(progress.done), progress.missing(), progress.contiguous) == (tasks - 4, sorted(missing), 7)
+
+    for task in (7, 999_999):
+        missing.discard(task)
+    scan(store, KEYS, progress)
+    assert progress.missing() == [1_000_000, 1_499_999]
+
+    store.rows = 0
+    missing.clear()
+    scan(store, KEYS, progress)
+    assert progress.complete
+    assert progress.missing() == []
+    assert store.rows == 2 * 500_000, "it starts after what is known, beyond a million, too"
+    store.rows = 0
+    scan(store, KEYS, progress)
+    assert store.rows == 0
+
+
+@given(st.sets(st.integers(0, 20)), st.lists(st.tuples(st.booleans(), st.integers(0, 20))))
+def test_a_set_of_tasks_is_a_set(members: set[int], changes: list[tuple[bool, int]]) -> None:
+    found = TaskSet(21, members)
+    for adds, task in changes:
+        for either in (found, members):
+            (either.add if adds else either.discard)(task)
+    assert found == members
+    assert list(found) == sorted(members)
+    assert len(found) == len(members)
+    assert [task in found for task in range(-3, 25)] == [task in members for task in range(-3, 25)]
+    assert found.first_missing() == min(set(range(22)) - members)
