@@ -1,7 +1,7 @@
 """Measure Sluice.
 
 python -m benchmarks run [--scale 0.1] [--workloads w1,w4] [--programs sluice-record,hand-record]
-python -m benchmarks memory | growth | startup | data | list
+python -m benchmarks memory | growth | startup | size | data | list
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from . import growth, memory, report, startup
+from . import growth, memory, report, size, startup
 from .report import MIB
 from .runner import Timing, compare
 from .workloads import PROGRAMS, ROOT, WORKLOADS, Program, Workload
@@ -57,6 +57,7 @@ def _parse() -> argparse.Namespace:
     grow.add_argument("--gib", metavar="N", type=float, nargs="+", default=[1, 4], help="sizes (default 1 4)")
     grow.add_argument("--ways", metavar="W,W", default="record,chunk", help="default: record,chunk")
     command("startup", _startup, "what a start costs", data, rounds, record)
+    command("size", _size, "runs of many tasks, in the functions that see all of them", data, record)
     command("data", _data, "make the data of `run`", data, scale)
     command("list", _list, "what there is to measure")
     return parser.parse_args()
@@ -140,6 +141,16 @@ def _startup(options: argparse.Namespace) -> int:
     print("\n" + text)
     if options.record:
         _keep("startup", {"machine": machine, "startup": started}, text)
+    return 0
+
+
+def _size(options: argparse.Namespace) -> int:
+    machine = _machine()
+    rows = size.size(_scratch(options))
+    text = size.size_text(rows, report.describe(machine))
+    print("\n" + text)
+    if options.record:
+        _keep("size", {"machine": machine, "size": rows}, text)
     return 0
 
 

@@ -11,7 +11,7 @@ BENCH_STAMPS := .venv-bench/.made .venv-peers/.made
 # Only whole measurements at full size are kept.
 KEEP := $(if $(filter 1 1.0,$(SCALE)),$(if $(ARGS),,--record))
 
-.PHONY: bench bench-data bench-growth bench-memory bench-peers bench-startup
+.PHONY: bench bench-data bench-growth bench-memory bench-peers bench-size bench-startup
 
 .venv-bench/.made: requirements-bench.txt requirements.txt
 .venv-peers/.made: requirements-peers.txt
@@ -38,6 +38,9 @@ bench-growth: .venv-bench/.made
 
 bench-startup: .venv-bench/.made
 	@$(BENCH) startup $(KEEP) $(ARGS)
+
+bench-size: .venv-bench/.made
+	@$(BENCH) size $(KEEP) $(ARGS)
 
 bench-data: .venv-bench/.made
 	@$(BENCH) data --scale $(SCALE) $(ARGS)

@@ -42,6 +42,7 @@ from .mapreduce.map.map_only import MapOnlyTask, RowWriter
 from .mapreduce.map.sample import sample_bounds
 from .mapreduce.map.task import MapTask
 from .mapreduce.reduce.task import ReducePart
+from .mapreduce.shuffle.index import Slices
 from .mapreduce.shuffle.run_file import RunWriter
 from .stores.disk import LocalDisk
 from .stores.memory import MemoryStore
@@ -237,7 +238,7 @@ class _Bench:
             whole = ReduceTask(first=0, last=partitions, bytes=0, index_start=0, index_stop=0)
             budget = self.spec.budget("reducer")
             part = ReducePart(job=bound, store=self.store, work_bucket=_BUCKET, disk=self.disk, budget=budget)
-            part.run(whole, slices, keep, lambda _data: None)
+            part.run(whole, Slices.of(slices), keep, lambda _data: None)
             self._count(bound)
         return found
 

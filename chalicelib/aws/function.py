@@ -120,7 +120,7 @@ def compose(environ: Mapping[str, str], root: Path) -> Process:
     prefix, function = split_function_name(environ["AWS_LAMBDA_FUNCTION_NAME"])
     job, time_left = environ["SLUICE_NAME"], TimeLeft()
     handle: Callable[..., None] = functools.partial(
-        _handler(function), _runtime(prefix, time_left, root, _seats(environ))
+        _handler(function), _runtime(prefix, time_left, root, environ)
     )
     if function == "coordinator":
         name, spec = _configured(job, environ, root)
@@ -143,21 +143,22 @@ def _seats(environ: Mapping[str, str]) -> int:
     return seats_for(int(told) if told.isdecimal() else None)
 
 
-def _runtime(prefix: str, time_left: TimeLeft, root: Path, seats: int) -> Runtime:
+def _runtime(prefix: str, time_left: TimeLeft, root: Path, environ: Mapping[str, str]) -> Runtime:
     from ..job.load_class import job_loader
     from ..stores.disk import system_disk
-    from ..stores.s3 import S3Store, make_client
+    from ..stores.s3 import S3Store, make_client, reads_at_once
     from .invoker import LambdaInvoker
 
+    memory = int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 0)
     return Runtime(
-        store=S3Store(make_client("s3")),
+        store=S3Store(make_client("s3"), parallel_reads=reads_at_once(memory)),
         invoker=LambdaInvoker(make_client("lambda"), prefix),
         clock=SystemClock(),
         new_token=lambda: uuid.uuid4().hex[:12],
         remaining=time_left,
         load_job=job_loader(root / "jobs"),
         disk=system_disk(),
-        seats=seats,
+        seats=_seats(environ),
     )
 
 

@@ -4,12 +4,15 @@
 <work>/runs/<job>/<run>/plan.done              the map tree's root was invoked
 <work>/runs/<job>/<run>/map/000042.0.9f3c.run  sorted partitions of task 42, attempt 0, execution 9f3c
 <work>/runs/<job>/<run>/map/000042.done        commit marker (conditional)
+<work>/runs/<job>/<run>/map/a1000042.done      the same of task 1 000 042: a letter for each digit more
 <work>/runs/<job>/<run>/map/000042.1.failed    why attempt 1 failed
 <work>/runs/<job>/<run>/map/000042.0.9f3c.next where an attempt out of time goes on
 <work>/runs/<job>/<run>/quarantine/map-000042.0.9f3c.jsonl  bad records of task 42
 <work>/runs/<job>/<run>/reduce/lease           who supervises; empty once the run has ended
 <work>/runs/<job>/<run>/reduce/plan.json       reduce tasks
-<work>/runs/<job>/<run>/reduce/index           one slice of the shuffle index for each reduce task
+<work>/runs/<job>/<run>/reduce/index.000000    the shuffle index, in blocks of some thousand map tasks
+<work>/runs/<job>/<run>/reduce/sums.000000     what the map tasks of a block wrote, added up
+<work>/runs/<job>/<run>/reduce/index           the whole index, as earlier versions wrote it
 <work>/runs/<job>/<run>/reduce/started         the reduce tree's root was invoked
 <work>/runs/<job>/<run>/reduce/00007.0.7b1e.next, .piece  an attempt out of time, and what it wrote
 <work>/runs/<job>/<run>/reduce/00007.done      commit marker (conditional)
@@ -67,7 +70,7 @@ _RUN_KEY = (
 _MARKER = r"(?P<task>\d+)\.done$"
 _FAILURE = r"(?P<task>\d+)\.(?P<attempt>\d+)\.failed$"
 _CONTINUATION = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.next$"
-_QUARANTINED = r"(?P<phase>map|reduce)-(?P<task>\d+)\.(?P<attempt>\d+)\.[A-Za-z0-9]+\.jsonl$"
+_QUARANTINED = r"(?P<phase>map|reduce)-[a-z]?(?P<task>\d+)\.(?P<attempt>\d+)\.[A-Za-z0-9]+\.jsonl$"
 _RUN_FILE = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.run$"
 _GENERATION = r"/states/(?P<number>\d{10,})\.[^/]+/[^/]+$"
 
@@ -80,8 +83,18 @@ _SET_ASIDE = (
 )
 _STEP = "step-"
 
-#: Digits of a task's number in its keys, so that listings come in task order.
+#: Digits of a task's number in its keys, so that listings come in task order; see `_numbered` for longer ones.
 _WIDTH = {"map": 6, "reduce": 5}
+
+
+def _numbered(phase: Phase, task: int) -> str:
+    """A task's number as its keys have it. One of more digits than usual begins with a letter that says how many more.
+
+    So the order of keys is that of numbers whatever the length: `999999`, `a1000000`, `a9999999`, `b10000000`.
+    """
+    digits = f"{task:0{_WIDTH[phase]}d}"
+    more = len(digits) - _WIDTH[phase]
+    return chr(ord("a") + more - 1) + digits if more else digits
 
 
 @dataclass(frozen=True)
@@ -156,29 +169,37 @@ class RunKeys:
 
     @property
     def reduce_index(self) -> Loc:
+        """The whole shuffle index, as earlier versions wrote it."""
         return self.root.child("reduce/index")
+
+    def index_block(self, number: int) -> Loc:
+        return self.root.child(f"reduce/index.{number:06d}")
+
+    def map_sums(self, number: int) -> Loc:
+        """What goes with a block of the index: whoever finds it need not read its markers again."""
+        return self.root.child(f"reduce/sums.{number:06d}")
 
     def phase(self, phase: Phase) -> Loc:
         """The prefix under which the markers of a phase are counted."""
         return self.root.child(f"{phase}/")
 
     def done(self, phase: Phase, task: int) -> Loc:
-        return self.phase(phase).child(f"{task:0{_WIDTH[phase]}d}{DONE}")
+        return self.phase(phase).child(f"{_numbered(phase, task)}{DONE}")
 
     def failed(self, phase: Phase, task: int, attempt: int) -> Loc:
-        return self.phase(phase).child(f"{task:0{_WIDTH[phase]}d}.{attempt}{FAILED}")
+        return self.phase(phase).child(f"{_numbered(phase, task)}.{attempt}{FAILED}")
 
     def continuation(self, phase: Phase, task: int, attempt: int, token: str) -> Loc:
         """Where an attempt that ran out of time leaves what its next invocation must know."""
-        return self.phase(phase).child(f"{task:0{_WIDTH[phase]}d}.{attempt}.{token}.next")
+        return self.phase(phase).child(f"{_numbered(phase, task)}.{attempt}.{token}.next")
 
     def piece(self, task: int, attempt: int, token: str) -> Loc:
         """A stretch of a part, of an attempt that ran out of time."""
-        return self.phase("reduce").child(f"{task:0{_WIDTH['reduce']}d}.{attempt}.{token}.piece")
+        return self.phase("reduce").child(f"{_numbered('reduce', task)}.{attempt}.{token}.piece")
 
     def quarantine(self, phase: Phase, task: int, attempt: int, token: str) -> Loc:
         """The bad records that one attempt set aside."""
-        name = f"{phase}-{task:0{_WIDTH[phase]}d}.{attempt}.{token}.jsonl"
+        name = f"{phase}-{_numbered(phase, task)}.{attempt}.{token}.jsonl"
         return self.quarantined.child(name)
 
     @property
@@ -187,7 +208,7 @@ class RunKeys:
         return self.root.child(_QUARANTINE)
 
     def run_file(self, task: int, attempt: int, token: str) -> Loc:
-        return self.phase("map").child(f"{task:0{_WIDTH['map']}d}.{attempt}.{token}.run")
+        return self.phase("map").child(f"{_numbered('map', task)}.{attempt}.{token}.run")
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Piece(Message, frozen=True, kw_only=True):
     """A run file that an attempt wrote before it ran out of time; offsets as in `MapMarker`."""
 
     run_file: str
-    offsets: tuple[Count, ...]
+    offsets: bytes | tuple[Count, ...]
 
 
 class BadRecord(Message, frozen=True, kw_only=True):
@@ -93,8 +93,9 @@ class MapMarker(Message, frozen=True, kw_only=True):
     attempt: Count
     token: str
     run_file: str
-    #: P + 1 byte offsets: partition p is `[offsets[p], offsets[p + 1])` of the run file.
-    offsets: tuple[Count, ...]
+    #: P + 1 byte offsets: partition p is `[offsets[p], offsets[p + 1])` of the run file. Packed as in
+    #: `mapreduce.shuffle.offsets`; earlier versions wrote them one by one.
+    offsets: bytes | tuple[Count, ...]
     #: What earlier invocations of the same attempt wrote, in order.
     earlier: tuple[Piece, ...] = ()
     #: Bad records set aside, and the object that lists them.
@@ -131,19 +132,33 @@ class Failure(Message, frozen=True, kw_only=True):
 
 
 class ReduceTask(Message, frozen=True, kw_only=True, array_like=True):
-    """A contiguous range of partitions `[first, last)` and its slice of the shuffle index."""
+    """A contiguous range of partitions `[first, last)`."""
 
     first: Count
     last: Count
     bytes: Count
-    index_start: Count
-    index_stop: Count
+    #: Of earlier versions, whose index was one object: the task's slice of it.
+    index_start: Count = 0
+    index_stop: Count = 0
+
+
+class IndexBlock(Message, frozen=True, kw_only=True, array_like=True):
+    """One object of the shuffle index, see `mapreduce.shuffle.index`."""
+
+    #: Run files in it.
+    rows: Count
+    #: Bytes of an offset.
+    width: Count
+    #: Bytes of the names, behind which the columns begin.
+    names: Count
 
 
 class ReducePlan(Message, frozen=True, kw_only=True):
     """Commits the end of the map phase: the reduce tasks and what all maps did."""
 
     tasks: tuple[ReduceTask, ...]
+    #: The blocks of the shuffle index, in order; none in a plan of an earlier version.
+    index: tuple[IndexBlock, ...] = ()
     mapped: Stats
     counters: dict[str, int]
     #: Bad records set aside by all map tasks, and the objects that list them.
@@ -153,6 +168,25 @@ class ReducePlan(Message, frozen=True, kw_only=True):
     parts: tuple[Part, ...] = ()
     map_started: float
     map_finished: float
+
+
+class MapSums(Message, frozen=True, kw_only=True):
+    """What some map tasks wrote, added up: a function of their markers, which need not be read again."""
+
+    #: The first task that is not among them.
+    stop: Count
+    #: Their block of the shuffle index, and the sums of its columns (u64, little endian).
+    block: IndexBlock | None = None
+    columns: bytes = b""
+    stats: Stats
+    counters: dict[str, int]
+    bad: Count = 0
+    quarantine: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    #: By the name of a type of keys: the first task that wrote any.
+    key_types: dict[str, int]
+    started: float
+    finished: float
 
 
 class Slice(Message, frozen=True, kw_only=True, array_like=True):

@@ -23,6 +23,7 @@ from ..job.steps import step_class
 from ..mapreduce.map.map_only import MapOnlyTask, RowWriter
 from ..mapreduce.map.task import MapTask, rest_of
 from ..mapreduce.output.part import part_file
+from ..mapreduce.shuffle.offsets import pack
 from ..mapreduce.shuffle.run_file import RunWriter
 from .attempt import pieces
 from .attempt.commit_marker import commit
@@ -100,7 +101,7 @@ class MapWork:
         before = self._invocation.before
         return replace(
             before,
-            earlier=(*before.earlier, Piece(run_file=self.piece.key, offsets=self._offsets)),
+            earlier=(*before.earlier, Piece(run_file=self.piece.key, offsets=pack(self._offsets))),
             key_types=tuple(sorted({*before.key_types, *self._writer.key_types})),
         )
 

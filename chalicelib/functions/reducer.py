@@ -19,7 +19,6 @@ from ..core.tasks import (
     ReduceMarker,
     ReducePlan,
     ReducePosition,
-    ReduceTask,
     TaskCall,
 )
 from ..job.binding import BoundJob, bind
@@ -49,7 +48,7 @@ def _attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
     plan = read_head(runtime.store, keys)
     reduce_plan = decode(ReducePlan, runtime.store.get(keys.reduce_plan), keys.reduce_plan.url)
     invocation = begin(runtime, ReduceContinuation, "reduce", keys, call, plan)
-    marker = pieces.go_on(invocation, ReduceWork(invocation, reduce_plan.tasks[call.lo]))
+    marker = pieces.go_on(invocation, ReduceWork(invocation, reduce_plan))
     if marker:
         commit(invocation, marker)
         _finish_if_last(runtime, keys, plan, len(reduce_plan.tasks))
@@ -66,10 +65,10 @@ def _finish_if_last(runtime: Runtime, keys: RunKeys, plan: Plan, tasks: int) -> 
 class ReduceWork:
     """A `pieces.Work`: the slices of one task through the user's reducer or the reduce query."""
 
-    def __init__(self, invocation: Invocation[ReduceContinuation], task: ReduceTask) -> None:
+    def __init__(self, invocation: Invocation[ReduceContinuation], reduce_plan: ReducePlan) -> None:
         self._invocation = invocation
-        self._task = task
         call = invocation.call
+        self._reduce_plan, self._task = reduce_plan, reduce_plan.tasks[call.lo]
         self.part = part_file(invocation.runtime, invocation.plan, call.lo)
         self.piece = invocation.keys.piece(call.lo, call.attempt, invocation.token)
         self._reduce: ReducePart | SqlReduce
@@ -77,7 +76,7 @@ class ReduceWork:
     def run(self, write: pieces.Write, *, piece: bool) -> ReducePosition | None:
         invocation = self._invocation
         self._reduce = _reduce(invocation)
-        slices = read_slices(invocation.runtime.store, invocation.keys, self._task)
+        slices = read_slices(invocation.runtime.store, invocation.keys, self._reduce_plan, self._task)
         rows = self.part.piece_rows if piece else self.part.rows
         return self._reduce.run(self._task, slices, rows, write, invocation.before.position)
 

@@ -23,8 +23,9 @@ MANIFEST_SUFFIX = ".manifest"
 #: Bytes that a manifest may have; a larger one is surely a mistake.
 _MAX_MANIFEST = 16 << 20
 _MARK = "\ufeff".encode()
-#: Names looked up at once, for each read that the store says is worth having under way: the answers are small.
-_LOOK_UPS = 4
+#: Names looked up at once, for each read that the store says is worth having under way: the answers are small. And at
+#: most.
+_LOOK_UPS, _MOST_LOOK_UPS = 4, 32
 #: Seconds, and share of the coordinator's time, that are left for the plan once the objects are known.
 _KEPT, _KEPT_SHARE = 60.0, 0.25
 
@@ -106,7 +107,7 @@ class _Search:
 
     def _looked_up(self, lines: dict[Loc, int]) -> Iterator[list[Found]]:
         """What each line names, in order; as many look-ups ahead of the caller as the store is worth."""
-        breadth = _LOOK_UPS * self._runtime.store.parallel_reads
+        breadth = min(_LOOK_UPS * self._runtime.store.parallel_reads, _MOST_LOOK_UPS)
         if not breadth:
             yield from (self._named(place, number) for place, number in lines.items())
             return

@@ -1,60 +1,213 @@
-"""Between the phases: from the map markers to reduce tasks, and the index that tells each what to fetch."""
+"""Between the phases: from the map markers to reduce tasks, and the index that tells each what to fetch.
+
+Markers are read once, in task order, and none is kept: what they say is added up, and their offsets go to the index
+block by block. With each block its sums are stored, so that whoever comes after a crash goes on behind them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import struct
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import msgspec
 
-from ..core.errors import CorruptData, DataTypeError, UserError
+from ..core.errors import CorruptData, DataTypeError, NotFound, UserError
 from ..core.keys import RunKeys
-from ..core.messages import UNDECODABLE, Stats, decode, sum_counters
+from ..core.messages import UNDECODABLE, Stats, decode, encode, sum_counters
 from ..core.plan import Plan
 from ..core.ports import Loc, Store
-from ..core.tasks import MapMarker, Piece, ReducePlan, ReduceTask, Slice
+from ..core.tasks import MapMarker, MapSums, Part, Piece, ReducePlan, ReduceTask, Slice
 from ..mapreduce.guard.quarantine import over_limit
-from ..mapreduce.shuffle.fetch import fetch_all
+from ..mapreduce.shuffle.fetch import fetch_all, share_of_reads
+from ..mapreduce.shuffle.index import BLOCK_ROWS, BlockBuilder, Slices, StoredSlices
 from ..mapreduce.shuffle.partitions import pack_partitions
 
 #: Bytes of shuffled data that are not worth a reduce task of their own.
 SMALLEST_SHARE = 1 << 18
-_encode = msgspec.msgpack.Encoder().encode
 _slices = msgspec.msgpack.Decoder(list[Slice])
 
 
-def read_map_markers(store: Store, keys: RunKeys, plan: Plan) -> list[MapMarker]:
-    """All markers of the map phase, in task order."""
-    locs = [keys.done("map", task) for task in range(plan.tasks)]
-    bodies = fetch_all(store, ((loc, 0, None) for loc in locs))
-    return [decode(MapMarker, body, loc.url) for loc, body in zip(locs, bodies, strict=True)]
+def plan_reduce(
+    store: Store, keys: RunKeys, plan: Plan, tick: Callable[[], None] = lambda: None
+) -> ReducePlan:
+    """The reduce phase over the markers of all map tasks; writes the shuffle index, but not the plan.
 
-
-def build_reduce_plan(plan: Plan, markers: Sequence[MapMarker]) -> tuple[ReducePlan, bytes]:
-    """(reduce plan, index): a pure function of the markers, so that two supervisors write the same.
-
-    The index holds one msgpack list of `Slice` for each reduce task, so that a reducer reads only its
-    own. A run without map tasks has no reduce tasks; any other has one at least. Raises DataTypeError
-    if keys of two types were written.
+    A pure function of the markers, so that two supervisors write the same. `tick` is called between markers; it may
+    raise, and what was done stays. A run without map tasks has no reduce tasks; any other has one at least. Raises
+    DataTypeError if keys of two types were written, UserError for too many bad records.
     """
-    _check_key_types(plan, markers)
-    _check_bad_records(plan, markers)
-    if plan.map_only:
-        return _summary(plan, markers, ()), b""
-    pieces = [piece for marker in markers for piece in _pieces(plan, marker)]
-    sizes = [sum(s.offsets[p + 1] - s.offsets[p] for s in pieces) for p in range(plan.partitions)]
-    share = max(-(-sum(sizes) // plan.reducers), SMALLEST_SHARE)
-    ranges = pack_partitions(sizes, min(plan.spec.reduce_size, share), _most(plan, share)) if markers else []
-    tasks: list[ReduceTask] = []
-    index = bytearray()
-    for first, last in ranges:
-        begin = len(index)
-        index += _encode(_slices_of(pieces, first, last))
-        tasks.append(
-            ReduceTask(
-                first=first, last=last, bytes=sum(sizes[first:last]), index_start=begin, index_stop=len(index)
+    sums = list(_all_sums(store, keys, plan, tick))
+    _check_key_types(plan, sums)
+    _check_bad_records(plan, sums)
+    tasks = () if plan.map_only or not plan.tasks else _reduce_tasks(plan, _partition_sizes(plan, sums))
+    return _summary(plan, sums, tasks)
+
+
+def read_map_markers(store: Store, keys: RunKeys, plan: Plan, first: int = 0) -> Generator[MapMarker]:
+    """The markers of the map phase from task `first` on, in task order."""
+    locs = (keys.done("map", task) for task in range(first, plan.tasks))
+    bodies = fetch_all(store, ((loc, 0, None) for loc in locs))
+    for task, body in enumerate(bodies, first):
+        yield decode(MapMarker, body, keys.done("map", task).url)
+
+
+def read_slices(store: Store, keys: RunKeys, reduce_plan: ReducePlan, task: ReduceTask) -> Slices:
+    """A reduce task's slice of the index, run files in map task order."""
+    if reduce_plan.index:
+        blocks = [(keys.index_block(number), block) for number, block in enumerate(reduce_plan.index)]
+        slices: Slices = StoredSlices(store, blocks, task.first, task.last)
+    else:
+        slices = _slices_of_old(store, keys, task)
+    slices.reads = share_of_reads(len(reduce_plan.tasks))
+    return slices
+
+
+def _slices_of_old(store: Store, keys: RunKeys, task: ReduceTask) -> Slices:
+    """From the index of an earlier version: a msgpack list of `Slice` for each reduce task."""
+    body = store.get(keys.reduce_index, task.index_start, task.index_stop)
+    try:
+        return Slices.of(_slices.decode(body))
+    except (*UNDECODABLE, ValueError) as error:
+        raise CorruptData(f"{keys.reduce_index.url}: byte {task.index_start}: {error}") from error
+
+
+# -- the markers, added up --------------------------------------------------------------------------------
+
+
+def _all_sums(store: Store, keys: RunKeys, plan: Plan, tick: Callable[[], None]) -> Iterator[MapSums]:
+    """The sums of all map tasks, some thousand at a time; those of an earlier supervisor are not made again."""
+    number, done = 0, 0
+    resumable = plan.tasks > BLOCK_ROWS // 8  # fewer are read as fast as word of them
+    while resumable and done < plan.tasks and (found := _stored_sums(store, keys, number)):
+        tick()
+        yield found
+        number, done = number + 1, found.stop
+    with closing(read_map_markers(store, keys, plan, done)) as markers:
+        for made, body in _blocks(plan, markers, done, tick):
+            if made.block:
+                store.put(keys.index_block(number), body)
+            body = b""  # not two blocks in memory
+            if resumable and made.stop < plan.tasks:
+                store.put(keys.map_sums(number), encode(made))
+            yield made
+            number += 1
+
+
+def _blocks(
+    plan: Plan, markers: Iterable[MapMarker], first: int, tick: Callable[[], None]
+) -> Iterator[tuple[MapSums, bytes]]:
+    """The sums of so many markers, from task `first` on, as fill a block of the index, and that block's bytes."""
+    adder = _Adder(plan)
+    for task, marker in enumerate(markers, first):
+        tick()
+        if marker.task != task:
+            raise CorruptData(
+                f"job {plan.job}, run {plan.run}: the marker of map task {task} is of {marker.task}"
             )
+        adder.add(marker)
+        if adder.full or adder.stop == plan.tasks:
+            yield adder.sums()
+            adder = _Adder(plan)
+
+
+def _stored_sums(store: Store, keys: RunKeys, number: int) -> MapSums | None:
+    loc = keys.map_sums(number)
+    try:
+        return decode(MapSums, store.get(loc), loc.url)
+    except NotFound:
+        return None
+
+
+@dataclass
+class _Adder:
+    """Adds up markers in task order, until a block of the index is full of their run files."""
+
+    plan: Plan
+    stop: int = 0
+    stats: Stats = field(default_factory=Stats)
+    counters: dict[str, int] = field(default_factory=dict)
+    bad: int = 0
+    quarantine: list[str] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    key_types: dict[str, int] = field(default_factory=dict)
+    started: float = float("inf")
+    finished: float = 0.0
+    added: int = 0
+
+    def __post_init__(self) -> None:
+        self._block = BlockBuilder(self.plan.partitions)
+
+    @property
+    def full(self) -> bool:
+        return self._block.full or self.added >= BLOCK_ROWS
+
+    def add(self, marker: MapMarker) -> None:
+        """Raises CorruptData if the marker's offsets are not of this plan."""
+        self.stats += marker.stats
+        self.counters = sum_counters(self.counters, marker.counters) if marker.counters else self.counters
+        self.bad += marker.bad
+        self.quarantine += [marker.quarantine] if marker.quarantine else []
+        self.parts += [marker.part] if marker.part else []
+        for name in marker.key_types:
+            self.key_types.setdefault(name, marker.task)
+        self.started, self.finished = min(self.started, marker.started), max(self.finished, marker.finished)
+        self.stop, self.added = marker.task + 1, self.added + 1
+        if not self.plan.map_only:
+            self._add_run_files(marker)
+
+    def _add_run_files(self, marker: MapMarker) -> None:
+        """The run files of a task, in the order of its records."""
+        for piece in (*marker.earlier, Piece(run_file=marker.run_file, offsets=marker.offsets)):
+            try:
+                self._block.add(piece.run_file, piece.offsets)
+            except CorruptData as error:
+                raise CorruptData(
+                    f"map task {marker.task}: {piece.run_file} in its marker: {error}"
+                ) from error
+
+    def sums(self) -> tuple[MapSums, bytes]:
+        """What was added, and its block of the index."""
+        block, body, columns = self._block.build() if len(self._block) else (None, b"", [])
+        made = MapSums(
+            stop=self.stop,
+            block=block,
+            columns=struct.pack(f"<{len(columns)}Q", *columns),
+            stats=self.stats,
+            counters=self.counters,
+            bad=self.bad,
+            quarantine=tuple(self.quarantine),
+            parts=tuple(self.parts),
+            key_types=self.key_types,
+            started=self.started,
+            finished=self.finished,
         )
-    return _summary(plan, markers, tuple(tasks)), bytes(index)
+        return made, body
+
+
+# -- what they come to ------------------------------------------------------------------------------------
+
+
+def _partition_sizes(plan: Plan, sums: Sequence[MapSums]) -> list[int]:
+    """Bytes of each partition in all run files."""
+    totals = [0] * (plan.partitions + 1)
+    for some in sums:
+        try:
+            columns = struct.unpack(f"<{plan.partitions + 1}Q", some.columns)
+        except struct.error as error:
+            raise CorruptData(
+                f"job {plan.job}, run {plan.run}: sums up to map task {some.stop}: {error}"
+            ) from error
+        totals = [total + column for total, column in zip(totals, columns, strict=True)]
+    return [stop - start for start, stop in pairwise(totals)]
+
+
+def _reduce_tasks(plan: Plan, sizes: list[int]) -> tuple[ReduceTask, ...]:
+    share = max(-(-sum(sizes) // plan.reducers), SMALLEST_SHARE)
+    ranges = pack_partitions(sizes, min(plan.spec.reduce_size, share), _most(plan, share))
+    return tuple(ReduceTask(first=first, last=last, bytes=sum(sizes[first:last])) for first, last in ranges)
 
 
 def _most(plan: Plan, share: int) -> int | None:
@@ -66,64 +219,38 @@ def _most(plan: Plan, share: int) -> int | None:
     return min(plan.reducers, most or plan.reducers)
 
 
-def _summary(plan: Plan, markers: Sequence[MapMarker], tasks: tuple[ReduceTask, ...]) -> ReducePlan:
+def _summary(plan: Plan, sums: Sequence[MapSums], tasks: tuple[ReduceTask, ...]) -> ReducePlan:
     return ReducePlan(
         tasks=tasks,
-        parts=tuple(marker.part for marker in markers if marker.part),
-        mapped=sum((marker.stats for marker in markers), Stats()),
-        counters=sum_counters(*(marker.counters for marker in markers)),
-        bad=sum(marker.bad for marker in markers),
-        quarantine=tuple(marker.quarantine for marker in markers if marker.quarantine),
-        map_started=min((marker.started for marker in markers), default=plan.created),
-        map_finished=max((marker.finished for marker in markers), default=plan.created),
+        index=tuple(some.block for some in sums if some.block),
+        parts=tuple(part for some in sums for part in some.parts),
+        mapped=sum((some.stats for some in sums), Stats()),
+        counters=sum_counters(*(some.counters for some in sums)),
+        bad=sum(some.bad for some in sums),
+        quarantine=_quarantined(sums),
+        map_started=min((some.started for some in sums), default=plan.created),
+        map_finished=max((some.finished for some in sums), default=plan.created),
     )
 
 
-def read_slices(store: Store, keys: RunKeys, task: ReduceTask) -> list[Slice]:
-    """A reduce task's slice of the index, run files in map task order."""
-    body = store.get(keys.reduce_index, task.index_start, task.index_stop)
-    try:
-        return _slices.decode(body)
-    except UNDECODABLE as error:
-        raise CorruptData(f"{keys.reduce_index.url}: byte {task.index_start}: {error}") from error
+def _quarantined(sums: Sequence[MapSums]) -> tuple[str, ...]:
+    return tuple(key for some in sums for key in some.quarantine)
 
 
-def _pieces(plan: Plan, marker: MapMarker) -> Iterator[Piece]:
-    """The run files of a task, in the order of its records."""
-    for piece in (*marker.earlier, Piece(run_file=marker.run_file, offsets=marker.offsets)):
-        if len(piece.offsets) != plan.partitions + 1:
-            raise CorruptData(
-                f"map task {marker.task}: expected {plan.partitions + 1} offsets of {piece.run_file} in its marker,"
-                f" got {len(piece.offsets)}"
-            )
-        yield piece
-
-
-def _slices_of(pieces: Sequence[Piece], first: int, last: int) -> list[Slice]:
-    return [
-        Slice(run_file=piece.run_file, offsets=piece.offsets[first : last + 1])
-        for piece in pieces
-        if piece.offsets[first] < piece.offsets[last]
-    ]
-
-
-def _check_key_types(plan: Plan, markers: Sequence[MapMarker]) -> None:
+def _check_key_types(plan: Plan, sums: Sequence[MapSums]) -> None:
     """A task refuses keys of two types that meet in it; whether they meet must not depend on the splits."""
     first: dict[str, int] = {}
-    for marker in markers:
-        for name in marker.key_types:
-            first.setdefault(name, marker.task)
+    for some in sums:
+        for name, task in some.key_types.items():
+            first.setdefault(name, task)
     if len(first) > 1:
         listed = ", ".join(f"{name} (map task {task})" for name, task in first.items())
         raise DataTypeError(f"job {plan.job}: keys of one job must be of one type, got {listed}")
 
 
-def _check_bad_records(plan: Plan, markers: Sequence[MapMarker]) -> None:
-    bad = sum(marker.bad for marker in markers)
-    records = sum(marker.stats.records_in for marker in markers)
-    reason = over_limit(plan.spec.bad_records, bad, records)
+def _check_bad_records(plan: Plan, sums: Sequence[MapSums]) -> None:
+    records = sum(some.stats.records_in for some in sums)
+    reason = over_limit(plan.spec.bad_records, sum(some.bad for some in sums), records)
     if reason:
-        listed = ", ".join(
-            Loc(plan.work.bucket, marker.quarantine).url for marker in markers if marker.quarantine
-        )
+        listed = ", ".join(Loc(plan.work.bucket, key).url for key in _quarantined(sums))
         raise UserError(f"job {plan.job}: {reason}; they are listed in {listed}")

@@ -66,7 +66,7 @@ DOCUMENTED = re.compile(
     | work/runs/job/[0-9T]{15}-[0-9a-f]{12}/(?:
         plan\.json | plan\.done | run\.done
         | map/\d{6}\.\d+\.[0-9a-f]+\.run | map/\d{6}\.done | map/\d{6}\.\d+\.failed
-        | reduce/(?: lease | plan\.json | index | started | \d{5}\.done | \d{5}\.\d+\.failed )
+        | reduce/(?: lease | plan\.json | index\.\d{6} | started | \d{5}\.done | \d{5}\.\d+\.failed )
       )
     | out/[0-9T]{15}-[0-9a-f]{12}/(?: part-\d{5}\.tsv | _manifest\.json | _SUCCESS | _FAILED )""",
     re.VERBOSE,

@@ -153,7 +153,7 @@ def test_a_run_file_that_was_cut_or_replaced(budget: str, cut: str, tmp_path: Pa
     assert harmed[0] in simulation.output()["_FAILED"].decode()
 
 
-@pytest.mark.parametrize("name", ["reduce/index", "reduce/plan.json"])
+@pytest.mark.parametrize("name", ["reduce/index.000000", "reduce/plan.json"])
 @pytest.mark.parametrize("cut", CUTS)
 def test_what_stands_between_the_phases(name: str, cut: str, tmp_path: Path) -> None:
     simulation = simulation_of(tmp_path, "fetched")

@@ -6,6 +6,7 @@ Whatever is in the place of a message, it is either a message or a `CorruptData`
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -24,7 +25,9 @@ from chalicelib.core.tasks import (
     BadRecord,
     Continuation,
     Failure,
+    IndexBlock,
     MapMarker,
+    MapSums,
     Part,
     Piece,
     Position,
@@ -35,6 +38,8 @@ from chalicelib.core.tasks import (
     ReduceTask,
     TaskCall,
 )
+from chalicelib.mapreduce.shuffle.index import BlockBuilder
+from chalicelib.mapreduce.shuffle.offsets import pack
 from chalicelib.run.lease import Lease, Watch
 from chalicelib.run.reduce_plan import read_slices
 from chalicelib.stores.memory import MemoryStore
@@ -61,6 +66,10 @@ MESSAGES: list[Message] = [
     MapMarker(task=1, attempt=0, token="t", run_file="f", offsets=(0, 5, 9), earlier=(PIECE,), bad=1,
               quarantine="q", key_types=("str",), stats=STATS, started=1.0, finished=2.0, counters={"a": 1}),
     ReduceMarker(task=0, attempt=0, token="t", part="p", bytes=5, records=2, stats=STATS, started=1.0, finished=2.0),
+    MapMarker(task=1, attempt=0, token="t", run_file="f", offsets=pack((0, 5, 9)), stats=STATS, started=1.0,
+              finished=2.0),
+    MapSums(stop=1, block=IndexBlock(rows=1, width=4, names=9), columns=b"x", stats=STATS, counters={},
+            key_types={"a": 1}, started=1.0, finished=2.0),
     ReducePlan(tasks=(ReduceTask(first=0, last=2, bytes=20, index_start=0, index_stop=9),), mapped=STATS,
                counters={}, bad=1, quarantine=("q",), map_started=1.0, map_finished=2.0),
     Lease(token="t", trigger="plan.done", expires=9.0, renewals=1, hops=1,
@@ -151,18 +160,49 @@ def test_tasks_that_are_not_there(lo: int, hi: int) -> None:
         plan_file.read_tasks(stored(PLAN_BODY), KEYS, WHOLE_PLAN, lo, hi)
 
 
-INDEX = msgspec.msgpack.encode([("runs/job/r/map/000000.0.ab.run", (0, 10, 20)), ("x", (5, 5, 9))])
+OLD_INDEX = msgspec.msgpack.encode([("runs/job/r/map/000000.0.ab.run", (0, 10, 20)), ("x", (5, 5, 9))])
+OLD_PLAN = ReducePlan(tasks=(), mapped=STATS, counters={}, map_started=1.0, map_finished=2.0)
 
 
-@given(st.one_of(damaged(INDEX), st.binary(max_size=60)))
+def read_index(
+    store: MemoryStore, reduce_plan: ReducePlan, task: ReduceTask
+) -> list[list[tuple[int, int, int]]]:
+    slices = read_slices(store, KEYS, reduce_plan, task)
+    return [slices.wanted(number, number + 1) for number in range(task.last - task.first)]
+
+
+@given(st.one_of(damaged(OLD_INDEX), st.binary(max_size=60)))
 @examples(300)
-def test_the_shuffle_index(body: bytes) -> None:
-    task = ReduceTask(first=0, last=2, bytes=9, index_start=0, index_stop=len(body))
+def test_the_shuffle_index_of_an_earlier_version(body: bytes) -> None:
     if not body:
         return
+    task = ReduceTask(first=0, last=1, bytes=9, index_start=0, index_stop=len(body))
     store = stored(body, KEYS.reduce_index)
-    found = or_refused(lambda: read_slices(store, KEYS, task), KEYS.reduce_index.url, CorruptData)
+    found = or_refused(lambda: read_index(store, OLD_PLAN, task), KEYS.reduce_index.url, CorruptData)
     assert found is None or negative(found) == []
+
+
+BUILDER = BlockBuilder(2)
+BUILDER.add("runs/job/r/map/000000.0.ab.run", (0, 10, 20))
+BUILDER.add("runs/job/r/map/000001.0.cd.run", (0, 0, 1 << 33))
+BLOCK, INDEX, _ = BUILDER.build()
+
+
+@given(
+    st.one_of(damaged(INDEX), st.binary(max_size=120)),
+    st.integers(0, 2),
+    st.integers(0, 9),
+    st.integers(0, 99),
+)
+@examples(300)
+def test_the_shuffle_index(body: bytes, rows: int, width: int, names: int) -> None:
+    for block in (BLOCK, IndexBlock(rows=rows, width=width, names=names)):
+        task = ReduceTask(first=0, last=2, bytes=9)
+        store, loc = stored(body, KEYS.index_block(0)), KEYS.index_block(0)
+        reduce_plan = msgspec.structs.replace(OLD_PLAN, index=(block,))
+        read = partial(read_index, store, reduce_plan, task)
+        found = or_refused(read, loc.url, CorruptData)
+        assert found is None or negative(found) == []
 
 
 def test_what_is_not_there_is_not_found_and_nothing_else() -> None:

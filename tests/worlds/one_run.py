@@ -13,11 +13,12 @@ from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Loc, Runtime
 from chalicelib.core.tasks import Failure, MapMarker, ReduceMarker, TaskCall
 from chalicelib.functions import mapper, reducer
+from chalicelib.mapreduce.shuffle.offsets import unpack
 from chalicelib.mapreduce.shuffle.run_file import read_blocks
 from chalicelib.run import plan_step
 from chalicelib.run.calls import call_for
 from chalicelib.run.events import created
-from chalicelib.run.reduce_plan import build_reduce_plan, read_map_markers
+from chalicelib.run.reduce_plan import plan_reduce
 from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
 from tests.worlds.simulation import spec
@@ -123,8 +124,7 @@ class OneRun:
         """Do the map phase and plan the reduce phase; the call of its root."""
         self.finish("map", self.root)
         plan = read_head(self.store, self.keys)
-        reduce_plan, index = build_reduce_plan(plan, read_map_markers(self.store, self.keys, plan))
-        self.store.put(self.keys.reduce_index, index)
+        reduce_plan = plan_reduce(self.store, self.keys, plan)
         self.store.put(self.keys.reduce_plan, encode(reduce_plan))
         return call_for(self.keys, 0, len(reduce_plan.tasks))
 
@@ -144,6 +144,11 @@ class OneRun:
     def map_marker(self, task: int = 0) -> MapMarker:
         loc = self.keys.done("map", task)
         return decode(MapMarker, self.store.get(loc), loc.url)
+
+    def map_offsets(self, task: int = 0) -> tuple[int, ...]:
+        """Where the partitions begin in the last run file of a task."""
+        plan = read_head(self.store, self.keys)
+        return unpack(self.map_marker(task).offsets, plan.partitions)
 
     def reduce_marker(self, task: int = 0) -> ReduceMarker:
         loc = self.keys.done("reduce", task)

@@ -5,6 +5,7 @@ All of it is a function of markers and verdicts, so that anybody may do it again
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...core.errors import CorruptData, JobCodeError, NotFound, UserError
@@ -16,22 +17,25 @@ from ...core.ports import Runtime
 from ...core.tasks import ReducePlan
 from ...run import calls, totals_pointer
 from ...run.manifest import publish
-from ...run.reduce_plan import build_reduce_plan, read_map_markers
+from ...run.reduce_plan import plan_reduce
 from ...run.verdict import conclude, read_verdict
 
 if TYPE_CHECKING:
     from .totals_turn import Settling
 
 
-def begin_reduce(runtime: Runtime, keys: RunKeys, plan: Plan) -> ReducePlan:
+def begin_reduce(
+    runtime: Runtime, keys: RunKeys, plan: Plan, tick: Callable[[], None] = lambda: None
+) -> ReducePlan:
     """Plan the reduce phase over the markers of all map tasks, and start its tree.
 
-    The order is the index, the reduce plan (conditional), the tree's root, `reduce/started`.
+    The order is the index, the reduce plan (conditional), the tree's root, `reduce/started`. With thousands of
+    markers this takes minutes: `tick` is called between them, to renew a lease or to look at the time. If it raises,
+    whoever begins again goes on behind the last block of the index that was written.
     Raises UserError if what the map tasks wrote cannot be reduced.
     """
     store = runtime.store
-    reduce_plan, index = build_reduce_plan(plan, read_map_markers(store, keys, plan))
-    store.put(keys.reduce_index, index)
+    reduce_plan = plan_reduce(store, keys, plan, tick)
     if not store.put_if_absent(keys.reduce_plan, encode(reduce_plan)):
         reduce_plan = _stored_reduce_plan(runtime, keys) or reduce_plan
     _start_reducers(runtime, keys, reduce_plan)

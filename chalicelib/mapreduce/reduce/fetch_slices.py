@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 
 from ...core.ports import Loc, Store
-from ...core.tasks import Slice
 from ..shuffle.fetch import Stretch, fetch_all, stretches
+from ..shuffle.index import Slices
 from ..shuffle.run_file import Block, read_blocks
 
 
@@ -17,7 +17,7 @@ class SliceReader:
     Memory: `most` bytes of packed blocks. After reading, `bytes` says how many were asked for.
     """
 
-    def __init__(self, store: Store, bucket: str, slices: Sequence[Slice], most: int) -> None:
+    def __init__(self, store: Store, bucket: str, slices: Slices, most: int) -> None:
         self._store = store
         self._bucket = bucket
         self._slices = slices
@@ -35,29 +35,27 @@ class SliceReader:
 
     def _fetched(self, stretch: Stretch) -> Iterator[tuple[int, Iterator[Block]]]:
         first, last = stretch.first, stretch.last
-        wanted = [piece for piece in self._slices if piece.offsets[first] < piece.offsets[last]]
-        ranges = [(self._loc(piece), piece.offsets[first], piece.offsets[last]) for piece in wanted]
-        bodies = list(fetch_all(self._store, ranges))
-        for partition in range(first, last):
-            parts = [
-                (
-                    self._loc(piece).url,
-                    memoryview(body)[piece.offsets[partition] - piece.offsets[first] :],
-                    size,
-                )
-                for piece, body in zip(wanted, bodies, strict=True)
-                if (size := piece.offsets[partition + 1] - piece.offsets[partition])
-            ]
-            if parts:
-                blocks = (read_blocks((bytes(view[:size]),), url, size) for url, view, size in parts)
-                yield partition, chain.from_iterable(blocks)
+        wanted = self._slices.wanted(first, last)
+        ranges = [(self._loc(number), start, stop) for number, start, stop in wanted]
+        bodies = list(fetch_all(self._store, ranges, self._slices.reads))
+        for partition, size in enumerate(stretch.sizes, first):
+            if size:
+                begin, end = self._slices.column(partition), self._slices.column(partition + 1)
+                parts = [
+                    (number, memoryview(body)[begin[number] - start :], end[number] - begin[number])
+                    for (number, start, _), body in zip(wanted, bodies, strict=True)
+                    if begin[number] < end[number]
+                ]
+                yield partition, chain.from_iterable(self._blocks(*part) for part in parts)
+
+    def _blocks(self, number: int, view: memoryview, size: int) -> Iterator[Block]:
+        return read_blocks((bytes(view[:size]),), self._loc(number).url, size)
 
     def _streamed(self, partition: int) -> Iterator[Block]:
-        for piece in self._slices:
-            start, stop = piece.offsets[partition], piece.offsets[partition + 1]
-            if start < stop:
-                loc = self._loc(piece)
-                yield from read_blocks(self._store.stream(loc, start, stop), loc.url, stop - start)
+        for number, start, stop in self._slices.wanted(partition, partition + 1):
+            loc = self._loc(number)
+            yield from read_blocks(self._store.stream(loc, start, stop), loc.url, stop - start)
 
-    def _loc(self, piece: Slice) -> Loc:
-        return Loc(self._bucket, piece.run_file)
+    def _loc(self, number: int) -> Loc:
+        """The run file with this number."""
+        return Loc(self._bucket, self._slices.run_files[number])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,12 +13,13 @@ from ...core.errors import DataTypeError, DiskError, JobCodeError, SluiceError, 
 from ...core.plan import Column
 from ...core.ports import Disk, Store
 from ...core.spec import BadRecordsSpec
-from ...core.tasks import ReducePosition, ReduceTask, Slice
+from ...core.tasks import ReducePosition, ReduceTask
 from ...job.binding import BoundJob
 from ..guard.deadline import Pace, StepTooLong, endless
 from ..guard.location import located
 from ..guard.quarantine import Quarantine
 from ..output.text import Rows
+from ..shuffle.index import Slices
 from ..shuffle.key_order import check_keys
 from ..shuffle.run_file import BLOCK_PAIRS, Block
 from ..shuffle.secondary_sort import plain_keys, reduce_collector, unwrapped
@@ -62,7 +63,7 @@ class ReducePart:
     def run(
         self,
         task: ReduceTask,
-        slices: Sequence[Slice],
+        slices: Slices,
         rows: Rows,
         write: Callable[[bytes], object],
         after: ReducePosition | None = None,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ...core.ports import Loc, Store
-from ...core.tasks import Slice
+
+#: Reads under way that one prefix of S3 serves: 5 500 a second, each of which takes about 30 ms.
+_ONE_PREFIX = 160
+_LEAST_READS = 4
 
 #: (object, first byte, byte after the last; None for its end)
 Range = tuple[Loc, int, int | None]
@@ -26,33 +29,52 @@ class Stretch(NamedTuple):
         return sum(self.sizes)
 
 
-def stretches(slices: Sequence[Slice], first: int, count: int, most: int) -> Iterator[Stretch]:
+class Sizes(Protocol):
+    """What is known of a reduce task's partitions."""
+
+    def size(self, partition: int) -> int:
+        """Bytes of a partition in all run files."""
+
+
+def stretches(slices: Sizes, first: int, count: int, most: int) -> Iterator[Stretch]:
     """A task's partitions from `first` up to `count`, as many together as have at most `most` bytes.
 
     A partition that has more is a stretch of its own.
     """
-    sizes = [sum(piece.offsets[i + 1] - piece.offsets[i] for piece in slices) for i in range(count)]
-    while first < count:
-        last, held = first + 1, sizes[first]
-        while last < count and held + sizes[last] <= most:
-            held += sizes[last]
-            last += 1
-        yield Stretch(first, last, sizes[first:last])
-        first = last
+    sizes: list[int] = []
+    held = 0
+    for partition in range(first, count):
+        size = slices.size(partition)
+        if sizes and held + size > most:
+            yield Stretch(first, partition, sizes)
+            first, sizes, held = partition, [], 0
+        sizes.append(size)
+        held += size
+    if sizes:
+        yield Stretch(first, count, sizes)
 
 
-def fetch_all(store: Store, ranges: Iterable[Range]) -> Iterator[bytes]:
-    """The bytes of each range, in order; as many ahead of the consumer as the store is worth."""
-    if not store.parallel_reads:
+def share_of_reads(readers: int) -> int:
+    """How many reads each of so many tasks should have under way: together no more than S3 serves under one prefix.
+
+    Few tasks get through their run files faster; many would only be told to slow down.
+    """
+    return max(_LEAST_READS, _ONE_PREFIX // max(readers, 1))
+
+
+def fetch_all(store: Store, ranges: Iterable[Range], most: int | None = None) -> Iterator[bytes]:
+    """The bytes of each range, in order; as many ahead of the consumer as the store is worth, and `most` allows."""
+    breadth = store.parallel_reads if most is None else min(store.parallel_reads, most)
+    if not breadth:
         for loc, start, stop in ranges:
             yield store.get(loc, start, stop)
         return
-    with ThreadPoolExecutor(store.parallel_reads) as pool:
+    with ThreadPoolExecutor(breadth) as pool:
         ahead: deque[Future[bytes]] = deque()
         try:
             for loc, start, stop in ranges:
                 ahead.append(pool.submit(store.get, loc, start, stop))
-                if len(ahead) > 2 * store.parallel_reads:
+                if len(ahead) > 2 * breadth:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()

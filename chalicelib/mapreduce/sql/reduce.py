@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from ...core.errors import CorruptData
 from ...core.plan import Plan
 from ...core.ports import Loc, Runtime
-from ...core.tasks import ReducePosition, ReduceTask, Slice
+from ...core.tasks import ReducePosition, ReduceTask
 from ..guard.deadline import Pace
 from ..guard.location import located
 from ..input.duckdb import Columns, blamed, count, described, literal, quoted, subquery, task_database
 from ..shuffle.fetch import fetch_all, stretches
+from ..shuffle.index import Slices
 from .partition_file import payloads
 from .tables import definitions, restored, stored
 
@@ -65,7 +66,7 @@ class SqlReduce:
     def run(
         self,
         task: ReduceTask,
-        slices: Sequence[Slice],
+        slices: Slices,
         _rows: object,
         write: Write,
         after: ReducePosition | None = None,
@@ -136,7 +137,7 @@ class SqlReduce:
         self._disk.remove(out)
 
     def _partitions(
-        self, task: ReduceTask, slices: Sequence[Slice], first: int, folder: Path
+        self, task: ReduceTask, slices: Slices, first: int, folder: Path
     ) -> Iterator[tuple[int, list[Path]]]:
         """From partition `first` on, each that has rows (or is the only one): its Parquet files on disk.
 
@@ -147,28 +148,34 @@ class SqlReduce:
         for stretch in stretches(slices, first, task.last - task.first, share):
             begin, end = stretch.first, stretch.last
             self.bytes_in += stretch.bytes
-            wanted = [piece for piece in slices if piece.offsets[begin] < piece.offsets[end]]
+            wanted = slices.wanted(begin, end)
             bodies: list[bytes] | None = None
             if stretch.bytes <= share:
-                ranges = [(self._loc(piece), piece.offsets[begin], piece.offsets[end]) for piece in wanted]
-                bodies = list(fetch_all(self._store, ranges))
+                ranges = ((self._loc(slices, place), start, stop) for place, start, stop in wanted)
+                bodies = list(fetch_all(self._store, ranges, slices.reads))
             for number, size in enumerate(stretch.sizes, begin):
                 if size or self._plan.partitions == 1:
-                    yield number, list(self._staged(wanted, bodies, begin, number, folder))
+                    yield number, list(self._staged(slices, wanted, bodies, number, folder))
 
     def _staged(
-        self, pieces: Sequence[Slice], bodies: list[bytes] | None, first: int, number: int, folder: Path
+        self,
+        slices: Slices,
+        wanted: Sequence[tuple[int, int, int]],
+        bodies: list[bytes] | None,
+        number: int,
+        folder: Path,
     ) -> Iterator[Path]:
         """The files of one partition, run file after run file in task order."""
-        for place, piece in enumerate(pieces):
-            base, start, stop = piece.offsets[first], piece.offsets[number], piece.offsets[number + 1]
+        starts, stops = slices.column(number), slices.column(number + 1)
+        for nth, (place, base, _) in enumerate(wanted):
+            start, stop = starts[place], stops[place]
             if start == stop:
                 continue
-            loc = self._loc(piece)
+            loc = self._loc(slices, place)
             chunks = (
                 self._store.stream(loc, start, stop)
                 if bodies is None
-                else iter((bodies[place][start - base : stop - base],))
+                else iter((bodies[nth][start - base : stop - base],))
             )
             # DuckDB remembers what it has read of a file: no name may come twice.
             path = folder / f"shuffled-{number}-{place}.parquet"
@@ -177,8 +184,8 @@ class SqlReduce:
                     file.write(payload)
             yield path
 
-    def _loc(self, piece: Slice) -> Loc:
-        return Loc(self._bucket, piece.run_file)
+    def _loc(self, slices: Slices, place: int) -> Loc:
+        return Loc(self._bucket, slices.run_files[place])
 
 
 def sorted_query(query: str, columns: Columns, order_by: str, keys: Sequence[str]) -> str:

@@ -42,7 +42,7 @@ DOCUMENTED = re.compile(
     | work/runs/job/[0-9T]{15}-[0-9a-f]{12}/(?:step-[12]/)?(?:
         plan\.json | plan\.done | run\.done | input/part-\d{5}\.pairs
         | map/\d{6}\.\d+\.[0-9a-f]+\.run | map/\d{6}\.done
-        | reduce/(?: lease | plan\.json | index | started | \d{5}\.done )
+        | reduce/(?: lease | plan\.json | index\.\d{6} | started | \d{5}\.done )
       )
     | out/[0-9T]{15}-[0-9a-f]{12}/(?: part-\d{5}\.tsv | _manifest\.json | _SUCCESS )""",
     re.VERBOSE,

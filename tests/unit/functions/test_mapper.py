@@ -90,7 +90,7 @@ def test_an_attempt_with_time_enough_is_one_run_file_and_its_marker(tmp_path: Pa
     assert (marker.run_file, marker.earlier) == (world.keys.run_file(0, 0, "t2").key, ())
     assert written(world) == sorted(PAIRS, key=lambda pair: pair[0])
     size = len(world.store.get(Loc("work", marker.run_file)))
-    assert marker.offsets == (0, size)
+    assert world.map_offsets() == (0, size)
     assert (marker.task, marker.attempt, marker.token, marker.key_types) == (0, 0, "t2", ("str",))
     assert (marker.bad, marker.quarantine, marker.counters) == (0, "", {"lines": 10})
     stats = marker.stats

@@ -117,7 +117,7 @@ def test_an_attempt_with_time_enough_writes_its_part_at_once(compression: str, t
     assert marker.counters == {"groups": 7}
     stats = marker.stats
     assert (stats.records_in, stats.records_out, stats.bytes_out) == (20, 7, len(body))
-    assert stats.bytes_in == world.map_marker().offsets[-1]
+    assert stats.bytes_in == world.map_offsets()[-1]
 
 
 def test_only_the_last_task_ends_the_run(tmp_path: Path) -> None:

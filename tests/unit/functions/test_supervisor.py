@@ -155,7 +155,7 @@ def test_from_the_map_phase_to_the_end() -> None:
     world.at(3.0, lambda: world.done("reduce", 0))
     world.supervise()
     assert world.started() == [("reducer", 0, 1, 0)]
-    assert {"reduce/plan.json", "reduce/index", "reduce/started"} < {
+    assert {"reduce/plan.json", "reduce/index.000000", "reduce/started"} < {
         info.key.removeprefix(KEYS.root.key) for info in world.store.list(KEYS.root)
     }
     assert world.ends() == {OUTPUT.success.key, OUTPUT.manifest.key}

@@ -143,7 +143,9 @@ def test_a_supervisor_that_always_dies_is_given_up_and_the_run_says_so(here: Her
     assert 3 <= here.deaths <= 30
 
 
-@pytest.mark.parametrize("what", ["reduce/plan.json", "reduce/index", "reduce/started", "reduce/lease"])
+@pytest.mark.parametrize(
+    "what", ["reduce/plan.json", "reduce/index.000000", "reduce/started", "reduce/lease"]
+)
 @pytest.mark.parametrize("times", [1, 2, 4])
 def test_a_supervisor_that_is_killed_costs_no_wait_for_its_lease(what: str, times: int, here: Here) -> None:
     began = time.monotonic()

@@ -22,7 +22,7 @@ from mypy_boto3_s3 import S3Client
 
 from chalicelib.core.errors import Forbidden, NotFound, PreconditionFailed, StoreError
 from chalicelib.core.ports import Loc
-from chalicelib.stores.s3 import S3Store
+from chalicelib.stores.s3 import S3Store, parsed_time, reads_at_once
 from chalicelib.stores.s3_errors import translated
 from chalicelib.stores.s3_requests import ATTEMPTS
 from chalicelib.stores.s3_writer import PIECE, part_size
@@ -529,6 +529,12 @@ class TestMakeClient:
         assert "'total_max_attempts': 8" in said
         assert said.endswith("32")
 
+    def test_times_of_a_listing_are_parsed_quickly(self) -> None:
+        """By calls of Python functions: botocore's own parser makes a hundred more for each of a page's times."""
+        said = self.run(LISTED, AWS_DEFAULT_REGION="eu-west-1").split()
+        assert said[:2] == ["1764547205.0", "True"]
+        assert int(said[2]) > 40
+
     def test_what_the_environment_lacks_is_named(self) -> None:
         code = (
             "from chalicelib.stores.s3 import make_client\nfrom chalicelib.core.errors import ConfigError\n"
@@ -540,6 +546,58 @@ class TestMakeClient:
     def test_boto3_is_imported_by_the_s3_store_only(self) -> None:
         code = "import sys, chalicelib.stores.{0}; print(int('boto3' in sys.modules))"
         assert [self.run(code.format(name)) for name in ("memory", "folder", "s3")] == ["0", "0", "1"]
+
+
+#: Parses a page through the client's own parser and through botocore's, and counts the calls of Python functions.
+LISTED = """
+import sys
+from botocore.parsers import create_parser
+from chalicelib.stores.s3 import make_client
+row = '<Contents><Key>k</Key><LastModified>2025-12-01T00:00:05.000Z</LastModified><Size>1</Size></Contents>'
+page = '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">' + row * 1000 + '</ListBucketResult>'
+client = make_client("s3")
+shape = client.meta.service_model.operation_model("ListObjectsV2").output_shape
+def parse(parser):
+    calls = 0
+    def count(frame, event, arg):
+        nonlocal calls
+        calls += event == "call"
+    sys.setprofile(count)
+    found = parser.parse({"body": page.encode(), "headers": {}, "status_code": 200}, shape)
+    sys.setprofile(None)
+    return calls, {row["LastModified"].timestamp() for row in found["Contents"]}
+ours, times = parse(client._endpoint._response_parser_factory.create_parser("rest-xml"))
+theirs, same = parse(create_parser("rest-xml"))
+print(*times, times == same, (theirs - ours) // 1000)
+"""
+TIMES = [
+    "2025-12-01T00:00:05Z",
+    "2025-12-01T00:00:05.000Z",
+    "Mon, 01 Dec 2025 00:00:05 GMT",
+    1764547205,
+    "1764547205",
+]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2025-12-01T00:00:05Z",
+        "Mon, 01 Dec 2025 00:00:05 GMT",
+        "2025-12-01T00:00:05.000000Z",
+        1764547205,
+        "1764547205",
+    ],
+)
+def test_times_are_understood_however_they_are_written(text: str | float) -> None:
+    assert parsed_time(text).timestamp() == 1764547205.0
+
+
+@pytest.mark.parametrize(
+    ("memory", "reads"), [(0, 4), (128, 4), (256, 8), (512, 16), (1024, 32), (10_240, 32)]
+)
+def test_reads_at_once_grow_with_the_processor(memory: int, reads: int) -> None:
+    assert reads_at_once(memory) == reads
 
 
 def write(store: S3Store, size: int, if_absent: bool = False) -> bool:

@@ -10,13 +10,14 @@ from chalicelib.core.errors import CorruptData
 from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import Slice
 from chalicelib.mapreduce.reduce.fetch_slices import SliceReader
+from chalicelib.mapreduce.shuffle.index import Slices
 from chalicelib.mapreduce.shuffle.run_file import RunWriter
 from chalicelib.stores.memory import MemoryStore
 
 PARTITIONS, TASKS = 6, 3
 
 
-def stored(store: MemoryStore) -> list[Slice]:
+def stored(store: MemoryStore) -> Slices:
     """Run files of three tasks; partition 2 is empty everywhere, and the first task has nothing behind 3."""
     slices = []
     for task in range(TASKS):
@@ -28,7 +29,7 @@ def stored(store: MemoryStore) -> list[Slice]:
         offsets = writer.finish()
         store.put(Loc("work", f"{task}.run"), bytes(body))
         slices.append(Slice(run_file=f"{task}.run", offsets=offsets))
-    return slices
+    return Slices.of(slices)
 
 
 @pytest.mark.parametrize(("most", "gets"), [(1, 13), (1 << 20, TASKS)])

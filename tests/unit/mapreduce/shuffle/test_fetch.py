@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from chalicelib.core.errors import NotFound
 from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import Slice
-from chalicelib.mapreduce.shuffle.fetch import fetch_all, stretches
+from chalicelib.mapreduce.shuffle.fetch import fetch_all, share_of_reads, stretches
+from chalicelib.mapreduce.shuffle.index import Slices
 from chalicelib.stores.memory import MemoryStore
 
 SIZES = st.lists(st.lists(st.integers(0, 9), min_size=5, max_size=5), max_size=4)
@@ -29,7 +30,7 @@ def slice_of(sizes: list[int]) -> Slice:
 def test_stretches_cover_all_partitions_and_are_as_long_as_fits(
     sizes: list[list[int]], first: int, most: int
 ) -> None:
-    found = list(stretches([slice_of(own) for own in sizes], first, 5, most))
+    found = list(stretches(Slices.of([slice_of(own) for own in sizes]), first, 5, most))
     assert [number for stretch in found for number in range(stretch.first, stretch.last)] == list(
         range(first, 5)
     )
@@ -55,6 +56,42 @@ class Parallel(MemoryStore):
             assert self.second.wait(10), "reads are not under way at once"
         self.second.set()
         return super().get(loc, *args, **kwargs)
+
+
+class Counting(MemoryStore):
+    """Counts the reads that are under way, each of which waits a little for others to come."""
+
+    parallel_reads = 32
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+        self.under_way = self.most = 0
+
+    def get(self, loc: Loc, *args: Any, **kwargs: Any) -> bytes:
+        with self.lock:
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+        threading.Event().wait(0.002)
+        with self.lock:
+            self.under_way -= 1
+        return super().get(loc, *args, **kwargs)
+
+
+@pytest.mark.parametrize("reads", [1, 4, 500, None])
+def test_no_more_reads_are_under_way_than_asked_for(reads: int | None) -> None:
+    store = Counting()
+    store.put(Loc("b", "k"), b"abc")
+    assert list(fetch_all(store, [(Loc("b", "k"), 1, 2)] * 100, reads)) == [b"b"] * 100
+    assert store.most <= min(reads or 32, 32)
+
+
+def test_all_reducers_together_ask_no_more_than_one_prefix_serves() -> None:
+    """5 500 reads a second that take 30 ms each are 165 under way; four each are the least, as they always were."""
+    assert share_of_reads(1) >= 32
+    for readers in range(1, 42):
+        assert 4 <= share_of_reads(readers) <= 165 // readers
+    assert share_of_reads(4096) == 4
 
 
 @pytest.mark.parametrize("kind", [MemoryStore, Parallel])

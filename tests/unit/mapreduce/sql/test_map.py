@@ -15,6 +15,7 @@ from chalicelib.core.tasks import ReducePosition, ReduceTask, Slice
 from chalicelib.mapreduce.guard.deadline import Pace, endless
 from chalicelib.mapreduce.input.splits import cut
 from chalicelib.mapreduce.map.task import rest_of
+from chalicelib.mapreduce.shuffle.index import Slices
 from chalicelib.mapreduce.shuffle.run_file import RunWriter
 from chalicelib.mapreduce.sql.map import SqlMap
 from chalicelib.mapreduce.sql.reduce import SqlReduce
@@ -84,7 +85,7 @@ def reduced(runtime: Any, slices: list[Slice], looks: int | None = None) -> tupl
     after: ReducePosition | None = None
     for invocation in range(1, 100):
         pace = Pace(lambda: 0.0, Seconds(looks + 2)) if looks else endless()
-        after = SqlReduce(runtime, job(), "work", pace).run(task, slices, None, rows.append, after)
+        after = SqlReduce(runtime, job(), "work", pace).run(task, Slices.of(slices), None, rows.append, after)
         if after is None:
             return b"".join(rows), invocation
     raise AssertionError("it does not come to an end")
