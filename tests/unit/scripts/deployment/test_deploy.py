@@ -73,7 +73,9 @@ def writes(operation: str) -> bool:
 def files(root: Path) -> dict[str, tuple[int, bytes]]:
     """Every file of a folder, with its time and what is in it, but for what Python keeps of modules it has read."""
     return {
-        str(path.relative_to(root)): (path.lstat().st_mtime_ns, path.read_bytes()) if path.is_file() else (0, b"")
+        str(path.relative_to(root)): (path.lstat().st_mtime_ns, path.read_bytes())
+        if path.is_file()
+        else (0, b"")
         for path in root.rglob("*")
         if "__pycache__" not in path.parts
     }
