@@ -11,7 +11,7 @@ A task whose attempts are used up, or that met an error which would come again, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core.keys import Phase
 from ..core.outcome import Verdict
@@ -26,6 +26,10 @@ _SLOW_SHARE, _SLOW_FLOOR = 1.2, 0.25
 _GRACE = 60.0
 #: Markers read to learn how long a task takes.
 _SAMPLE = 15
+#: Of a large phase only the last twentieth can be stragglers; silence of more is the world's. Of a small one all.
+_LAST_SHARE, _SMALL = 20, 32
+#: Attempts started at a look, so that whoever looks can renew its lease in between. The next look goes on.
+_AT_ONCE = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,19 +85,22 @@ def decide(progress: Progress, started: dict[int, tuple[int, float]], now: float
     """
     start: list[tuple[int, int]] = []
     given_up: list[int] = []
-    for task in progress.missing():
+    missing = progress.missing()
+    if len(missing) > max(_SMALL, progress.tasks // _LAST_SHARE):
+        limits = replace(limits, slow_after=None)
+    for task in missing:
         attempt, since = started.get(task, (0, now))
         failed = max(progress.failed.get(task, ()), default=-1)
-        following = max(failed, attempt) + 1
+        next_attempt = max(failed, attempt) + 1
         silent = now - since
         lost = silent > limits.lost_after
         if not (failed >= attempt or lost or _is_straggler(attempt, silent, limits)):
             continue
-        if following < limits.max_attempts:
-            start.append((task, following))
+        if next_attempt < limits.max_attempts:
+            start.append((task, next_attempt))
         else:
             given_up.append(task)
-    return Decision(tuple(start), tuple(given_up))
+    return Decision(tuple(start[:_AT_ONCE]), tuple(given_up))
 
 
 def _is_straggler(attempt: int, silent: float, limits: Limits) -> bool:

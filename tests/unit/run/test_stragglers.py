@@ -68,6 +68,26 @@ def test_a_slow_task_gets_one_second_attempt_and_is_not_given_up_for_it() -> Non
     assert at(60.0, {2: (1, 4.1)}) == Decision((), (2,))
 
 
+def test_of_a_large_phase_only_the_last_twentieth_is_slow() -> None:
+    def started(left: int) -> int:
+        progress = Progress("map", 16_000, done=set(range(16_000 - left)), contiguous=16_000 - left)
+        silent = dict.fromkeys(progress.missing(), (0, 0.0))
+        return len(decide(progress, silent, 40.0, replace(LIMITS, slow_after=4.0)).start)
+
+    assert started(7_200) == started(801) == 0
+    assert started(800) == 200, "the others at the next looks"
+    assert started(20) == 20
+
+
+def test_what_is_lost_is_started_again_a_few_hundred_at_a_look() -> None:
+    progress = Progress("map", 16_000)
+    left = dict.fromkeys(range(16000), (0, 0.0))
+    first = choose(progress, left).start
+    assert [task for task, _ in first] == list(range(200))
+    again = choose(progress, left | {task: (1, 100.0) for task, _ in first}).start
+    assert [task for task, _ in again] == list(range(200, 400))
+
+
 def test_with_one_attempt_only_a_slow_task_is_let_be() -> None:
     progress = Progress("map", 2, done={0})
     limits = replace(LIMITS, max_attempts=1, slow_after=4.0)
@@ -76,6 +96,14 @@ def test_with_one_attempt_only_a_slow_task_is_let_be() -> None:
 
 def test_slow_is_a_fifth_longer_than_the_median() -> None:
     assert slow_after([(0.0, 1.0), (0.0, 2.0), (0.0, 30.0)]) == pytest.approx(2.65)
+
+
+def test_where_tasks_wait_for_slots_the_longest_wait_is_added() -> None:
+    at_once = [(0.5 * number, 20.0 + 0.5 * number) for number in range(5)]
+    in_waves = [(20.0 * number, 20.0 + 20.0 * number) for number in range(5)]
+    assert slow_after(at_once, slots=True) == slow_after(at_once) == pytest.approx(24.25)
+    assert slow_after(in_waves) == pytest.approx(24.25)
+    assert slow_after(in_waves, slots=True) == pytest.approx(24.25 + 60.0)
 
 
 @pytest.mark.parametrize(
