@@ -107,6 +107,14 @@ def _plan(runtime: Runtime, keys: RunKeys) -> Plan | None:
         return None
 
 
+class _OutOfTime(Exception):
+    """The rest of the time is needed to hand over."""
+
+
+class _Taken(Exception):
+    """Somebody else has taken the lease."""
+
+
 class Supervision:
     """One supervisor's stretch of a step, from taking the lease to the step's end, the hand-over or leaving.
 
@@ -142,6 +150,8 @@ class Supervision:
             self._leaser.end()
             if self._runtime.seats is not None:  # nobody stays with the others
                 stalled_runs.pick_up(self._runtime, self._keys)
+        except _Taken:
+            pass  # whoever has the lease goes on
         finally:
             if self._seat:
                 self._seat.release()
@@ -176,9 +186,11 @@ class Supervision:
         if watch.phase == "reduce":
             return self._end.conclude(Verdict(outcome="success"))
         try:
-            reduce_plan = begin_reduce(self._runtime, self._keys, self._plan)
+            reduce_plan = begin_reduce(self._runtime, self._keys, self._plan, self._keep_on)
         except UserError as error:
             return self._end.fail(str(error))
+        except _OutOfTime:
+            return None
         self._watch = self._begin_watch(reduce_plan)
         return self._look_at_tasks()
 
@@ -214,6 +226,13 @@ class Supervision:
         if self._watch is None:
             return pacing.until_next_look(age)
         return pacing.until_next_look(age, self._watch.silent(), self._watch.slow_after)
+
+    def _keep_on(self) -> None:
+        """Called again and again while the reduce phase is planned."""
+        if self._runtime.remaining() - self._reserve < pacing.SHORTEST:
+            raise _OutOfTime
+        if not self._keep_leases():
+            raise _Taken
 
     def _keep_leases(self) -> bool:
         """Renew the lease, and the seat, when that is due. False if somebody else has taken the lease."""

@@ -283,6 +283,43 @@ def test_a_supervisor_hands_over_before_its_own_timeout() -> None:
     assert world.lease.watch.done == 1
 
 
+class SlowMarkers(MemoryStore):
+    """Each marker of a map task takes four seconds to read."""
+
+    world: World
+
+    def get(self, loc: Loc, start: int = 0, stop: int | None = None, etag: str | None = None) -> bytes:
+        if loc.key.endswith(".done") and "/map/" in loc.key:
+            self.world.time += 4.0
+        return super().get(loc, start, stop, etag)
+
+
+def slow_to_plan(tasks: int) -> World:
+    world = World(tasks=tasks)
+    store = SlowMarkers(now=world.now)
+    store.world, before, world.store = world, world.store, store
+    for info in before.list(Loc("work", "")):
+        store.put(Loc("work", info.key), before.get(Loc("work", info.key)))
+    world.done("map", *range(tasks))
+    return world
+
+
+def test_the_lease_is_renewed_while_the_reduce_phase_is_planned() -> None:
+    world = slow_to_plan(30)
+    world.supervise(lifetime=170.0)
+    assert world.started() == [("reducer", 0, 1, 0)]
+    assert world.lease.renewals >= 3, "in two minutes"
+
+
+def test_a_supervisor_hands_over_in_the_middle_of_planning() -> None:
+    world = slow_to_plan(30)
+    world.supervise(lifetime=60.0)
+    assert [function for _, function, _ in world.invoked] == ["supervisor"]
+    assert world.time - START == pytest.approx(40.0, abs=4.1), "before its own timeout"
+    world.supervise(lifetime=200.0, hops=1)
+    assert world.started() == [("reducer", 0, 1, 0)]
+
+
 def test_one_with_a_short_life_does_not_hand_over_in_a_busy_loop() -> None:
     world = World()
     world.supervise(lifetime=10.0)
