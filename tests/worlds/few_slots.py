@@ -188,7 +188,7 @@ def _terms(args: argparse.Namespace) -> Terms:
         queue=args.queue,
         reserved={name: int(slots) for name, slots in _pairs(args.reserve).items()},
         neighbours=tuple(Neighbour(*map(float, text.split(":"))) for text in args.neighbour),  # type: ignore[arg-type]
-        destinations=_pairs(args.destinations),
+        **({"destinations": _pairs(args.destinations)} if args.destinations else {}),
         **more,
     )
 
@@ -206,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--timeouts", default="", help="mapper=60,supervisor=30")
     add("--reserve", default="", help="reserved concurrency: supervisor=3")
     add("--neighbour", action="append", default=[], help="AT:SLOTS:SECONDS, slots that something else takes")
-    add("--destinations", default="", help="on failure: coordinator=supervisor,mapper=supervisor")
+    add("--destinations", default="", help="on failure, where not as deployed: mapper=supervisor")
     add("--terms", default="", help="any number of tests/worlds/twin/terms.py: event_losses=0.01,retries=0")
     add("--json", action="store_true", help="one document a seed")
     return parser
