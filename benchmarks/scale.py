@@ -127,7 +127,8 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 #: Map tasks, reduce tasks, seconds of each, slots.
 SHAPES = ((1, 1, 5, 1000), (20, 4, 5, 1000), (100, 10, 20, 1000), (300, 20, 20, 1000), (1000, 8, 10, 1000),
-          (300, 20, 20, 100), (100, 4, 20, 30))  # fmt: skip
+          (300, 20, 20, 100), (100, 4, 20, 30),
+          (3000, 4, 20, 5000))  # fmt: skip
 
 
 def bare(maps: int, reduces: int, seconds: float, slots: int) -> Estimate:
@@ -169,25 +170,27 @@ def few_slots() -> str:
     from tests.worlds.twin.terms import Terms
 
     loads = [
-        (Load(runs=12, maps=3, seconds=1.0), 10),
-        (Load(runs=20, maps=10, seconds=20.0), 10),
-        (Load(runs=100, maps=1, seconds=5.0), 100),
-        (Load(runs=1, maps=500, reduces=20, seconds=20.0), 10),
+        (Load(runs=12, maps=3, seconds=1.0), 10, 20),
+        (Load(runs=20, maps=10, seconds=20.0), 10, 5),
+        (Load(runs=100, maps=1, seconds=5.0), 100, 5),
+        (Load(runs=1, maps=500, reduces=20, seconds=20.0), 10, 1),
+        (Load(runs=1, maps=500, reduces=20, seconds=20.0), 1, 1),
     ]
     rows: list[Sequence[str]] = [
         ("runs", "tasks of each", "seconds each", "slots", "seeds", "right", "failed", "open", "seconds",
          "work / slots", "needless attempts", "waiting")
     ]  # fmt: skip
-    for load, slots in loads:
-        found = [play(load, Terms(slots=slots), seed) for seed in range(5 if load.maps < 100 else 1)]
+    for load, slots, seeds in loads:
+        found = [play(load, Terms(slots=slots), seed) for seed in range(seeds)]
         attempts, needless = sum(one.attempts for one in found), sum(one.needless for one in found)
         ends = [str(sum(getattr(one, end) for one in found)) for end in ("right", "failed", "open")]
         low, high = min(one.last for one in found), max(one.last for one in found)
+        took = f"{low:,.0f} to {high:,.0f}" if len(found) > 1 else f"{low:,.0f}"
         rows.append(
             (
                 f"{load.runs:,}", f"{load.maps:,} x {load.reduces:,}", f"{load.seconds:g}", f"{slots:,}",
                 str(len(found)), *ends,
-                f"{low:,.0f} to {high:,.0f}", f"{found[0].ideal:,.0f}", f"{needless / attempts:.0%}",
+                took, f"{found[0].ideal:,.0f}", f"{needless / attempts:.0%}",
                 f"{sum(one.waiting for one in found) / len(found):.0%}",
             )
         )  # fmt: skip
