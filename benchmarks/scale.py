@@ -127,7 +127,8 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 #: Map tasks, reduce tasks, seconds of each, slots.
 SHAPES = ((1, 1, 5, 1000), (20, 4, 5, 1000), (100, 10, 20, 1000), (300, 20, 20, 1000), (1000, 8, 10, 1000),
-          (300, 20, 20, 100), (100, 4, 20, 30))  # fmt: skip
+          (300, 20, 20, 100), (100, 4, 20, 30),
+          (3000, 4, 20, 5000))  # fmt: skip
 
 
 def bare(maps: int, reduces: int, seconds: float, slots: int) -> Estimate:
@@ -166,28 +167,39 @@ def against_the_twin() -> str:
 def few_slots() -> str:
     """What the twin says of many runs at once."""
     from tests.worlds.few_slots import Load, play
-    from tests.worlds.twin.terms import Terms
+    from tests.worlds.twin.terms import Neighbour, Terms
 
+    one = Load(runs=1, maps=500, reduces=20, seconds=20.0)
+    few, many = Load(runs=20, maps=10, seconds=20.0), Load(runs=200, maps=10, seconds=20.0)
+    tiny, tinier = Load(runs=100, maps=1, seconds=5.0), Load(runs=2000, maps=1, seconds=5.0)
+    free = [1, 2, 3, 10, 100, 1000]
     loads = [
-        (Load(runs=12, maps=3, seconds=1.0), 10),
-        (Load(runs=20, maps=10, seconds=20.0), 10),
-        (Load(runs=100, maps=1, seconds=5.0), 100),
-        (Load(runs=1, maps=500, reduces=20, seconds=20.0), 10),
+        (Load(runs=12, maps=3, seconds=1.0), Terms(slots=10), 50),
+        *((one, Terms(slots=slots), 5) for slots in free),
+        *((few, Terms(slots=slots), 50) for slots in free),
+        *((few, Terms(slots=10, neighbours=(Neighbour(0.0, taken, 4800.0),)), 20) for taken in (9, 10)),
+        *((many, Terms(slots=slots), 3) for slots in free[3:]),
+        *((tiny, Terms(slots=slots), 20) for slots in free),
+        *((tinier, Terms(slots=slots), 1) for slots in free[4:]),
     ]
     rows: list[Sequence[str]] = [
-        ("runs", "tasks of each", "seconds each", "slots", "seeds", "right", "failed", "open", "seconds",
+        ("runs", "tasks of each", "seconds each", "slots", "seeds", "right", "wrong", "failed", "open", "seconds",
          "work / slots", "needless attempts", "waiting")
     ]  # fmt: skip
-    for load, slots in loads:
-        found = [play(load, Terms(slots=slots), seed) for seed in range(5 if load.maps < 100 else 1)]
+    for load, terms, seeds in loads:
+        found = [play(load, terms, seed) for seed in range(seeds)]
+        slots = f"{terms.slots:,}" + "".join(
+            f", {n.slots} of them taken for {n.seconds / 60:g} min" for n in terms.neighbours
+        )
         attempts, needless = sum(one.attempts for one in found), sum(one.needless for one in found)
-        ends = [str(sum(getattr(one, end) for one in found)) for end in ("right", "failed", "open")]
+        ends = [str(sum(getattr(one, end) for one in found)) for end in ("right", "wrong", "failed", "open")]
         low, high = min(one.last for one in found), max(one.last for one in found)
+        took = f"{low:,.0f} to {high:,.0f}" if len(found) > 1 else f"{low:,.0f}"
         rows.append(
             (
-                f"{load.runs:,}", f"{load.maps:,} x {load.reduces:,}", f"{load.seconds:g}", f"{slots:,}",
+                f"{load.runs:,}", f"{load.maps:,} x {load.reduces:,}", f"{load.seconds:g}", slots,
                 str(len(found)), *ends,
-                f"{low:,.0f} to {high:,.0f}", f"{found[0].ideal:,.0f}", f"{needless / attempts:.0%}",
+                took, f"{found[0].ideal:,.0f}", f"{needless / attempts:.1%}",
                 f"{sum(one.waiting for one in found) / len(found):.0%}",
             )
         )  # fmt: skip

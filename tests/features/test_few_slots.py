@@ -13,7 +13,7 @@ from chalicelib.core.spec import TimeoutSpec
 from tests.worlds.few_slots import Load, play
 from tests.worlds.limited import START, Limited, Timed, timed_input, timed_rows, timed_spec
 from tests.worlds.twin.account import Invocation
-from tests.worlds.twin.terms import HOUR, Neighbour, Terms
+from tests.worlds.twin.terms import HOUR, Neighbour, Outage, Terms
 
 #: Nothing of S3 or of a start takes time: what is left is what a test is about.
 BARE: dict[str, Any] = {"destinations": {}, "dispatch": (0.0, 0.0), "cold_start": 0.0, "slow_share": 0.0}
@@ -164,6 +164,16 @@ def test_what_is_waited_is_told_from_what_is_worked() -> None:
     assert world.figures.seconds["mapper"] == pytest.approx(10.0 + 0.03 + 0.0015)
 
 
+def test_what_asks_for_something_while_s3_is_away_fails() -> None:
+    toys = Toys(seconds=0.0)
+    world = served(toys, outages=(Outage(50.0, 100.0),), retries=1)
+    assert (len(toys.began), world.figures.errors) == (1, [])
+    toys = Toys(seconds=55.0)
+    world = served(toys, outages=(Outage(50.0, 100.0),), retries=1)
+    assert toys.began == pytest.approx([0.0, 118.0])
+    assert ["S3 is away" in error for _, _, error in world.figures.errors] == [True]
+
+
 @pytest.mark.parametrize(
     ("share", "told"), [({"event_losses": 1.0}, 0), ({"event_repeats": 1.0}, 2), ({}, 1)]
 )
@@ -191,6 +201,14 @@ def test_a_run_with_slots_enough_is_right_in_about_the_time_of_its_tasks() -> No
         assert 40.0 < world.now < 60.0
         assert (world.figures.attempts, world.figures.needless) == (10, 0)
         assert world.dollars() > 0
+
+
+@pytest.mark.parametrize("reduces", [1, 2, 10, 40])
+def test_there_are_as_many_reduce_tasks_as_are_asked_for(reduces: int) -> None:
+    with Limited(Timed, timed_spec(reduces=reduces), Terms(), seed=1) as world:
+        run = world.drop("a.txt", timed_input(2, reduces))
+        world.run()
+        assert len([*world.memory.list(Loc("out", f"{run}/part-"))]) == reduces
 
 
 def test_another_attempt_is_needless_only_if_nothing_had_died() -> None:

@@ -21,7 +21,7 @@ from typing import Any, get_args, get_type_hints
 
 from chalicelib.core.spec import TimeoutSpec
 from tests.worlds.limited import Kill, Limited, Timed, timed_input, timed_rows, timed_spec
-from tests.worlds.twin.terms import HOUR, Neighbour, Terms
+from tests.worlds.twin.terms import HOUR, Neighbour, Outage, Terms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +188,7 @@ def _terms(args: argparse.Namespace) -> Terms:
         queue=args.queue,
         reserved={name: int(slots) for name, slots in _pairs(args.reserve).items()},
         neighbours=tuple(Neighbour(*map(float, text.split(":"))) for text in args.neighbour),  # type: ignore[arg-type]
+        outages=tuple(Outage(*map(float, text.split(":"))) for text in args.outage),
         **({"destinations": _pairs(args.destinations)} if args.destinations else {}),
         **more,
     )
@@ -206,6 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--timeouts", default="", help="mapper=60,supervisor=30")
     add("--reserve", default="", help="reserved concurrency: supervisor=3")
     add("--neighbour", action="append", default=[], help="AT:SLOTS:SECONDS, slots that something else takes")
+    add("--outage", action="append", default=[], help="AT:SECONDS in which S3 does not answer")
     add("--destinations", default="", help="on failure, where not as deployed: mapper=supervisor")
     add("--terms", default="", help="any number of tests/worlds/twin/terms.py: event_losses=0.01,retries=0")
     add("--json", action="store_true", help="one document a seed")

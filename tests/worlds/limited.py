@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Self, TypeVar
 
 from chalicelib import Job, Sum
+from chalicelib.core.errors import StoreError
 from chalicelib.core.keys import DONE, FAILURE, PLAN, SUCCESS, parse_run_key
 from chalicelib.core.ports import Loc, Runtime
 from chalicelib.core.spec import JobSpec
@@ -274,10 +275,13 @@ class _Function:
         place = Loc("", function)
         self.request("invoke", place, lambda: self._world._invoke(function, payload))
 
-    def request(self, kind: str, loc: Loc, effect: Callable[[], T], *, share: int = 1) -> T:
+    def request(self, kind: str, loc: Loc, effect: Callable[[], T], *, at_once: int = 1) -> T:
         """One request. An invocation whose time is up meanwhile may have had its effect, or not."""
         world, event = self._world, self._event
-        seconds = world.terms.request_seconds(world.chance, kind, self._memory) / share
+        if kind != "invoke" and world.terms.is_away(world.now):
+            world._sleep(event, world.terms.patience)
+            raise StoreError(f"{loc.url}: S3 is away, said the test")
+        seconds = world.terms.request_seconds(world.chance, kind, self._memory, at_once)
         event.requests[kind] += kind != "invoke"
         fate = world._kill(event, kind, loc) if world._kill else None
         in_time = world.time.now + seconds <= event.deadline
@@ -301,7 +305,8 @@ class _Function:
 
 # -- a job whose tasks take so long -------------------------------------------------------------------------------
 
-_WORDS = 400
+#: Words for each of several reduce tasks, so that none goes without.
+_WORDS = 12
 
 
 class Timed(Job):
@@ -350,5 +355,5 @@ def timed_spec(*, reduces: int = 1, seconds: float = 1.0, spread: float = 0.0, *
 
 
 def _line(reduces: int) -> bytes:
-    words = 8 if reduces == 1 else max(_WORDS, 20 * reduces)
+    words = 8 if reduces == 1 else _WORDS * reduces
     return " ".join(f"w{number:04d}" for number in range(words)).encode() + b"\n"

@@ -55,10 +55,10 @@ class SortedStore(MemoryStore):
 class Request(Protocol):
     """Lets one request take its function's time, and gives what its effect gives.
 
-    `share`: so many are under way at once, so that each takes that part of its time.
+    `at_once`: so many of its kind are under way together.
     """
 
-    def __call__(self, kind: str, loc: Loc, effect: Callable[[], T], *, share: int = 1) -> T: ...
+    def __call__(self, kind: str, loc: Loc, effect: Callable[[], T], *, at_once: int = 1) -> T: ...
 
 
 class FunctionStore:
@@ -85,8 +85,8 @@ class FunctionStore:
             return b""
         many = loc.key.endswith((DONE, ".run"))
         self.requests["get"] += 1
-        share = self._terms.parallel_reads if many else 1
-        return self._request("get", loc, lambda: self._memory.get(loc, start, stop, etag), share=share)
+        at_once = self._terms.parallel_reads if many else 1
+        return self._request("get", loc, lambda: self._memory.get(loc, start, stop, etag), at_once=at_once)
 
     def stream(self, loc: Loc, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         return iter(self._one("get", loc, lambda: [*self._memory.stream(loc, *args, **kwargs)]))

@@ -27,6 +27,13 @@ class Neighbour(NamedTuple):
     seconds: float
 
 
+class Outage(NamedTuple):
+    """From `at` on S3 answers no request for so many seconds, counted from the start of the world."""
+
+    at: float
+    seconds: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Terms:
     """AWS's terms. Times are in seconds, shares from 0 to 1."""
@@ -93,6 +100,9 @@ class Terms:
     #: "At least once" [S]. Losses do not happen by S3's word; the share is there for tests.
     event_losses: float = 0.0
     event_repeats: float = 0.0
+    outages: tuple[Outage, ...] = ()
+    #: After which the client gives a request up that is not answered: three tries, as boto3 makes them [A].
+    patience: float = 3.0
 
     # -- processors -------------------------------------------------------------------------------------------
 
@@ -106,13 +116,21 @@ class Terms:
         """Of a processor, for one thread of a function of `memory` MB."""
         return min(1.0, memory / self.one_processor)
 
-    def request_seconds(self, chance: random.Random, kind: str, memory: int) -> float:
-        """How long one request takes a function of `memory` MB, rows of a listing not counted."""
+    def request_seconds(self, chance: random.Random, kind: str, memory: int, at_once: int = 1) -> float:
+        """How long one request takes a function of `memory` MB, rows of a listing not counted.
+
+        Where so many are under way `at_once`, work on one goes on while others wait.
+        """
         wait = self.list_page if kind == "list" else self.request
         wait *= chance.lognormvariate(0.0, self.request_spread)
         if chance.random() < self.slow_share:
             wait *= self.slow_times
-        return wait + self.request_work / self.share(memory)
+        work = self.request_work / self.share(memory)
+        return wait + work if at_once == 1 else max(wait / at_once, work)
+
+    def is_away(self, passed: float) -> bool:
+        """Whether S3 is away so many seconds after the start of the world."""
+        return any(out.at <= passed < out.at + out.seconds for out in self.outages)
 
     def event_seconds(self, chance: random.Random) -> float:
         """From an object to its event."""

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from chalicelib.core.spec import GIB, MIB, MemorySpec, TimeoutSpec
+from chalicelib.core.spec import GIB, MemorySpec, TimeoutSpec
 from chalicelib.run.estimate.estimate import estimate
-from chalicelib.run.estimate.figures import FIGURES
-from chalicelib.run.estimate.limits import LIFTS, supervisor_memory
-from chalicelib.run.estimate.shape import shape_of
+from chalicelib.run.estimate.limits import LIFTS
 from chalicelib.run.estimate.work import Work
 from tests.worlds.simulation import spec
 
@@ -33,21 +29,6 @@ def test_the_index_outgrows_the_supervisor() -> None:
     assert {"memory.supervisor", "timeout.supervisor"} <= fatal(work)
     wide = MemorySpec(supervisor=10_240)
     assert fatal(work, memory=wide, timeout=TimeoutSpec(supervisor=900), split_size=GIB) == set()
-
-
-@pytest.mark.parametrize(
-    ("tasks", "partitions", "reducers", "mib"), [(1040, 4096, 241, 311), (1500, 2048, 2048, 653)]
-)
-def test_the_index_takes_the_memory_that_was_measured(
-    tasks: int, partitions: int, reducers: int, mib: int
-) -> None:
-    """Peak memory of `build_reduce_plan` over as many markers, by the operating system."""
-    size = tasks * 64 * MIB
-    shape = shape_of(
-        spec(partitions=partitions, reduce_size=1, reducers=reducers), Work(bytes=size, kind="sort")
-    )
-    assert (shape.tasks, shape.reducers) == (tasks, reducers)
-    assert supervisor_memory(shape, FIGURES) / MIB == pytest.approx(mib, rel=0.15)
 
 
 def test_a_million_objects_outgrow_the_coordinator_and_half_as_many_do_not() -> None:
