@@ -30,6 +30,7 @@ CASES = [
     Case("the same with all partitions", "reducer", (16_000, 4096, 4096), 2048),
     Case("shuffle of 100 000 map tasks and 64 partitions", "shuffle", (100_000, 64), 256),
     Case("one of its reducers, of one partition", "reducer", (100_000, 64, 1), 2048),
+    Case("a plan over 1 000 000 objects", "plan", (1_000_000, 1000), 512),
     Case("a look at 1 500 000 map tasks", "count", (1_500_000,), 256),
 ]
 

@@ -6,7 +6,7 @@ Each object counts once, however many lines or prefixes of a manifest name it; t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
@@ -15,6 +15,7 @@ from ..core.keys import SUCCESS, is_hidden
 from ..core.ports import Loc, ObjectInfo, Runtime
 from ..core.spec import JobSpec
 from ..run.events import Created
+from .found_objects import Found, FoundObjects
 
 #: The marker object that starts a run over all objects of its folder.
 READY = "_READY"
@@ -29,15 +30,12 @@ _LOOK_UPS, _MOST_LOOK_UPS = 4, 32
 #: Seconds, and share of the coordinator's time, that are left for the plan once the objects are known.
 _KEPT, _KEPT_SHARE = 60.0, 0.25
 
-#: (bucket, object)
-Found = tuple[str, ObjectInfo]
-
 
 class Superseded(Exception):
     """The object was overwritten after the event: the event of the later writing starts the run over it."""
 
 
-def objects(runtime: Runtime, spec: JobSpec, item: Created) -> list[Found]:
+def objects(runtime: Runtime, spec: JobSpec, item: Created) -> Sequence[Found]:
     """The objects that a run reads, each once, in order.
 
     Raises UserError for what cannot be read, and when the coordinator's time would end before the plan is written;
@@ -45,15 +43,20 @@ def objects(runtime: Runtime, spec: JobSpec, item: Created) -> list[Found]:
     """
     search = _Search(runtime, item.loc)
     if spec.trigger == "each":
-        found: Iterable[Found] = [_dropped(runtime, item)]
-    elif item.loc.key.rpartition("/")[2] in (READY, SUCCESS):
-        found = search.below_marker(spec)
-    else:
-        found = search.named_in_manifest()
-    once: dict[tuple[str, str], ObjectInfo] = {}
+        return [_dropped(runtime, item)]
+    if item.loc.key.rpartition("/")[2] not in (READY, SUCCESS):
+        return FoundObjects(_once(search.named_in_manifest()))
+    below = search.below_marker(spec)
+    return FoundObjects(_once(below) if spec.more_inputs else below)
+
+
+def _once(found: Iterable[Found]) -> Iterator[Found]:
+    """Each object where it is found first. One listing has none twice, and needs no such memory."""
+    seen: set[tuple[str, str]] = set()
     for bucket, info in found:
-        once.setdefault((bucket, info.key), info)
-    return [(bucket, info) for (bucket, _), info in once.items()]
+        if (bucket, info.key) not in seen:
+            seen.add((bucket, info.key))
+            yield bucket, info
 
 
 def _dropped(runtime: Runtime, item: Created) -> Found:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from msgspec.structs import replace
 
@@ -15,7 +16,7 @@ from ..core.codec import encode_column
 from ..core.errors import CorruptData, UserError
 from ..core.keys import RunKeys
 from ..core.plan import Column, Plan, Split
-from ..core.plan_file import Task, compose
+from ..core.plan_file import Task, TaskLines, document
 from ..core.ports import Loc, ObjectInfo, Runtime
 from ..core.spec import InputSpec, JobSpec
 from ..core.tasks import Part
@@ -43,7 +44,7 @@ class NewRun:
     spec: JobSpec
     #: URL of what started the run, to be shown to people.
     source: str
-    #: (bucket, object) of the input, in order.
+    #: (bucket, object) of the input, in order; it is gone through several times.
     inputs: Sequence[tuple[str, ObjectInfo]]
     #: Where its results go.
     output: Loc
@@ -54,7 +55,7 @@ class NewRun:
     #: Told how many map tasks there are before anything is written; what it raises stops the run.
     approve: Callable[[int], None] = lambda _: None
 
-    @property
+    @cached_property
     def bytes(self) -> int:
         return sum(info.size for _, info in self.inputs)
 
@@ -65,12 +66,11 @@ def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
     Safe to call again for the same `keys`: the first plan stays. Raises UserError for a job that cannot run.
     """
     code = job_code.of_job(runtime, keys.job, run.spec, run.inputs)
-    pieces = list(_cut_inputs(run, whole=code.whole))
+    pieces = _Cut(run, code.whole)
     plan = _plan_of_run(runtime, keys, run, code)
     plan = replace(plan, bounds=_bounds(runtime, code.first.job, plan, pieces))
-    tasks = list(splits.pack(pieces, run.spec.split_size))
-    run.approve(len(tasks))
-    _commit(runtime, keys, plan, tasks)
+    run.approve(sum(1 for _ in splits.pack(pieces, run.spec.split_size)))
+    _commit(runtime, keys, plan, splits.pack(pieces, run.spec.split_size))
 
 
 def begin_next(runtime: Runtime, keys: RunKeys, before: Plan) -> None:
@@ -112,13 +112,17 @@ def begin_over_pairs(runtime: Runtime, keys: RunKeys, plan: Plan, parts: Sequenc
     plan = replace(plan, bounds=_bounds(runtime, code.job, plan, _cut_parts(keys, parts, 1)))
     pieces = _cut_parts(keys, parts, plan.spec.split_size)
     one_part = plan.map_only and plan.last_step and plan.spec.output.one_file
-    _commit(runtime, keys, plan, list(splits.pack(pieces, plan.bytes if one_part else plan.spec.split_size)))
+    _commit(runtime, keys, plan, splits.pack(pieces, plan.bytes if one_part else plan.spec.split_size))
 
 
-def _commit(runtime: Runtime, keys: RunKeys, plan: Plan, tasks: Sequence[Task]) -> None:
+def _commit(runtime: Runtime, keys: RunKeys, plan: Plan, tasks: Iterable[Task]) -> None:
     """Create plan.json, unless somebody else was faster, and start the tree of the plan that stands."""
-    plan, body = compose(plan, tasks)
-    if runtime.store.put_if_absent(keys.plan, body):
+    plan, pieces = document(plan, TaskLines(tasks))
+    with runtime.store.writer(keys.plan, if_absent=True) as sink:
+        for piece in pieces:
+            sink.write(piece)
+        created = sink.commit()
+    if created:
         start(runtime.store, runtime.invoker, keys, plan)
     else:
         start_planned(runtime.store, runtime.invoker, keys)
@@ -187,7 +191,7 @@ def _later_partitions(plan: Plan, code: StepCode) -> int:
     return plan.spec.partitions or default_partitions(size, plan.spec.reduce_size)
 
 
-def _bounds(runtime: Runtime, job: BoundJob | None, plan: Plan, pieces: Sequence[Split]) -> Column | None:
+def _bounds(runtime: Runtime, job: BoundJob | None, plan: Plan, pieces: Iterable[Split]) -> Column | None:
     """The bounds between partitions, if the step wants its keys in total order: from a sample of `pieces`."""
     if job is None or plan.map_only or not isinstance(job.partitioner, Range) or plan.partitions == 1:
         return None
@@ -209,8 +213,19 @@ def _bounds(runtime: Runtime, job: BoundJob | None, plan: Plan, pieces: Sequence
 # -- what is read ----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Cut:
+    """The splits of the input's objects, made anew whenever they are gone through: there may be a million."""
+
+    run: NewRun
+    #: The job's code takes none but whole objects.
+    whole: bool
+
+    def __iter__(self) -> Iterator[Split]:
+        return _cut_inputs(self.run, whole=self.whole)
+
+
 def _cut_inputs(run: NewRun, *, whole: bool) -> Iterator[Split]:
-    """The splits of the input's objects; `whole`: the job's code takes none but whole objects."""
     spec, by_tag = run.spec, {given.tag: given for given in run.spec.inputs}
     for bucket, info in run.inputs:
         tag = run.tags.get(info.key)

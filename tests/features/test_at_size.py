@@ -37,3 +37,10 @@ def test_a_million_and_a_half_of_markers(tmp_path: Path) -> None:
     found = measured("count", tmp_path, 1_500_000)
     assert found["counted"] == {"done": 1_500_000, "missing": 0}
     assert found["MiB"] < 80, "a set of as many ints takes 130"
+
+
+def test_a_plan_over_three_hundred_thousand_objects(tmp_path: Path) -> None:
+    found = measured("plan", tmp_path, 300_000, 1000)
+    assert found["counted"]["objects"] == 300_000
+    assert found["counted"]["splits of the last"] == 300_000 - 4096 * (found["counted"]["tasks"] - 1)
+    assert found["MiB"] < 150, "with all objects and splits in lists it took 290, and a million 890"

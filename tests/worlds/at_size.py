@@ -16,18 +16,23 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Self
 
+from chalicelib import Job, Sum
 from chalicelib.core.errors import NotFound
 from chalicelib.core.keys import RunKeys, parse_done
 from chalicelib.core.messages import Stats, decode, encode
 from chalicelib.core.plan import Plan
-from chalicelib.core.ports import Loc, ObjectInfo
+from chalicelib.core.plan_file import read_head, read_tasks
+from chalicelib.core.ports import Loc, ObjectInfo, Runtime
 from chalicelib.core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
 from chalicelib.core.tasks import MapMarker, ReducePlan, ReduceTask
+from chalicelib.functions import coordinator
 from chalicelib.mapreduce.shuffle.offsets import pack
+from chalicelib.run.events import event_for
 from chalicelib.run.progress import Progress, scan
 from chalicelib.run.reduce_plan import plan_reduce, read_slices
+from chalicelib.stores.disk import LocalDisk
 
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
@@ -147,7 +152,87 @@ def count(_: Path, tasks: int) -> Counts:
     return {"done": len(progress.done), "missing": len(progress.missing())}
 
 
-ACTS: dict[str, Callable[..., Counts]] = {"shuffle": shuffle, "reducer": reducer, "count": count}
+def plan(folder: Path, objects: int, size: int) -> Counts:
+    """The coordinator's share: a `_READY` over so many objects of `size` bytes, in order of their keys."""
+    ready = Loc("in", "data/_READY")
+
+    class Listed(MadeUp):
+        def head(self, loc: Loc) -> ObjectInfo:
+            return ObjectInfo(loc.key, 0, "ready", 0.0)
+
+        def list(self, prefix: Loc, after: str = "") -> Iterator[ObjectInfo]:
+            if prefix.key != "data/":
+                return
+            for number in range(objects):
+                key = f"data/2026/11/{number // 40_000:02d}/events-{number:09d}-{number * 7919 % 65_521:04x}.json"
+                yield ObjectInfo(key, size, f"{number * 0x9E3779B97F4A7C15 % (1 << 128):032x}", 1.0 + number)
+
+        def writer(self, loc: Loc, if_absent: bool = False) -> Any:
+            return _Written(self._path(loc))
+
+    class Words(Job):
+        def mapper(self, _: Any, line: Any) -> Any:
+            yield line, 1
+
+        reducer = Sum()
+
+    store: Any = Listed(folder, 1)
+    runtime = Runtime(
+        store=store, invoker=_Nobody(), clock=_Clock(), new_token=lambda: "t", remaining=lambda: 300.0,
+        load_job=lambda _: Words, disk=LocalDisk(folder),
+    )  # fmt: skip
+    spec = JobSpec(
+        job="words:Words", trigger="marker", input=InputSpec(url="s3://in/data/"), work=PlaceSpec(url="s3://work/"),
+        output=OutputSpec(url="s3://out/"),
+    )  # fmt: skip
+    coordinator.handle(runtime, event_for(ready), "words", spec)
+    (path,) = folder.glob("*plan.json")
+    keys = RunKeys(Loc("work", ""), "words", re.findall(r"runs_words_(.*)_plan.json", path.name)[0])
+    made = read_head(store, keys)
+    last = read_tasks(store, keys, made, made.tasks - 1, made.tasks)[0]
+    return {
+        "objects": made.inputs,
+        "tasks": made.tasks,
+        "splits of the last": len(last),
+        "MiB": path.stat().st_size // MIB,
+    }
+
+
+class _Written:
+    """Writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self.write = self._file.write
+
+    def commit(self) -> bool:
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+class _Nobody:
+    def invoke(self, function: str, payload: dict[str, Any]) -> None: ...
+
+
+class _Clock:
+    def now(self) -> float:
+        return 1000.0
+
+    def pause(self, seconds: float) -> None:
+        raise AssertionError("a coordinator does not wait")
+
+
+ACTS: dict[str, Callable[..., Counts]] = {
+    "shuffle": shuffle,
+    "reducer": reducer,
+    "count": count,
+    "plan": plan,
+}
 
 
 def peak() -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from msgspec.structs import replace as with_fields
@@ -20,14 +21,17 @@ from .task import MapTask
 _WINDOW = 1 << 16
 #: Splits of Parquet files that are mapped for a sample: a row group is read as a whole or not at all.
 _TABLES = 8
+#: By the input's format: how it is sampled, if not as text.
+_KINDS = {"pairs": "pairs", "parquet": "tables"}
 
 
-def sample_bounds(task: MapTask, splits: Sequence[Split], samples: int) -> list[Any]:
+def sample_bounds(task: MapTask, splits: Iterable[Split], samples: int) -> list[Any]:
     """At most `task.partitions - 1` keys, ascending and distinct, that cut the keys of a sample evenly.
 
     The mapper runs over `samples` windows of 64 KiB at even distances (over whole objects where they
     cannot be split); little input is taken whole. Of typed pairs, whose splits then must be as small as can
-    be, it is the first block of `samples` splits, of Parquet some splits as a whole. Memory: the sample's keys.
+    be, it is the first block of `samples` splits, of Parquet some splits as a whole. Memory: the sample's keys;
+    `splits` are gone through several times, and not kept.
     """
     body = bytearray()
     writer = RunWriter(body.extend, 1)
@@ -46,17 +50,20 @@ def sample_bounds(task: MapTask, splits: Sequence[Split], samples: int) -> list[
     return _distinct(wanted)
 
 
-def _sampled(task: MapTask, splits: Sequence[Split], samples: int) -> Iterator[Split]:
+def _sampled(task: MapTask, splits: Iterable[Split], samples: int) -> Iterator[Split]:
     """What is read of the splits: pieces of text and pairs, and some whole splits of Parquet."""
-    text: list[Split] = []
-    pairs: list[Split] = []
-    tables: list[Split] = []
-    kinds = {"pairs": pairs, "parquet": tables}
-    for split in splits:
-        kinds.get(task.sources[split.tag].spec.format, text).append(split)
-    yield from _windows(text, samples)
-    yield from _first_blocks(pairs, samples)
-    yield from tables[:: -(-len(tables) // _TABLES) or 1]
+
+    def of(kind: str) -> Iterator[Split]:
+        kinds = {tag: source.spec.format for tag, source in task.sources.items()}
+        return (split for split in splits if _KINDS.get(kinds[split.tag], "text") == kind)
+
+    def size(kind: str) -> int:
+        return sum(split.stop - split.start for split in of(kind))
+
+    yield from _windows(of("text"), size("text"), samples)
+    yield from _first_blocks(of("pairs"), size("pairs"), samples)
+    tables = sum(1 for _ in of("tables"))
+    yield from islice(of("tables"), 0, None, -(-tables // _TABLES) or 1)
 
 
 class _PassedOver(Quarantine):
@@ -74,9 +81,8 @@ def _distinct(keys: Iterable[Any]) -> list[Any]:
     return bounds
 
 
-def _windows(splits: Sequence[Split], samples: int) -> Iterator[Split]:
+def _windows(splits: Iterable[Split], total: int, samples: int) -> Iterator[Split]:
     """Small pieces of the splits, evenly spread over all their bytes, in order."""
-    total = sum(split.stop - split.start for split in splits)
     step = max(total // samples, _WINDOW)
     at, following = 0, 0
     for split in splits:
@@ -88,9 +94,9 @@ def _windows(splits: Sequence[Split], samples: int) -> Iterator[Split]:
         at += size
 
 
-def _first_blocks(splits: Sequence[Split], samples: int) -> Iterator[Split]:
+def _first_blocks(splits: Iterable[Split], total: int, samples: int) -> Iterator[Split]:
     """The beginnings of some splits, evenly spread over all their bytes, in order."""
-    step = max(sum(split.stop - split.start for split in splits) // samples, 1)
+    step = max(total // samples, 1)
     at, following = 0, 0
     for split in splits:
         at += split.stop - split.start

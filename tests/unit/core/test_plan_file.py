@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
+from chalicelib.core import plan_file
 from chalicelib.core.errors import CorruptData, NotFound
 from chalicelib.core.keys import RunKeys
 from chalicelib.core.plan import Plan, Split
@@ -99,3 +101,23 @@ def test_no_plan_and_no_json() -> None:
 
 def test_rendering_is_a_function_of_its_input() -> None:
     assert compose(plan(), tasks(5)) == compose(plan(), tasks(5))
+
+
+@pytest.mark.parametrize("chunk", [1, 300, 1 << 20])
+@pytest.mark.parametrize("count", [0, 1, PAGE, 9 * PAGE, 9 * PAGE + 1, 40 * PAGE + 7])
+def test_a_head_tells_of_some_pages_however_many_tasks_there_are(
+    count: int, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages are longer then; lines that were packed meanwhile are the same."""
+    whole = compose(plan(), tasks(count))[1]
+    monkeypatch.setattr(plan_file, "_CHUNK", chunk)
+    assert compose(plan(), tasks(count))[1] == whole
+    monkeypatch.setattr(plan_file, "MOST_PAGES", 8)
+    store, rendered, wanted = stored(count)
+    assert len(rendered.pages) <= 9
+    assert json.loads(store.get(KEYS.plan))["tasks"] == [
+        json.loads(msgspec.json.encode(task)) for task in wanted
+    ]
+    for lo in range(0, count, PAGE - 1):
+        hi = min(lo + PAGE + 3, count)
+        assert read_tasks(store, KEYS, rendered, lo, hi) == wanted[lo:hi]
