@@ -31,7 +31,6 @@ class Planned:
 def as_json(planned: Planned) -> str:
     """Stable names. Seconds from the PUT to `_SUCCESS`; `ends` is false where a limit is met before that."""
     work, found, shape = planned.work, planned.found, planned.found.shape
-    advice = planned.advice
     document: dict[str, Any] = {
         "job": planned.job,
         "input": {"bytes": work.bytes, "objects": work.objects},
@@ -58,17 +57,21 @@ def as_json(planned: Planned) -> str:
             {"name": one.name, "text": one.text, "lift": one.lift, "fatal": one.fatal}
             for one in found.fatal or (found.binding,)
         ],
-        "advice": None,
+        "advice": _advice(planned.advice),
     }
-    if advice:
-        document["advice"] = {
-            "settings": {change.setting: change.value for change in advice.changes},
-            "ends": advice.estimate.ends,
-            "seconds": _seconds(advice.estimate),
-            "dollars": round(advice.estimate.total, 6),
-            "binding": advice.estimate.binding.name,
-        }
     return json.dumps(document)
+
+
+def _advice(advice: Advice | None) -> dict[str, Any] | None:
+    if advice is None:
+        return None
+    return {
+        "settings": {change.setting: change.value for change in advice.changes},
+        "ends": advice.estimate.ends,
+        "seconds": _seconds(advice.estimate),
+        "dollars": round(advice.estimate.total, 6),
+        "binding": advice.estimate.binding.name,
+    }
 
 
 def _seconds(found: Estimate) -> dict[str, float]:
