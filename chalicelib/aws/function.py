@@ -138,6 +138,7 @@ def _runtime(prefix: str, time_left: TimeLeft, root: Path, environ: Mapping[str,
         remaining=time_left,
         load_job=job_loader(root / "jobs"),
         disk=system_disk(),
+        parallel_calls=8,
     )
 
 

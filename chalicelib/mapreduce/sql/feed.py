@@ -17,7 +17,7 @@ from typing import Self
 
 from ...core.errors import InputError
 from ...core.plan import Split
-from ...core.ports import Store
+from ...core.ports import Streams
 from ...core.spec import InputSpec
 from ...core.tasks import Position
 from ..input.blocks import MARK, TextBlock, decode_text, line_blocks, split_lines, whole_object, without_mark
@@ -89,7 +89,7 @@ class Lines:
     """
 
     def __init__(
-        self, spec: InputSpec, columns: Columns, store: Store, stop: Callable[[], bool] = lambda: False
+        self, spec: InputSpec, columns: Columns, store: Streams, stop: Callable[[], bool] = lambda: False
     ) -> None:
         self._spec = spec
         self._names = [name.lower() for name, _ in columns]
