@@ -84,6 +84,7 @@ def run_job(
         bench = _Bench(
             name=job.__name__,
             spec=spec,
+            split_size=split_size,
             sources={settings.tag: Source(settings, record_type) for settings in given},
             store=MemoryStore(),
             disk=LocalDisk(Path(folder) / "scratch"),
@@ -165,6 +166,7 @@ class _Bench:
 
     name: str
     spec: JobSpec
+    split_size: int
     sources: dict[str, Source]
     store: MemoryStore
     disk: LocalDisk
@@ -197,7 +199,7 @@ class _Bench:
         loc = Loc(_BUCKET, f"in-{tag}/records")
         self.store.put(loc, body)
         splittable = not (job.mapper == "mapper_raw" or spec.whole) and compression(loc.key) is None
-        for piece in splits.cut(_BUCKET, self.store.head(loc), self.spec.split_size, splittable):
+        for piece in splits.cut(_BUCKET, self.store.head(loc), self.split_size, splittable):
             yield replace(piece, tag=tag)
 
     def pieces_of_pairs(self, pairs: list[Pair]) -> Iterator[Split]:
@@ -210,7 +212,7 @@ class _Bench:
         edges.feed(bytes(body))
         loc = Loc(_BUCKET, "pairs")
         self.store.put(loc, bytes(body))
-        yield from splits.cut_at(_BUCKET, self.store.head(loc), self.spec.split_size, edges.found)
+        yield from splits.cut_at(_BUCKET, self.store.head(loc), self.split_size, edges.found)
 
     def step(self, cls: type[Job], step: int, pieces: list[Split]) -> list[Pair]:
         """One step over its input; its pairs in the order in which its parts hold them."""
@@ -226,7 +228,7 @@ class _Bench:
             return b""
 
         slices = []
-        for task, some in enumerate(splits.pack(pieces, self.spec.split_size)):
+        for task, some in enumerate(splits.pack(pieces, self.split_size)):
             bound = self.bind(cls, step, "map", task, bounds)
             if cls.shuffle:
                 slices.append(self._map(bound, step, task, some))

@@ -159,6 +159,7 @@ def _runtime(prefix: str, time_left: TimeLeft, root: Path, environ: Mapping[str,
         load_job=job_loader(root / "jobs"),
         disk=system_disk(),
         seats=_seats(environ),
+        parallel_calls=8,
     )
 
 

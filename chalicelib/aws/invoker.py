@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ class LambdaInvoker:
         self.client = client
         self.prefix = prefix.removesuffix("-")
         self.requests: Counter[str] = Counter()
+        self._lock = threading.Lock()
 
     def invoke(self, function: FunctionName, payload: dict[str, Any]) -> None:
         name = f"{self.prefix}-{function}"
@@ -39,7 +41,8 @@ class LambdaInvoker:
                 f"{name}: expected a payload of at most {MAX_PAYLOAD:,} bytes, got {len(body):,}; "
                 "payloads name a run and a range of tasks, data goes through S3"
             )
-        self.requests["invoke"] += 1
+        with self._lock:
+            self.requests["invoke"] += 1
         try:
             self.client.invoke(FunctionName=name, InvocationType="Event", Payload=body)
         except (ClientError, BotoCoreError) as error:

@@ -69,7 +69,16 @@ class ObjectWriter(Protocol):
     ) -> None: ...
 
 
-class Store(Protocol):
+class Streams(Protocol):
+    """What reading input takes of a store."""
+
+    def stream(
+        self, loc: Loc, start: int = 0, stop: int | None = None, etag: str | None = None, block: int = 1 << 17
+    ) -> Iterator[bytes]:
+        """Bytes `[start, stop)` as of `Store.get`, in order, in blocks of about `block` bytes; bounded memory."""
+
+
+class Store(Streams, Protocol):
     """An object store with strong consistency and conditional writes.
 
     Errors: `NotFound`, `Forbidden`, `PreconditionFailed`, else `StoreError`, each naming the object.
@@ -87,11 +96,6 @@ class Store(Protocol):
 
         Raises PreconditionFailed if `etag` is given and the object's is another.
         """
-
-    def stream(
-        self, loc: Loc, start: int = 0, stop: int | None = None, etag: str | None = None, block: int = 1 << 17
-    ) -> Iterator[bytes]:
-        """The same bytes in order, as blocks of about `block` bytes; bounded memory."""
 
     def put(self, loc: Loc, body: bytes) -> str:
         """Write and return the etag."""
@@ -168,3 +172,5 @@ class Runtime:
     disk: Disk
     #: How many supervisors of the job may wait at once. None: waiting takes nobody's place here.
     seats: int | None = None
+    #: How many calls are worth having under way at once (0: one after the other is as fast).
+    parallel_calls: int = 0

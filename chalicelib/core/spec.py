@@ -217,7 +217,8 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     #: each: every object starts a run. marker: `_READY` or `*.manifest` does, over what it names. success: so
     #: does `_SUCCESS`, over the parts beside it: one job's results are the next one's input.
     trigger: Literal["each", "marker", "success"] = "each"
-    split_size: Bytes = 64 * MIB
+    #: Bytes of input of a map task; None: chosen from the input's size.
+    split_size: Bytes | None = None
     #: Fixed slots of the key space; None: chosen from the input's size. One, whatever is said here, for one reducer.
     partitions: Annotated[int, Meta(ge=1, le=4096)] | None = None
     reduce_size: Bytes = 128 * MIB

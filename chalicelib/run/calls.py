@@ -6,7 +6,8 @@ The node for `[lo, hi)` starts the roots of its sub-ranges, then does task `lo` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from msgspec.structs import replace
 
@@ -61,6 +62,21 @@ def subtree(call: TaskCall, lo: int, hi: int) -> TaskCall:
 def resumed(call: TaskCall, word: Loc) -> TaskCall:
     """From an invocation that ran out of time to the one that goes on with its task from the word it left."""
     return replace(call, hi=call.lo + 1, hop=0, resume=word.key)
+
+
+def start_all(runtime: Runtime, phase: Phase, calls: Sequence[TaskCall]) -> None:
+    """Start several calls, as many at once as is worth it: the last of a node's sub-trees need not wait for all others.
+
+    All are tried before the first error is raised.
+    """
+    if len(calls) < 2 or not runtime.parallel_calls:
+        for call in calls:
+            start(runtime, phase, call)
+        return
+    with ThreadPoolExecutor(min(runtime.parallel_calls, len(calls)), "invoke") as pool:
+        tried = [pool.submit(start, runtime, phase, call) for call in calls]
+    for each in tried:
+        each.result()
 
 
 def start(runtime: Runtime, phase: Phase, call: TaskCall) -> None:

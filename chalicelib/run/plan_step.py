@@ -59,6 +59,10 @@ class NewRun:
     def bytes(self) -> int:
         return sum(info.size for _, info in self.inputs)
 
+    @property
+    def split_size(self) -> int:
+        return splits.split_size(self.spec.split_size, self.bytes)
+
 
 def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
     """Plan the first step of a run and start its map tree.
@@ -69,8 +73,8 @@ def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
     pieces = _Cut(run, code.whole)
     plan = _plan_of_run(runtime, keys, run, code)
     plan = replace(plan, bounds=_bounds(runtime, code.first.job, plan, pieces))
-    run.approve(sum(1 for _ in splits.pack(pieces, run.spec.split_size)))
-    _commit(runtime, keys, plan, splits.pack(pieces, run.spec.split_size))
+    run.approve(sum(1 for _ in splits.pack(pieces, run.split_size)))
+    _commit(runtime, keys, plan, splits.pack(pieces, run.split_size))
 
 
 def begin_next(runtime: Runtime, keys: RunKeys, before: Plan) -> None:
@@ -110,9 +114,10 @@ def begin_over_pairs(runtime: Runtime, keys: RunKeys, plan: Plan, parts: Sequenc
     code = job_code.of_step(runtime.load_job, plan)
     plan = _plan_over_pairs(runtime, plan, code, parts)
     plan = replace(plan, bounds=_bounds(runtime, code.job, plan, _cut_parts(keys, parts, 1)))
-    pieces = _cut_parts(keys, parts, plan.spec.split_size)
+    size = splits.split_size(plan.spec.split_size, plan.bytes)
+    pieces = _cut_parts(keys, parts, size)
     one_part = plan.map_only and plan.last_step and plan.spec.output.one_file
-    _commit(runtime, keys, plan, splits.pack(pieces, plan.bytes if one_part else plan.spec.split_size))
+    _commit(runtime, keys, plan, splits.pack(pieces, plan.bytes if one_part else size))
 
 
 def _commit(runtime: Runtime, keys: RunKeys, plan: Plan, tasks: Iterable[Task]) -> None:
@@ -226,12 +231,12 @@ class _Cut:
 
 
 def _cut_inputs(run: NewRun, *, whole: bool) -> Iterator[Split]:
-    spec, by_tag = run.spec, {given.tag: given for given in run.spec.inputs}
+    spec, size, by_tag = run.spec, run.split_size, {given.tag: given for given in run.spec.inputs}
     for bucket, info in run.inputs:
         tag = run.tags.get(info.key)
         given = _input_of(spec, Loc(bucket, info.key)) if tag is None else by_tag[tag]
         splittable = not (whole or given.whole or (compression(info.key) and given.format != "parquet"))
-        for split in splits.cut(bucket, info, spec.split_size, splittable):
+        for split in splits.cut(bucket, info, size, splittable):
             yield replace(split, tag=given.tag) if given.tag else split
 
 

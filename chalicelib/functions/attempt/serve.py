@@ -13,7 +13,7 @@ from ...core.keys import Phase, RunKeys
 from ...core.messages import encode, from_payload
 from ...core.ports import Runtime
 from ...core.tasks import Continuation, Failure, ReduceContinuation, TaskCall
-from ...run.calls import FUNCTION, MAX_HOPS, children, keys_of, start, subtree
+from ...run.calls import FUNCTION, MAX_HOPS, children, keys_of, start_all, subtree
 from ...run.events import event_for
 from ...run.start_step import is_planned
 from . import commit_marker
@@ -38,8 +38,7 @@ def serve(
     keys = keys_of(call)
     if call.hop > MAX_HOPS:
         raise SluiceError(f"job {keys.job}, run {keys.run}: {call.hop} invocations deep: this must be a loop")
-    for lo, hi in children(call.lo, call.hi):
-        start(runtime, phase, subtree(call, lo, hi))
+    start_all(runtime, phase, [subtree(call, lo, hi) for lo, hi in children(call.lo, call.hi)])
     if (call.attempt or call.resume) and commit_marker.is_committed(runtime.store, keys, phase, call.lo):
         _give_up(runtime, phase, keys, call)
         return

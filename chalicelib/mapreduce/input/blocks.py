@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple, cast
 
 from ...core.errors import InputChanged, InputError, LimitMet, NotFound, PreconditionFailed
 from ...core.plan import Split
-from ...core.ports import Store
+from ...core.ports import Streams
 from ...core.spec import MIB
 from .compression import _DAMAGED, _DECOMPRESSED, _OPENERS, BLOCK, ChunkFile, compression
 
@@ -45,7 +45,7 @@ OnLong = Callable[[InputError, int, bytes], None]
 
 
 def line_blocks(
-    store: Store,
+    store: Streams,
     split: Split,
     limit: int = MAX_RECORD,
     on_long: OnLong | None = None,
@@ -103,7 +103,7 @@ def _telling(url: str, limit: int, on_long: OnLong | None) -> Callable[[int, byt
     return tell
 
 
-def fixed_blocks(store: Store, split: Split, record_bytes: int) -> Iterator[TextBlock]:
+def fixed_blocks(store: Streams, split: Split, record_bytes: int) -> Iterator[TextBlock]:
     """The records of `record_bytes` bytes whose first byte is in the split, in blocks of about 128 KiB.
 
     Raises InputError if the object ends in mid-record.
@@ -124,7 +124,7 @@ def fixed_blocks(store: Store, split: Split, record_bytes: int) -> Iterator[Text
         rest = data[whole:]
 
 
-def whole_object(store: Store, split: Split, unpack_ratio: int | None = None) -> Iterator[bytes]:
+def whole_object(store: Streams, split: Split, unpack_ratio: int | None = None) -> Iterator[bytes]:
     """The bytes of an unsplit object, unpacked if it is compressed. Raises LimitMet if that is too much."""
     extension = compression(split.key)
     if extension is None:
@@ -132,7 +132,7 @@ def whole_object(store: Store, split: Split, unpack_ratio: int | None = None) ->
     return _unpacked(store, split, extension, ratio=unpack_ratio)
 
 
-def head_of(store: Store, split: Split, count: int) -> bytes:
+def head_of(store: Streams, split: Split, count: int) -> bytes:
     """The first `count` bytes of the split's object, unpacked if it is compressed; all if it has fewer."""
     extension = compression(split.key)
     if extension is None:
@@ -218,7 +218,7 @@ def _without(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
         count -= len(chunk)
 
 
-def _bytes(store: Store, split: Split) -> Iterator[bytes]:
+def _bytes(store: Streams, split: Split) -> Iterator[bytes]:
     """From one byte before the split to the object's end, asked for as far as the caller reads."""
     begin = max(split.start - 1, 0)
     stop = min(split.stop + LOOK_AHEAD, split.size)
@@ -229,12 +229,12 @@ def _bytes(store: Store, split: Split) -> Iterator[bytes]:
         begin, stop = stop, min(stop + step, split.size)
 
 
-def stretch(store: Store, split: Split, start: int, stop: int) -> Iterator[bytes]:
+def stretch(store: Streams, split: Split, start: int, stop: int) -> Iterator[bytes]:
     """Bytes `[start, stop)` of a split's object. Raises InputChanged if it is no longer the one planned."""
     return _stream(store, split, start, stop)
 
 
-def _stream(store: Store, split: Split, start: int, stop: int) -> Iterator[bytes]:
+def _stream(store: Streams, split: Split, start: int, stop: int) -> Iterator[bytes]:
     try:
         yield from store.stream(split.loc, start, stop, etag=split.etag, block=BLOCK)
     except (PreconditionFailed, NotFound) as error:
@@ -245,7 +245,7 @@ def _stream(store: Store, split: Split, start: int, stop: int) -> Iterator[bytes
 
 
 def _unpacked(
-    store: Store, split: Split, extension: str, stop: int | None = None, ratio: int | None = None
+    store: Streams, split: Split, extension: str, stop: int | None = None, ratio: int | None = None
 ) -> Iterator[bytes]:
     """The object's bytes, or what its first `stop` packed bytes hold, if the caller reads no more."""
     most = None if ratio is None else max(UNPACKED_FREELY, ratio * split.size)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...core.errors import InputError
 from ...core.plan import Split
-from ...core.ports import Disk, Store
+from ...core.ports import Disk, Streams
 from ...core.spec import MIB, InputSpec
 from .blocks import stretch
 from .duckdb import duckdb_error, explained, literal, opened, quoted, refuse_full_disk
@@ -52,7 +52,7 @@ Rows = list[dict[str, Any]]
 
 
 def read_groups(
-    store: Store, split: Split, spec: InputSpec, disk: Disk, folder: Path
+    store: Streams, split: Split, spec: InputSpec, disk: Disk, folder: Path
 ) -> Iterator[tuple[RowGroup, Iterator[Rows | LongRow]]]:
     """The row groups whose first byte is in the split, each with its rows in lists of up to 2 048, or as a LongRow.
 

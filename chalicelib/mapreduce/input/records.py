@@ -13,7 +13,7 @@ import msgspec
 from ...core.errors import ConfigError, InputError
 from ...core.messages import UNDECODABLE
 from ...core.plan import Split
-from ...core.ports import Loc, Store
+from ...core.ports import Loc, Streams
 from ...core.spec import InputSpec
 from .blocks import TextBlock
 from .lines import LineReader, OneLine, kept_lines, start_of, without_comments
@@ -37,7 +37,9 @@ class RecordReader(Protocol):
         """Whether a record goes on behind this line; `inside`: it began in a line before."""
 
 
-def record_reader(spec: InputSpec, record_type: type[Any] | None, store: Store, split: Split) -> RecordReader:
+def record_reader(
+    spec: InputSpec, record_type: type[Any] | None, store: Streams, split: Split
+) -> RecordReader:
     """The reader for a split's object under this configuration; `record_type` types JSON documents.
 
     Raises InputError for an object whose header cannot be read.

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ...core.errors import InputError
 from ...core.plan import Split
-from ...core.ports import Store
+from ...core.ports import Streams
 from ...core.spec import InputSpec
 from .blocks import MARK, TextBlock, decode_text, head_of, split_lines, without_mark
 from .compression import BLOCK, ChunkFile
@@ -43,7 +43,7 @@ def delimiter_of(spec: InputSpec) -> str:
     return spec.delimiter or ("\t" if spec.format == "tsv" else ",")
 
 
-def read_header(spec: InputSpec, store: Store, split: Split) -> Header:
+def read_header(spec: InputSpec, store: Streams, split: Split) -> Header:
     """The header of a split's object. Raises InputError if it does not end where it should."""
     data = head_of(store, split, _HEADER)
     body = without_mark(data)
@@ -97,7 +97,7 @@ class RowReader:
 
     unit = "line"
 
-    def __init__(self, spec: InputSpec, store: Store, split: Split) -> None:
+    def __init__(self, spec: InputSpec, store: Streams, split: Split) -> None:
         self._spec = spec
         self._url = split.loc.url
         self._comment = spec.comment.encode()

@@ -7,9 +7,21 @@ from itertools import pairwise
 
 from ...core.plan import Split
 from ...core.ports import ObjectInfo
+from ...core.spec import MIB
 
+#: Bytes of a split where the job does not say, and so many of them are aimed at: requests grow with their number.
+#: What a task spills must fit the 512 MB of disk that a function has, even if it cannot be compressed.
+LEAST_SPLIT, MOST_SPLIT, SPLITS = 64 * MIB, 384 * MIB, 1000
 #: Splits in one task; so that a hundred thousand tiny objects do not make one endless task.
 MAX_SPLITS = 4096
+
+
+def split_size(given: int | None, input_bytes: int) -> int:
+    """Bytes of a split: what the job says, or about a thousandth of the input, in whole MiB."""
+    if given is not None:
+        return given
+    fair = -(-input_bytes // (SPLITS * MIB)) * MIB
+    return min(max(fair, LEAST_SPLIT), MOST_SPLIT)
 
 
 def cut(bucket: str, info: ObjectInfo, split_size: int, splittable: bool) -> Iterator[Split]:

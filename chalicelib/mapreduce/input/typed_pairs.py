@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ...core.errors import CorruptData
 from ...core.plan import Split
-from ...core.ports import Store
+from ...core.ports import Streams
 from ..shuffle.run_file import FRAME, frame_size, read_blocks
 from .blocks import LOOK_AHEAD, stretch
 
@@ -28,7 +28,7 @@ class PairBlock(NamedTuple):
     values: list[Any]
 
 
-def pair_blocks(store: Store, split: Split) -> Iterator[PairBlock]:
+def pair_blocks(store: Streams, split: Split) -> Iterator[PairBlock]:
     """The pairs of all blocks whose first byte is in the split, which must begin at a block.
 
     Memory: one block. Raises CorruptData for anything that was not written so, InputChanged if the object is
@@ -48,7 +48,7 @@ def pair_blocks(store: Store, split: Split) -> Iterator[PairBlock]:
     raise CorruptData(f"{url}: ends at byte {at}, expected pairs up to byte {split.stop}")
 
 
-def _bytes(store: Store, split: Split) -> Iterator[bytes]:
+def _bytes(store: Streams, split: Split) -> Iterator[bytes]:
     """From the split's first byte on, as far as the caller reads."""
     step = LOOK_AHEAD
     begin, stop = split.start, min(max(split.stop, split.start + step), split.size)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ...core.plan import Split
-from ...core.ports import Disk, Store
+from ...core.ports import Disk, Streams
 from ...core.spec import InputSpec
 from ...job.binding import BoundJob
 from ..guard.deadline import Pace
@@ -50,7 +50,7 @@ class OpenSplit:
     #: What JSON documents are decoded into, if `input.type` says so.
     record_type: type[Any] | None
     job: BoundJob
-    store: Store
+    store: Streams
     disk: Disk
     #: The task's own folder on the disk.
     folder: Path

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ...aggregators import Aggregator
 from ...core.errors import InputChanged, InputError
 from ...core.plan import Split
-from ...core.ports import Disk, Store
+from ...core.ports import Disk, Store, Streams
 from ...core.spec import BadRecordsSpec
 from ...core.tasks import Position
 from ...job.binding import BoundJob
@@ -24,6 +24,7 @@ from ..guard.isolate import Isolation, Pair, RecordPlace
 from ..guard.location import Where, blame, located
 from ..guard.quarantine import Quarantine
 from ..input.compression import compression
+from ..input.read_ahead import ReadAhead
 from ..shuffle.run_file import RunWriter
 from ..shuffle.secondary_sort import map_collector, plain_keys
 from ..shuffle.spill import Spiller, fold_states
@@ -93,17 +94,18 @@ class MapTask:
 
     def _map(self, splits: Sequence[Split], sink: Sink, folder: Path, tally: Tally) -> Position | None:
         pace = self.pace
-        for number, split in enumerate(splits):
-            for step in steps_of(self._open(split, folder, tally)):
-                pace.begin()
-                self._take(step.call, sink)
-                pace.end()
-                if step.edge and pace.out_of_time:
-                    offset, skip = step.edge()
-                    return Position(split=number, offset=offset, skip=skip)
+        with ReadAhead(self.store, splits) as store:
+            for number, split in enumerate(splits):
+                for step in steps_of(self._open(split, store, folder, tally)):
+                    pace.begin()
+                    self._take(step.call, sink)
+                    pace.end()
+                    if step.edge and pace.out_of_time:
+                        offset, skip = step.edge()
+                        return Position(split=number, offset=offset, skip=skip)
         return None
 
-    def _open(self, split: Split, folder: Path, tally: Tally) -> OpenSplit:
+    def _open(self, split: Split, store: Streams, folder: Path, tally: Tally) -> OpenSplit:
         self._where.open(split)
         self.job.services.counters.keep()
         source = self.sources[split.tag]
@@ -113,7 +115,7 @@ class MapTask:
             record_type=source.record_type,
             unpack_ratio=source.unpack_ratio,
             job=self.job,
-            store=self.store,
+            store=store,
             disk=self.disk,
             folder=folder,
             where=self._where,

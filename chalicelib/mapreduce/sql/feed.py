@@ -17,7 +17,7 @@ from typing import Self
 
 from ...core.errors import InputError
 from ...core.plan import Split
-from ...core.ports import Store
+from ...core.ports import Streams
 from ...core.spec import InputSpec
 from ...core.tasks import Position
 from ..input.blocks import MARK, TextBlock, decode_text, line_blocks, split_lines, whole_object, without_mark
@@ -92,7 +92,7 @@ class Lines:
         self,
         spec: InputSpec,
         columns: Columns,
-        store: Store,
+        store: Streams,
         stop: Callable[[], bool] = lambda: False,
         unpack_ratio: int | None = None,
     ) -> None:

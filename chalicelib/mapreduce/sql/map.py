@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ...core.errors import CorruptData, InputError, JobCodeError
 from ...core.plan import Plan, Split
-from ...core.ports import Runtime
+from ...core.ports import Runtime, Streams
 from ...core.tasks import Position
 from ..guard.deadline import Pace
 from ..guard.location import located
@@ -27,6 +27,7 @@ from ..input.duckdb import (
     subquery,
     task_database,
 )
+from ..input.read_ahead import ReadAhead
 from ..shuffle.run_file import RunWriter
 from .feed import Feed, Lines, locate
 from .partition_file import frames_of
@@ -72,25 +73,26 @@ class SqlMap:
             located(self._where(splits)),
             self._disk.folder("sluice-sql-") as folder,
             task_database(self._spec, folder, "mapper") as database,
+            ReadAhead(self._store, splits) as store,
         ):
             if self._spec.input.format == "parquet":
-                self._map_files(database, folder, splits, writer)
+                self._map_files(database, store, folder, splits, writer)
                 return None
-            return self._map_lines(database, folder, splits, writer)
+            return self._map_lines(database, store, folder, splits, writer)
 
     def _where(self, splits: Sequence[Split]) -> str:
         some = f"{splits[0].loc.url} and {len(splits) - 1} more" if splits else "no input"
         return f"job {self._plan.job}: {some}"
 
     def _map_files(
-        self, database: Connection, folder: Path, splits: Sequence[Split], writer: RunWriter
+        self, database: Connection, store: Streams, folder: Path, splits: Sequence[Split], writer: RunWriter
     ) -> None:
         """Parquet has its table of contents at the end: objects are copied to disk first."""
         paths = []
         for number, split in enumerate(splits):
             path = folder / f"object-{number}"
             with self._disk.open(path, "wb", split.size) as file:
-                for chunk in whole_object(self._store, split):
+                for chunk in whole_object(store, split):
                     file.write(chunk)
                     self.bytes += len(chunk)
             paths.append(str(path))
@@ -102,11 +104,11 @@ class SqlMap:
             self._write(database, folder, writer)
 
     def _map_lines(
-        self, database: Connection, folder: Path, splits: Sequence[Split], writer: RunWriter
+        self, database: Connection, store: Streams, folder: Path, splits: Sequence[Split], writer: RunWriter
     ) -> Position | None:
         spec = self._spec.input
         ratio = self._spec.limits.unpack_ratio
-        lines = Lines(spec, self._tables.input, self._store, lambda: self._pace.out_of_time, ratio)
+        lines = Lines(spec, self._tables.input, store, lambda: self._pace.out_of_time, ratio)
         fifo = folder / "input"
         fifo.touch()  # what a query is bound over may be opened, and nobody feeds it yet
         source = scan(spec, self._tables.input, [str(fifo)])

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from math import ceil
 
 from ...core.spec import JobSpec
+from ...mapreduce.input import splits
 from ...mapreduce.shuffle.partitions import default_partitions
 from .figures import Figures
 from .work import Work
 
-#: As in `mapreduce.input.splits`: splits of one task.
-_MAX_SPLITS = 4096
 #: As in `run.reduce_plan`: what is worth a reduce task.
 _SMALLEST_SHARE = 1 << 18
 
@@ -52,9 +51,10 @@ class Requests:
 def shape_of(spec: JobSpec, work: Work) -> Shape:
     """How a run over `work` would be cut, its objects being of one size."""
     size = work.bytes / max(work.objects, 1)
-    pieces = 1 if work.whole else max(1, ceil(size / spec.split_size))
+    split_size = splits.split_size(spec.split_size, work.bytes)
+    pieces = 1 if work.whole else max(1, ceil(size / split_size))
     split = size / pieces
-    packed = min(max(1, int(spec.split_size // split)) if split else _MAX_SPLITS, _MAX_SPLITS)
+    packed = min(max(1, int(split_size // split)) if split else splits.MAX_SPLITS, splits.MAX_SPLITS)
     tasks = ceil(work.objects * pieces / packed) if work.bytes else 0
     partitions = _partitions(spec, work)
     shuffled = 0.0 if work.map_only else work.bytes * work.pace.shuffled

@@ -115,7 +115,7 @@ def test_durations(project: Project, text: str, seconds: int) -> None:
 )
 def test_what_is_no_size(project: Project, text: str) -> None:
     (problem,) = project.problems(f"split_size: {text}\n")
-    expected = "expected a size from 1 byte up, such as 64MiB, 1.5GB or a number of bytes, got "
+    expected = "expected a size from 1 byte up, such as 64MiB, 1.5GB or a number of bytes, or null, got "
     assert problem.startswith(f"jobs/wordcount.yml:5: split_size: {expected}")
     assert text in problem
 
@@ -452,7 +452,7 @@ def test_all_problems_of_all_layers_at_once(project: Project) -> None:
         "--set params: expected params.NAME, a name of letters, digits, _ and -",
         "--set params.a.b: expected params.NAME, a name of letters, digits, _ and -",
         "SLUICE_MEMORY_MAPER: unknown variable; did you mean SLUICE_MEMORY_MAPPER?",
-        "SLUICE_SPLIT_SIZE: expected a size from 1 byte up, such as 64MiB, 1.5GB or a number of bytes, "
+        "SLUICE_SPLIT_SIZE: expected a size from 1 byte up, such as 64MiB, 1.5GB or a number of bytes, or null, "
         "got 'big'",
         "jobs/wordcount.yml:5: max_attempts: expected an integer from 1 to 20, got 0",
         "sluice.yml:2: memory.reducer: expected an integer from 128 to 10240, got 1",

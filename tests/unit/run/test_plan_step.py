@@ -15,7 +15,7 @@ from chalicelib.core.keys import RunKeys
 from chalicelib.core.messages import Stats, encode
 from chalicelib.core.plan import Plan, Split
 from chalicelib.core.plan_file import read_head, read_tasks
-from chalicelib.core.ports import Loc
+from chalicelib.core.ports import Loc, ObjectInfo
 from chalicelib.core.spec import InputSpec, JobSpec
 from chalicelib.core.tasks import Part, ReducePlan
 from chalicelib.core.totals import StatePart
@@ -81,6 +81,19 @@ def test_plan_root_and_then_word_that_it_was_started(world: World) -> None:
     assert (plan.created, plan.output, plan.work) == (START, OUT, WORK)
     ranges = [(split.key, split.start, split.stop) for task in world.tasks() for split in task]
     assert ranges == [("data/0", 0, 16), ("data/0", 16, 32), ("data/1", 0, 8)]
+
+
+@pytest.mark.parametrize(
+    ("given", "size", "tasks"), [(None, 1 << 28, 40), (None, 1 << 33, 1000), (1 << 26, 1 << 33, 1280)]
+)
+def test_without_a_split_size_there_are_about_a_thousand_tasks(
+    given: int | None, size: int, tasks: int, world: World
+) -> None:
+    """Ten objects that only a listing knows: nothing is read for a plan of text."""
+    inputs = [("in", ObjectInfo(f"data/{number}", size, "e", 1.0)) for number in range(10)]
+    plan = world.begin(spec(split_size=given), inputs=inputs)
+    assert (plan.tasks, plan.spec.split_size) == (tasks, given)
+    assert sum(split.stop - split.start for task in world.tasks() for split in task) == 10 * size
 
 
 def test_nothing_to_read_starts_no_mapper(world: World) -> None:

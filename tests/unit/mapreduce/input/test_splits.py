@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chalicelib.core.plan import Split
 from chalicelib.core.ports import ObjectInfo
 from chalicelib.core.spec import MIB
-from chalicelib.mapreduce.input.splits import MAX_SPLITS, cut, pack
+from chalicelib.mapreduce.input.splits import LEAST_SPLIT, MAX_SPLITS, MOST_SPLIT, cut, pack, split_size
 from chalicelib.mapreduce.shuffle.partitions import (
     MAX_PARTITIONS,
     ONE_PARTITION,
@@ -23,6 +23,22 @@ from tests.strategies import examples
 
 def info(size: int, key: str = "k") -> ObjectInfo:
     return ObjectInfo(key, size, "etag", 0.0)
+
+
+@given(st.integers(0, 1 << 50), st.integers(0, 1 << 40))
+@examples(200)
+def test_the_size_of_splits_follows_the_input_s(size: int, more: int) -> None:
+    found = split_size(None, size)
+    assert LEAST_SPLIT <= found <= split_size(None, size + more) <= MOST_SPLIT
+    assert found % MIB == 0
+    if LEAST_SPLIT < found < MOST_SPLIT:
+        assert 930 <= size / found <= 1000
+    assert split_size(123, size) == 123, "what the job says holds"
+
+
+def test_inputs_up_to_sixty_gigabytes_have_the_splits_they_always_had() -> None:
+    assert split_size(None, 62 << 30) == 64 * MIB < split_size(None, 66 << 30)
+    assert MOST_SPLIT <= 512_000_000, "what a task spills must fit a function's disk"
 
 
 @given(st.integers(0, 1000), st.integers(1, 1200))

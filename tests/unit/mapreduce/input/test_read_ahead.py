@@ -1,0 +1,128 @@
+"""Small objects are fetched before they are asked for: the same bytes, requests and errors, fewer waits."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core.errors import InputChanged, PreconditionFailed
+from chalicelib.core.plan import Split
+from chalicelib.core.ports import Loc
+from chalicelib.mapreduce.input.blocks import whole_object
+from chalicelib.mapreduce.input.read_ahead import AHEAD, SMALL, ReadAhead
+from chalicelib.mapreduce.input.splits import cut
+from chalicelib.stores.memory import MemoryStore
+
+
+class Watched(MemoryStore):
+    """Counts the GETs that are under way, and what was fetched and is not read yet."""
+
+    parallel_reads = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+        self.under_way = self.most = self.fetched = 0
+        #: GETs wait until so many are under way.
+        self.meet: threading.Barrier | None = None
+
+    def get(self, loc: Loc, *args: Any, **kwargs: Any) -> bytes:
+        with self.lock:
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+        if self.meet:
+            self.meet.wait(30)
+        body = super().get(loc, *args, **kwargs)
+        with self.lock:
+            self.under_way -= 1
+            self.fetched += 1
+        return body
+
+
+def objects(store: MemoryStore, sizes: list[int], split_size: int = 1 << 20) -> list[Split]:
+    splits: list[Split] = []
+    for number, size in enumerate(sizes):
+        loc = Loc("in", f"k{number:05}")
+        store.put(loc, bytes([number % 251]) * size)
+        splits += cut("in", store.head(loc), split_size, True)
+    return splits
+
+
+def read(ahead: ReadAhead, split: Split, block: int = 1 << 17) -> bytes:
+    return b"".join(ahead.stream(split.loc, split.start, split.stop, split.etag, block))
+
+
+@pytest.mark.parametrize("parallel", [0, 1, 4])
+@given(st.lists(st.integers(0, 60), max_size=30), st.integers(1, 80), st.integers(1, 100), st.data())
+def test_the_same_bytes_however_they_are_asked_for(
+    parallel: int, sizes: list[int], split_size: int, block: int, data: st.DataObject
+) -> None:
+    store = Watched()
+    store.parallel_reads = parallel
+    splits = objects(store, sizes, split_size)
+    skipped = data.draw(st.sets(st.integers(0, max(len(splits) - 1, 0))))
+    with ReadAhead(store, splits) as ahead:
+        for number, split in enumerate(splits):
+            if number in skipped:
+                continue
+            whole = store.get(split.loc)
+            assert read(ahead, split, block) == whole[split.start : split.stop]
+            assert b"".join(ahead.stream(split.loc, 1, None, split.etag)) == whole[1:], "again"
+            assert b"".join(ahead.stream(split.loc, 2, 5)) == whole[2:5]
+
+
+def test_eight_are_fetched_ahead_and_no_more_and_each_once() -> None:
+    store = Watched()
+    splits = objects(store, [100] * 50)
+    store.meet = threading.Barrier(4)
+    requests = store.requests["get"]
+    with ReadAhead(store, splits) as ahead:
+        for number, split in enumerate(splits):
+            assert read(ahead, split) == bytes([number]) * 100
+            assert store.fetched <= number + 1 + AHEAD
+            if number > 30:
+                store.meet.abort()
+                store.meet = None
+                break
+    assert store.most == 4, "as many as the store is worth are under way at once"
+
+    store.meet, store.fetched = None, 0
+    requests = store.requests["get"]
+    with ReadAhead(store, splits) as ahead:
+        assert [read(ahead, split)[:1] for split in splits] == [bytes([number]) for number in range(50)]
+    assert store.requests["get"] - requests == 50
+
+
+def test_large_and_cut_objects_are_read_when_they_are_asked_for() -> None:
+    store = Watched()
+    splits = objects(store, [10, SMALL + 1, 10, SMALL, 10], SMALL)
+    assert len(splits) == 6
+    with ReadAhead(store, splits) as ahead:
+        read(ahead, splits[0])
+        read(ahead, splits[1])
+    assert store.fetched <= 4, "the four small ones"
+    with ReadAhead(store, splits) as ahead:
+        for split in splits:
+            assert len(read(ahead, split)) == split.stop - split.start
+
+
+@pytest.mark.parametrize("harm", ["overwritten", "deleted"])
+def test_an_error_is_told_of_its_object_when_that_is_asked_for(harm: str) -> None:
+    store = Watched()
+    splits = objects(store, [10] * 6)
+    if harm == "overwritten":
+        store.put(splits[3].loc, b"other")
+    else:
+        store.delete("in", [splits[3].key])
+    with ReadAhead(store, splits) as ahead:
+        for split in splits[:3]:
+            assert len(read(ahead, split)) == 10
+        with pytest.raises(InputChanged, match="in/k00003: was overwritten or deleted"):
+            list(whole_object(ahead, splits[3]))
+        assert len(read(ahead, splits[4])) == 10
+    with ReadAhead(store, splits) as ahead, pytest.raises(PreconditionFailed):
+        list(ahead.stream(splits[0].loc, 0, 10, "another etag"))
