@@ -4,6 +4,7 @@
     ├── UserError *              the user can mend it: printed without a traceback, never retried
     │   ├── ConfigError *
     │   ├── CodeChanged
+    │   ├── LimitMet
     │   ├── DataTypeError *
     │   │   └── Unsupported      in `codec.py`
     │   └── InputError *
