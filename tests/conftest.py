@@ -43,6 +43,7 @@ GROUPS = {
         "tests/cloud/test_scripts.py",
         "tests/cloud/test_mistakes.py",
         "tests/cloud/test_failed_events.py",
+        "tests/cloud/test_brakes.py",
         "tests/cloud/test_lifecycle.py",
     ),
     "deployed once": (

@@ -125,6 +125,8 @@ class Plan(Message, frozen=True, kw_only=True):
     created: float
     #: Digest of the job's code and Sluice's version, see `job.code_digest`: whoever works on the run compares it.
     code: str
+    #: How many runs, one started by the results of the other, led to this one.
+    chain: Count = 0
 
     @property
     def accumulates(self) -> bool:
@@ -153,6 +155,11 @@ class Plan(Message, frozen=True, kw_only=True):
         return RunKeys(self.work, self.job, self.run, self.step).results(self.output, last=self.last_step)
 
     @property
+    def mark(self) -> str:
+        """What its results carry, so that whoever is woken by them knows how long the chain is."""
+        return f"{self.job}/{self.run}/{self.chain + 1}"
+
+    @property
     def own_spec(self) -> JobSpec:
         """The step's own configuration: what goes from one step to the next is typed pairs."""
         spec = self.spec
@@ -173,3 +180,10 @@ class Plan(Message, frozen=True, kw_only=True):
     def next_step(self, job_step: int, earlier: Earlier | None) -> Plan:
         """The run's next step, which does `job_step` of the job, before anything is known of its input."""
         return replace(self, step=self.step + 1, job_step=job_step, earlier=earlier, tasks=0)
+
+
+def chain_of(mark: str) -> int:
+    """How many runs led to an object with this mark; 0 for one that no run wrote, or with a mark of another kind."""
+    job, _, rest = mark.partition("/")
+    run, _, number = rest.partition("/")
+    return int(number) if job and run and number.isascii() and number.isdigit() and len(number) < 10 else 0

@@ -47,6 +47,8 @@ class ObjectInfo(NamedTuple):
     size: int
     etag: str
     modified: float
+    #: What it was marked with when it was written; only a HEAD tells. A folder keeps no marks.
+    mark: str = ""
 
 
 class ObjectWriter(Protocol):
@@ -97,11 +99,11 @@ class Store(Streams, Protocol):
         Raises PreconditionFailed if `etag` is given and the object's is another.
         """
 
-    def put(self, loc: Loc, body: bytes) -> str:
+    def put(self, loc: Loc, body: bytes, mark: str = "") -> str:
         """Write and return the etag."""
 
-    def put_if_absent(self, loc: Loc, body: bytes) -> bool:
-        """True if this call created the object. Atomic; the body is complete.
+    def put_if_absent(self, loc: Loc, body: bytes, mark: str = "") -> bool:
+        """True if this call created the object. Atomic; the body is complete. It carries `mark`, printable ASCII.
 
         A lost answer is recognised: when the object is there and holds exactly `body`, this call
         (or a retry of it) created it. Put a token in bodies where two writers must differ.
@@ -116,7 +118,7 @@ class Store(Streams, Protocol):
     def delete(self, bucket: str, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there are no error."""
 
-    def writer(self, loc: Loc, if_absent: bool = False) -> ObjectWriter: ...
+    def writer(self, loc: Loc, if_absent: bool = False, mark: str = "") -> ObjectWriter: ...
 
 
 class Invoker(Protocol):

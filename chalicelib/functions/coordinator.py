@@ -26,6 +26,7 @@ from ..run.start_step import start_if_planned
 from ..run.verdict import read_verdict
 from . import limits
 from .run_inputs import MANIFEST_SUFFIX, READY, Superseded, objects
+from .run_inputs import chain as chain_before
 from .supervision import stalled_runs
 
 log = logging.getLogger(__name__)
@@ -93,8 +94,10 @@ def _begin(runtime: Runtime, keys: RunKeys, spec: JobSpec, item: Created) -> Non
             return
         limits.check_rate(runtime, keys, spec)
         inputs = objects(runtime, spec, item)
+        chain = chain_before(runtime, item, inputs)
+        limits.check_chain(spec, chain, item.loc.url)
         limits.check_bytes(spec, inputs)
-        run = NewRun(spec=spec, source=item.loc.url, inputs=inputs, output=output)
+        run = NewRun(spec=spec, source=item.loc.url, inputs=inputs, output=output, chain=chain)
         begin(runtime, keys, replace(run, approve=partial(limits.check_tasks, spec, run.bytes)))
     except Superseded as error:
         # A run that was planned before goes on: whoever reads the object then says that it was overwritten.

@@ -45,6 +45,17 @@ def check_bytes(spec: JobSpec, inputs: Sequence[tuple[str, ObjectInfo]]) -> None
         )
 
 
+def check_chain(spec: JobSpec, chain: int, source: str) -> None:
+    """Whether too many runs, one started by the results of the other, led to this one."""
+    most = spec.limits.max_chain
+    if chain > most:
+        raise LimitMet(
+            f"limits.max_chain: {source} is the result of {chain:,} runs that started each other in a row, over the"
+            f" limit of {most:,}: do results come back into an input, by way of another job, account or replication?"
+            " If that is meant, raise it"
+        )
+
+
 def check_tasks(spec: JobSpec, size: int, tasks: int) -> None:
     """Whether `tasks` map tasks over `size` bytes are too many, or would cost too much."""
     limits = spec.limits

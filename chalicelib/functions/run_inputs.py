@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 
 from ..core.errors import Forbidden, NotFound, UserError
 from ..core.keys import SUCCESS, is_hidden
+from ..core.plan import chain_of
 from ..core.ports import Loc, ObjectInfo, Runtime
 from ..core.spec import JobSpec
 from ..run.events import Created
@@ -67,6 +69,18 @@ def _dropped(runtime: Runtime, item: Created) -> Found:
             " the later writing starts a run over it"
         )
     return item.loc.bucket, info
+
+
+def chain(runtime: Runtime, item: Created, found: Iterable[Found]) -> int:
+    """How many runs, one started by the results of the other, led to this event, by the marks of what is known.
+
+    Objects that were looked up by name tell, and `_SUCCESS`, which costs a request; objects that were listed do not.
+    """
+    marks = [info.mark for _, info in found]
+    if item.loc.key.rpartition("/")[2] == SUCCESS:
+        with suppress(NotFound):
+            marks.append(runtime.store.head(item.loc).mark)
+    return max(map(chain_of, marks), default=0)
 
 
 class _Search:

@@ -41,7 +41,7 @@ def publish(runtime: Runtime, keys: RunKeys, plan: Plan, verdict: Verdict) -> No
     manifest = _succeeded(store, keys, plan) if succeeded else _failed(plan, verdict)
     if succeeded and plan.role == "render":
         totals_pointer.show(store, plan, manifest)
-    _end(store, output, keys, manifest, verdict)
+    _end(store, output, keys, manifest, verdict, plan.mark)
 
 
 def publish_counted(runtime: Runtime, keys: RunKeys, plan: Plan, done: Earlier, shown: Shown) -> None:
@@ -56,7 +56,7 @@ def publish_counted(runtime: Runtime, keys: RunKeys, plan: Plan, done: Earlier, 
     if is_ended(store, output):
         return
     parts = tuple(Part(key=part.key, bytes=part.bytes, records=part.records) for part in shown.parts)
-    _end(store, output, keys, _manifest(keys, plan, parts, done), verdict)
+    _end(store, output, keys, _manifest(keys, plan, parts, done), verdict, plan.mark)
 
 
 def publish_refused(runtime: Runtime, keys: RunKeys, source: str, output: Loc, verdict: Verdict) -> None:
@@ -84,10 +84,12 @@ def is_ended(store: Store, output: OutputKeys) -> bool:
     return False
 
 
-def _end(store: Store, output: OutputKeys, keys: RunKeys, manifest: Manifest, verdict: Verdict) -> None:
+def _end(
+    store: Store, output: OutputKeys, keys: RunKeys, manifest: Manifest, verdict: Verdict, mark: str = ""
+) -> None:
     _put_manifest(store, output.manifest, manifest)
     if manifest.outcome == "success":
-        store.put_if_absent(output.success, b"")
+        store.put_if_absent(output.success, b"", mark)
     else:
         store.put_if_absent(output.failure, failure_text(keys, verdict).encode())
 

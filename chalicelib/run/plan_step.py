@@ -52,6 +52,8 @@ class NewRun:
     reducers: int = 1
     #: By key: which of the job's inputs an object is of, where its prefix does not tell.
     tags: Mapping[str, str] = field(default_factory=dict)
+    #: How many runs, one started by the results of the other, led to this one.
+    chain: int = 0
     #: Told how many map tasks there are before anything is written; what it raises stops the run.
     approve: Callable[[int], None] = lambda _: None
 
@@ -161,6 +163,7 @@ def _plan_of_run(runtime: Runtime, keys: RunKeys, run: NewRun, code: JobCode) ->
         files=pin(runtime.store, run.spec),
         created=runtime.clock.now(),
         code=code.digest,
+        chain=run.chain,
     )
 
 

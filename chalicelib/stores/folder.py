@@ -85,14 +85,14 @@ class FolderStore:
                 start += len(data)
                 yield data
 
-    def put(self, loc: Loc, body: bytes) -> str:
+    def put(self, loc: Loc, body: bytes, mark: str = "") -> str:  # noqa: ARG002 - as in `writer`
         with self.writer(loc) as writer:
             writer.write(body)
             etag = writer.publish()
         assert etag is not None  # it was unconditional
         return etag
 
-    def put_if_absent(self, loc: Loc, body: bytes) -> bool:
+    def put_if_absent(self, loc: Loc, body: bytes, mark: str = "") -> bool:  # noqa: ARG002 - as in `writer`
         with self.writer(loc, if_absent=True) as writer:
             writer.write(body)
             return writer.commit()
@@ -129,7 +129,8 @@ class FolderStore:
             with _translated("delete", loc):
                 self._remove(self._path_for_write(loc), self._folders[bucket])
 
-    def writer(self, loc: Loc, if_absent: bool = False) -> FolderWriter:
+    def writer(self, loc: Loc, if_absent: bool = False, mark: str = "") -> FolderWriter:  # noqa: ARG002
+        """`mark` is not kept: nothing that appears in a folder starts a run by itself."""
         self.requests["put"] += 1
         with _translated("put", loc):
             path = self._path_for_write(loc)

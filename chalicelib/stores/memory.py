@@ -18,6 +18,7 @@ class _Object:
     body: bytes
     etag: str
     modified: float
+    mark: str = ""
 
     def info(self, key: str) -> ObjectInfo:
         return ObjectInfo(key, len(self.body), self.etag, self.modified)
@@ -42,7 +43,8 @@ class MemoryStore:
         self._writes = 0
 
     def head(self, loc: Loc) -> ObjectInfo:
-        return self._find("head", loc).info(loc.key)
+        found = self._find("head", loc)
+        return found.info(loc.key)._replace(mark=found.mark)
 
     def get(self, loc: Loc, start: int = 0, stop: int | None = None, etag: str | None = None) -> bytes:
         if not check_range(start, stop):
@@ -60,19 +62,19 @@ class MemoryStore:
         for at in range(0, len(body), block):
             yield body[at : at + block]
 
-    def put(self, loc: Loc, body: bytes) -> str:
+    def put(self, loc: Loc, body: bytes, mark: str = "") -> str:
         with self._lock:
             self.requests["put"] += 1
-            etag = self._write(loc, body)
+            etag = self._write(loc, body, mark)
         self._created(loc)
         return etag
 
-    def put_if_absent(self, loc: Loc, body: bytes) -> bool:
+    def put_if_absent(self, loc: Loc, body: bytes, mark: str = "") -> bool:
         with self._lock:
             self.requests["put"] += 1
             there = self._objects.get(loc)
             if there is None:
-                self._write(loc, body)
+                self._write(loc, body, mark)
         if there is not None:
             return there.body == body
         self._created(loc)
@@ -108,8 +110,8 @@ class MemoryStore:
             for key in doomed:
                 self._objects.pop(Loc(bucket, key), None)
 
-    def writer(self, loc: Loc, if_absent: bool = False) -> ObjectWriter:
-        return _Writer(self, loc, if_absent)
+    def writer(self, loc: Loc, if_absent: bool = False, mark: str = "") -> ObjectWriter:
+        return _Writer(self, loc, if_absent, mark)
 
     def _find(self, kind: str, loc: Loc) -> _Object:
         with self._lock:
@@ -119,10 +121,10 @@ class MemoryStore:
             raise NotFound(f"{loc.url}: no such object")
         return found
 
-    def _write(self, loc: Loc, body: bytes) -> str:
+    def _write(self, loc: Loc, body: bytes, mark: str = "") -> str:
         """Store a new version. The caller holds the lock."""
         self._writes += 1
-        self._objects[loc] = _Object(bytes(body), f"{self._writes:08x}", self._now())
+        self._objects[loc] = _Object(bytes(body), f"{self._writes:08x}", self._now(), mark)
         return self._objects[loc].etag
 
     def _created(self, loc: Loc) -> None:
@@ -131,8 +133,8 @@ class MemoryStore:
 
 
 class _Writer(WriterBase):
-    def __init__(self, store: MemoryStore, loc: Loc, if_absent: bool) -> None:
-        self._store, self._loc, self._if_absent = store, loc, if_absent
+    def __init__(self, store: MemoryStore, loc: Loc, if_absent: bool, mark: str) -> None:
+        self._store, self._loc, self._if_absent, self._mark = store, loc, if_absent, mark
         self._data = bytearray()
 
     def write(self, data: bytes) -> None:
@@ -143,8 +145,8 @@ class _Writer(WriterBase):
         self.check_open()
         self.closed = True
         if self._if_absent:
-            return self._store.put_if_absent(self._loc, bytes(self._data))
-        self._store.put(self._loc, bytes(self._data))
+            return self._store.put_if_absent(self._loc, bytes(self._data), self._mark)
+        self._store.put(self._loc, bytes(self._data), self._mark)
         return True
 
     def abort(self) -> None:

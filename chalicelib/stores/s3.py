@@ -151,8 +151,8 @@ class S3Store(S3Requests):
         if failed:
             raise undeleted(bucket, failed)
 
-    def writer(self, loc: Loc, if_absent: bool = False) -> ObjectWriter:
-        return S3Writer(self, loc, if_absent)
+    def writer(self, loc: Loc, if_absent: bool = False, mark: str = "") -> ObjectWriter:
+        return S3Writer(self, loc, if_absent, mark)
 
     def _pieces(self, loc: Loc, start: int, stop: int, etag: str | None) -> Iterator[bytes]:
         if stop - start <= PIECE:

@@ -39,6 +39,15 @@ _DENIED = ("AccessDenied", "403")
 _BROKEN_BODY = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, FlexibleChecksumError)
 
 
+#: The name of an object's mark among its metadata; S3 lets no mark go with an empty value.
+MARK = "sluice-run"
+
+
+def marked(mark: str) -> dict[str, Any]:
+    """What makes a request write an object with a mark."""
+    return {"Metadata": {MARK: mark}} if mark else {}
+
+
 class Fetched(NamedTuple):
     """The answer to one GET."""
 
@@ -78,17 +87,18 @@ class S3Requests:
         except (ClientError, BotoCoreError) as error:
             raise self._unread(error, "HeadObject", loc) from error
         size, modified = found["ContentLength"], found["LastModified"].timestamp()
-        return ObjectInfo(loc.key, size, found["ETag"].strip('"'), modified)
+        mark = found.get("Metadata", {}).get(MARK, "")
+        return ObjectInfo(loc.key, size, found["ETag"].strip('"'), modified, mark)
 
-    def put(self, loc: Loc, body: bytes) -> str:
+    def put(self, loc: Loc, body: bytes, mark: str = "") -> str:
         try:
-            return self._put(loc, body)
+            return self._put(loc, body, **marked(mark))
         except (ClientError, BotoCoreError) as error:
             raise translated(error, "PutObject", loc.url) from error
 
-    def put_if_absent(self, loc: Loc, body: bytes) -> bool:
+    def put_if_absent(self, loc: Loc, body: bytes, mark: str = "") -> bool:
         try:
-            self._put(loc, body, IfNoneMatch="*")
+            self._put(loc, body, IfNoneMatch="*", **marked(mark))
         except (ClientError, BotoCoreError) as error:
             if code_and_status(error)[1] == 412:
                 return self._etag_if_holds(loc, body) is not None
@@ -148,10 +158,10 @@ class S3Requests:
             self._back_off(attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    def _put(self, loc: Loc, body: bytes, **condition: Any) -> str:
-        """The new etag. Raises boto's errors."""
+    def _put(self, loc: Loc, body: bytes, **more: Any) -> str:
+        """The new etag; `more` is a condition, or metadata. Raises boto's errors."""
         answer = self.unless_conflict(
-            lambda: self.client.put_object(Bucket=loc.bucket, Key=loc.key, Body=body, **condition)
+            lambda: self.client.put_object(Bucket=loc.bucket, Key=loc.key, Body=body, **more)
         )
         return answer["ETag"].strip('"')
 

@@ -11,7 +11,7 @@ from ..core.errors import NotFound
 from ..core.ports import Loc
 from .base import WriterBase
 from .s3_errors import code_and_status, translated
-from .s3_requests import S3Requests
+from .s3_requests import S3Requests, marked
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -32,8 +32,8 @@ def part_size(number: int) -> int:
 class S3Writer(WriterBase):
     """Holds one part in memory; a part is uploaded as soon as a byte is written past it."""
 
-    def __init__(self, requests: S3Requests, loc: Loc, if_absent: bool) -> None:
-        self._requests, self._loc, self._if_absent = requests, loc, if_absent
+    def __init__(self, requests: S3Requests, loc: Loc, if_absent: bool, mark: str = "") -> None:
+        self._requests, self._loc, self._if_absent, self._mark = requests, loc, if_absent, mark
         self._buffer = bytearray()
         self._parts: list[CompletedPartTypeDef] = []
         self._upload: str | None = None
@@ -54,9 +54,9 @@ class S3Writer(WriterBase):
             return self._complete(self._upload)
         created = True
         if self._if_absent:
-            created = self._requests.put_if_absent(self._loc, bytes(self._buffer))
+            created = self._requests.put_if_absent(self._loc, bytes(self._buffer), self._mark)
         else:
-            self._requests.put(self._loc, bytes(self._buffer))
+            self._requests.put(self._loc, bytes(self._buffer), self._mark)
         self.closed = True
         return created
 
@@ -84,7 +84,9 @@ class S3Writer(WriterBase):
             # The algorithm must be the same in all three requests, or S3 refuses the parts.
             if self._upload is None:
                 self._requests.count("put")
-                begun = client.create_multipart_upload(**self._target(), ChecksumAlgorithm="CRC32")
+                begun = client.create_multipart_upload(
+                    **self._target(), ChecksumAlgorithm="CRC32", **marked(self._mark)
+                )
                 self._upload = begun["UploadId"]
             operation = "UploadPart"
             self._requests.count("put")

@@ -276,11 +276,11 @@ class TroubledStore:
             yield self._trouble.call(lambda data=data: data, f"{loc.url}: get")
             self._trouble.maybe_cut(loc.url)
 
-    def put(self, loc: Loc, body: bytes) -> str:
-        return self._call("put", loc, body)
+    def put(self, loc: Loc, body: bytes, mark: str = "") -> str:
+        return self._call("put", loc, body, mark)
 
-    def put_if_absent(self, loc: Loc, body: bytes) -> bool:
-        return self._call("put_if_absent", loc, body)
+    def put_if_absent(self, loc: Loc, body: bytes, mark: str = "") -> bool:
+        return self._call("put_if_absent", loc, body, mark)
 
     def put_if_match(self, loc: Loc, body: bytes, etag: str) -> str | None:
         return self._call("put_if_match", loc, body, etag)
@@ -293,8 +293,8 @@ class TroubledStore:
         names = list(keys)
         self._trouble.call(lambda: self._store.delete(bucket, names), f"{bucket}: delete")
 
-    def writer(self, loc: Loc, if_absent: bool = False) -> TroubledWriter:
-        return TroubledWriter(self._trouble, loc, self._store.writer(loc, if_absent))
+    def writer(self, loc: Loc, if_absent: bool = False, mark: str = "") -> TroubledWriter:
+        return TroubledWriter(self._trouble, loc, self._store.writer(loc, if_absent, mark))
 
     def _call(self, name: str, loc: Loc, *args: Any) -> Any:
         method = getattr(self._store, name)

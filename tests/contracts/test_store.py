@@ -154,6 +154,28 @@ class TestStoreContract:
         assert (row.key, row.size, row.etag) == (seen.key, seen.size, seen.etag) == ("a", 5, seen.etag)
         assert abs(row.modified - seen.modified) <= 1  # a HEAD tells whole seconds only
 
+    def test_an_object_carries_the_mark_it_was_written_with(self, place: Place) -> None:
+        store, mark = place.store, "words/20261121T032424-0123456789ab/3"
+        kept = "" if isinstance(store, FolderStore) else mark  # where nothing starts runs by itself
+
+        def found(key: str) -> str:
+            return store.head(place.loc(key)).mark
+
+        store.put(place.loc("plain"), b"x")
+        store.put(place.loc("put"), b"x", mark)
+        assert store.put_if_absent(place.loc("absent"), b"", mark)
+        assert (found("plain"), found("put"), found("absent")) == ("", kept, kept)
+        for size in (0, 10, 9 * MIB):  # the last one goes in several requests
+            with store.writer(place.loc(f"written-{size}"), if_absent=True, mark=mark) as writer:
+                writer.write(b"x" * size)
+                assert writer.commit()
+            assert found(f"written-{size}") == kept
+        assert not store.put_if_absent(place.loc("put"), b"y", "another/run/1")
+        assert found("put") == kept
+        store.put(place.loc("put"), b"z")
+        assert found("put") == ""
+        assert {row.mark for row in store.list(place.loc(""))} == {""}, "a listing knows of none"
+
     @pytest.mark.parametrize(
         ("start", "stop"),
         [(0, None), (0, 10), (0, 4), (3, 7), (9, 10), (3, None), (0, 0), (5, 5), (7, 3), (4, 99), (0, 99)],

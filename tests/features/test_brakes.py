@@ -11,13 +11,14 @@ import pytest
 
 from chalicelib import Job, Sum
 from chalicelib.core.errors import LimitMet
+from chalicelib.core.plan import chain_of
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec, LimitsSpec
 from chalicelib.mapreduce.input.splits import cut
 from chalicelib.mapreduce.sql.feed import Lines
 from chalicelib.run.status.prices import foreseen
 from chalicelib.stores.memory import MemoryStore
-from tests.worlds.simulation import OUT, WORK, Simulation, spec
+from tests.worlds.simulation import IN, OUT, WORK, Simulation, spec
 
 #: When the simulation's events are from: 2026-11-21T03:24:24Z.
 EVENTS = 1_795_231_464.0
@@ -160,3 +161,70 @@ def test_queries_have_the_same_brake(multiline: bool) -> None:
     with pytest.raises(LimitMet, match=r"a.csv.bz2: limits.unpack_ratio: its 55 bytes"):
         for _ in lines.of(list(cut("in", info, 1 << 20, False))):
             pass
+
+
+# -- chains ------------------------------------------------------------------------------------------------
+
+
+def come_back(simulation: Simulation, name: str) -> str:
+    """The newest run's part appears in the input, as a replication or somebody's copy would bring it; its mark."""
+    parts = [info for info in simulation.memory.list(OUT) if "/part-" in info.key]
+    newest = max(parts, key=lambda info: info.etag)
+    found = Loc("out", newest.key)
+    body, mark = simulation.memory.get(found), simulation.memory.head(found).mark
+    simulation.add = lambda key, body: simulation.memory.put(IN.child(key), body, mark)  # type: ignore[method-assign]
+    simulation.drop(name, body)
+    simulation.run()
+    return mark
+
+
+@pytest.mark.parametrize("by", ["", "0"])
+def test_runs_that_start_each_other_come_to_an_end(by: str, tmp_path: Path) -> None:
+    simulation = world(tmp_path, LimitsSpec(max_chain=2), output={"by": by})
+    simulation.drop("0.txt", b"x\n")
+    simulation.run()
+    marks = [come_back(simulation, f"{number}.txt") for number in range(1, 4)]
+    assert [mark.split("/")[0] for mark in marks] == ["job"] * 3
+    assert [mark.split("/")[2] for mark in marks] == ["1", "2", "3"]
+    assert ends(simulation) == ["_FAILED"] + ["_SUCCESS"] * 3
+    (key,) = [info.key for info in simulation.memory.list(OUT) if info.key.endswith("_FAILED")]
+    told = simulation.memory.get(Loc("out", key)).decode()
+    assert (
+        "limits.max_chain: s3://in/data/3.txt is the result of 3 runs that started each other in a row"
+        in told
+    )
+
+
+@pytest.mark.parametrize("trigger", ["success", "marker"])
+def test_a_marker_or_a_manifest_is_part_of_a_chain_too(trigger: Any, tmp_path: Path) -> None:
+    simulation = world(tmp_path, LimitsSpec(max_chain=2), trigger=trigger)
+    name = {"success": "_SUCCESS", "marker": "list.manifest"}[trigger]
+    part, end = IN.child("r/part-0"), IN.child(f"r/{name}")
+    simulation.memory.put(part, b"x\n", "other/r/3" if trigger == "marker" else "")
+    etag = simulation.memory.put(end, part.url.encode(), "other/r/3" if trigger == "success" else "")
+    simulation.add = lambda key, body: etag  # type: ignore[method-assign]
+    simulation.drop(f"r/{name}", b"")
+    simulation.run()
+    assert "limits.max_chain" in failed(simulation)
+
+
+def test_a_step_s_own_parts_are_no_link_of_a_chain(tmp_path: Path) -> None:
+    simulation = world(tmp_path, LimitsSpec(max_chain=1))
+    simulation.drop("0.txt", b"x\n")
+    simulation.run()
+    assert {simulation.memory.head(Loc("work", info.key)).mark for info in simulation.memory.list(WORK)} == {
+        ""
+    }
+    marks = {info.key.rpartition("/")[2]: simulation.memory.head(Loc("out", info.key)).mark
+             for info in simulation.memory.list(OUT)}  # fmt: skip
+    assert marks["_manifest.json"] == ""
+    assert marks["_SUCCESS"] == marks["part-00000.tsv"] != ""
+
+
+@pytest.mark.parametrize(
+    ("mark", "chain"),
+    [("", 0), ("job/run/7", 7), ("job/run/", 0), ("job/run/-7", 0), ("job/run/٧", 0), ("/run/7", 0), ("x", 0),
+     ("a/b/c/7", 0), ("job/run/99999999999", 0)],
+)  # fmt: skip
+def test_marks_of_another_kind_say_nothing(mark: str, chain: int) -> None:
+    assert chain_of(mark) == chain

@@ -42,9 +42,9 @@ class _Counting(MemoryStore):
         self.run_files["get"] += parse_run_file(loc.key) is not None
         return super().get(loc, start, stop, etag)
 
-    def writer(self, loc: Loc, if_absent: bool = False) -> ObjectWriter:
+    def writer(self, loc: Loc, if_absent: bool = False, mark: str = "") -> ObjectWriter:
         self.run_files["put"] += parse_run_file(loc.key) is not None
-        return super().writer(loc, if_absent)
+        return super().writer(loc, if_absent, mark)
 
 
 def _text(words: int) -> bytes:

@@ -32,11 +32,11 @@ class _Store(MemoryStore):
 
     race: Callable[[], object] | None = None
 
-    def put_if_absent(self, loc: Loc, body: bytes) -> bool:
+    def put_if_absent(self, loc: Loc, body: bytes, mark: str = "") -> bool:
         if self.race and parse_done(loc.key) is not None:
             race, self.race = self.race, None
             race()
-        return super().put_if_absent(loc, body)
+        return super().put_if_absent(loc, body, mark)
 
 
 class OneRun:

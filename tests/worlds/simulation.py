@@ -329,8 +329,8 @@ class Watched:
     def list(self, prefix: Loc, after: str = "") -> Iterator[ObjectInfo]:
         return iter(self._simulation.call(lambda: list(self._memory.list(prefix, after))))
 
-    def writer(self, loc: Loc, if_absent: bool = False) -> Any:
-        return _WatchedWriter(self._simulation, self._memory.writer(loc, if_absent))
+    def writer(self, loc: Loc, if_absent: bool = False, mark: str = "") -> Any:
+        return _WatchedWriter(self._simulation, self._memory.writer(loc, if_absent, mark))
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._memory, name)

@@ -43,11 +43,11 @@ class PartWriter(Protocol):
 class ObjectPart:
     """A part that is one object, to which bytes go as they come, perhaps through a compressor."""
 
-    def __init__(self, store: Store, loc: Loc, output: OutputSpec) -> None:
+    def __init__(self, store: Store, loc: Loc, output: OutputSpec, mark: str = "") -> None:
         self._store = store
         self._loc = loc
         self._output = output
-        self._stored = Counted(store.writer(loc, if_absent=True))
+        self._stored = Counted(store.writer(loc, if_absent=True, mark=mark))
         kind = output.compression
         self._sink: ObjectWriter = self._stored if kind == "none" else Packed(self._stored, kind)
         #: Of typed pairs: the bytes at which the next step may begin to read.

@@ -71,6 +71,7 @@ class Gathered:
         spec: JobSpec,
         disk: Disk,
         own: Writer | None = None,
+        mark: str = "",
     ) -> None:
         self._store = store
         self._place = place
@@ -78,6 +79,7 @@ class Gathered:
         self._spec = spec
         self._disk = disk
         self._own = own
+        self._mark = mark
         self._chooser = Chooser(spec.output.by, spec.output.columns) if spec.output.by else None
         self._spools: dict[str | None, _Spool] = {}
 
@@ -155,7 +157,7 @@ class Gathered:
 
     def _send(self, loc: Loc, spool: _Spool) -> Part:
         """Make one object; one that is there already is an earlier attempt's, complete, and stays."""
-        counted = Counted(self._store.writer(loc, if_absent=True))
+        counted = Counted(self._store.writer(loc, if_absent=True, mark=self._mark))
         kind = self._spec.output.compression
         sink: ObjectWriter = counted if kind == "none" else Packed(counted, kind)
         with sink:

@@ -89,12 +89,13 @@ def part_file(runtime: Runtime, plan: Plan, task: int) -> PartFile:
     """
     spec, place = plan.own_spec, OutputKeys(plan.results)
     loc = place.part(task, spec.output.extension)
-    new_object = partial(ObjectPart, runtime.store, loc, spec.output)
+    mark = plan.mark if plan.last_step else ""
+    new_object = partial(ObjectPart, runtime.store, loc, spec.output, mark)
     if plan.sql or not plan.last_step:
         return PartOfRows(rows=FORMATS["pairs"], open=new_object)
     own = _own_writer(runtime, spec)
     if spec.output.by or spec.output.format == "parquet":
-        gathered = Gathered(runtime.store, place, task, spec, runtime.disk, own)
+        gathered = Gathered(runtime.store, place, task, spec, runtime.disk, own, mark)
         return PartOfPairs(
             rows=_gathering(gathered), open=partial(GatheredPart, gathered), url=gathered.loc.url
         )

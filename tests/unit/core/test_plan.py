@@ -92,13 +92,24 @@ def test_the_stored_names_stay() -> None:
     assert list(stored) == [
         "job", "run", "token", "source", "head", "spec", "work", "output", "step", "steps", "nth", "own_steps",
         "totals", "map_only", "earlier", "partitions", "reducers", "tasks", "page", "pages", "inputs", "bytes",
-        "bounds", "sql", "files", "created", "code",
+        "bounds", "sql", "files", "created", "code", "chain",
     ]  # fmt: skip
     assert decode(Plan, encode(whole), "") == whole
 
 
 def test_a_plan_from_before_there_were_steps_is_read() -> None:
     stored = json.loads(encode(plan()))
-    for name in ("step", "steps", "nth", "own_steps", "totals", "map_only", "earlier", "reducers", "files"):
+    for name in (
+        "step",
+        "steps",
+        "nth",
+        "own_steps",
+        "totals",
+        "map_only",
+        "earlier",
+        "reducers",
+        "files",
+        "chain",
+    ):
         del stored[name]
     assert decode(Plan, json.dumps(stored).encode(), "") == plan()

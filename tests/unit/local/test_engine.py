@@ -57,13 +57,13 @@ class Deadly(FolderStore):
             (self._marks / str(os.getpid())).touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def put(self, loc: Loc, body: bytes) -> str:
+    def put(self, loc: Loc, body: bytes, mark: str = "") -> str:
         self._strike(loc)
-        return super().put(loc, body)
+        return super().put(loc, body, mark)
 
-    def put_if_absent(self, loc: Loc, body: bytes) -> bool:
+    def put_if_absent(self, loc: Loc, body: bytes, mark: str = "") -> bool:
         self._strike(loc)
-        return super().put_if_absent(loc, body)
+        return super().put_if_absent(loc, body, mark)
 
 
 @dataclass
