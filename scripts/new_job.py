@@ -52,6 +52,9 @@ output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, 
 #memory_budget: null            # records a task holds before it spills to disk; null: 60 % of its memory
 #memory: {{mapper: 2048, reducer: 2048, supervisor: 256, coordinator: 512}}     # MB; CPU grows with it
 #timeout: {{mapper: 15m, reducer: 15m, supervisor: 5m, coordinator: 5m}}
+#limits: {{input_bytes: 128TiB, tasks: 4000000, dollars: 5000, unpack_ratio: 2000, runs_per_hour: null, max_chain: 16}}
+#concurrency: null              # how many mappers, and how many reducers, may run at once; null: all the account has
+#lambda: {{tags: {{}}, environment: {{}}, subnets: "", security_groups: "", layers: ""}}      # docs/how-to/deploy.md
 #kms_key: ""                    # the ARN of a KMS key for the buckets that a deployment makes
 #architecture: x86_64           # or arm64, a fifth cheaper
 #files: ""                      # side files for the job's code, in jobs/ or s3://...: self.file(name)

@@ -38,6 +38,8 @@ ELSEWHERE = {
     ("run/manifest.py", "publish_counted"): "totals: tests/features/accumulate",
     ("run/lease.py", "free"): "this machine's engine: tests/features/test_local_engine.py",
     ("run/manifest.py", "_put_manifest"): "a manifest of another plan: test_final",
+    ("functions/coordinator.py", "_pass_on"): "a supervisor that has failed for good: test_coordinator",
+    ("functions/run_inputs.py", "chain"): "a chain by another job's _SUCCESS: test_brakes",
     ("functions/coordinator.py", "store.list(output)"): "results of another plan: test_final",
     ("mapreduce/output/commit_part.py", "self._store.head(self._loc)"): _IMPURE,
     ("mapreduce/output/commit_part.py", "self._store.stream(self._loc)"): _IMPURE,

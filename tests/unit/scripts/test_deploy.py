@@ -18,6 +18,13 @@ def test_work_days_are_days(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--work-days: expected at least 1, got 0" in capsys.readouterr().err
 
 
+def test_a_dry_run_has_nothing_to_wait_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse(["wordcount", "--wait"]).wait
+    with pytest.raises(SystemExit):
+        parse(["wordcount", "--wait", "--dry-run"])
+    assert "--wait: a dry run changes nothing" in capsys.readouterr().err
+
+
 def test_help_says_what_a_dry_run_is() -> None:
     said = run_script("scripts/deploy.py", "--help").stdout
     assert (
