@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import field
 
-from .messages import Count, Message, Stats
+from .messages import Count, Message, Stats, Wasted
 from .plan import Column
 
 
@@ -128,6 +128,14 @@ class Failure(Message, frozen=True, kw_only=True):
     #: The next attempt would fail the same way.
     fatal: bool = False
     at: float = 0.0
+    #: What the attempt used; of one by earlier code, or that left nothing, unknown.
+    stats: Stats = Stats()
+
+
+class Overtaken(Message, frozen=True, kw_only=True):
+    """What an attempt used that was done when another had committed its task."""
+
+    stats: Stats
 
 
 class ReduceTask(Message, frozen=True, kw_only=True, array_like=True):
@@ -149,6 +157,8 @@ class ReducePlan(Message, frozen=True, kw_only=True):
     #: Bad records set aside by all map tasks, and the objects that list them.
     bad: Count = 0
     quarantine: tuple[str, ...] = ()
+    #: By attempts of the map phase beside those that count.
+    wasted: Wasted = Wasted()
     #: The parts of a map-only job, which has no reduce tasks.
     parts: tuple[Part, ...] = ()
     map_started: float

@@ -8,13 +8,14 @@ import msgspec
 
 from ..core.errors import CorruptData, DataTypeError, UserError
 from ..core.keys import RunKeys
-from ..core.messages import UNDECODABLE, Stats, decode, sum_counters
+from ..core.messages import UNDECODABLE, Stats, Wasted, decode, sum_counters
 from ..core.plan import Plan
 from ..core.ports import Loc, Store
 from ..core.tasks import MapMarker, Piece, ReducePlan, ReduceTask, Slice
 from ..mapreduce.guard.quarantine import over_limit
 from ..mapreduce.shuffle.fetch import fetch_all
 from ..mapreduce.shuffle.partitions import pack_partitions
+from .progress import Spent, wasted
 
 #: Bytes of shuffled data that are not worth a reduce task of their own.
 SMALLEST_SHARE = 1 << 18
@@ -29,8 +30,12 @@ def read_map_markers(store: Store, keys: RunKeys, plan: Plan) -> list[MapMarker]
     return [decode(MapMarker, body, loc.url) for loc, body in zip(locs, bodies, strict=True)]
 
 
-def build_reduce_plan(plan: Plan, markers: Sequence[MapMarker]) -> tuple[ReducePlan, bytes]:
+def build_reduce_plan(
+    plan: Plan, markers: Sequence[MapMarker], beside: Wasted | None = None
+) -> tuple[ReducePlan, bytes]:
     """(reduce plan, index): a pure function of the markers, so that two supervisors write the same.
+
+    But for `beside`, what other attempts used: it is told and changes nothing.
 
     The index holds one msgpack list of `Slice` for each reduce task, so that a reducer reads only its
     own. A run without map tasks has no reduce tasks; any other has one at least. Raises DataTypeError
@@ -39,7 +44,7 @@ def build_reduce_plan(plan: Plan, markers: Sequence[MapMarker]) -> tuple[ReduceP
     _check_key_types(plan, markers)
     _check_bad_records(plan, markers)
     if plan.map_only:
-        return _summary(plan, markers, ()), b""
+        return _summary(plan, markers, (), beside), b""
     pieces = [piece for marker in markers for piece in _pieces(plan, marker)]
     sizes = [sum(s.offsets[p + 1] - s.offsets[p] for s in pieces) for p in range(plan.partitions)]
     share = max(-(-sum(sizes) // plan.reducers), SMALLEST_SHARE)
@@ -54,7 +59,7 @@ def build_reduce_plan(plan: Plan, markers: Sequence[MapMarker]) -> tuple[ReduceP
                 first=first, last=last, bytes=sum(sizes[first:last]), index_start=begin, index_stop=len(index)
             )
         )
-    return _summary(plan, markers, tuple(tasks)), bytes(index)
+    return _summary(plan, markers, tuple(tasks), beside), bytes(index)
 
 
 def _most(plan: Plan, share: int) -> int | None:
@@ -66,7 +71,21 @@ def _most(plan: Plan, share: int) -> int | None:
     return min(plan.reducers, most or plan.reducers)
 
 
-def _summary(plan: Plan, markers: Sequence[MapMarker], tasks: tuple[ReduceTask, ...]) -> ReducePlan:
+def map_wasted(store: Store, keys: RunKeys, plan: Plan, markers: Sequence[MapMarker]) -> Wasted:
+    """What the map phase used beside what its markers tell."""
+    ended = max((marker.finished for marker in markers), default=plan.created)
+    spent = Spent(
+        last={marker.task: marker.attempt for marker in markers},
+        done=frozenset(marker.task for marker in markers),
+        timeout=plan.spec.timeout.mapper,
+        seconds=max(0.0, ended - plan.created),
+    )
+    return wasted(store, keys, "map", spent)
+
+
+def _summary(
+    plan: Plan, markers: Sequence[MapMarker], tasks: tuple[ReduceTask, ...], beside: Wasted | None
+) -> ReducePlan:
     return ReducePlan(
         tasks=tasks,
         parts=tuple(marker.part for marker in markers if marker.part),
@@ -74,6 +93,7 @@ def _summary(plan: Plan, markers: Sequence[MapMarker], tasks: tuple[ReduceTask, 
         counters=sum_counters(*(marker.counters for marker in markers)),
         bad=sum(marker.bad for marker in markers),
         quarantine=tuple(marker.quarantine for marker in markers if marker.quarantine),
+        wasted=beside or Wasted(),
         map_started=min((marker.started for marker in markers), default=plan.created),
         map_finished=max((marker.finished for marker in markers), default=plan.created),
     )

@@ -16,7 +16,7 @@ from ...core.ports import Runtime
 from ...core.tasks import ReducePlan
 from ...run import calls, totals_pointer
 from ...run.manifest import publish
-from ...run.reduce_plan import build_reduce_plan, read_map_markers
+from ...run.reduce_plan import build_reduce_plan, map_wasted, read_map_markers
 from ...run.verdict import conclude, read_verdict
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def begin_reduce(runtime: Runtime, keys: RunKeys, plan: Plan) -> ReducePlan:
     Raises UserError if what the map tasks wrote cannot be reduced.
     """
     store = runtime.store
-    reduce_plan, index = build_reduce_plan(plan, read_map_markers(store, keys, plan))
+    markers = read_map_markers(store, keys, plan)
+    reduce_plan, index = build_reduce_plan(plan, markers, map_wasted(store, keys, plan, markers))
     store.put(keys.reduce_index, index)
     if not store.put_if_absent(keys.reduce_plan, encode(reduce_plan)):
         reduce_plan = _stored_reduce_plan(runtime, keys) or reduce_plan
