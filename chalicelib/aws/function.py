@@ -123,18 +123,27 @@ def _handler(function: FunctionName) -> Callable[..., None]:
 
 def _runtime(prefix: str, time_left: TimeLeft, root: Path) -> Runtime:
     from ..job.load_class import job_loader
+    from ..mapreduce.guard.apart import Fork
     from ..stores.disk import system_disk
     from ..stores.s3 import S3Store, make_client
     from .invoker import LambdaInvoker
 
+    s3, functions = make_client("s3"), make_client("lambda")
+
+    def hang_up() -> None:
+        """Two processes cannot share a connection; both clients open new ones when they need them."""
+        s3.close()
+        functions.close()
+
     return Runtime(
-        store=S3Store(make_client("s3")),
-        invoker=LambdaInvoker(make_client("lambda"), prefix),
+        store=S3Store(s3),
+        invoker=LambdaInvoker(functions, prefix),
         clock=SystemClock(),
         new_token=lambda: uuid.uuid4().hex[:12],
         remaining=time_left,
         load_job=job_loader(root / "jobs"),
         disk=system_disk(),
+        apart=Fork(hang_up),
     )
 
 

@@ -4,6 +4,7 @@
     ├── UserError *              the user can mend it: printed without a traceback, never retried
     │   ├── ConfigError *
     │   ├── CodeChanged
+    │   ├── ProcessKilled
     │   ├── DataTypeError *
     │   │   └── Unsupported      in `codec.py`
     │   └── InputError *
@@ -15,6 +16,7 @@
     │   └── PreconditionFailed
     ├── InvokeError
     ├── DiskError
+    ├── LostProcess
     ├── CorruptData
     └── RunFailed *
 
@@ -53,6 +55,10 @@ class CodeChanged(UserError):
     """A job was deployed again while a run was under way that its former code began."""
 
 
+class ProcessKilled(UserError):
+    """A record that ends the process which maps it: it crashes, or its mapper leaves without a word."""
+
+
 class DataTypeError(UserError):
     """A key or value is of a type that Sluice does not carry, or keys do not compare."""
 
@@ -87,6 +93,10 @@ class InvokeError(SluiceError):
 
 class DiskError(SluiceError):
     """The local disk is full, or failed: the attempt fails, and the next one may find room."""
+
+
+class LostProcess(SluiceError):
+    """The process of an attempt was ended, and no record is to blame: the next attempt may come to its end."""
 
 
 class CorruptData(SluiceError):

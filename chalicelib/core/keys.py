@@ -162,6 +162,10 @@ class RunKeys:
     def failed(self, phase: Phase, task: int, attempt: int) -> Loc:
         return self.phase(phase).child(f"{task:0{_WIDTH[phase]}d}.{attempt}{FAILED}")
 
+    def words(self, phase: Phase, task: int) -> Loc:
+        """The prefix of what attempts of a task leave, its marker included."""
+        return self.phase(phase).child(f"{task:0{_WIDTH[phase]}d}.")
+
     def overtaken(self, phase: Phase, task: int, attempt: int, token: str) -> Loc:
         """Where an execution of an attempt says what it used whose task another one has committed."""
         return self.phase(phase).child(f"{task:0{_WIDTH[phase]}d}.{attempt}.{token}{OVERTAKEN}")

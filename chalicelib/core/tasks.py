@@ -116,6 +116,10 @@ class MapMarker(Message, frozen=True, kw_only=True):
         return tuple(key for key in (*pieces, self.run_file, self.quarantine) if key)
 
 
+#: `Failure.error` of an attempt whose process died, said by who has seen it.
+CRASHED = "Crashed"
+
+
 class Failure(Message, frozen=True, kw_only=True):
     """Why one attempt of a task failed. `message` is one line; `detail` the user's traceback."""
 

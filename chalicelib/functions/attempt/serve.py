@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from ...core.errors import JobCodeError, NotFound, SluiceError, comes_again, user_traceback
@@ -15,7 +16,8 @@ from ...core.ports import Runtime
 from ...core.tasks import Continuation, Failure, Overtaken, ReduceContinuation, TaskCall
 from ...run.calls import FUNCTION, MAX_HOPS, children, keys_of, start, subtree
 from ...run.start_step import is_planned
-from . import commit_marker
+from . import commit_marker, deadly_records
+from .deadly_records import Attempt
 from .invocation import Meter, left_behind
 
 log = logging.getLogger(__name__)
@@ -25,7 +27,7 @@ def serve(
     runtime: Runtime,
     phase: Phase,
     payload: dict[str, Any],
-    attempt: Callable[[Runtime, RunKeys, TaskCall], None],
+    attempt: Attempt,
 ) -> None:
     """Handle one invocation: start the sub-trees, then try task `lo`, and say so if that fails.
 
@@ -42,18 +44,30 @@ def serve(
     if (call.attempt or call.resume) and commit_marker.is_committed(runtime.store, keys, phase, call.lo):
         _give_up(runtime, phase, keys, call)
         return
-    meter = Meter(runtime)
-    try:
-        with quiet_collector():
-            attempt(runtime, keys, call)
-    except Exception as error:  # noqa: BLE001 - the root of a task: whatever happened must be written down
-        if isinstance(error, NotFound) and not is_planned(runtime.store, keys):
-            log.info("nothing is left of the run: %s", error, extra=_ids(phase, call))
-            return
-        used = _used(runtime, phase, keys, call, meter)
-        failure = describe(phase, call.lo, call.attempt, error, runtime.clock.now(), used)
-        log.warning("%s", failure.message, extra={**_ids(phase, call), "traceback": failure.detail})
-        runtime.store.put(keys.failed(phase, call.lo, call.attempt), encode(failure))
+    saying_why = _saying_why(phase, attempt)
+    if phase == "map" and deadly_records.are_likely(runtime, keys, call):
+        saying_why = _saying_why(phase, partial(deadly_records.without_them, saying_why))
+    saying_why(runtime, keys, call)
+
+
+def _saying_why(phase: Phase, attempt: Attempt) -> Attempt:
+    """The attempt, but what it raises is written down, unless nothing is left of the run."""
+
+    def tried(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
+        meter = Meter(runtime)
+        try:
+            with quiet_collector():
+                attempt(runtime, keys, call)
+        except Exception as error:  # noqa: BLE001 - the root of a task: whatever happened must be written down
+            if isinstance(error, NotFound) and not is_planned(runtime.store, keys):
+                log.info("nothing is left of the run: %s", error, extra=_ids(phase, call))
+                return
+            used = _used(runtime, phase, keys, call, meter)
+            failure = describe(phase, call.lo, call.attempt, error, runtime.clock.now(), used)
+            log.warning("%s", failure.message, extra={**_ids(phase, call), "traceback": failure.detail})
+            runtime.store.put(keys.failed(phase, call.lo, call.attempt), encode(failure))
+
+    return tried
 
 
 def _give_up(runtime: Runtime, phase: Phase, keys: RunKeys, call: TaskCall) -> None:
