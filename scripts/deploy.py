@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":
     sys.dont_write_bytecode = True  # Chalice would ship it; and a dry run writes nothing at all
 
-from scripts.console.terminal import run_main
+from scripts.console.terminal import Parser, run_main, say
 from scripts.deployment.aws.clients import connect
 from scripts.deployment.deploy import Deployer
 from scripts.deployment.lifecycle import WORK_RETENTION_DAYS
@@ -35,7 +35,7 @@ from scripts.deployment.target import Target, check_name
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="deploy.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", metavar="NAME", help="the job: jobs/NAME.yml")
@@ -66,12 +66,12 @@ def main(argv: list[str]) -> int:
     # A mistake in the job is told before AWS is asked for anything.
     target = None if options.delete else load_target(name, project, os.environ)
     for text in target.warnings if target else ():
-        print(f"warning: {text}", file=sys.stderr)
+        say(f"warning: {text}", err=True)
     deployer = Deployer(
         project=project,
         clients=connect(),
         environ=os.environ,
-        say=print,
+        say=say,
         verbose=options.verbose,
         work_days=options.work_days,
     )
@@ -85,10 +85,10 @@ def _deploy(deployer: Deployer, target: Target, *, dry_run: bool) -> int:
         _show(deployer, f"deploying {target.name} to", deployer.plan(target))
         return 0
     deployer.deploy(target)
-    print(f"{target.name}: deployed")
+    say(f"{target.name}: deployed")
     for given in target.spec.inputs:
-        print(f"  drop files into  {given.url}")
-    print(f"  find results in  {target.spec.output.url}")
+        say(f"  drop files into  {given.url}")
+    say(f"  find results in  {target.spec.output.url}")
     return 0
 
 
@@ -98,17 +98,17 @@ def _delete(deployer: Deployer, name: str, *, dry_run: bool) -> int:
         _show(deployer, f"deleting {name} from", deployer.plan_deletion(name, target))
         return 0
     deployer.delete(name, target)
-    print(f"{name}: deleted; data in its buckets was left as it is")
+    say(f"{name}: deleted; data in its buckets was left as it is")
     return 0
 
 
 def _show(deployer: Deployer, doing: str, steps: Iterable[AnyStep]) -> None:
     clients = deployer.clients
-    print(f"{doing} account {clients.account} in {clients.region} would change:")
+    say(f"{doing} account {clients.account} in {clients.region} would change:")
     for step in steps:
         for line in step.lines:
-            print(f"  {line}")
-    print("this was a dry run: nothing was changed")
+            say(f"  {line}")
+    say("this was a dry run: nothing was changed")
 
 
 if __name__ == "__main__":

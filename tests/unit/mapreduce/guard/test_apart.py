@@ -12,7 +12,6 @@ import pytest
 from chalicelib.core.errors import ProcessKilled, SluiceError
 from chalicelib.mapreduce.guard.apart import Death, Fork, Trail
 
-
 #: Python 3.12 and later warn of a fork beside threads, and a test runner has some.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
