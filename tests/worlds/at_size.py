@@ -41,8 +41,8 @@ class MadeUp:
 
     parallel_reads = 0
 
-    def __init__(self, folder: Path, partitions: int) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, tasks: int, partitions: int) -> None:
+        self._folder, self._tasks = folder, tasks
         self.requests: Counter[str] = Counter()
         random = Random(7)
         self._rows = []
@@ -75,7 +75,13 @@ class MadeUp:
         return True
 
     def list(self, prefix: Loc, after: str = "") -> Iterator[ObjectInfo]:
-        raise NotImplementedError
+        """Of the map phase alone: its markers, and the run files beside them."""
+        if prefix != KEYS.phase("map") or after:
+            raise NotImplementedError
+        self.requests["list"] += 1
+        for task in range(self._tasks):
+            for loc in (KEYS.run_file(task, 0, f"{task:012x}"), KEYS.done("map", task)):
+                yield ObjectInfo(loc.key, 1, "", 0.0)
 
     def _marker(self, task: int) -> bytes:
         token = f"{task:012x}"
@@ -105,7 +111,7 @@ def _plan(tasks: int, partitions: int) -> Plan:
 def _store(folder: Path, tasks: int, partitions: int) -> Any:
     place = folder / f"{tasks}x{partitions}"
     place.mkdir(exist_ok=True)
-    return MadeUp(place, partitions)
+    return MadeUp(place, tasks, partitions)
 
 
 def shuffle(folder: Path, tasks: int, partitions: int) -> Counts:

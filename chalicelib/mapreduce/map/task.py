@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ...aggregators import Aggregator
 from ...core.errors import InputChanged, InputError
 from ...core.plan import Split
-from ...core.ports import Disk, Store
+from ...core.ports import Disk, Store, Trail
 from ...core.spec import BadRecordsSpec
 from ...core.tasks import Position
 from ...job.binding import BoundJob
@@ -55,6 +55,8 @@ class MapTask:
     budget: int
     pace: Pace = field(default_factory=endless)
     quarantine: Quarantine = field(default_factory=partial(Quarantine, BadRecordsSpec(), "map"))
+    #: In a process of its own: tells whoever outlives it which record is in hand.
+    trail: Trail | None = None
     #: Records and bytes read, and bytes of spills.
     records: int = field(default=0, init=False)
     bytes: int = field(default=0, init=False)
@@ -118,7 +120,7 @@ class MapTask:
             folder=folder,
             where=self._where,
             pace=self.pace,
-            isolation=Isolation(self.job, split, self._where, self.pace, self.quarantine),
+            isolation=Isolation(self.job, split, self._where, self.pace, self.quarantine, self.trail),
             tally=tally,
         )
 
