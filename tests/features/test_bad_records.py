@@ -195,6 +195,21 @@ def test_a_record_of_whose_key_no_table_can_be_made_is_set_aside(split_size: int
     )
 
 
+class RowsByName(ByName):
+    """Its rows go straight to a part, whatever their keys are."""
+
+    shuffle = False
+    reducer = None
+
+
+def test_without_a_shuffle_any_key_will_do(tmp_path: Path) -> None:
+    figures = {"bad_records": LENIENT, "input": {"format": "jsonl"}, "output": {"format": "jsonl"}}
+    simulation = Simulation(RowsByName, spec(**figures), tmp_path)
+    simulation.drop("a.jsonl", b'{"name": ["a"]}')
+    simulation.run()
+    assert b'{"key":["a"],"value":1}' in simulation.text()
+
+
 def test_text_that_is_no_text(tmp_path: Path) -> None:
     simulation = Simulation(Halves, spec(bad_records=LENIENT), tmp_path)
     simulation.drop("a.txt", b"fine\n\xff\xff bad\nalso fine\n")

@@ -44,13 +44,17 @@ class Isolation:
         pace: Pace,
         quarantine: Quarantine,
         trail: Trail | None = None,
+        *,
+        keyed: bool = False,
     ) -> None:
+        """`keyed`: the pairs are going to be put in tables by their keys, which not every value can be."""
         self._counters = job.services.counters
         self._url = split.loc.url
         self._where = where
         self._pace = pace
         self._quarantine = quarantine
         self._trail = trail
+        self._keyed = keyed
 
     @property
     def active(self) -> bool:
@@ -78,7 +82,8 @@ class Isolation:
         """The pairs that a record makes; none if it is bad, which is then found at `place()`."""
         try:
             found: list[Pair] = self._traced(lambda: list(make() or ()))
-            _check_keys(found)
+            if self._keyed:
+                _check_keys(found)
             self._counters.keep()
             return found
         except _NO_RECORDS_FAULT:
@@ -153,7 +158,7 @@ def _check_keys(pairs: list[Pair]) -> None:
     for pair in pairs:
         if type(pair) is tuple and pair:
             try:
-                hash(pair[0])
+                {pair[0]}  # a set takes it, or says why not
             except TypeError as error:
                 raise DataTypeError(
                     f"key {pair[0]!r:.200}: expected None, bool, int, float, str, bytes or tuples of them: {error}"
