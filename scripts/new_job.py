@@ -51,6 +51,9 @@ output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, 
 #memory_budget: null            # records a task holds before it spills to disk; null: 60 % of its memory
 #memory: {{mapper: 2048, reducer: 2048, supervisor: 256, coordinator: 512}}     # MB; CPU grows with it
 #timeout: {{mapper: 15m, reducer: 15m, supervisor: 5m, coordinator: 5m}}
+#limits: {{}}                     # what a run must not pass: tasks, input_bytes, dollars, runs_per_hour, ...
+#concurrency: null              # mappers, and reducers, that may run at once; null: as many as the account may
+#lambda: {{}}                     # the functions' tags, environment, layers, network (subnets, security_groups)
 #kms_key: ""                    # the ARN of a KMS key for the buckets that a deployment makes
 #architecture: x86_64           # or arm64, a fifth cheaper
 #files: ""                      # side files for the job's code, in jobs/ or s3://...: self.file(name)

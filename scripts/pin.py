@@ -7,16 +7,13 @@ pip-tools, and for no other: versions are chosen by hand. All files of a version
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from scripts.console.terminal import Parser
 
 _HASH = re.compile(r"\s*--hash=(\S+)")
 _PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?==(?P<version>[^\s;#\\]+)")
@@ -71,7 +68,7 @@ def ask(name: str, folder: Path) -> dict[str, list[str]]:
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = Parser(prog="pin.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="pin.py", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="requirements*.txt")
     files: list[Path] = parser.parse_args(argv).files
     with tempfile.TemporaryDirectory(prefix="sluice-pins-") as name:

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from ...core.errors import DiskError, InputChanged, ProcessKilled, StoreError, UserError
+from ...core.errors import DataTypeError, DiskError, InputChanged, ProcessKilled, StoreError, UserError
 from ...core.plan import Split
 from ...core.ports import Trail
 from ...job.binding import BoundJob
@@ -44,13 +44,17 @@ class Isolation:
         pace: Pace,
         quarantine: Quarantine,
         trail: Trail | None = None,
+        *,
+        keyed: bool = False,
     ) -> None:
+        """`keyed`: the pairs are going to be put in tables by their keys, which not every value can be."""
         self._counters = job.services.counters
         self._url = split.loc.url
         self._where = where
         self._pace = pace
         self._quarantine = quarantine
         self._trail = trail
+        self._keyed = keyed
 
     @property
     def active(self) -> bool:
@@ -78,6 +82,8 @@ class Isolation:
         """The pairs that a record makes; none if it is bad, which is then found at `place()`."""
         try:
             found: list[Pair] = self._traced(lambda: list(make() or ()))
+            if self._keyed:
+                _check_keys(found)
             self._counters.keep()
             return found
         except _NO_RECORDS_FAULT:
@@ -145,6 +151,18 @@ class Isolation:
     def _traced(self, work: Callable[[], Any]) -> Any:
         """What `work` makes; whoever outlives this process, if anybody does, knows that it was in hand."""
         return self._trail.step(work, list) if self._trail else work()
+
+
+def _check_keys(pairs: list[Pair]) -> None:
+    """Raise DataTypeError for a key that no table takes: behind this, nobody knows any more which record made it."""
+    for pair in pairs:
+        if type(pair) is tuple and pair:
+            try:
+                {pair[0]}  # a set takes it, or says why not
+            except TypeError as error:
+                raise DataTypeError(
+                    f"key {pair[0]!r:.200}: expected None, bool, int, float, str, bytes or tuples of them: {error}"
+                ) from error
 
 
 def _completed(work: Callable[[], Any]) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from msgspec.structs import replace
 
@@ -61,6 +61,9 @@ class MapTask:
     records: int = field(default=0, init=False)
     bytes: int = field(default=0, init=False)
     spilled: int = field(default=0, init=False)
+
+    #: Whether pairs are put in tables by their keys.
+    _keyed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self._where = Where(self.job.name)
@@ -120,7 +123,9 @@ class MapTask:
             folder=folder,
             where=self._where,
             pace=self.pace,
-            isolation=Isolation(self.job, split, self._where, self.pace, self.quarantine, self.trail),
+            isolation=Isolation(
+                self.job, split, self._where, self.pace, self.quarantine, self.trail, keyed=self._keyed
+            ),
             tally=tally,
         )
 
