@@ -23,18 +23,20 @@ QUICK := tests/test_architecture.py tests/unit tests/contracts tests/features/te
 # Hundreds of processes begin in the tests: without compiled files each would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test quick check scale picture pins cloud-up cloud-down clean
+.PHONY: help setup demo test quick check audit scale picture pins cloud-up cloud-down clean
 
 help:
 	@echo "make demo        count words on an emulated AWS, from deployment to result"
 	@echo "make test        all that CI runs: check, then the tests"
 	@echo "make quick       what to run after each change: check, and the tests of a minute"
 	@echo "make check       lint, format, types"
+	@echo "make audit       other people's linters on the code and on the policies of a deployment"
 	@echo "make picture     draw the rooms of docs/architecture.md anew, from the imports"
 	@echo "make cloud-up    start an emulated AWS to play with; make cloud-down ends it"
 	@echo "make scale       the estimates of docs/scale.md anew; with ARGS=--twin what the simulated cloud says, too"
 	@echo "make bench       measure against other programs; docs/performance.md explains"
 	@echo "make chaos       every fault of docs/reliability.md; make soak: hundreds of runs in a row"
+	@echo "make hostile     thousands of objects made to do harm; docs/security.md explains"
 	@echo "make setup       make the environments; make clean removes them"
 	@echo "make pins        list the hashes of all requirements, after a version was changed or one was added"
 
@@ -46,7 +48,7 @@ setup:
 .venv-cloud/.made: requirements-cloud.txt
 .venv-lambda/.made: requirements-lambda.txt
 
-$(STAMPS):
+$(STAMPS) .venv-audit/.made:
 	@test -n "$(PYTHON)" || { echo "Sluice needs Python 3.11 or later; found none. Name one: make PYTHON=..." >&2; exit 1; }
 	@echo "making $(@D) from $< (once, and when that file changes)"
 	@$(PYTHON) -m venv $(@D)
@@ -69,6 +71,12 @@ check: setup
 
 scale: setup
 	@$(PY) -m benchmarks.scale $(ARGS)
+
+# In an environment of its own, made when it is first asked for: no test needs these tools.
+audit: setup .venv-audit/.made
+	@$(PY) scripts/audit.py .venv-audit/bin
+
+.venv-audit/.made: requirements-audit.txt
 
 picture: setup
 	@$(PY) docs/house.py

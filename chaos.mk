@@ -1,12 +1,15 @@
 # Trouble on purpose; docs/reliability.md explains it and keeps the figures. Included by the Makefile.
 #   make chaos         every kill and every mixture of faults: simulated, on this machine, on the emulator
 #   make chaos-local   all of it but the emulator's part
+#   make hostile     objects made to do harm, dropped on jobs; OBJECTS=10000 SEED=1 for a night's worth
 #   make soak          500 runs in one process, and what is left of them; RUNS=2000 for more
 # `make test` runs a sample of each.
 
 RUNS ?= 500
+OBJECTS ?= 10000
+SEED ?= 1
 
-.PHONY: chaos chaos-local soak
+.PHONY: chaos chaos-local hostile soak
 
 chaos: setup
 	CHAOS=full $(PY) -m pytest -q -s tests/chaos tests/features/test_repeat_safety.py tests/features/test_stragglers.py
@@ -14,6 +17,9 @@ chaos: setup
 chaos-local: setup
 	CHAOS=full $(PY) -m pytest -q -s tests/chaos/test_simulated.py tests/chaos/test_local.py \
 		tests/features/test_repeat_safety.py tests/features/test_stragglers.py
+
+hostile: setup
+	HOSTILE=$(OBJECTS) SEED=$(SEED) $(PY) -m pytest -q -s tests/fuzz/test_hostile.py
 
 soak: setup
 	SOAK=$(RUNS) $(PY) -m pytest -q -s tests/chaos/test_soak.py

@@ -22,12 +22,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from chalicelib.config import units
 from scripts.cleaning.clean import clean_all
 from scripts.cleaning.world import World, real_world
-from scripts.console.terminal import run_main
+from scripts.console.terminal import Parser, run_main
 from scripts.runs.places import find_places
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="clean.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="jobs; without, all in jobs/ or in PLACE")

@@ -6,7 +6,6 @@ Its data is in memory, and gone when it ends.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from chalicelib.core.errors import UserError
-from scripts.console.terminal import run_main
+from scripts.console.terminal import Parser, run_main, say
 from scripts.deployment.waiters import fast_waiters
 from scripts.emulation import emulator
 
@@ -50,7 +49,7 @@ class State(NamedTuple):
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="cloud.py", description=__doc__)
+    parser = Parser(prog="cloud.py", description=__doc__)
     parser.add_argument("action", choices=["up", "down"])
     action = up if parser.parse_args(argv).action == "up" else down
     try:
@@ -74,11 +73,11 @@ def up() -> None:
     )
     variables["AWS_DATA_PATH"] = str(fast_waiters(FOLDER / "models"))
     write_private(SHELL, "".join(f"export {name}='{variables[name]}'\n" for name in EXPORTED))
-    print(f"an emulated AWS runs at {state.endpoint}; let a shell use it with:")
-    print(f"  . {SHELL.relative_to(ROOT)}")
-    print("  .venv/bin/python scripts/deploy.py wordcount")
-    print("  .venv/bin/python scripts/submit.py wordcount README.md --wait")
-    print("make cloud-down ends it, and forgets its data")
+    say(f"an emulated AWS runs at {state.endpoint}; let a shell use it with:")
+    say(f"  . {SHELL.relative_to(ROOT)}")
+    say("  .venv/bin/python scripts/deploy.py wordcount")
+    say("  .venv/bin/python scripts/submit.py wordcount README.md --wait")
+    say("make cloud-down ends it, and forgets its data")
 
 
 def down(*, quiet: bool = False) -> None:
@@ -90,7 +89,7 @@ def down(*, quiet: bool = False) -> None:
     STATE.unlink(missing_ok=True)
     SHELL.unlink(missing_ok=True)
     if not quiet:
-        print("no emulated AWS was running" if state is None else f"ended the one at {state.endpoint}")
+        say("no emulated AWS was running" if state is None else f"ended the one at {state.endpoint}")
 
 
 def write_private(path: Path, text: str) -> None:

@@ -29,7 +29,7 @@ if __name__ == "__main__":
 
 from chalicelib.aws.function import SystemClock
 from chalicelib.stores.s3 import S3Store
-from scripts.console.terminal import run_main
+from scripts.console.terminal import Parser, run_main, say
 from scripts.deployment import under_way
 from scripts.deployment.aws.clients import connect
 from scripts.deployment.deploy import Deployer
@@ -41,7 +41,7 @@ from scripts.deployment.target import Target, check_name
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="deploy.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", metavar="NAME", help="the job: jobs/NAME.yml")
@@ -77,12 +77,12 @@ def main(argv: list[str]) -> int:
     # A mistake in the job is told before AWS is asked for anything.
     target = None if options.delete else load_target(name, project, os.environ)
     for text in target.warnings if target else ():
-        print(f"warning: {text}", file=sys.stderr)
+        say(f"warning: {text}", err=True)
     deployer = Deployer(
         project=project,
         clients=connect(),
         environ=os.environ,
-        say=print,
+        say=say,
         verbose=options.verbose,
         work_days=options.work_days,
     )
@@ -99,10 +99,10 @@ def _deploy(deployer: Deployer, target: Target, *, dry_run: bool, wait: bool) ->
         return 0
     _tell_of_runs(deployer, target, fate, wait=wait)
     deployer.deploy(target)
-    print(f"{target.name}: deployed")
+    say(f"{target.name}: deployed")
     for given in target.spec.inputs:
-        print(f"  drop files into  {given.url}")
-    print(f"  find results in  {target.spec.output.url}")
+        say(f"  drop files into  {given.url}")
+    say(f"  find results in  {target.spec.output.url}")
     return 0
 
 
@@ -115,23 +115,23 @@ def _delete(deployer: Deployer, name: str, *, dry_run: bool, wait: bool) -> int:
     if dry_run:
         return 0
     deployer.delete(name, target)
-    print(f"{name}: deleted; data in its buckets was left as it is")
+    say(f"{name}: deleted; data in its buckets was left as it is")
     return 0
 
 
 def _tell_of_runs(
     deployer: Deployer, target: Target, fate: Callable[[under_way.Run], str], *, wait: bool = False
 ) -> None:
-    under_way.tell(S3Store(deployer.clients.s3), target, SystemClock(), print, fate, wait=wait)
+    under_way.tell(S3Store(deployer.clients.s3), target, SystemClock(), say, fate, wait=wait)
 
 
 def _show(deployer: Deployer, doing: str, steps: Iterable[AnyStep]) -> None:
     clients = deployer.clients
-    print(f"{doing} account {clients.account} in {clients.region} would change:")
+    say(f"{doing} account {clients.account} in {clients.region} would change:")
     for step in steps:
         for line in step.lines:
-            print(f"  {line}")
-    print("this was a dry run: nothing was changed")
+            say(f"  {line}")
+    say("this was a dry run: nothing was changed")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import keyword
 import sys
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from chalicelib.core.errors import UserError
-from scripts.console.terminal import run_main
+from scripts.console.terminal import Parser, run_main, say
 from scripts.deployment.target import check_name
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,7 +105,7 @@ def _account() -> str:
 
 
 def main(argv: Sequence[str], root: Path = ROOT, account: Callable[[], str] = _account) -> int:
-    parser = argparse.ArgumentParser(prog="new_job.py", description=__doc__)
+    parser = Parser(prog="new_job.py", description=__doc__)
     parser.add_argument("name", metavar="NAME", help="a-z, 0-9, _ and -, starting with a letter")
     parser.add_argument(
         "--buckets",
@@ -116,7 +115,7 @@ def main(argv: Sequence[str], root: Path = ROOT, account: Callable[[], str] = _a
     )
     options = parser.parse_args(argv)
     module, _ = scaffold(root, options.name, options.buckets or own_prefix(account))
-    print(NEXT_STEPS.format(module=module, name=options.name))
+    say(*NEXT_STEPS.format(module=module, name=options.name).splitlines())
     return 0
 
 

@@ -26,7 +26,7 @@ from chalicelib.run.estimate.estimate import estimate
 from chalicelib.run.estimate.figures import PACES
 from chalicelib.run.estimate.likeness import likeness
 from chalicelib.run.estimate.work import CONCURRENCY, Work
-from scripts.console.terminal import Screen, run_main
+from scripts.console.terminal import Parser, Screen, run_main
 from scripts.planning import inputs
 from scripts.planning.show import Planned, as_json, lines
 
@@ -34,9 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="plan.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="plan.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("job", metavar="JOB", help="a name in jobs/, or the path of a .yml")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(

@@ -18,14 +18,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.console.terminal import run_main
+from scripts.console.terminal import Parser, run_main
 from scripts.redriving.run import show_and_redrive
 from scripts.runs.places import find_places
 from scripts.runs.world import World, real_world
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="quarantine.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", metavar="NAME", help="the job: jobs/NAME.yml, or a .yml file")

@@ -38,7 +38,7 @@ from chalicelib.local.tune import tune  # noqa: E402
 from chalicelib.local.workers import new_token  # noqa: E402
 from chalicelib.run import job_code  # noqa: E402
 from chalicelib.stores.disk import LocalDisk  # noqa: E402
-from scripts.console.terminal import count, human_bytes, printable, run_main  # noqa: E402
+from scripts.console.terminal import Parser, count, human_bytes, run_main, say  # noqa: E402
 
 
 def main() -> int:
@@ -46,18 +46,18 @@ def main() -> int:
     logging.getLogger("chalicelib").setLevel(logging.ERROR)  # a failure is told once, at the end
     loaded = load_job(options.job, root=ROOT, overrides=options.set, environ=os.environ, require_cloud=False)
     if options.print_config:
-        print(format_config(loaded), end="")
+        say(*format_config(loaded).splitlines())
         return 0
     left_out: list[str] = []
     inputs, tags = tagged_inputs(options.input, loaded.spec.inputs, left_out)
     for text in left_out:
-        print(f"left out: {printable(text)}", file=sys.stderr)
+        say(f"left out: {text}", err=True)
     output = _place(options.output, "--output", options.input, loaded)
     kept = _place(options.work, "--work", options.input, loaded) if options.work else None
     _require_kept_work(loaded.name, loaded.spec, output, kept)
     started = time.perf_counter()
     manifest = _run(loaded, options, inputs, tags, output, kept)
-    print(_summary(manifest, time.perf_counter() - started, output, kept))
+    say(*_summary(manifest, time.perf_counter() - started, output, kept))
     return 0
 
 
@@ -75,7 +75,7 @@ def _run(
     load = job_loader(loaded.path.absolute().parent)
     job_code.check(load, loaded.name, spec)  # tells of mistakes before anything is written
     for text in job_code.warnings(load, spec):
-        print(f"warning: {printable(text)}", file=sys.stderr)
+        say(f"warning: {text}", err=True)
     run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{new_token()}"
     with _terminable(), claimed(output, run, force=options.force) as claim:
         work = _made(kept) if kept else claim.work
@@ -99,7 +99,7 @@ def _run(
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description="Run a job on this machine, over files and folders.",
         epilog="Exit code 0 means that DIR/_SUCCESS is there.",
     )
@@ -180,7 +180,7 @@ def _terminable() -> Iterator[None]:
 
     def end(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_IGN)
-        sys.stderr.write(f"{signal.Signals(number).name}: ended\n")
+        say(f"{signal.Signals(number).name}: ended", err=True)
         raise SystemExit(128 + number)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
@@ -204,7 +204,12 @@ def _display(name: str) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Bars(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as bars:
         rows = {phase: bars.add_task(f"{name} {phase}", total=None) for phase in ("map", "reduce")}
 
@@ -214,26 +219,26 @@ def _display(name: str) -> Iterator[Progress]:
         yield show
 
 
-def _summary(manifest: Manifest, seconds: float, output: Path, kept: Path | None) -> str:
+def _summary(manifest: Manifest, seconds: float, output: Path, kept: Path | None) -> list[str]:
     rate = manifest.input_bytes / max(seconds, 1e-9)
-    return (
+    return [
         f"{manifest.job}: {human_bytes(manifest.input_bytes)} from {manifest.inputs} file(s) in {seconds:.2f} s"
         f" ({human_bytes(rate)}/s): {manifest.map_tasks} map and {manifest.reduce_tasks} reduce task(s),"
-        f" {manifest.records} records\n"
-        + "".join(f"  {name}: {total:,}\n" for name, total in manifest.counters.items())
-        + _set_aside(manifest, output, kept)
-        + f"{output}"
-    )
+        f" {manifest.records} records",
+        *(f"  {name}: {total:,}" for name, total in manifest.counters.items()),
+        *_set_aside(manifest, output, kept),
+        f"{output}",
+    ]
 
 
-def _set_aside(manifest: Manifest, output: Path, kept: Path | None) -> str:
-    """How many bad records there were, and where they are; empty if there were none."""
+def _set_aside(manifest: Manifest, output: Path, kept: Path | None) -> list[str]:
+    """How many bad records there were, and where they are; nothing if there were none."""
     if not manifest.bad:
-        return ""
+        return []
     where = ", ".join(
         sorted({str((kept or output) / name.rpartition("/")[0]) for name in manifest.quarantine})
     )
-    return f"set aside: {count(manifest.bad, 'bad record')}, listed in {where}\n"
+    return [f"set aside: {count(manifest.bad, 'bad record')}, listed in {where}"]
 
 
 if __name__ == "__main__":

@@ -17,14 +17,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.console.terminal import run_main
+from scripts.console.terminal import Parser, run_main
 from scripts.submitting.resume import resume
 from scripts.submitting.submit import submit
 from scripts.submitting.world import World, real_world
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="submit.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", metavar="NAME", help="the job: jobs/NAME.yml, or a .yml file")

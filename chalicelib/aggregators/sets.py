@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, Literal
 
 from .base import Batched
-from .values import identity, of_identity, positive, rank, ranked
+from .values import add_counts, count_same, identity, of_identity, positive, rank, ranked
 
 Identities = dict[Any, None]
 
@@ -97,13 +96,10 @@ class MostFrequent(Batched):
         self._limit = positive(self, "limit", limit)
 
     def batch(self, values: list[Any]) -> dict[Any, int]:
-        return self._bounded(dict(Counter(map(identity, values))))
+        return self._bounded(count_same(values))
 
     def merge(self, left: dict[Any, int], right: dict[Any, int]) -> dict[Any, int]:
-        get = left.get
-        for same, count in right.items():
-            left[same] = get(same, 0) + count
-        return self._bounded(left)
+        return self._bounded(add_counts(left, right))
 
     def finish(self, state: dict[Any, int]) -> list[tuple[Any, int]]:
         # The n-th greatest count first: ties are then ranked among few.

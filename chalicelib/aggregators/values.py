@@ -5,6 +5,7 @@ Results may not depend on how values were cut into tasks, so whatever ties or re
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from math import nan
 from operator import itemgetter
@@ -119,6 +120,19 @@ def identity_bytes(value: Any) -> bytes:
     if type(value) is str:
         return b"\xff" + value.encode()
     return _encoded(value)
+
+
+def count_same(values: Iterable[Any]) -> dict[Any, int]:
+    """How often each value comes, by its identity."""
+    return dict(Counter(map(identity, values)))
+
+
+def add_counts(left: dict[Any, int], right: dict[Any, int]) -> dict[Any, int]:
+    """`left`, to which the counts of `right` are added."""
+    get = left.get
+    for same, count in right.items():
+        left[same] = get(same, 0) + count
+    return left
 
 
 def positive(owner: object, name: str, number: Any) -> int:

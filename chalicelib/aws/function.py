@@ -145,14 +145,22 @@ def _seats(environ: Mapping[str, str]) -> int:
 
 def _runtime(prefix: str, time_left: TimeLeft, root: Path, environ: Mapping[str, str]) -> Runtime:
     from ..job.load_class import job_loader
+    from ..mapreduce.guard.apart import Fork
     from ..stores.disk import system_disk
     from ..stores.s3 import S3Store, make_client, reads_at_once
     from .invoker import LambdaInvoker
 
+    s3, functions = make_client("s3"), make_client("lambda")
     memory = int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 0)
+
+    def hang_up() -> None:
+        """Two processes cannot share a connection; both clients open new ones when they need them."""
+        s3.close()
+        functions.close()
+
     return Runtime(
-        store=S3Store(make_client("s3"), parallel_reads=reads_at_once(memory)),
-        invoker=LambdaInvoker(make_client("lambda"), prefix),
+        store=S3Store(s3, parallel_reads=reads_at_once(memory)),
+        invoker=LambdaInvoker(functions, prefix),
         clock=SystemClock(),
         new_token=lambda: uuid.uuid4().hex[:12],
         remaining=time_left,
@@ -160,6 +168,7 @@ def _runtime(prefix: str, time_left: TimeLeft, root: Path, environ: Mapping[str,
         disk=system_disk(),
         seats=_seats(environ),
         parallel_calls=8,
+        apart=Fork(hang_up),
     )
 
 

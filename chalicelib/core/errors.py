@@ -4,9 +4,10 @@
     ├── UserError *              the user can mend it: printed without a traceback, never retried
     │   ├── ConfigError *
     │   ├── CodeChanged
-    │   ├── LimitMet
+    │   ├── ProcessKilled
     │   ├── DataTypeError *
     │   │   └── Unsupported      in `codec.py`
+    │   ├── LimitMet
     │   └── InputError *
     │       └── InputChanged
     ├── JobCodeError *
@@ -16,6 +17,7 @@
     │   └── PreconditionFailed
     ├── InvokeError
     ├── DiskError
+    ├── LostProcess
     ├── CorruptData
     └── RunFailed *
 
@@ -52,6 +54,10 @@ class JobCodeError(SluiceError):
 
 class CodeChanged(UserError):
     """A job was deployed again while a run was under way that its former code began."""
+
+
+class ProcessKilled(UserError):
+    """A record that ends the process which maps it: it crashes, or its mapper leaves without a word."""
 
 
 class DataTypeError(UserError):
@@ -92,6 +98,10 @@ class InvokeError(SluiceError):
 
 class DiskError(SluiceError):
     """The local disk is full, or failed: the attempt fails, and the next one may find room."""
+
+
+class LostProcess(SluiceError):
+    """The process of an attempt was ended, and no record is to blame: the next attempt may come to its end."""
 
 
 class CorruptData(SluiceError):

@@ -5,7 +5,8 @@
 <work>/runs/<job>/<run>/map/000042.0.9f3c.run  sorted partitions of task 42, attempt 0, execution 9f3c
 <work>/runs/<job>/<run>/map/000042.done        commit marker (conditional)
 <work>/runs/<job>/<run>/map/a1000042.done      the same of task 1 000 042: a letter for each digit more
-<work>/runs/<job>/<run>/map/000042.1.failed    why attempt 1 failed
+<work>/runs/<job>/<run>/map/000042.1.failed    why attempt 1 failed, and what it used
+<work>/runs/<job>/<run>/map/000042.1.7b1e.overtaken  what an attempt used that another was faster than
 <work>/runs/<job>/<run>/map/000042.0.9f3c.next where an attempt out of time goes on
 <work>/runs/<job>/<run>/quarantine/map-000042.0.9f3c.jsonl  bad records of task 42
 <work>/runs/<job>/<run>/reduce/lease           who supervises; empty once the run has ended
@@ -49,6 +50,7 @@ Phase = Literal["map", "reduce"]
 RUNS = "runs/"
 DONE = ".done"
 FAILED = ".failed"
+OVERTAKEN = ".overtaken"
 PLAN = "plan.json"
 PLAN_DONE = "plan.done"
 RUN_DONE = "run.done"
@@ -69,6 +71,7 @@ _RUN_KEY = (
 )
 _MARKER = r"(?P<task>\d+)\.done$"
 _FAILURE = r"(?P<task>\d+)\.(?P<attempt>\d+)\.failed$"
+_OVERTAKEN = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.overtaken$"
 _CONTINUATION = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.next$"
 _QUARANTINED = r"(?P<phase>map|reduce)-[a-z]?(?P<task>\d+)\.(?P<attempt>\d+)\.[A-Za-z0-9]+\.jsonl$"
 _RUN_FILE = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.run$"
@@ -188,6 +191,14 @@ class RunKeys:
 
     def failed(self, phase: Phase, task: int, attempt: int) -> Loc:
         return self.phase(phase).child(f"{_numbered(phase, task)}.{attempt}{FAILED}")
+
+    def words(self, phase: Phase, task: int) -> Loc:
+        """The prefix of what attempts of a task leave, its marker included."""
+        return self.phase(phase).child(f"{_numbered(phase, task)}.")
+
+    def overtaken(self, phase: Phase, task: int, attempt: int, token: str) -> Loc:
+        """Where an execution of an attempt says what it used whose task another one has committed."""
+        return self.phase(phase).child(f"{_numbered(phase, task)}.{attempt}.{token}{OVERTAKEN}")
 
     def continuation(self, phase: Phase, task: int, attempt: int, token: str) -> Loc:
         """Where an attempt that ran out of time leaves what its next invocation must know."""
@@ -312,6 +323,12 @@ def parse_done(key: str) -> int | None:
 def parse_failed(key: str) -> tuple[int, int] | None:
     """(task, attempt) of a failure marker."""
     found = re.search(_FAILURE, key.rpartition("/")[2])
+    return (int(found["task"]), int(found["attempt"])) if found else None
+
+
+def parse_overtaken(key: str) -> tuple[int, int] | None:
+    """(task, attempt) of the word that an overtaken attempt left."""
+    found = re.search(_OVERTAKEN, key.rpartition("/")[2])
     return (int(found["task"]), int(found["attempt"])) if found else None
 
 

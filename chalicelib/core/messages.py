@@ -44,6 +44,39 @@ class Stats(Message, frozen=True, kw_only=True):
         pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
         return Stats(**dict(zip(self.__struct_fields__, (a + b for a, b in pairs), strict=True)))
 
+    def __mul__(self, factor: float) -> Stats:
+        """Of so many times as many attempts; counts are rounded."""
+        scaled: dict[str, Any] = {
+            name: round(value * factor) for name, value in msgspec.structs.asdict(self).items()
+        }
+        return Stats(**{**scaled, "seconds": self.seconds * factor})
+
+
+class Wasted(Message, frozen=True, kw_only=True):
+    """What attempts of a phase used that no marker tells of: they failed, were overtaken by another, or are lost."""
+
+    #: Attempts that said what they used, and that.
+    attempts: Count = 0
+    stats: Stats = Stats()
+    #: Attempts that left nothing: killed, out of memory, or still at work when this was written.
+    lost: Count = 0
+    #: The most seconds that these can have been billed for.
+    lost_seconds: float = 0.0
+
+    def heard(self, attempts: int, stats: Stats) -> Wasted:
+        """The same, now that so many attempts have said what they used: as many fewer are lost."""
+        lost = max(0, self.attempts + self.lost - attempts)
+        seconds = self.lost_seconds * lost / self.lost if self.lost else 0.0
+        return Wasted(attempts=attempts, stats=stats, lost=lost, lost_seconds=seconds)
+
+    def __add__(self, other: Wasted) -> Wasted:
+        return Wasted(
+            attempts=self.attempts + other.attempts,
+            stats=self.stats + other.stats,
+            lost=self.lost + other.lost,
+            lost_seconds=self.lost_seconds + other.lost_seconds,
+        )
+
 
 def sum_counters(*counters: Mapping[str, int]) -> dict[str, int]:
     """What the user's code counted, added up by name."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import field
 
-from .messages import Count, Message, Stats
+from .messages import Count, Message, Stats, Wasted
 from .tasks import Failure, Part
 
 
@@ -38,6 +38,9 @@ class Manifest(Message, frozen=True, kw_only=True):
     reduce_tasks: Count = 0
     mapped: Stats = field(default_factory=Stats)
     reduced: Stats = field(default_factory=Stats)
+    #: By attempts beside those that count, as far as was known when this was written.
+    map_wasted: Wasted = Wasted()
+    reduce_wasted: Wasted = Wasted()
     counters: dict[str, int] = field(default_factory=dict)
     bad: Count = 0
     quarantine: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from msgspec import Meta, field
 from msgspec.structs import replace
 
 from .keys import RunKeys, TotalsKeys
-from .messages import Count, Message, Stats
+from .messages import Count, Message, Stats, Wasted
 from .ports import Loc
 from .spec import BadRecordsSpec, InputSpec, JobSpec, OutputSpec
 from .totals import TotalsPlan
@@ -68,6 +68,8 @@ class Earlier(Message, frozen=True, kw_only=True):
     reduce_tasks: Count
     mapped: Stats
     reduced: Stats
+    map_wasted: Wasted = Wasted()
+    reduce_wasted: Wasted = Wasted()
     counters: dict[str, int] = field(default_factory=dict)
     bad: Count = 0
     quarantine: tuple[str, ...] = ()

@@ -7,13 +7,14 @@ conditional ones are atomic (RFC 9110 `If-None-Match: *` and `If-Match`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, Self
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, Self, TypeVar
 
+T = TypeVar("T")
 FunctionName = Literal["coordinator", "mapper", "supervisor", "reducer"]
 #: As for Python's own `open`.
 FileMode = Literal["rb", "wb", "ab", "r+b", "w+b"]
@@ -158,6 +159,18 @@ class Disk(Protocol):
         """Remove a file, unless it is gone already."""
 
 
+class Trail(Protocol):
+    """See `mapreduce/guard/apart.py`."""
+
+    def step(self, work: Callable[[], T], nothing: Callable[[], T]) -> T: ...
+
+
+class Apart(Protocol):
+    """See `mapreduce/guard/apart.py`."""
+
+    def run(self, work: Callable[[Any], object], deadly: Mapping[int, str], only: int = 0) -> Any: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
     """Everything a handler needs of the world, composed once at a root."""
@@ -176,3 +189,7 @@ class Runtime:
     seats: int | None = None
     #: How many calls are worth having under way at once (0: one after the other is as fast).
     parallel_calls: int = 0
+    #: Runs work in a process of its own; None where there are none.
+    apart: Apart | None = None
+    #: In such a process: tells whoever outlives it which record is in hand.
+    trail: Trail | None = None

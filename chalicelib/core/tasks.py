@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import field
 
-from .messages import Count, Message, Stats
+from .messages import Count, Message, Stats, Wasted
 from .plan import Column
 
 
@@ -117,6 +117,10 @@ class MapMarker(Message, frozen=True, kw_only=True):
         return tuple(key for key in (*pieces, self.run_file, self.quarantine) if key)
 
 
+#: `Failure.error` of an attempt whose process died, said by whoever has seen it or was told.
+CRASHED = "Crashed"
+
+
 class Failure(Message, frozen=True, kw_only=True):
     """Why one attempt of a task failed. `message` is one line; `detail` the user's traceback."""
 
@@ -129,6 +133,14 @@ class Failure(Message, frozen=True, kw_only=True):
     #: The next attempt would fail the same way.
     fatal: bool = False
     at: float = 0.0
+    #: What the attempt used; of one by earlier code, or that left nothing, unknown.
+    stats: Stats = Stats()
+
+
+class Overtaken(Message, frozen=True, kw_only=True):
+    """What an attempt used that was done when another had committed its task."""
+
+    stats: Stats
 
 
 class ReduceTask(Message, frozen=True, kw_only=True, array_like=True):
@@ -164,6 +176,8 @@ class ReducePlan(Message, frozen=True, kw_only=True):
     #: Bad records set aside by all map tasks, and the objects that list them.
     bad: Count = 0
     quarantine: tuple[str, ...] = ()
+    #: By attempts of the map phase beside those that count.
+    wasted: Wasted = Wasted()
     #: The parts of a map-only job, which has no reduce tasks.
     parts: tuple[Part, ...] = ()
     map_started: float
@@ -185,6 +199,8 @@ class MapSums(Message, frozen=True, kw_only=True):
     parts: tuple[Part, ...] = ()
     #: By the name of a type of keys: the first task that wrote any.
     key_types: dict[str, int]
+    #: The attempts that committed tasks, but for first ones.
+    repeated: dict[Count, Count] = field(default_factory=dict)
     started: float
     finished: float
 

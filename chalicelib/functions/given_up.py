@@ -19,7 +19,7 @@ from ..core.messages import encode, from_payload
 from ..core.plan_file import read_head
 from ..core.ports import Runtime
 from ..core.spec import JobSpec
-from ..core.tasks import Failure, TaskCall
+from ..core.tasks import CRASHED, Failure, TaskCall
 from ..run import calls
 from ..run.events import created, event_for, failed_event
 from .supervision.advance import StepEnd
@@ -32,6 +32,8 @@ Configured = Callable[[], tuple[str, JobSpec]]
 _PHASE: dict[str, Phase] = {function: phase for phase, function in calls.FUNCTION.items()}
 #: Deliveries of an event before Lambda gives it up.
 _DELIVERIES = 3
+#: What Lambda says of an event that waited for a slot until it was too old.
+_TOO_OLD = "EventAgeExceeded"
 #: Why a run was not planned; the second if its event grew too old.
 _COORDINATOR = (
     f"its coordinator was stopped in each of {_DELIVERIES} invocations: out of memory or time: raise"
@@ -43,8 +45,9 @@ _COORDINATOR = (
 def note(runtime: Runtime, event: dict[str, Any], configured: Configured | None) -> dict[str, Any]:
     """The event to act on: of an ordinary one itself; of a report the one that it is about, or nothing.
 
-    What is reported of an attempt becomes its `.failed` object, as if it had been able to write it. An event of the
-    supervisor's own is taken up once more, as it was; if that comes to nothing, too, its run is ended.
+    What is reported of an attempt becomes its `.failed` object, as if it had been able to write it, but for what it
+    used, which nobody knows. An event of the supervisor's own is taken up once more, as it was; if that comes to
+    nothing, too, its run is ended.
     """
     payload = failed_event(event)
     if payload is None:
@@ -73,7 +76,7 @@ def _attempt(runtime: Runtime, phase: Phase, payload: dict[str, Any], condition:
         phase=phase,
         task=call.lo,
         attempt=call.attempt,
-        error="Lost",
+        error="Lost" if condition == _TOO_OLD else CRASHED,
         message=_reason(phase, call.lo, condition),
         at=runtime.clock.now(),
     )
@@ -90,7 +93,7 @@ def _start_subtrees(runtime: Runtime, phase: Phase, call: TaskCall) -> None:
 
 
 def _reason(phase: Phase, task: int, condition: str) -> str:
-    if condition == "EventAgeExceeded":
+    if condition == _TOO_OLD:
         return (
             f"{phase} task {task} waited for a slot for six hours: too many functions run at once in this account"
             " (see `concurrency`)"
@@ -109,7 +112,7 @@ def _unplanned(
 
     if configured:
         name, spec = configured()
-        refuse_all(runtime, event, name, spec, SluiceError(_COORDINATOR[condition == "EventAgeExceeded"]))
+        refuse_all(runtime, event, name, spec, SluiceError(_COORDINATOR[condition == _TOO_OLD]))
     return {}
 
 

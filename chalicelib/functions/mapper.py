@@ -147,6 +147,7 @@ def _task(invocation: Invocation[Continuation]) -> MapTask | SqlMap:
         budget=spec.budget("mapper"),
         pace=invocation.pace(),
         quarantine=invocation.quarantine,
+        trail=runtime.trail,
     )
 
 

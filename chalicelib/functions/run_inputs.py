@@ -47,7 +47,7 @@ def objects(runtime: Runtime, spec: JobSpec, item: Created) -> Sequence[Found]:
     if spec.trigger == "each":
         return [_dropped(runtime, item)]
     if item.loc.key.rpartition("/")[2] not in (READY, SUCCESS):
-        return FoundObjects(_once(search.named_in_manifest()))
+        return FoundObjects(_once(search.named_in_manifest(spec)))
     below = search.below_marker(spec)
     return FoundObjects(_once(below) if spec.more_inputs else below)
 
@@ -98,10 +98,20 @@ class _Search:
         for place in _folders(spec, Loc(self._source.bucket, f"{folder}/" if folder else "")):
             yield from self._input_objects(place)
 
-    def named_in_manifest(self) -> Iterator[Found]:
-        """The objects that the lines of the manifest name, in their order."""
+    def named_in_manifest(self, spec: JobSpec) -> Iterator[Found]:
+        """The objects that the lines of the manifest name, in their order.
+
+        Whoever may write a manifest is not thereby one who may read all that the functions may: a name outside of
+        the job's input is refused before anything is looked up.
+        """
         lines: dict[Loc, int] = {}
         for number, place in _manifest_lines(self._runtime, self._source):
+            if not _is_input(spec, place):
+                listed = ", ".join(given.url for given in spec.inputs)
+                raise UserError(
+                    f"{self._source.url}, line {number}: {place.url} is outside of the job's input ({listed}): a"
+                    " manifest may name what lies there, and nothing else"
+                )
             lines.setdefault(place, number)
         for done, found in enumerate(self._looked_up(lines), start=1):
             yield from found
@@ -167,6 +177,12 @@ class _Search:
             hidden = is_hidden(info.key.removeprefix(prefix.key))
             if base and not hidden and not base.endswith(MANIFEST_SUFFIX):
                 yield prefix.bucket, info
+
+
+def _is_input(spec: JobSpec, place: Loc) -> bool:
+    return any(
+        place.bucket == given.loc.bucket and place.key.startswith(given.loc.key) for given in spec.inputs
+    )
 
 
 def _folders(spec: JobSpec, folder: Loc) -> list[Loc]:

@@ -20,7 +20,7 @@ from ..core.outcome import Manifest, Verdict
 from ..core.plan_file import read_head
 from ..core.ports import Clock, FunctionName, Loc, ObjectInfo, Runtime
 from ..core.spec import JobSpec, TimeoutSpec
-from ..core.tasks import Failure, ReducePlan
+from ..core.tasks import CRASHED, Failure, ReducePlan
 from ..run import lease, plan_step
 from ..run.calls import FUNCTION
 from ..run.events import created, event_for
@@ -349,7 +349,7 @@ class _Engine:
             phase=phase,
             task=task,
             attempt=attempt,
-            error="Crashed",
+            error=CRASHED,
             message=message,
             detail=detail,
             at=time.time(),

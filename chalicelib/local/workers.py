@@ -24,6 +24,7 @@ from msgspec import Struct, msgpack
 from ..core.errors import StoreError, user_traceback
 from ..core.ports import FunctionName, Loc, Runtime
 from ..functions import mapper, reducer, supervisor
+from ..mapreduce.guard.apart import Fork
 from ..stores.disk import LocalDisk
 from ..stores.folder import FolderStore
 
@@ -214,6 +215,7 @@ def _work(pipe: Connection, setup: Setup, parents: Connection) -> NoReturn:
             remaining=timeout.remaining,
             load_job=setup.load_job,
             disk=LocalDisk(setup.scratch),
+            apart=Fork(),
         )
     )
     try:

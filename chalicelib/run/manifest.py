@@ -7,20 +7,22 @@ of a step that is not the last writes nothing: the supervisor starts the next on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from msgspec.structs import replace
 
 from ..core.errors import NotFound
-from ..core.keys import MANIFEST, OutputKeys, RunKeys
-from ..core.messages import Stats, decode, encode, sum_counters
+from ..core.keys import MANIFEST, OutputKeys, Phase, RunKeys
+from ..core.messages import Stats, Wasted, decode, encode, sum_counters
 from ..core.outcome import Manifest, Verdict
 from ..core.plan import Earlier, Plan
 from ..core.ports import Loc, Runtime, Store
-from ..core.tasks import Part, ReduceMarker, ReducePlan
+from ..core.tasks import Failure, Part, ReduceMarker, ReducePlan
 from ..core.totals import Shown
 from ..mapreduce.shuffle.fetch import fetch_all
 from . import totals_pointer
+from .progress import Spent, heard_since, wasted
 
 #: Failures that `_FAILED` shows beside its reason.
 _SHOWN = 4
@@ -38,7 +40,7 @@ def publish(runtime: Runtime, keys: RunKeys, plan: Plan, verdict: Verdict) -> No
     if not succeeded:
         counted = "; its files are counted in the totals all the same" if plan.role == "render" else ""
         verdict = replace(verdict, reason=plan.where + verdict.reason + counted)
-    manifest = _succeeded(store, keys, plan) if succeeded else _failed(plan, verdict)
+    manifest = _succeeded(store, keys, plan) if succeeded else _failed(store, keys, plan, verdict)
     if succeeded and plan.role == "render":
         totals_pointer.show(store, plan, manifest)
     _end(store, output, keys, manifest, verdict, plan.mark)
@@ -148,6 +150,8 @@ def step_results(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, .
         reduce_tasks=before.reduce_tasks + len(markers),
         mapped=before.mapped + reduce_plan.mapped,
         reduced=sum((marker.stats for marker in markers), before.reduced),
+        map_wasted=before.map_wasted + heard_since(store, keys, "map", reduce_plan.wasted),
+        reduce_wasted=before.reduce_wasted + _reduce_wasted(store, keys, plan, reduce_plan, markers),
         counters=sum_counters(
             before.counters, reduce_plan.counters, *(marker.counters for marker in markers)
         ),
@@ -160,6 +164,20 @@ def step_results(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, .
         started=before.started,
         finished=max((marker.finished for marker in markers), default=reduce_plan.map_finished),
     )
+
+
+def _reduce_wasted(
+    store: Store, keys: RunKeys, plan: Plan, reduce_plan: ReducePlan, markers: Sequence[ReduceMarker]
+) -> Wasted:
+    """What the reduce phase used beside what its markers tell."""
+    ended = max((marker.finished for marker in markers), default=reduce_plan.map_finished)
+    spent = Spent(
+        last={marker.task: marker.attempt for marker in markers},
+        done=frozenset(marker.task for marker in markers),
+        timeout=plan.spec.timeout.reducer,
+        seconds=max(0.0, ended - reduce_plan.map_finished),
+    )
+    return wasted(store, keys, "reduce", spent) if markers else Wasted()
 
 
 def _nothing(plan: Plan) -> Earlier:
@@ -197,6 +215,8 @@ def _manifest(keys: RunKeys, plan: Plan, parts: tuple[Part, ...], done: Earlier)
         reduce_tasks=done.reduce_tasks,
         mapped=done.mapped,
         reduced=done.reduced,
+        map_wasted=done.map_wasted,
+        reduce_wasted=done.reduce_wasted,
         counters=done.counters,
         bad=done.bad,
         quarantine=done.quarantine,
@@ -205,8 +225,13 @@ def _manifest(keys: RunKeys, plan: Plan, parts: tuple[Part, ...], done: Earlier)
     )
 
 
-def _failed(plan: Plan, verdict: Verdict) -> Manifest:
+def _failed(store: Store, keys: RunKeys, plan: Plan, verdict: Verdict) -> Manifest:
     before = plan.earlier or _nothing(plan)
+    ended = max((failure.at for failure in verdict.failures), default=before.finished)
+    mapped, reduced = (
+        wasted(store, keys, phase, _given_up(plan, phase, verdict.failures, ended))
+        for phase in ("map", "reduce")
+    )
     return Manifest(
         job=plan.job,
         run=plan.run,
@@ -218,6 +243,19 @@ def _failed(plan: Plan, verdict: Verdict) -> Manifest:
         steps=plan.steps,
         map_tasks=before.map_tasks + plan.tasks,
         failures=verdict.failures,
+        map_wasted=before.map_wasted + mapped,
+        reduce_wasted=before.reduce_wasted + reduced,
         started=before.started,
-        finished=max((failure.at for failure in verdict.failures), default=before.finished),
+        finished=ended,
+    )
+
+
+def _given_up(plan: Plan, phase: Phase, failures: Sequence[Failure], ended: float) -> Spent:
+    """Of a phase of a run that fails: nobody reads the markers of tasks that are done, so only failures tell."""
+    timeout = plan.spec.timeout.mapper if phase == "map" else plan.spec.timeout.reducer
+    return Spent(
+        last={failure.task: failure.attempt for failure in failures if failure.phase == phase},
+        done=frozenset(),
+        timeout=timeout,
+        seconds=max(0.0, ended - plan.created),
     )

@@ -1,12 +1,35 @@
-"""What a listing of markers means: which tasks of a phase are done, which attempts failed, which go on."""
+"""What a listing of markers means: which tasks of a phase are done, which attempts failed, which go on.
+
+And what was used by the attempts that do not count.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableSet
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, MutableSet, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ..core.keys import DONE, Phase, RunKeys, parse_continuation, parse_done, parse_failed
-from ..core.ports import Store
+from ..core.errors import CorruptData
+from ..core.keys import (
+    DONE,
+    FAILED,
+    OVERTAKEN,
+    Phase,
+    RunKeys,
+    parse_continuation,
+    parse_done,
+    parse_failed,
+    parse_overtaken,
+)
+from ..core.messages import Stats, Wasted, decode
+from ..core.ports import Loc, Store
+from ..core.tasks import CRASHED, Failure, Overtaken
+from ..mapreduce.shuffle.fetch import fetch_all
+
+#: How often Lambda delivers a call whose function dies, each one after the other.
+_DELIVERIES = 3
+#: Words of attempts that are read, evenly chosen; of more, these stand for all.
+_READ = 256
 
 
 class TaskSet(MutableSet[int]):
@@ -105,3 +128,86 @@ def scan(store: Store, keys: RunKeys, progress: Progress) -> None:
     """Bring `progress` up to date with one LIST, started after the contiguous part already seen."""
     after = keys.done(progress.phase, progress.contiguous - 1).key if progress.contiguous else ""
     progress.note(info.key for info in store.list(keys.phase(progress.phase), after))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What a phase tells of its attempts: those whose markers count, and how long a lost one can have taken."""
+
+    #: The attempt of each task that counts or, where none does, the last that is known to have been started. Tasks
+    #: that are done by their first attempt may be left out, so that this stays small.
+    last: Mapping[int, int]
+    #: Tasks that have a marker.
+    done: Container[int]
+    #: Seconds that the function may take, and those between the phase's beginning and its end.
+    timeout: float
+    seconds: float
+
+
+def wasted(
+    store: Store, keys: RunKeys, phase: Phase, spent: Spent, tick: Callable[[], None] = lambda: None
+) -> Wasted:
+    """What all attempts of a phase used beside those that count: one LIST, and a GET for each that left word.
+
+    Unknown is an attempt that was started beside one that won, and left nothing. `tick` is called between the keys of
+    the listing; it may raise.
+    """
+    locs = _words(store, keys, phase, tick)
+    heard: dict[int, set[int]] = {task: set() for task in spent.last}
+    for loc in locs:
+        if word := says_used(loc.key):
+            heard.setdefault(word[0], set()).add(word[1])
+    lost = 0
+    for task, attempts in heard.items():
+        started = max(spent.last.get(task, 0), *attempts, 0) + 1
+        won = {spent.last.get(task, 0)} if task in spent.done else set()
+        lost += started - len(attempts | won)
+    told, stats = used(store, locs)
+    lost += len(locs) - told
+    most = min(_DELIVERIES * spent.timeout, spent.seconds + spent.timeout)
+    return Wasted(attempts=told, stats=stats, lost=lost, lost_seconds=lost * most)
+
+
+def heard_since(store: Store, keys: RunKeys, phase: Phase, before: Wasted) -> Wasted:
+    """`before`, which was told earlier, with what attempts have said since that were at work then. Often no request."""
+    if not before.lost:
+        return before
+    return before.heard(*used(store, _words(store, keys, phase)))
+
+
+def _words(store: Store, keys: RunKeys, phase: Phase, tick: Callable[[], None] = lambda: None) -> list[Loc]:
+    found = []
+    for info in store.list(keys.phase(phase)):
+        tick()
+        if says_used(info.key):
+            found.append(Loc(keys.work.bucket, info.key))
+    return found
+
+
+def says_used(key: str) -> tuple[int, int] | None:
+    """(task, attempt) of an object that says what an attempt used which does not count."""
+    if key.endswith(FAILED):
+        return parse_failed(key)
+    return parse_overtaken(key) if key.endswith(OVERTAKEN) else None
+
+
+def is_hearsay(word: Failure | Overtaken) -> bool:
+    """Whether others wrote it of an attempt that died, which nobody knows the use of."""
+    return isinstance(word, Failure) and word.error == CRASHED
+
+
+def used(store: Store, locs: Sequence[Loc]) -> tuple[int, Stats]:
+    """How many of these words are those of attempts themselves, and what these used.
+
+    A damaged one counts as one that used nothing: no run fails for it.
+    """
+    chosen = locs[:: -(-len(locs) // _READ)] if locs else []
+    bodies = fetch_all(store, ((loc, 0, None) for loc in chosen))
+    total, hearsay = Stats(), 0
+    for loc, body in zip(chosen, bodies, strict=True):
+        kind: type[Failure | Overtaken] = Failure if parse_failed(loc.key) else Overtaken
+        with suppress(CorruptData):
+            word = decode(kind, body, loc.url)
+            total, hearsay = total + word.stats, hearsay + is_hearsay(word)
+    factor = len(locs) / max(1, len(chosen))
+    return len(locs) - round(hearsay * factor), total * factor

@@ -16,7 +16,7 @@ import msgspec
 
 from ..core.errors import CorruptData, DataTypeError, NotFound, UserError
 from ..core.keys import RunKeys
-from ..core.messages import UNDECODABLE, Stats, decode, encode, sum_counters
+from ..core.messages import UNDECODABLE, Stats, Wasted, decode, encode, sum_counters
 from ..core.plan import Plan
 from ..core.ports import Loc, Store
 from ..core.tasks import MapMarker, MapSums, Part, Piece, ReducePlan, ReduceTask, Slice
@@ -24,6 +24,7 @@ from ..mapreduce.guard.quarantine import over_limit
 from ..mapreduce.shuffle.fetch import fetch_all, share_of_reads
 from ..mapreduce.shuffle.index import BLOCK_ROWS, BlockBuilder, Slices, StoredSlices
 from ..mapreduce.shuffle.partitions import pack_partitions
+from .progress import Spent, wasted
 
 #: Bytes of shuffled data that are not worth a reduce task of their own.
 SMALLEST_SHARE = 1 << 18
@@ -35,15 +36,16 @@ def plan_reduce(
 ) -> ReducePlan:
     """The reduce phase over the markers of all map tasks; writes the shuffle index, but not the plan.
 
-    A pure function of the markers, so that two supervisors write the same. `tick` is called between markers; it may
-    raise, and what was done stays. A run without map tasks has no reduce tasks; any other has one at least. Raises
-    DataTypeError if keys of two types were written, UserError for too many bad records.
+    A pure function of the markers, so that two supervisors write the same; but for what other attempts used, which is
+    told and changes nothing. `tick` is called between markers; it may raise, and what was done stays. A run without map
+    tasks has no reduce tasks; any other has one at least. Raises DataTypeError if keys of two types were written,
+    UserError for too many bad records.
     """
     sums = list(_all_sums(store, keys, plan, tick))
     _check_key_types(plan, sums)
     _check_bad_records(plan, sums)
     tasks = () if plan.map_only or not plan.tasks else _reduce_tasks(plan, _partition_sizes(plan, sums))
-    return _summary(plan, sums, tasks)
+    return _summary(plan, sums, tasks, _wasted(store, keys, plan, sums, tick))
 
 
 def read_map_markers(store: Store, keys: RunKeys, plan: Plan, first: int = 0) -> Generator[MapMarker]:
@@ -133,6 +135,7 @@ class _Adder:
     quarantine: list[str] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     key_types: dict[str, int] = field(default_factory=dict)
+    repeated: dict[int, int] = field(default_factory=dict)
     started: float = float("inf")
     finished: float = 0.0
     added: int = 0
@@ -153,6 +156,8 @@ class _Adder:
         self.parts += [marker.part] if marker.part else []
         for name in marker.key_types:
             self.key_types.setdefault(name, marker.task)
+        if marker.attempt:
+            self.repeated[marker.task] = marker.attempt
         self.started, self.finished = min(self.started, marker.started), max(self.finished, marker.finished)
         self.stop, self.added = marker.task + 1, self.added + 1
         if not self.plan.map_only:
@@ -181,6 +186,7 @@ class _Adder:
             quarantine=tuple(self.quarantine),
             parts=tuple(self.parts),
             key_types=self.key_types,
+            repeated=self.repeated,
             started=self.started,
             finished=self.finished,
         )
@@ -219,7 +225,23 @@ def _most(plan: Plan, share: int) -> int | None:
     return min(plan.reducers, most or plan.reducers)
 
 
-def _summary(plan: Plan, sums: Sequence[MapSums], tasks: tuple[ReduceTask, ...]) -> ReducePlan:
+def _wasted(
+    store: Store, keys: RunKeys, plan: Plan, sums: Sequence[MapSums], tick: Callable[[], None]
+) -> Wasted:
+    """What the map phase used beside what its markers tell."""
+    ended = max((some.finished for some in sums), default=plan.created)
+    spent = Spent(
+        last={task: attempt for some in sums for task, attempt in some.repeated.items()},
+        done=range(plan.tasks),
+        timeout=plan.spec.timeout.mapper,
+        seconds=max(0.0, ended - plan.created),
+    )
+    return wasted(store, keys, "map", spent, tick) if plan.tasks else Wasted()
+
+
+def _summary(
+    plan: Plan, sums: Sequence[MapSums], tasks: tuple[ReduceTask, ...], beside: Wasted
+) -> ReducePlan:
     return ReducePlan(
         tasks=tasks,
         index=tuple(some.block for some in sums if some.block),
@@ -228,6 +250,7 @@ def _summary(plan: Plan, sums: Sequence[MapSums], tasks: tuple[ReduceTask, ...])
         counters=sum_counters(*(some.counters for some in sums)),
         bad=sum(some.bad for some in sums),
         quarantine=_quarantined(sums),
+        wasted=beside,
         map_started=min((some.started for some in sums), default=plan.created),
         map_finished=max((some.finished for some in sums), default=plan.created),
     )

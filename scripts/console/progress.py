@@ -71,10 +71,7 @@ def picture(status: RunStatus, *, terminal: bool) -> list[Line]:
     for number, (name, total) in enumerate(status.counters.items()):
         lines.append(_row("" if number else "counted", f"{total:,} {name}"))
     lines += _ending(status)
-    if status.cost is not None:
-        lines.append(
-            _row("cost", f"{'' if status.cost < 0.000_1 else 'about '}{human_dollars(status.cost)} on AWS")
-        )
+    lines += _cost(status)
     lines += [_row("totals", status.totals)] if status.totals else []
     lines.append(_row("state", status.work))
     if status.reason:
@@ -82,6 +79,24 @@ def picture(status: RunStatus, *, terminal: bool) -> list[Line]:
     for failure in status.failures:
         lines += failure_lines(failure, status.reason)
     return [part for line in lines for part in _split(line)]
+
+
+def _cost(status: RunStatus) -> list[Line]:
+    """What the run costs, and what of it went into attempts that do not count."""
+    if status.cost is None:
+        return []
+    lines = [_row("cost", f"{'' if status.cost < 0.000_1 else 'about '}{human_dollars(status.cost)} on AWS")]
+    in_vain = status.map.wasted.attempts + status.reduce.wasted.attempts
+    if in_vain and status.cost_wasted:
+        told = f", {human_dollars(status.cost_wasted)} of it for {count(in_vain, 'attempt')}"
+        lines[0].append((f"{told} that failed or that another was faster than", "yellow"))
+    lost = status.map.wasted.lost + status.reduce.wasted.lost
+    if lost and status.cost_lost:
+        told = (
+            f"at most {human_dollars(status.cost_lost)} more for {count(lost, 'attempt')} that left no word"
+        )
+        lines.append([*_row("", ""), (told, "yellow")])
+    return lines
 
 
 def failure_lines(failure: Failure, told: str = "") -> list[Line]:

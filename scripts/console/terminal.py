@@ -1,16 +1,22 @@
 """What the scripts share: lines for a terminal or a pipe, sizes for people, errors as one block.
 
+All that a script prints goes through here, so that no name, counter or error can make a terminal do anything.
+
 A line is a list of (text, style); the style is rich's, and a pipe gets the texts alone. rich is imported for
 terminals only: it takes as long as a tenth of a run over a small file.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from chalicelib.core.errors import SluiceError
 
@@ -46,8 +52,8 @@ class Screen:
         self.out.flush()
 
     def write(self, text: str) -> None:
-        """`text` and a line end as they are: for JSON."""
-        self.out.write(text + "\n")
+        """JSON and a line end, the same document for whoever parses it: what a terminal might obey is escaped."""
+        self.out.write(json_printable(text) + "\n")
         self.out.flush()
 
     @contextmanager
@@ -98,6 +104,23 @@ def plain(line: Line) -> str:
 def printable(text: str) -> str:
     """`text` with control characters (which keys and tracebacks may hold) shown, not obeyed."""
     return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
+
+
+def json_printable(text: str) -> str:
+    """JSON with control characters as `\\u` escapes; JSON itself leaves some as they are."""
+    return "".join(c if c.isprintable() or c in " \n" else json.dumps(c)[1:-1] for c in text)
+
+
+def say(*lines: str, err: bool = False) -> None:
+    """Print lines of text to standard output, or to standard error; control characters are shown, line ends too."""
+    (sys.stderr if err else sys.stdout).write("".join(f"{printable(line)}\n" for line in lines))
+
+
+class Parser(argparse.ArgumentParser):
+    """Of a command line: what is wrong with it is shown like all else, for `*` may stand for anybody's file names."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -166,6 +189,7 @@ def run_main(main: Callable[[], int], err: TextIO | None = None) -> int:
     Anything else is a bug and keeps its traceback.
     """
     err = err or sys.stderr
+    sys.excepthook = _traceback
     try:
         return main()
     except SluiceError as error:
@@ -178,6 +202,12 @@ def run_main(main: Callable[[], int], err: TextIO | None = None) -> int:
         # The reader (`| head`) is gone; without this, Python complains once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+
+
+def _traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What Python itself would print, made printable."""
+    lines = "".join(traceback.format_exception(kind, error, trace)).split("\n")
+    say(*lines[:-1], err=True)
 
 
 def error_block(error: Exception) -> str:

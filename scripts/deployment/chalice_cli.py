@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from scripts.console.terminal import say
+
 from .target import DeployError
 
 #: Chalice only warns of missing dependencies, and ships a zip without them.
@@ -37,7 +39,7 @@ def chalice(
     )
     output = finished.stdout.strip()
     if verbose:
-        print(output, file=sys.stderr)
+        say(*output.splitlines(), err=True)
     incomplete = INCOMPLETE in output
     if incomplete or finished.returncode:
         # Chalice writes the zip in place and reuses whatever is there: the next deployment would ship

@@ -38,6 +38,8 @@ def _of_step(keys: RunKeys) -> list[Loc]:
         keys.done("reduce", 0),
         keys.failed("map", 0, 0),
         keys.failed("reduce", 0, 0),
+        keys.overtaken("map", 0, 0, _TOKEN),
+        keys.overtaken("reduce", 0, 0, _TOKEN),
         keys.continuation("map", 0, 0, _TOKEN),
         keys.continuation("reduce", 0, 0, _TOKEN),
         keys.quarantine("map", 0, 0, _TOKEN),

@@ -170,6 +170,46 @@ def test_lines_that_do_not_parse_are_set_aside(split_size: int, tmp_path: Path) 
     assert all(body[record["offset"] :].startswith(base64.b64decode(record["record"])) for record in found)
 
 
+class ByName(Job):
+    """Trusts that a name is text."""
+
+    def mapper(self, _: Any, document: Any) -> Any:
+        yield "documents", 1
+        yield document["name"], 1
+
+    reducer = Sum()
+
+
+@pytest.mark.parametrize("split_size", [20, 1 << 20])
+def test_a_record_of_whose_key_no_table_can_be_made_is_set_aside(split_size: int, tmp_path: Path) -> None:
+    """Else one line of somebody else's would fail the run, whatever the policy."""
+    lines = [b'{"name": "a"}', b'{"name": ["a"]}', b'{"name": {}}', b'{"name": "b"}']
+    figures = {"split_size": split_size, "bad_records": LENIENT, "input": {"format": "jsonl"}}
+    simulation = Simulation(ByName, spec(**figures), tmp_path)
+    simulation.drop("a.jsonl", b"\n".join(lines))
+    simulation.run()
+    assert counts(simulation) == {"documents": 2, "a": 1, "b": 1}
+    assert [record["offset"] for record in listed(simulation)] == [14, 30]
+    assert (
+        "key ['a']: expected None, bool, int, float, str, bytes or tuples" in listed(simulation)[0]["error"]
+    )
+
+
+class RowsByName(ByName):
+    """Its rows go straight to a part, whatever their keys are."""
+
+    shuffle = False
+    reducer = None
+
+
+def test_without_a_shuffle_any_key_will_do(tmp_path: Path) -> None:
+    figures = {"bad_records": LENIENT, "input": {"format": "jsonl"}, "output": {"format": "jsonl"}}
+    simulation = Simulation(RowsByName, spec(**figures), tmp_path)
+    simulation.drop("a.jsonl", b'{"name": ["a"]}')
+    simulation.run()
+    assert b'{"key":["a"],"value":1}' in simulation.text()
+
+
 def test_text_that_is_no_text(tmp_path: Path) -> None:
     simulation = Simulation(Halves, spec(bad_records=LENIENT), tmp_path)
     simulation.drop("a.txt", b"fine\n\xff\xff bad\nalso fine\n")

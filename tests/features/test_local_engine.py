@@ -255,11 +255,11 @@ def test_a_worker_that_always_dies_fails_the_run_and_says_so(
     (tmp_path / "marks").mkdir()
     (texts / "c.txt").write_text("DIE\n")
     sets = [f"params.marks={tmp_path / 'marks'}", "params.times=99", "max_attempts=2"]
-    with pytest.raises(RunFailed, match=r"map task \d.*exit code 9.*out of memory") as failure:
+    with pytest.raises(RunFailed, match=r"c\.txt, line at byte 0: this record ends .*exit code 9") as failure:
         local.run("dies", texts, sets=sets)
     assert (local.output / "_FAILED").is_file()
     assert not (local.output / "_SUCCESS").exists()
-    assert "tried 2 times" in str(failure.value)
+    assert "attempt 0: its process was killed (exit code 9): out of memory?" in str(failure.value)
 
 
 def test_an_input_overwritten_during_the_run_fails_it(tmp_path: Path, local: Local) -> None:

@@ -46,8 +46,8 @@ class MadeUp:
 
     parallel_reads = 0
 
-    def __init__(self, folder: Path, partitions: int) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, tasks: int, partitions: int) -> None:
+        self._folder, self._tasks = folder, tasks
         self.requests: Counter[str] = Counter()
         random = Random(7)
         self._rows = []
@@ -70,17 +70,23 @@ class MadeUp:
         except FileNotFoundError:
             raise NotFound(loc.url) from None
 
-    def put(self, loc: Loc, body: bytes) -> str:
+    def put(self, loc: Loc, body: bytes, mark: str = "") -> str:
         self.requests["put"] += 1
         self._path(loc).write_bytes(body)
         return "etag"
 
-    def put_if_absent(self, loc: Loc, body: bytes) -> bool:
-        self.put(loc, body)
+    def put_if_absent(self, loc: Loc, body: bytes, mark: str = "") -> bool:
+        self.put(loc, body, mark)
         return True
 
     def list(self, prefix: Loc, after: str = "") -> Iterator[ObjectInfo]:
-        raise NotImplementedError
+        """Of the map phase alone: its markers, and the run files beside them."""
+        if prefix != KEYS.phase("map") or after:
+            raise NotImplementedError
+        self.requests["list"] += 1
+        for task in range(self._tasks):
+            for loc in (KEYS.run_file(task, 0, f"{task:012x}"), KEYS.done("map", task)):
+                yield ObjectInfo(loc.key, 1, "", 0.0)
 
     def _marker(self, task: int) -> bytes:
         token = f"{task:012x}"
@@ -110,7 +116,7 @@ def _plan(tasks: int, partitions: int) -> Plan:
 def _store(folder: Path, tasks: int, partitions: int) -> Any:
     place = folder / f"{tasks}x{partitions}"
     place.mkdir(exist_ok=True)
-    return MadeUp(place, partitions)
+    return MadeUp(place, tasks, partitions)
 
 
 def shuffle(folder: Path, tasks: int, partitions: int) -> Counts:
@@ -167,7 +173,7 @@ def plan(folder: Path, objects: int, size: int) -> Counts:
                 key = f"data/2026/11/{number // 40_000:02d}/events-{number:09d}-{number * 7919 % 65_521:04x}.json"
                 yield ObjectInfo(key, size, f"{number * 0x9E3779B97F4A7C15 % (1 << 128):032x}", 1.0 + number)
 
-        def writer(self, loc: Loc, if_absent: bool = False) -> Any:
+        def writer(self, loc: Loc, if_absent: bool = False, mark: str = "") -> Any:
             return _Written(self._path(loc))
 
     class Words(Job):

@@ -12,7 +12,7 @@ from typing import TypeVar
 from ...core.keys import Phase, RunKeys
 from ...core.messages import decode, encode
 from ...core.ports import Store
-from ...core.tasks import MapMarker, ReduceMarker
+from ...core.tasks import MapMarker, Overtaken, ReduceMarker
 from .invocation import C, Invocation
 
 #: What commits a task, by phase.
@@ -27,9 +27,11 @@ def is_committed(store: Store, keys: RunKeys, phase: Phase, task: int) -> bool:
 
 
 def commit(invocation: Invocation[C], marker: M) -> None:
-    """Create the marker; if another attempt was first, delete what only this one wrote."""
+    """Create the marker; if another attempt was first, say what this one used and delete what only it wrote."""
     runtime, keys, phase = invocation.runtime, invocation.keys, invocation.phase
     if not runtime.store.put_if_absent(keys.done(phase, marker.task), encode(marker)):
+        word = keys.overtaken(phase, marker.task, marker.attempt, marker.token)
+        runtime.store.put(word, encode(Overtaken(stats=marker.stats)))
         clean_up(
             runtime.store, keys, phase, marker.task, (*marker.work_objects, *invocation.before.work_objects)
         )

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from ...core.errors import JobCodeError, NotFound, SluiceError, comes_again, user_traceback
-from ...core.keys import Phase, RunKeys
-from ...core.messages import encode, from_payload
+from ...core.keys import Phase, RunKeys, parse_continuation
+from ...core.messages import Stats, encode, from_payload
 from ...core.ports import Runtime
-from ...core.tasks import Continuation, Failure, ReduceContinuation, TaskCall
+from ...core.tasks import Continuation, Failure, Overtaken, ReduceContinuation, TaskCall
 from ...run.calls import FUNCTION, MAX_HOPS, children, keys_of, start_all, subtree
 from ...run.events import event_for
 from ...run.start_step import is_planned
-from . import commit_marker
-from .invocation import left_behind
+from . import commit_marker, deadly_records
+from .deadly_records import Attempt
+from .invocation import Meter, left_behind
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +28,7 @@ def serve(
     runtime: Runtime,
     phase: Phase,
     payload: dict[str, Any],
-    attempt: Callable[[Runtime, RunKeys, TaskCall], None],
+    attempt: Attempt,
 ) -> None:
     """Handle one invocation: start the sub-trees, then try task `lo`, and say so, to a supervisor too, if that fails.
 
@@ -42,27 +44,60 @@ def serve(
     if (call.attempt or call.resume) and commit_marker.is_committed(runtime.store, keys, phase, call.lo):
         _give_up(runtime, phase, keys, call)
         return
-    try:
-        with quiet_collector():
-            attempt(runtime, keys, call)
-    except Exception as error:  # noqa: BLE001 - the root of a task: whatever happened must be written down
-        if isinstance(error, NotFound) and not is_planned(runtime.store, keys):
-            log.info("nothing is left of the run: %s", error, extra=_ids(phase, call))
-            return
-        failure = describe(phase, call.lo, call.attempt, error, runtime.clock.now())
-        log.warning("%s", failure.message, extra={**_ids(phase, call), "traceback": failure.detail})
-        failed = keys.failed(phase, call.lo, call.attempt)
-        runtime.store.put(failed, encode(failure))
-        runtime.invoker.invoke("supervisor", event_for(failed, sent=runtime.clock.now()))
+    saying_why = _saying_why(phase, attempt)
+    if phase == "map" and deadly_records.are_likely(runtime, keys, call):
+        saying_why = _saying_why(phase, partial(deadly_records.without_them, saying_why))
+    saying_why(runtime, keys, call)
+
+
+def _saying_why(phase: Phase, attempt: Attempt) -> Attempt:
+    """The attempt, but what it raises is written down and told a supervisor, unless nothing is left of the run."""
+
+    def tried(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
+        meter = Meter(runtime)
+        try:
+            with quiet_collector():
+                attempt(runtime, keys, call)
+        except Exception as error:  # noqa: BLE001 - the root of a task: whatever happened must be written down
+            if isinstance(error, NotFound) and not is_planned(runtime.store, keys):
+                log.info("nothing is left of the run: %s", error, extra=_ids(phase, call))
+                return
+            used = _used(runtime, phase, keys, call, meter)
+            failure = describe(phase, call.lo, call.attempt, error, runtime.clock.now(), used)
+            log.warning("%s", failure.message, extra={**_ids(phase, call), "traceback": failure.detail})
+            failed = keys.failed(phase, call.lo, call.attempt)
+            runtime.store.put(failed, encode(failure))
+            runtime.invoker.invoke("supervisor", event_for(failed, sent=runtime.clock.now()))
+
+    return tried
 
 
 def _give_up(runtime: Runtime, phase: Phase, keys: RunKeys, call: TaskCall) -> None:
-    """Another attempt was first: delete what earlier invocations of this one wrote."""
+    """Another attempt was first: say what earlier invocations of this one used, and delete what they wrote."""
     if not call.resume:
         return
-    kind = Continuation if phase == "map" else ReduceContinuation
-    before = left_behind(runtime.store, kind, keys, call)
+    before = _before(runtime, phase, keys, call)
+    _, token = parse_continuation(call.resume) or (0, "0")
+    runtime.store.put(
+        keys.overtaken(phase, call.lo, call.attempt, token), encode(Overtaken(stats=before.stats))
+    )
     commit_marker.clean_up(runtime.store, keys, phase, call.lo, before.work_objects)
+
+
+def _before(
+    runtime: Runtime, phase: Phase, keys: RunKeys, call: TaskCall
+) -> Continuation | ReduceContinuation:
+    """What earlier invocations of a resumed attempt left."""
+    kind = Continuation if phase == "map" else ReduceContinuation
+    return left_behind(runtime.store, kind, keys, call)
+
+
+def _used(runtime: Runtime, phase: Phase, keys: RunKeys, call: TaskCall, meter: Meter) -> Stats:
+    """What a failing attempt has used, earlier invocations included as far as they can still be read."""
+    with suppress(SluiceError):
+        if call.resume:
+            return _before(runtime, phase, keys, call).stats + meter.stats(Stats())
+    return meter.stats(Stats())
 
 
 def _ids(phase: Phase, call: TaskCall) -> dict[str, Any]:
@@ -77,8 +112,10 @@ def _ids(phase: Phase, call: TaskCall) -> dict[str, Any]:
     }
 
 
-def describe(phase: Phase, task: int, attempt: int, error: BaseException, at: float) -> Failure:
-    """A failure for its marker: one line, and the traceback from the user's own code on."""
+def describe(
+    phase: Phase, task: int, attempt: int, error: BaseException, at: float, used: Stats | None = None
+) -> Failure:
+    """A failure for its marker: one line, the traceback from the user's own code on, and what the attempt used."""
     return Failure(
         phase=phase,
         task=task,
@@ -90,6 +127,7 @@ def describe(phase: Phase, task: int, attempt: int, error: BaseException, at: fl
         detail=user_traceback(error),
         fatal=comes_again(error),
         at=at,
+        stats=used or Stats(),
     )
 
 

@@ -6,11 +6,13 @@ All of a record's pairs count or none of them: they are made before the first is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from ...core.errors import DiskError, InputChanged, StoreError, UserError
+from ...core.errors import DataTypeError, DiskError, InputChanged, ProcessKilled, StoreError, UserError
 from ...core.plan import Split
+from ...core.ports import Trail
 from ...job.binding import BoundJob
 from ...job.job import Each
 from .deadline import Pace, StepTooLong
@@ -34,12 +36,25 @@ class RecordPlace(NamedTuple):
 class Isolation:
     """Calls the user's mapper so that a bad record of one split does no harm to others."""
 
-    def __init__(self, job: BoundJob, split: Split, where: Where, pace: Pace, quarantine: Quarantine) -> None:
+    def __init__(
+        self,
+        job: BoundJob,
+        split: Split,
+        where: Where,
+        pace: Pace,
+        quarantine: Quarantine,
+        trail: Trail | None = None,
+        *,
+        keyed: bool = False,
+    ) -> None:
+        """`keyed`: the pairs are going to be put in tables by their keys, which not every value can be."""
         self._counters = job.services.counters
         self._url = split.loc.url
         self._where = where
         self._pace = pace
         self._quarantine = quarantine
+        self._trail = trail
+        self._keyed = keyed
 
     @property
     def active(self) -> bool:
@@ -53,8 +68,8 @@ class Isolation:
 
     @property
     def careful(self) -> bool:
-        """Whether records are taken one by one: to set bad ones aside, or to find the one that takes too long."""
-        return self._pace.careful or self._quarantine.active
+        """Whether records are taken one by one: to set bad ones aside, or to find one that is too slow, or kills."""
+        return self._pace.careful or self._quarantine.active or self._trail is not None
 
     def set_aside(self, error: Exception, place: RecordPlace) -> None:
         """List a record, and take back what it counted."""
@@ -66,17 +81,25 @@ class Isolation:
     ) -> list[Pair]:
         """The pairs that a record makes; none if it is bad, which is then found at `place()`."""
         try:
-            found = list(make() or ())
+            found: list[Pair] = self._traced(lambda: list(make() or ()))
+            if self._keyed:
+                _check_keys(found)
             self._counters.keep()
             return found
         except _NO_RECORDS_FAULT:
             raise
         except (Exception, StepTooLong) as caught:
-            error = self._not_too_slow(caught)
+            error = self._blamed(caught)
             if not self._quarantine.active:
                 raise error from caught
             self.set_aside(error, place())
             return []
+
+    def _blamed(self, caught: BaseException) -> Exception:
+        """What a record is bad for. One that kills has been tried elsewhere, so that nothing yet says where it is."""
+        if isinstance(caught, ProcessKilled) and not self._quarantine.active:
+            return ProcessKilled(f"{self._where}: {caught}")
+        return self._not_too_slow(caught)
 
     def _not_too_slow(self, caught: BaseException) -> Exception:
         """What a record is bad for; an alarm counts only if the record had a fair share of the time."""
@@ -96,7 +119,7 @@ class Isolation:
     ) -> Any:
         """A chunk's pairs; if it is bad, those of its lines that are good alone."""
         try:
-            whole = _complete(work())
+            whole = self._traced(partial(_completed, work))
             self._counters.keep()
             return whole
         except _NO_RECORDS_FAULT:
@@ -106,7 +129,7 @@ class Isolation:
         pairs: list[Pair] = []
         for line, place in lines():
             try:
-                found = _complete(line())
+                found = self._traced(partial(_completed, line))
                 pairs += zip(found.keys, repeat(found.value)) if isinstance(found, Each) else found
                 self._counters.keep()
             except _NO_RECORDS_FAULT:
@@ -118,12 +141,32 @@ class Isolation:
     def whole(self, work: Callable[[], Any]) -> Any:
         """A whole object's pairs; none if it is bad."""
         try:
-            return _complete(work())
+            return self._traced(partial(_completed, work))
         except _NO_RECORDS_FAULT:
             raise
         except Exception as error:  # noqa: BLE001 - the policy is to go on
             self.set_aside(error, RecordPlace(None, b""))
             return ()
+
+    def _traced(self, work: Callable[[], Any]) -> Any:
+        """What `work` makes; whoever outlives this process, if anybody does, knows that it was in hand."""
+        return self._trail.step(work, list) if self._trail else work()
+
+
+def _check_keys(pairs: list[Pair]) -> None:
+    """Raise DataTypeError for a key that no table takes: behind this, nobody knows any more which record made it."""
+    for pair in pairs:
+        if type(pair) is tuple and pair:
+            try:
+                {pair[0]}  # a set takes it, or says why not
+            except TypeError as error:
+                raise DataTypeError(
+                    f"key {pair[0]!r:.200}: expected None, bool, int, float, str, bytes or tuples of them: {error}"
+                ) from error
+
+
+def _completed(work: Callable[[], Any]) -> Any:
+    return _complete(work())
 
 
 def _complete(found: Any) -> Any:

@@ -19,6 +19,9 @@ from .blocks import TextBlock
 from .lines import LineReader, OneLine, kept_lines, start_of, without_comments
 from .rows import RowReader
 
+#: What JSON has between documents.
+_BLANK = b" \t\r\n"
+
 
 class RecordReader(Protocol):
     """Reads the blocks of one object."""
@@ -70,8 +73,12 @@ class _JsonLines(OneLine):
             ) from error
 
     def records(self, block: TextBlock) -> list[Any]:
+        data = without_comments(block.data, self._comment)
         try:
-            return self._decoder.decode_lines(without_comments(block.data, self._comment))
+            found = self._decoder.decode_lines(data)
+            if not _one_a_line(data, len(found)):
+                found = [self._decoder.decode(line) for line in data.split(b"\n") if line.strip(_BLANK)]
+            return found
         except UNDECODABLE as error:
             raise self._culprit(block, error) from error
 
@@ -83,12 +90,23 @@ class _JsonLines(OneLine):
         bad = 0
         for at, line in kept_lines(block.data, self._comment):
             try:
-                self._decoder.decode_lines(line)
+                if line.strip(_BLANK):
+                    self._decoder.decode(line)
             except UNDECODABLE as narrow:
                 error, bad = narrow, at
                 break
         where = f"{self._url}: line at byte {block.offset + bad}"
         return InputError(f"{where}: not the JSON that was expected: {error}")
+
+
+def _one_a_line(data: bytes, documents: int) -> bool:
+    """Whether so many documents are surely one a line; where not, each line has to be decoded by itself.
+
+    The decoder takes two on a line, and one over several lines, which only a split between them would refuse. A line
+    end between braces is never inside a document, for there a comma would have to stand; so it is enough to count.
+    """
+    ends = data.count(b"\n") - data.endswith(b"\n")
+    return documents == ends + 1 and ends == data.count(b"}\n{") + data.count(b"}\r\n{")
 
 
 class _Fixed(OneLine):

@@ -74,6 +74,8 @@ class _Kept:
 class MapOnlyTask(MapTask):
     """Feeds the splits of one task through the user's mapper into a `RowWriter`."""
 
+    _keyed = False
+
     def run(self, splits: Sequence[Split], writer: Any) -> Position | None:
         """As `MapTask.run`."""
         with located(self._where), self.disk.folder("sluice-map-") as folder:

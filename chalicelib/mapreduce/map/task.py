@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from msgspec.structs import replace
 
 from ...aggregators import Aggregator
 from ...core.errors import InputChanged, InputError
 from ...core.plan import Split
-from ...core.ports import Disk, Store, Streams
+from ...core.ports import Disk, Store, Streams, Trail
 from ...core.spec import BadRecordsSpec
 from ...core.tasks import Position
 from ...job.binding import BoundJob
@@ -56,10 +56,15 @@ class MapTask:
     budget: int
     pace: Pace = field(default_factory=endless)
     quarantine: Quarantine = field(default_factory=partial(Quarantine, BadRecordsSpec(), "map"))
+    #: In a process of its own: tells whoever outlives it which record is in hand.
+    trail: Trail | None = None
     #: Records and bytes read, and bytes of spills.
     records: int = field(default=0, init=False)
     bytes: int = field(default=0, init=False)
     spilled: int = field(default=0, init=False)
+
+    #: Whether pairs are put in tables by their keys.
+    _keyed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self._where = Where(self.job.name)
@@ -120,7 +125,9 @@ class MapTask:
             folder=folder,
             where=self._where,
             pace=self.pace,
-            isolation=Isolation(self.job, split, self._where, self.pace, self.quarantine),
+            isolation=Isolation(
+                self.job, split, self._where, self.pace, self.quarantine, self.trail, keyed=self._keyed
+            ),
             tally=tally,
         )
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from ...core.keys import RunKeys, totals_shown
-from ...core.messages import sum_counters
+from ...core.keys import Phase, RunKeys, totals_shown
+from ...core.messages import Wasted, sum_counters
 from ...core.outcome import Manifest, Verdict
 from ...core.plan import Plan
 from ...core.ports import Loc
 from ...core.tasks import MapMarker, ReduceMarker, ReducePlan
 from .fields import ENDED, PhaseStatus, RunPhase, RunStatus
-from .prices import cost_so_far
+from .prices import cost_lost, cost_so_far, cost_wasted
 from .reader import Listing, Reader
 
 
@@ -72,14 +72,14 @@ def running(facts: Facts, plan: Plan, reader: Reader, now: float) -> RunStatus:
     status = replace(
         _timed(status, _begun(plan), None, now), phase=_phase(facts, plan), idle=_idle(facts, now)
     )
-    return replace(status, cost=cost_so_far(plan, status))
+    return _priced(status, plan)
 
 
 def ended(facts: Facts, plan: Plan, reader: Reader, now: float) -> RunStatus:
     """A run with a verdict whose plan is still there; it may yet lack its manifest, or the marker after it."""
     status = _planned(_counted(facts, reader, plan.tasks), plan)
     status = _concluded(status, facts, reader, _begun(plan), now)
-    return replace(status, cost=cost_so_far(plan, status, whole=facts.success is not None))
+    return _priced(status, plan, whole=facts.success is not None)
 
 
 def refused(facts: Facts, manifest: Manifest, reader: Reader, now: float) -> RunStatus:
@@ -134,6 +134,17 @@ def _counted(facts: Facts, reader: Reader, map_tasks: int | None) -> RunStatus:
         counters=_counters(facts, reader),
         continued=facts.listing.continued,
         failures=() if facts.ending and facts.ending.failures else reader.failures(facts.listing.failed),
+    )
+
+
+def _priced(status: RunStatus, plan: Plan, *, whole: bool = False) -> RunStatus:
+    """With what it costs. `whole` as of `cost_so_far`."""
+    wasted = status.map.wasted, status.reduce.wasted
+    return replace(
+        status,
+        cost=cost_so_far(plan, status, whole=whole),
+        cost_wasted=cost_wasted(plan.spec, *wasted),
+        cost_lost=cost_lost(plan.spec, *wasted),
     )
 
 
@@ -241,7 +252,14 @@ def _map_status(facts: Facts, reader: Reader, total: int | None) -> PhaseStatus:
     else:
         done = len(tasks)
         stats, measured = reader.measure("map", tasks)
-    return PhaseStatus(done=done, total=total, failed_attempts=failed, stats=stats, measured=measured)
+    return PhaseStatus(
+        done=done,
+        total=total,
+        failed_attempts=failed,
+        stats=stats,
+        measured=measured,
+        wasted=_wasted(facts, reader, "map"),
+    )
 
 
 def _reduce_status(facts: Facts, reader: Reader) -> PhaseStatus:
@@ -253,7 +271,41 @@ def _reduce_status(facts: Facts, reader: Reader) -> PhaseStatus:
     else:
         done = len(tasks)
         stats, measured = reader.measure("reduce", tasks)
-    return PhaseStatus(done=done, total=total, failed_attempts=failed, stats=stats, measured=measured)
+    return PhaseStatus(
+        done=done,
+        total=total,
+        failed_attempts=failed,
+        stats=stats,
+        measured=measured,
+        wasted=_wasted(facts, reader, "reduce"),
+    )
+
+
+def _wasted(facts: Facts, reader: Reader, phase: Phase) -> Wasted:
+    """What attempts used that do not count: what they say now or, if that is gone or not read, what was told of them.
+
+    One that was at work when the manifest was written counted as lost; once it has left word, it does no longer.
+    """
+    told, words = _told(facts, phase), facts.listing.words[phase]
+    stats, measured, hearsay = reader.wasted(words)
+    if not measured or len(words) < told.attempts:
+        return told
+    factor = len(words) / measured
+    heard = told.heard(len(words) - round(hearsay * factor), stats * factor)
+    if facts.manifest is None:  # more may be lost by now
+        heard = replace(heard, lost=told.lost, lost_seconds=told.lost_seconds)
+    return heard
+
+
+def _told(facts: Facts, phase: Phase) -> Wasted:
+    """What the manifest or, before there is one, the plans say of attempts that do not count."""
+    if facts.manifest is not None:
+        return facts.manifest.map_wasted if phase == "map" else facts.manifest.reduce_wasted
+    earlier = facts.plan.earlier if facts.plan else None
+    if phase == "reduce":
+        return earlier.reduce_wasted if earlier else Wasted()
+    mapped = facts.reduce_plan.wasted if facts.reduce_plan else Wasted()
+    return earlier.map_wasted + mapped if earlier else mapped
 
 
 def _counters(facts: Facts, reader: Reader) -> dict[str, int]:

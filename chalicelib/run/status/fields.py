@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ...core.messages import Message, Stats
+from ...core.messages import Message, Stats, Wasted
 from ...core.tasks import Failure
 
 RunPhase = Literal["planning", "mapping", "shuffling", "reducing", "finishing", "succeeded", "failed"]
@@ -23,6 +23,8 @@ class PhaseStatus(Message, frozen=True, kw_only=True):
     #: What the tasks read, wrote and used, summed over `measured` of the `done` tasks.
     stats: Stats
     measured: int
+    #: What other attempts used, of all steps: those that failed, that another was faster than, or that are lost.
+    wasted: Wasted = Wasted()
 
 
 class RunStatus(Message, frozen=True, kw_only=True):
@@ -72,6 +74,10 @@ class RunStatus(Message, frozen=True, kw_only=True):
     idle: float | None = None
     #: Estimated US dollars on AWS so far, by the table in `prices`; None while unknown.
     cost: float | None = None
+    #: How much of it went into attempts that do not count.
+    cost_wasted: float | None = None
+    #: The most that lost attempts, which leave nothing to tell what they used, can have cost beside that.
+    cost_lost: float | None = None
     #: The run's plan is gone (the work place's lifecycle rule): this is what is left to know.
     expired: bool = False
 

@@ -6,12 +6,12 @@ Edit it for another region.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import msgspec
 
-from ...core.messages import Stats
+from ...core.messages import Stats, Wasted
 from ...core.plan import Plan
 from ...core.spec import JobSpec
 from .fields import PhaseStatus, RunStatus
@@ -78,8 +78,10 @@ class Bill:
 
     stats: Stats
     scale: float
-    #: Invocations of its function: tasks committed and attempts failed.
+    #: Invocations of its function, those for nothing included.
     attempts: int
+    #: What attempts used that do not count.
+    wasted: Stats = field(default_factory=Stats)
 
 
 def usage(spec: JobSpec, mapped: Bill, reduced: Bill, elapsed: float) -> Usage:
@@ -87,14 +89,17 @@ def usage(spec: JobSpec, mapped: Bill, reduced: Bill, elapsed: float) -> Usage:
     memory = spec.memory
     events = mapped.attempts + reduced.attempts + 2  # plan.done and run.done are events too
     megabyte_seconds = (
-        mapped.stats.seconds * mapped.scale * memory.mapper
-        + reduced.stats.seconds * reduced.scale * memory.reducer
+        (mapped.stats.seconds * mapped.scale + mapped.wasted.seconds) * memory.mapper
+        + (reduced.stats.seconds * reduced.scale + reduced.wasted.seconds) * memory.reducer
         + (elapsed + events * _EVENT_SECONDS) * memory.supervisor
         + _COORDINATOR_SECONDS * memory.coordinator
     )
 
     def requests(counter: Literal["puts", "gets", "lists"]) -> float:
-        return sum(float(getattr(bill.stats, counter) * bill.scale) for bill in (mapped, reduced))
+        return sum(
+            float(getattr(bill.stats, counter) * bill.scale + getattr(bill.wasted, counter))
+            for bill in (mapped, reduced)
+        )
 
     return Usage(
         gb_seconds=megabyte_seconds / 1024,
@@ -142,14 +147,38 @@ def cost_so_far(plan: Plan, status: RunStatus, *, whole: bool = False) -> float:
     return cost(usage(plan.spec, mapped, reduced, status.elapsed or 0.0))
 
 
+def cost_wasted(spec: JobSpec, mapped: Wasted, reduced: Wasted) -> float:
+    """US dollars for what attempts used that do not count, as far as they told."""
+    both = mapped.stats + reduced.stats
+    megabytes = mapped.stats.seconds * spec.memory.mapper + reduced.stats.seconds * spec.memory.reducer
+    return cost(
+        Usage(
+            gb_seconds=megabytes / 1024,
+            architecture=spec.architecture,
+            lambda_requests=mapped.attempts + reduced.attempts,
+            puts=both.puts,
+            gets=both.gets,
+            lists=both.lists,
+        )
+    )
+
+
+def cost_lost(spec: JobSpec, mapped: Wasted, reduced: Wasted) -> float:
+    """The most US dollars that the time of lost attempts can have cost; what they asked of S3 nobody knows."""
+    megabytes = mapped.lost_seconds * spec.memory.mapper + reduced.lost_seconds * spec.memory.reducer
+    return cost(Usage(gb_seconds=megabytes / 1024, architecture=spec.architecture))
+
+
 def _with_earlier(bill: Bill, stats: Stats, tasks: int) -> Bill:
     """The bill with what earlier steps did; its scale is that of the step under way."""
     scaled = {name: getattr(stats, name) / (bill.scale or 1) for name in ("seconds", "gets", "puts", "lists")}
     more = msgspec.structs.replace(stats, **scaled)
-    return Bill(stats=bill.stats + more, scale=bill.scale or 1, attempts=bill.attempts + tasks)
+    return replace(bill, stats=bill.stats + more, scale=bill.scale or 1, attempts=bill.attempts + tasks)
 
 
 def _bill(phase: PhaseStatus) -> Bill:
     done = phase.done or 0
     scale = done / phase.measured if phase.measured else 0.0
-    return Bill(stats=phase.stats, scale=scale, attempts=done + phase.failed_attempts)
+    wasted = phase.wasted
+    attempts = done + max(phase.failed_attempts, wasted.attempts) + wasted.lost
+    return Bill(stats=phase.stats, scale=scale, attempts=attempts, wasted=wasted.stats)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -11,7 +12,8 @@ from ...core.messages import Message, Stats, decode
 from ...core.plan import Plan
 from ...core.plan_file import read_head
 from ...core.ports import Loc, ObjectInfo, Store
-from ...core.tasks import Failure, MapMarker, ReduceMarker
+from ...core.tasks import Failure, MapMarker, Overtaken, ReduceMarker
+from ..progress import is_hearsay, says_used
 
 
 @dataclass
@@ -32,6 +34,8 @@ class Listing:
     done: dict[Phase, frozenset[int]]
     failed: dict[Phase, frozenset[tuple[int, int]]]
     continued: int
+    #: Keys of what attempts left that do not count, of all steps.
+    words: dict[Phase, tuple[str, ...]]
     first: float | None
     last: float | None
     verdict_at: float | None
@@ -47,6 +51,7 @@ def scan(store: Store, keys: RunKeys) -> Listing:
     last: ObjectInfo | None = None
     verdict_at: float | None = None
     continued = 0
+    words: dict[Phase, list[str]] = {"map": [], "reduce": []}
     for row in store.list(keys.run_root):
         first = row if first is None or row.modified < first.modified else first
         last = row if last is None or row.modified > last.modified else last
@@ -55,6 +60,8 @@ def scan(store: Store, keys: RunKeys) -> Listing:
             verdict_at = row.modified if row.key == keys.run_done.key else verdict_at
             continue
         names.add(keys.root.key)
+        if says_used(row.key):
+            words["map" if row.key.rpartition("/")[0].endswith("/map") else "reduce"].append(row.key)
         for phase in done:
             if not row.key.startswith(keys.phase(phase).key):
                 continue
@@ -69,6 +76,7 @@ def scan(store: Store, keys: RunKeys) -> Listing:
         done={phase: frozenset(tasks) for phase, tasks in done.items()},
         failed={phase: frozenset(attempts) for phase, attempts in failed.items()},
         continued=continued,
+        words={phase: tuple(found) for phase, found in words.items()},
         first=first.modified if first else None,
         last=last.modified if last else None,
         verdict_at=verdict_at,
@@ -132,6 +140,24 @@ class Reader:
             if marker is not None:
                 total, measured = total + marker.stats, measured + 1
         return total, measured
+
+    def wasted(self, keys: Sequence[str]) -> tuple[Stats, int, int]:
+        """What attempts that do not count said they used, as far as `measure` would read, and how many words those are.
+
+        Then how many of these others wrote, of attempts that died.
+        """
+        total, measured, hearsay, asked = Stats(), 0, 0, 0
+        for key in keys:
+            loc = Loc(self.keys.work.bucket, key)
+            if loc not in self.memory.objects:
+                if asked >= self.max_markers:
+                    continue
+                asked += 1
+            word = self.get(Failure, loc) if parse_failed(key) else self.get(Overtaken, loc)
+            if word is not None:
+                total, measured = total + word.stats, measured + 1
+                hearsay += is_hearsay(word)
+        return total, measured, hearsay
 
     def bad(self) -> int:
         """Bad records that the map markers read so far tell of."""

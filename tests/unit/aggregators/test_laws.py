@@ -104,6 +104,8 @@ CASES: dict[str, tuple[Aggregator, st.SearchStrategy[Any]]] = {
     "quantiles in few buckets": (Quantiles(0.1, 0.5, 1, error=0.001, max_buckets=16), finite),
     "histogram": (Histogram(-1, 0, 1, 2.5), close | finite),
     "sample": (Sample(3), scalars),
+    "sample of what repeats": (Sample(5, seed=3), close | words),
+    "sample of the distinct": (Sample(3, by=lambda value: value), scalars),
     "sample by": (Sample(2, seed=7, by="at"), rows),
     "record": (
         Record(
@@ -239,7 +241,8 @@ SIZES: list[tuple[Aggregator, list[Any], int]] = [
     (Quantiles(0.5), MANY, 30 * 64 * 6),  # below 30 octaves
     (Quantiles(0.5, max_buckets=100), MANY, 100 * 9 + 32),
     (Histogram(1, 2, 3), MANY, 4 * 4),
-    (Sample(10), MANY, 10 * 20),
+    (Sample(10, by=lambda value: value), MANY, 10 * 20),
+    (Sample(10), HUNDRED, 100 * 5),
     (MostFrequent(3), HUNDRED, 100 * 5),
     (Record(n=Count(), s=Sum()), MANY, 20),
 ]

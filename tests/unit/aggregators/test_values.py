@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import reduce
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -270,13 +271,38 @@ def test_most_frequent(items: list[str], n: int) -> None:
 # Samples
 
 
-def test_a_sample_is_uniform_over_the_distinct_values() -> None:
+def test_a_value_is_drawn_as_often_as_its_share() -> None:
+    """One that is 90 % of 10,000 is about 900 of 1,000 drawn; five standard deviations at most off."""
+    items = [f"value {number}" for number in range(1000)] + ["often"] * 9000
+    for seed in range(10):
+        found = Counter(result(Sample(1000, seed=seed), items))
+        assert abs(found.pop("often") - 900) < 5 * math.sqrt(1000 * 0.9 * 0.1)
+        assert set(found.values()) == {1}, "what came once is drawn once at most"
+
+
+def test_all_samples_are_equally_likely() -> None:
+    """Of a, a, b, c two are drawn, in order, in 12 ways; over 6000 seeds each comes 500 times, or nearly."""
+    ways = Counter("".join(pair) for pair in permutations("aabc", 2))
+    seen = Counter("".join(result(Sample(2, seed=seed), "aabc")) for seed in range(6000))
+    assert set(seen) == set(ways)
+    for way, count in ways.items():
+        expected = 500 * count
+        assert abs(seen[way] - expected) < 5 * math.sqrt(expected)
+
+
+def test_two_keys_draw_apart() -> None:
+    """Values at the same places of their order are not drawn together."""
+    left, right = (result(Sample(20), range(start, start + 1000)) for start in (1000, 5000))
+    assert {value - 1000 for value in left} != {value - 5000 for value in right}
+
+
+def test_a_sample_by_identity_is_uniform_over_the_distinct_values() -> None:
     """Each of 20 is in 5 of 20 with a chance of 1/4; over 2000 seeds, five standard deviations at most off."""
     items = [f"value {number}" for number in range(20)]
     items += items[:1] * 500
     seen: Counter[str] = Counter()
     for seed in range(2000):
-        found = result(Sample(5, seed=seed), items)
+        found = result(Sample(5, seed=seed, by=lambda value: value), items)
         assert len(set(found)) == 5
         seen.update(found)
     assert set(seen) == set(items)
@@ -284,8 +310,26 @@ def test_a_sample_is_uniform_over_the_distinct_values() -> None:
 
 
 def test_a_sample_of_few_is_all_of_them() -> None:
-    assert sorted(result(Sample(10), [3, 1, 2, 1])) == [1, 2, 3]
+    assert sorted(result(Sample(10), [3, 1, 2, 1])) == [1, 1, 2, 3]
+    assert sorted(result(Sample(10, by=lambda value: value), [3, 1, 2, 1])) == [1, 2, 3]
     assert result(Sample(3, seed=1), range(1000)) != result(Sample(3, seed=2), range(1000))
+
+
+def test_a_sample_of_too_many_distinct_values_says_what_to_do() -> None:
+    with pytest.raises(ValueError, match=r"Sample: a key has more than 3 distinct values.* name in `by`"):
+        result(Sample(2, limit=3), "abcd")
+    assert len(result(Sample(2, limit=3), "abc" * 100)) == 2
+
+
+def test_states_that_did_not_count_are_refused_by_name() -> None:
+    """Earlier code kept the first n distinct values and their hashes: a state with `by` is still read."""
+    old = [[7, "a"], [9, "b"]]
+    for act in (Sample(2).finish, lambda state: Sample(2).merge({"a": 1}, state)):
+        with pytest.raises(ValueError, match=r"made by earlier code.*totals of such states must begin anew"):
+            act(old)
+    with pytest.raises(ValueError, match=r"counts of all values"):
+        Sample(2, by="id").finish({"a": 1})
+    assert Sample(2, by=lambda value: value).finish(old) == ["a", "b"]
 
 
 def test_a_sample_by_a_part_takes_what_is_alike_together() -> None:

@@ -113,12 +113,32 @@ def test_a_manifest_names_keys_prefixes_and_urls_in_order(tmp_path: Path) -> Non
     world = simulation(tmp_path, trigger="marker")
     for name in ("z", "p/2", "p/1"):
         world.add(name, b"x\n")
-    world.memory.put(Loc("elsewhere", "k y"), b"x\n")
-    world.drop("list.manifest", b"data/z\n# a comment\n\n  data/p/ \r\ns3://elsewhere/k y\n")
+    world.add("k y", b"x\n")
+    world.drop("list.manifest", b"data/z\n# a comment\n\n  data/p/ \r\ns3://in/data/k y\n")
     world.run()
     ((_, tasks),) = plans(world)
-    assert tasks == [["in/data/z", "in/data/p/1", "in/data/p/2", "elsewhere/k y"]]
+    assert tasks == [["in/data/z", "in/data/p/1", "in/data/p/2", "in/data/k y"]]
     assert world.text() == b"x\t1\n" * 4
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "s3://elsewhere/secret", "s3://in/other/secret", "other/secret", "s3://in/", "s3://in/dat", "/data/z",
+        "s3://work/runs/job/", "s3://out/", "s3://", "s3:///data/z", "data", "DATA/z",
+    ],
+)  # fmt: skip
+def test_a_manifest_names_nothing_outside_of_the_input(name: str, tmp_path: Path) -> None:
+    """Though the functions may read it: another's objects, side files, plans, what was set aside."""
+    world = simulation(tmp_path, trigger="marker")
+    for loc in (Loc("elsewhere", "secret"), Loc("in", "other/secret"), Loc("work", "runs/job/old/plan.json")):
+        world.memory.put(loc, b"secret\n")
+    world.add("z", b"x\n")
+    world.drop("list.manifest", f"data/z\n{name}\n".encode())
+    world.run()
+    assert "list.manifest, line 2: " in world.output()["_FAILED"].decode()
+    assert "is outside of the job's input (s3://in/data/)" in world.output()["_FAILED"].decode()
+    assert not world.invocations["mapper"]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +146,7 @@ def test_a_manifest_names_keys_prefixes_and_urls_in_order(tmp_path: Path) -> Non
     [
         (b"data/gone\n", r"list.manifest, line 1 names it, but it does not exist"),
         (b"\n# c\ndata/none/\n", r"list.manifest, line 3: nothing under s3://in/data/none/"),
-        (b"ok\n\xff\n", "byte 3: a manifest is UTF-8 text"),
+        (b"data/ok\n\xff\n", "byte 8: a manifest is UTF-8 text"),
     ],
 )
 def test_a_manifest_that_cannot_be_followed_fails_the_run_in_a_sentence(
@@ -300,18 +320,18 @@ def test_an_object_that_is_gone_before_its_run_begins_is_told(world: World) -> N
 
 
 def test_a_place_that_may_not_be_read_is_told_with_its_line(world: World) -> None:
-    world.add("x.manifest", b"data/\ns3://secret/place/\n")
-    world.add("a", b"x\n")
+    world.add("x.manifest", b"data/open/\ndata/secret/\n")
+    world.add("open/a", b"x\n")
     listed = world.store.list
 
     def guarded(prefix: Loc, after: str = "") -> Any:
-        if prefix.bucket == "secret":
+        if prefix.key == "data/secret/":
             raise Forbidden(f"{prefix.url}: access denied")
         return listed(prefix, after)
 
     world.store.list = guarded  # type: ignore[method-assign]
     world.handle(world.event("x.manifest"), trigger="marker")
-    assert "x.manifest, line 2: s3://secret/place/ cannot be read: " in world.refused().reason
+    assert "x.manifest, line 2: s3://in/data/secret/ cannot be read: " in world.refused().reason
 
 
 def test_a_manifest_without_end_is_refused(world: World) -> None:

@@ -334,8 +334,8 @@ def test_the_next_supervisor_goes_on_with_the_reduce_phase() -> None:
     world.done("reduce", 0)
     world.supervise(hops=1)
     assert world.started() == [("reducer", 0, 1, 0)], "once"
-    assert world.store.requests["list"] == lists + 2, (
-        "reduce/started and the markers; the map phase is behind it"
+    assert world.store.requests["list"] == lists + 3, (
+        "reduce/started, the markers, and at the end what else was used; the map phase is behind it"
     )
     assert OUTPUT.success.key in world.ends()
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.keys import RunKeys, parse_done
+from chalicelib.core.messages import Stats, Wasted, encode
 from chalicelib.core.ports import Loc, ObjectInfo
-from chalicelib.run.progress import Progress, TaskSet, scan
+from chalicelib.core.tasks import CRASHED, Failure, Overtaken
+from chalicelib.run.progress import Progress, Spent, TaskSet, heard_since, scan, wasted
 from chalicelib.stores.memory import MemoryStore
 from tests.strategies import examples
 
@@ -134,3 +138,69 @@ def test_a_set_of_tasks_is_a_set(members: set[int], changes: list[tuple[bool, in
     assert len(found) == len(members)
     assert [task in found for task in range(-3, 25)] == [task in members for task in range(-3, 25)]
     assert found.first_missing() == min(set(range(22)) - members)
+
+
+def test_lost_are_the_attempts_before_the_one_that_counts_that_left_no_word() -> None:
+    """Of task 0 attempt 2 counts and 1 failed; task 1 was done at once, and an attempt beside it was overtaken."""
+    store = MemoryStore()
+    failure = Failure(
+        phase="map", task=0, attempt=1, error="E", message="m", stats=Stats(seconds=5.0, gets=2)
+    )
+    store.put(KEYS.failed("map", 0, 1), encode(failure))
+    store.put(KEYS.overtaken("map", 1, 1, "ab"), encode(Overtaken(stats=Stats(seconds=7.0, puts=1))))
+    spent = Spent(last={0: 2, 1: 0}, done=frozenset({0, 1}), timeout=10.0, seconds=100.0)
+    assert wasted(store, KEYS, "map", spent) == Wasted(
+        attempts=2, stats=Stats(seconds=12.0, gets=2, puts=1), lost=1, lost_seconds=30.0
+    )
+    assert wasted(store, KEYS, "reduce", replace(spent, last={}, done=frozenset())) == Wasted()
+    store.put(KEYS.overtaken("map", 0, 0, "cd"), encode(Overtaken(stats=Stats(seconds=1.0))))
+    assert wasted(store, KEYS, "map", replace(spent, seconds=2.0)).lost == 0
+
+
+def test_words_by_earlier_code_and_damaged_ones_say_nothing_and_fail_nothing() -> None:
+    store = MemoryStore()
+    old = b'{"phase":"map","task":0,"attempt":0,"error":"E","message":"m","detail":"","fatal":false,"at":1.0}'
+    store.put(KEYS.failed("map", 0, 0), old)
+    store.put(KEYS.overtaken("map", 0, 1, "ab"), b"{")
+    spent = Spent(last={0: 2}, done=frozenset({0}), timeout=1.0, seconds=1.0)
+    assert wasted(store, KEYS, "map", spent) == Wasted(attempts=2)
+
+
+def test_of_very_many_words_some_stand_for_all() -> None:
+    store = MemoryStore()
+    for task in range(1000):
+        store.put(KEYS.overtaken("map", task, 0, "ab"), encode(Overtaken(stats=Stats(seconds=3.0, gets=2))))
+    before = store.requests["get"]
+    found = wasted(store, KEYS, "map", Spent(last={}, done=frozenset(), timeout=1.0, seconds=1.0))
+    assert (found.attempts, round(found.stats.seconds), found.stats.gets) == (1000, 3000, 2000)
+    assert store.requests["get"] - before <= 256
+
+
+def test_of_an_attempt_that_died_others_words_say_nothing_of_what_it_used() -> None:
+    """It is lost all the same; and tasks whose first attempts count need not be told of."""
+    store = MemoryStore()
+    for task, error in ((3, CRASHED), (4, "ValueError")):
+        failure = Failure(phase="map", task=task, attempt=0, error=error, message="m")
+        store.put(KEYS.failed("map", task, 0), encode(failure))
+    spent = Spent(last={3: 1, 4: 1}, done=range(9), timeout=10.0, seconds=5.0)
+    found = wasted(store, KEYS, "map", spent)
+    assert found == Wasted(attempts=1, lost=1, lost_seconds=15.0)
+    assert heard_since(store, KEYS, "map", found) == found
+
+
+def test_a_listing_may_be_broken_off() -> None:
+    store, ticks = MemoryStore(), 0
+    for task in range(4):
+        store.put(KEYS.done("map", task), b"{}")
+    spent = Spent(last={}, done=range(4), timeout=1.0, seconds=1.0)
+
+    def tick() -> None:
+        nonlocal ticks
+        ticks += 1
+        if ticks == 3:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        wasted(store, KEYS, "map", spent, tick)
+    assert wasted(store, KEYS, "map", spent, tick) == Wasted()
+    assert ticks == 3 + 4

@@ -18,7 +18,7 @@ from chalicelib.core.messages import Stats, encode
 from chalicelib.core.plan import Plan
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec
-from chalicelib.core.tasks import MapMarker, Piece, ReducePlan, ReduceTask
+from chalicelib.core.tasks import Failure, MapMarker, Piece, ReducePlan, ReduceTask
 from chalicelib.mapreduce.shuffle import index
 from chalicelib.mapreduce.shuffle.index import BLOCK_ROWS
 from chalicelib.mapreduce.shuffle.offsets import pack
@@ -157,7 +157,15 @@ def test_totals() -> None:
 
 def many(tasks: int) -> list[MapMarker]:
     return [
-        marker(task, [task % 3, 4], bad=1, quarantine=f"q{task}", key_types=("str",), earlier=earlier(task))
+        marker(
+            task,
+            [task % 3, 4],
+            bad=1,
+            quarantine=f"q{task}",
+            key_types=("str",),
+            earlier=earlier(task),
+            attempt=task % 2,
+        )
         for task in range(tasks)
     ]
 
@@ -196,6 +204,7 @@ def test_who_comes_after_goes_on_behind_the_last_block(
     kept = min(killed_at - 1, tasks) // 75  # 75 tasks have 100 run files
     assert stopped.requests["get"] - before == kept + 1 + tasks - 75 * kept
     assert len(expected.index) == -(-tasks // 75)
+    assert expected.wasted.lost == tasks // 2
     for number in range(len(expected.index)):
         assert stopped.get(KEYS.index_block(number)) == whole.get(KEYS.index_block(number))
 
@@ -206,7 +215,17 @@ def test_small_runs_read_markers_and_write_one_object() -> None:
     assert [info.key for info in store.list(KEYS.root) if "/map/" not in info.key] == [
         KEYS.index_block(0).key
     ]
-    assert (store.requests["get"], store.requests["list"]) == (5, 1)
+    assert (store.requests["get"], store.requests["list"]) == (5, 2)  # one LIST is this test's own
+
+
+def test_attempts_that_nothing_was_heard_of_are_counted() -> None:
+    """Task 1 was committed by its third attempt, of whose forerunners one has failed and one is lost."""
+    store, failure = MemoryStore(), Failure(phase="map", task=1, attempt=0, error="E", message="m")
+    store.put(KEYS.failed("map", 1, 0), encode(replace(failure, stats=Stats(gets=7))))
+    markers = [marker(0, [1]), marker(1, [1], attempt=2), marker(2, [1])]
+    beside = planned(plan(1, 3), markers, store).wasted
+    assert (beside.attempts, beside.stats.gets, beside.lost) == (1, 7, 1)
+    assert beside.lost_seconds == 22.0 - 5.0 + spec().timeout.mapper
 
 
 def test_keys_of_two_types_in_two_tasks_are_refused() -> None:

@@ -91,11 +91,11 @@ class FunctionStore:
     def stream(self, loc: Loc, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         return iter(self._one("get", loc, lambda: [*self._memory.stream(loc, *args, **kwargs)]))
 
-    def put(self, loc: Loc, body: bytes) -> str:
-        return self._one("put", loc, lambda: self._memory.put(loc, body))
+    def put(self, loc: Loc, body: bytes, mark: str = "") -> str:
+        return self._one("put", loc, lambda: self._memory.put(loc, body, mark))
 
-    def put_if_absent(self, loc: Loc, body: bytes) -> bool:
-        return self._one("put", loc, lambda: self._memory.put_if_absent(loc, body))
+    def put_if_absent(self, loc: Loc, body: bytes, mark: str = "") -> bool:
+        return self._one("put", loc, lambda: self._memory.put_if_absent(loc, body, mark))
 
     def put_if_match(self, loc: Loc, body: bytes, etag: str) -> str | None:
         return self._one("put", loc, lambda: self._memory.put_if_match(loc, body, etag))
@@ -113,8 +113,8 @@ class FunctionStore:
         doomed = [*keys]
         self._one("delete", Loc(bucket, ""), lambda: self._memory.delete(bucket, doomed))
 
-    def writer(self, loc: Loc, if_absent: bool = False) -> Any:
-        return _Writer(self, loc, self._memory.writer(loc, if_absent))
+    def writer(self, loc: Loc, if_absent: bool = False, mark: str = "") -> Any:
+        return _Writer(self, loc, self._memory.writer(loc, if_absent, mark))
 
     def _one(self, kind: str, loc: Loc, effect: Callable[[], T]) -> T:
         self.requests[kind] += 1

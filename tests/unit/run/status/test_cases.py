@@ -41,7 +41,8 @@ NOTHING = Facts(
     keys=KEYS,
     listing=Listing(
         names=frozenset({KEYS.root.key}), done={"map": frozenset(), "reduce": frozenset()},
-        failed={"map": frozenset(), "reduce": frozenset()}, continued=0, first=T0, last=T0 + 4, verdict_at=T0 + 9,
+        failed={"map": frozenset(), "reduce": frozenset()}, continued=0, words={"map": (), "reduce": ()},
+        first=T0, last=T0 + 4, verdict_at=T0 + 9,
     ),
     plan=None, verdict=None, reduce_plan=None, manifest=None, closed=False, place=OUTPUT,
 )  # fmt: skip

@@ -362,9 +362,9 @@ def test_json_has_the_documented_fields(world: World) -> None:
         "job", "run", "phase", "work", "output", "totals", "source", "step", "steps", "map", "reduce", "partitions",
         "inputs", "input_bytes", "output_records", "output_bytes", "parts", "attempts_failed", "bad", "counters",
         "continued", "reason", "failures",
-        "started", "finished", "elapsed", "idle", "cost", "expired",
+        "started", "finished", "elapsed", "idle", "cost", "cost_wasted", "cost_lost", "expired",
     }  # fmt: skip
-    assert set(told["map"]) == {"done", "total", "failed_attempts", "stats", "measured"}
+    assert set(told["map"]) == {"done", "total", "failed_attempts", "stats", "measured", "wasted"}
     assert told["source"] == "s3://in/a.txt"
     assert told["output"] == "s3://out/o/20261121T032424-0123456789ab/"
 

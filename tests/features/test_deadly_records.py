@@ -1,0 +1,211 @@
+"""Records that end their process, by a crash or without a word: found and set aside, whatever else is in the task.
+
+The processes are real ones; only what comes over them is the test's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib import Job, Sum
+from chalicelib.core.errors import RunFailed
+from chalicelib.core.outcome import Manifest
+from chalicelib.core.spec import BadRecordsSpec
+from chalicelib.local import LocalRun, run_local
+from chalicelib.local.inputs import find_inputs
+from tests.worlds.simulation import spec
+
+LINES = [f"word{number % 5} {number}" for number in range(300)]
+QUARANTINE = BadRecordsSpec(policy="quarantine", max_fraction=1.0)
+
+
+def kill(line: str) -> None:
+    """What a line of the input may do to the process that maps it."""
+    if "EXIT" in line:
+        os._exit(9)
+    if "LEAVE" in line:
+        sys.exit("good-bye")
+    if "CRASH" in line:
+        signal.raise_signal(signal.SIGSEGV)
+    if "KILL" in line:  # as the kernel does when memory runs out
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "RAISE" in line:
+        raise ValueError("bad")
+
+
+class Words(Job):
+    def mapper(self, _: Any, line: str) -> Iterator[Any]:
+        kill(line)
+        yield line.split()[0], 1
+
+    reducer = Sum()
+
+
+class Chunks(Job):
+    def mapper_chunk(self, chunk: Any) -> Iterator[Any]:
+        for line in chunk.splitlines():
+            kill(line)
+            yield line.split()[0], 1
+
+    reducer = Sum()
+
+
+class Whole(Job):
+    def mapper(self, _: Any, body: str) -> Iterator[Any]:
+        kill(body)
+        yield from Counter(line.split()[0] for line in body.splitlines()).items()
+
+    reducer = Sum()
+
+
+class Greedy(Words):
+    """Dies of all records together, whichever comes last, and of none alone."""
+
+    def mapper_init(self) -> None:
+        self.seen = 0
+
+    def mapper(self, _: Any, line: str) -> Iterator[Any]:
+        self.seen += 1
+        if self.seen > 200:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield line, 1
+
+
+class Between(Words):
+    """Dies outside of any record."""
+
+    def mapper_final(self) -> None:
+        os._exit(3)
+
+
+def run(
+    job: type[Job], files: dict[str, str], folder: Path, **figures: Any
+) -> tuple[Manifest, dict[str, int]]:
+    for name in ("in", "out", "work"):
+        (folder / name).mkdir()
+    for name, text in files.items():
+        (folder / "in" / name).write_text(text)
+    manifest = run_local(
+        LocalRun(
+            name="deadly",
+            spec=spec("deadly:Deadly", **{"bad_records": QUARANTINE, **figures}),
+            run="20260101T000000-a",
+            inputs=find_inputs([str(folder / "in")]),
+            source="test",
+            output=folder / "out",
+            work=folder / "work",
+            workers=2,
+            load_job=lambda _: job,
+        )
+    )
+    rows = (
+        b"".join(path.read_bytes() for path in sorted((folder / "out").glob("part-*"))).decode().splitlines()
+    )
+    return manifest, {word: int(count) for word, count in (row.split("\t") for row in rows)}
+
+
+def bad(manifest: Manifest, folder: Path) -> list[tuple[str, int, str]]:
+    """(object, byte, error) of what was set aside."""
+    lists = [(folder / "work" / key).read_text() for key in manifest.quarantine]
+    records = [json.loads(line) for text in lists for line in text.splitlines()]
+    return sorted((Path(one["source"]).name, one["offset"], one["error"]) for one in records)
+
+
+def poisoned(*words: tuple[int, str]) -> tuple[str, dict[str, int], list[int]]:
+    """(text, the counts of its good lines, the bytes of its bad ones)."""
+    lines = list(LINES)
+    for number, word in words:
+        lines[number] += f" {word}"
+    good = [line.split()[0] for number, line in enumerate(lines) if number not in dict(words)]
+    starts = [sum(len(line) + 1 for line in lines[:number]) for number, _ in words]
+    return "\n".join(lines), dict(Counter(good)), starts
+
+
+@pytest.mark.parametrize("job", [Words, Chunks])
+@pytest.mark.parametrize(
+    "words",
+    [
+        [(17, "EXIT")],
+        [(0, "CRASH"), (299, "KILL")],
+        [(40, "LEAVE"), (41, "EXIT"), (100, "RAISE"), (200, "CRASH")],
+    ],
+    ids=["exit", "first and last", "several"],
+)
+def test_they_are_set_aside_and_the_rest_is_exact(
+    job: type[Job], words: list[tuple[int, str]], tmp_path: Path
+) -> None:
+    text, counts, starts = poisoned(*words)
+    manifest, found = run(job, {"a.txt": text}, tmp_path, split_size=1 << 20)
+    assert found == counts
+    assert [(name, at) for name, at, _ in bad(manifest, tmp_path)] == [("a.txt", start) for start in starts]
+    how = {
+        "EXIT": "exit code 9",
+        "LEAVE": "exit code 1",
+        "CRASH": "SIGSEGV",
+        "KILL": "SIGKILL",
+        "RAISE": "bad",
+    }
+    for (_, word), (_, _, error) in zip(words, bad(manifest, tmp_path), strict=True):
+        assert how[word] in error
+        assert ("this record ends the process that maps it" in error) == (word != "RAISE")
+
+
+def test_of_many_tasks_only_theirs_are_repeated(tmp_path: Path) -> None:
+    text, counts, starts = poisoned((17, "EXIT"), (250, "CRASH"))
+    manifest, found = run(Words, {"a.txt": text}, tmp_path, split_size=400)
+    assert manifest.map_tasks > 5
+    assert found == counts
+    assert [at for _, at, _ in bad(manifest, tmp_path)] == starts
+
+
+def test_a_whole_object_is_set_aside_when_it_kills(tmp_path: Path) -> None:
+    text, counts, _ = poisoned()
+    figures = {"input": {"format": "whole_file"}}
+    manifest, found = run(Whole, {"a.txt": text, "b.txt": text + " EXIT"}, tmp_path, **figures)
+    assert found == counts
+    assert [name for name, _, _ in bad(manifest, tmp_path)] == ["b.txt"]
+
+
+def test_where_none_are_set_aside_the_run_fails_with_the_record(tmp_path: Path) -> None:
+    text, _, (start,) = poisoned((17, "CRASH"))
+    with pytest.raises(RunFailed, match=rf"a\.txt, line at byte {start}: this record ends the .*SIGSEGV"):
+        run(Words, {"a.txt": text}, tmp_path, bad_records=BadRecordsSpec())
+
+
+@pytest.mark.parametrize(
+    ("job", "told"),
+    [
+        (Greedy, "signal 9, SIGKILL\\) while it mapped a record that does no harm alone"),
+        (Between, "exit code 3\\) between two records"),
+    ],
+)
+def test_no_record_is_blamed_for_what_it_does_not_do_alone(job: type[Job], told: str, tmp_path: Path) -> None:
+    with pytest.raises(RunFailed, match="tried 4 times"):
+        run(job, {"a.txt": poisoned()[0]}, tmp_path)
+    said = [json.loads(path.read_text())["message"] for path in sorted((tmp_path / "work").rglob("*.failed"))]
+    assert [bool(re.search(told, message)) for message in said] == [False, True, True, True]
+    assert not list((tmp_path / "work").rglob("quarantine/*"))
+
+
+def test_too_many_of_them_end_the_run_by_name(tmp_path: Path) -> None:
+    text, _, _ = poisoned(*((number, "EXIT") for number in range(40)))
+    with pytest.raises(RunFailed, match="more than 16 records of this task end the process"):
+        run(Words, {"a.txt": text}, tmp_path, split_size=1 << 20)
+
+
+def test_no_child_is_left(tmp_path: Path) -> None:
+    text, _, _ = poisoned((17, "EXIT"))
+    run(Words, {"a.txt": text}, tmp_path)
+    status = Path("/proc/self/task") / str(os.getpid()) / "children"
+    left = status.read_text().split() if status.exists() else []
+    assert [pid for pid in left if re.search("deadly", Path(f"/proc/{pid}/cmdline").read_text())] == []

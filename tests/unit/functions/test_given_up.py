@@ -1,0 +1,64 @@
+"""What Lambda gave up on: what is written of it, and what the next attempt makes of that."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from chalicelib import Job
+from chalicelib.core.messages import Stats, decode, encode, to_payload
+from chalicelib.core.tasks import CRASHED, Failure
+from chalicelib.functions import given_up
+from chalicelib.functions.attempt import deadly_records
+from chalicelib.mapreduce.guard.apart import Fork
+from chalicelib.run import calls
+from chalicelib.run.events import event_for
+from tests.worlds.one_run import OneRun
+from tests.worlds.simulation import report_of
+
+
+class Lines(Job):
+    def mapper(self, _: Any, line: str) -> Any:
+        yield line, 1
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> OneRun:
+    return OneRun(Lines, b"a\n", tmp_path)
+
+
+def told(world: OneRun, condition: str, attempt: int = 0) -> dict[str, Any]:
+    call = replace(calls.call_for(world.keys, 0, 1), attempt=attempt)
+    report = report_of("mapper", to_payload(call))
+    report["requestContext"]["condition"] = condition
+    return given_up.note(world.runtime(), report, None)
+
+
+def stored(world: OneRun, attempt: int = 0) -> Failure:
+    loc = world.keys.failed("map", 0, attempt)
+    return decode(Failure, world.store.get(loc), loc.url)
+
+
+@pytest.mark.parametrize(
+    ("condition", "error", "deadly"),
+    [("RetriesExhausted", CRASHED, True), ("EventAgeExceeded", "Lost", False)],
+)
+def test_a_record_may_have_killed_an_attempt_that_died_but_none_that_never_ran(
+    condition: str, error: str, deadly: bool, world: OneRun
+) -> None:
+    assert told(world, condition) == event_for(world.keys.failed("map", 0, 0))
+    assert (stored(world).error, stored(world).stats, stored(world).fatal) == (error, Stats(), False)
+    runtime = dataclasses.replace(world.runtime(), apart=Fork())
+    again = replace(calls.call_for(world.keys, 0, 1), attempt=1)
+    assert deadly_records.are_likely(runtime, world.keys, again) == deadly
+
+
+def test_what_the_attempt_itself_said_stays(world: OneRun) -> None:
+    own = Failure(phase="map", task=0, attempt=1, error="OSError", message="disk", stats=Stats(seconds=3.0))
+    world.store.put(world.keys.failed("map", 0, 1), encode(own))
+    told(world, "RetriesExhausted", attempt=1)
+    assert stored(world, 1) == own
