@@ -48,6 +48,7 @@ Phase = Literal["map", "reduce"]
 RUNS = "runs/"
 DONE = ".done"
 FAILED = ".failed"
+CONTINUED = ".next"
 PLAN = "plan.json"
 PLAN_DONE = "plan.done"
 RUN_DONE = "run.done"
@@ -182,7 +183,7 @@ class RunKeys:
 
     def continuation(self, phase: Phase, task: int, attempt: int, token: str) -> Loc:
         """Where an attempt that ran out of time leaves what its next invocation must know."""
-        return self.phase(phase).child(f"{_numbered(phase, task)}.{attempt}.{token}.next")
+        return self.phase(phase).child(f"{_numbered(phase, task)}.{attempt}.{token}{CONTINUED}")
 
     def piece(self, task: int, attempt: int, token: str) -> Loc:
         """A stretch of a part, of an attempt that ran out of time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, MutableSet
 from dataclasses import dataclass, field
 
-from ..core.keys import DONE, Phase, RunKeys, parse_continuation, parse_done, parse_failed
+from ..core.keys import CONTINUED, DONE, FAILED, Phase, RunKeys, parse_continuation, parse_done, parse_failed
 from ..core.ports import Store
 
 
@@ -85,14 +85,14 @@ class Progress:
                 task = parse_done(key)
                 if task is not None and task < self.tasks:
                     self.done.add(task)
-                continue
-            continued = parse_continuation(key)
-            if continued:
-                self.going_on.add(continued[1])
-                continue
-            failure = parse_failed(key)
-            if failure and failure[0] < self.tasks:
-                self.failed.setdefault(failure[0], set()).add(failure[1])
+            elif key.endswith(CONTINUED):
+                continued = parse_continuation(key)
+                if continued:
+                    self.going_on.add(continued[1])
+            elif key.endswith(FAILED):
+                failure = parse_failed(key)
+                if failure and failure[0] < self.tasks:
+                    self.failed.setdefault(failure[0], set()).add(failure[1])
         self.contiguous = self._done.first_missing(self.contiguous)
 
 
