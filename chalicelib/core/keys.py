@@ -51,6 +51,7 @@ RUNS = "runs/"
 DONE = ".done"
 FAILED = ".failed"
 OVERTAKEN = ".overtaken"
+CONTINUED = ".next"
 PLAN = "plan.json"
 PLAN_DONE = "plan.done"
 RUN_DONE = "run.done"
@@ -202,7 +203,7 @@ class RunKeys:
 
     def continuation(self, phase: Phase, task: int, attempt: int, token: str) -> Loc:
         """Where an attempt that ran out of time leaves what its next invocation must know."""
-        return self.phase(phase).child(f"{_numbered(phase, task)}.{attempt}.{token}.next")
+        return self.phase(phase).child(f"{_numbered(phase, task)}.{attempt}.{token}{CONTINUED}")
 
     def piece(self, task: int, attempt: int, token: str) -> Loc:
         """A stretch of a part, of an attempt that ran out of time."""

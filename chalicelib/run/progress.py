@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from ..core.errors import CorruptData
 from ..core.keys import (
+    CONTINUED,
     DONE,
     FAILED,
     OVERTAKEN,
@@ -113,14 +114,14 @@ class Progress:
                 task = parse_done(key)
                 if task is not None and task < self.tasks:
                     self.done.add(task)
-                continue
-            continued = parse_continuation(key)
-            if continued:
-                self.going_on.add(continued[1])
-                continue
-            failure = parse_failed(key)
-            if failure and failure[0] < self.tasks:
-                self.failed.setdefault(failure[0], set()).add(failure[1])
+            elif key.endswith(CONTINUED):
+                continued = parse_continuation(key)
+                if continued:
+                    self.going_on.add(continued[1])
+            elif key.endswith(FAILED):
+                failure = parse_failed(key)
+                if failure and failure[0] < self.tasks:
+                    self.failed.setdefault(failure[0], set()).add(failure[1])
         self.contiguous = self._done.first_missing(self.contiguous)
 
 

@@ -143,9 +143,11 @@ def _mapper(target: Target) -> list[Json]:
 def _supervisor(target: Target) -> list[Json]:
     _, work, output = _places(target)
     verdict = [output.child(f"*{name}") for name in (MANIFEST, SUCCESS, FAILURE)]
+    plans = _next_plans(target)
     return [
         _objects(READ, [work.child("*")]),
-        _objects(READ_WRITE, [*_of_reduce(target), *verdict, *_next_plans(target), *_of_supervision(target)]),
+        _objects(READ_WRITE, [*_of_reduce(target), *verdict, *_of_supervision(target)]),
+        *([_objects(WRITE_PARTS, plans)] if plans else []),
         *_keeping_totals(target),
         *_listing([work, output, *_totals(target)]),
     ]

@@ -200,7 +200,7 @@ def plan(folder: Path, objects: int, size: int) -> Counts:
         "objects": made.inputs,
         "tasks": made.tasks,
         "splits of the last": len(last),
-        "MiB": path.stat().st_size // MIB,
+        "MiB of plan": path.stat().st_size // MIB,
     }
 
 
