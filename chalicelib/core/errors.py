@@ -65,7 +65,9 @@ class DataTypeError(UserError):
 
 
 class LimitMet(UserError):
-    """A run would pass one of the job's `limits`. The text names the number, the limit and what to change."""
+    """A run would pass one of the job's `limits`, or what its functions bear. The text names the number, the limit and
+    what to change.
+    """
 
 
 class InputError(UserError):

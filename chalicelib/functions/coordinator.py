@@ -98,7 +98,7 @@ def _begin(runtime: Runtime, keys: RunKeys, spec: JobSpec, item: Created) -> Non
         limits.check_chain(spec, chain, item.loc.url)
         limits.check_bytes(spec, inputs)
         run = NewRun(spec=spec, source=item.loc.url, inputs=inputs, output=output, chain=chain)
-        begin(runtime, keys, replace(run, approve=partial(limits.check_tasks, spec, run.bytes)))
+        begin(runtime, keys, replace(run, approve=partial(limits.check_plan, spec, run.bytes)))
     except Superseded as error:
         # A run that was planned before goes on: whoever reads the object then says that it was overwritten.
         if not start_if_planned(runtime.store, runtime.invoker, keys):

@@ -1,4 +1,4 @@
-"""The job's brakes: what a run would come to, held against `limits` before anything of it is written.
+"""What a run would come to, before anything of it is written: held against `limits`, and what a supervisor bears.
 
 Raises LimitMet, which names the number, the limit and what to change; the coordinator then ends the run by it. How
 much a compressed object unpacks to is known only while it is read: see `mapreduce.input.blocks`.
@@ -17,6 +17,10 @@ from ..run.status.prices import foreseen
 from ..run.status.runs import runs_since
 
 _HOUR = 3600.0
+#: Map tasks that every supervisor bears: the arithmetic is not even imported for them.
+_FEW = 2000
+#: Seconds are those of another machine: a run is refused if it would take so many times what there is.
+_SLACK = 2.0
 
 
 def check_rate(runtime: Runtime, keys: RunKeys, spec: JobSpec) -> None:
@@ -56,6 +60,12 @@ def check_chain(spec: JobSpec, chain: int, source: str) -> None:
         )
 
 
+def check_plan(spec: JobSpec, size: int, tasks: int, partitions: int) -> None:
+    """Whether `tasks` map tasks over `size` bytes are too many, for `limits` or for whoever supervises them."""
+    check_tasks(spec, size, tasks)
+    check_supervisor(spec, partitions, tasks)
+
+
 def check_tasks(spec: JobSpec, size: int, tasks: int) -> None:
     """Whether `tasks` map tasks over `size` bytes are too many, or would cost too much."""
     limits = spec.limits
@@ -70,3 +80,14 @@ def check_tasks(spec: JobSpec, size: int, tasks: int) -> None:
             f"limits.dollars: this run of {tasks:,} map tasks over {size:,} bytes would cost about ${dollars:,.2f},"
             f" over the limit of ${limits.dollars:,.2f}: raise it, or drop fewer files at once"
         )
+
+
+def check_supervisor(spec: JobSpec, partitions: int, tasks: int) -> None:
+    """Whether a supervisor has memory and time for so many map tasks; both grow with them, whatever records are."""
+    if tasks <= _FEW:
+        return
+    from ..run.estimate import supervision  # large runs alone need it
+    from ..run.estimate.figures import FIGURES
+
+    for limit in supervision.limits(spec, tasks, partitions, FIGURES, _SLACK):
+        raise LimitMet(f"{limit.name}: {limit.text}: {limit.lift}")

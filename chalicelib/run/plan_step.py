@@ -54,8 +54,8 @@ class NewRun:
     tags: Mapping[str, str] = field(default_factory=dict)
     #: How many runs, one started by the results of the other, led to this one.
     chain: int = 0
-    #: Told how many map tasks there are before anything is written; what it raises stops the run.
-    approve: Callable[[int], None] = lambda _: None
+    #: Told how many map tasks and partitions there are before anything is written; what it raises stops the run.
+    approve: Callable[[int, int], None] = lambda _tasks, _partitions: None
 
     @cached_property
     def bytes(self) -> int:
@@ -75,7 +75,7 @@ def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
     pieces = _Cut(run, code.whole)
     plan = _plan_of_run(runtime, keys, run, code)
     plan = replace(plan, bounds=_bounds(runtime, code.first.job, plan, pieces))
-    run.approve(sum(1 for _ in splits.pack(pieces, run.split_size)))
+    run.approve(sum(1 for _ in splits.pack(pieces, run.split_size)), plan.partitions)
     _commit(runtime, keys, plan, splits.pack(pieces, run.split_size))
 
 

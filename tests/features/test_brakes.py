@@ -13,7 +13,8 @@ from chalicelib import Job, Sum
 from chalicelib.core.errors import LimitMet
 from chalicelib.core.plan import chain_of
 from chalicelib.core.ports import Loc
-from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec, LimitsSpec
+from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec, LimitsSpec, MemorySpec, TimeoutSpec
+from chalicelib.functions.limits import check_supervisor
 from chalicelib.mapreduce.input.splits import cut
 from chalicelib.mapreduce.sql.feed import Lines
 from chalicelib.run.status.prices import foreseen
@@ -89,6 +90,47 @@ def test_a_run_at_its_limits_or_without_them_succeeds(limits: LimitsSpec, tmp_pa
     simulation.drop("a.txt", b"123456789\n" * 10)
     simulation.run()
     assert simulation.text() == b"9\t10\n"
+
+
+def test_a_run_that_its_supervisor_could_not_bring_to_an_end_fails_before_anything_is_started(
+    tmp_path: Path,
+) -> None:
+    """A second and a half are left of five, and reading three thousand markers takes longer."""
+    simulation = world(tmp_path, LimitsSpec(), split_size=1, timeout=TimeoutSpec(supervisor=5))
+    simulation.drop("a.txt", b"12\n" * 1000)
+    simulation.run()
+    told = failed(simulation)
+    assert "timeout.supervisor: a block of the shuffle's index" in told
+    assert "of 3,000 map tasks" in told
+    assert "the run cannot end: more memory.supervisor" in told
+    assert "mapper" not in {function for function, _ in simulation.delivered}
+    simulation = world(tmp_path, LimitsSpec(), split_size=1, timeout=TimeoutSpec(supervisor=5))
+    simulation.drop("a.txt", b"12\n" * 10)
+    simulation.run()
+    assert simulation.text() == b"2\t10\n"
+
+
+@pytest.mark.parametrize(
+    ("tasks", "settings", "told"),
+    [
+        (300_000, {}, None),
+        (
+            500_000,
+            {},
+            None,
+        ),  # by the arithmetic it could not; but seconds are refused by from twice as many on
+        (1_000_000, {}, "timeout.supervisor: one look at 1,000,000 map tasks takes "),
+        (2_000_000, {}, "memory.supervisor: watching 2,000,000 map tasks takes "),
+        (2_000_000, {"memory": MemorySpec(supervisor=1769), "timeout": TimeoutSpec(supervisor=900)}, None),
+    ],
+)
+def test_how_many_tasks_a_supervisor_bears(tasks: int, settings: dict[str, Any], told: str | None) -> None:
+    if told is None:
+        check_supervisor(spec(**settings), 16, tasks)
+        return
+    with pytest.raises(LimitMet, match=told) as raised:
+        check_supervisor(spec(**settings), 16, tasks)
+    assert "split_size" in str(raised.value)
 
 
 def test_more_runs_in_an_hour_than_there_may_be(tmp_path: Path) -> None:

@@ -2,5 +2,5 @@
 
 May import `core`, `mapreduce.shuffle`, `run` and `run.status`. Read `estimate.py` first; `figures.py` has every number
 that is assumed, with its source, `work.py` what is asked for, `shape.py` tasks and requests, `timeline.py` the phases,
-`limits.py` what a run meets, `advice.py` which settings would be better.
+`supervision.py` what a supervisor bears, `limits.py` what a run meets, `advice.py` which settings would be better.
 """

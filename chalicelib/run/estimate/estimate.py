@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from ...core.spec import JobSpec
 from ..status.prices import US_EAST_1, Prices, Usage, cost
 from .figures import FIGURES, Figures
-from .limits import Limit, fatal, slowest
+from .limits import fatal, slowest
 from .shape import Requests, Shape, requests_of, shape_of
+from .supervision import Limit
 from .timeline import Clock, Timeline
 from .work import Work
 
@@ -51,14 +52,20 @@ def estimate(spec: JobSpec, work: Work, figures: Figures = FIGURES, prices: Pric
         shape=shape,
         requests=requests,
         times=times,
-        dollars=_dollars(spec, shape, requests, times, figures, prices),
+        dollars=_dollars(spec, work, shape, requests, times, figures, prices),
         binding=limits[0] if limits else slowest(times),
         fatal=tuple(limits),
     )
 
 
 def _dollars(
-    spec: JobSpec, shape: Shape, requests: Requests, times: Timeline, figures: Figures, prices: Prices
+    spec: JobSpec,
+    work: Work,
+    shape: Shape,
+    requests: Requests,
+    times: Timeline,
+    figures: Figures,
+    prices: Prices,
 ) -> dict[str, float]:
     """By part. A new environment's start is billed like the rest."""
     memory, start = spec.memory, figures.cold_start
@@ -68,6 +75,12 @@ def _dollars(
         return cost(used, prices)
 
     watched = times.median + shape.events * figures.event_billed
+    if not work.seats(
+        figures
+    ):  # nobody stays: each map task's marker is looked at, and the last ones are acted on
+        page = figures.list_page + figures.page_work / figures.share(memory.supervisor)
+        look = figures.request + page * min(1.0, 2 * shape.tasks / figures.page_rows)
+        watched = times.shuffle + shape.tasks * look + shape.events * figures.event_billed + 2 * start
     return {
         "map": seconds(shape.tasks * (times.mapper + start), memory.mapper),
         "reduce": seconds(shape.reducers * (times.reducer + start), memory.reducer),

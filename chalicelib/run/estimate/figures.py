@@ -1,9 +1,10 @@
 """Every number that an estimate assumes, with its source and date. Change them here, and nowhere else.
 
 [P] docs/performance.md, measured 2026-11-21 on this project's code, two cores of an AMD EPYC. [M] this code against a
-store that answers at once, by processor time and by the operating system's peak memory, 2026-11. [L] AWS Lambda
-Developer Guide, read 2026-11. [S] Amazon S3 User Guide, read 2026-11. [O] others' measurements of Lambda, not ours.
-[A] assumed, for want of a published figure. Nothing was measured on AWS.
+store that answers at once, by processor time and by the operating system's peak memory, 2026-11-27 (much of it
+`tests/worlds/at_size.py`, Python 3.11: docs/performance.md, "At size"). [L] AWS Lambda Developer Guide, read 2026-11.
+[S] Amazon S3 User Guide, read 2026-11. [O] others' measurements of Lambda, not ours. [A] assumed, for want of a
+published figure. Nothing was measured on AWS.
 """
 
 from __future__ import annotations
@@ -29,15 +30,17 @@ class Figures:
     #: A function's environments: so many at once, so many more a second ("1 000 every 10 seconds") [L].
     ramp_burst: int = 1000
     ramp_rate: float = 100.0
-    #: A throttled event is tried again after 1 s, then twice as long, up to 5 minutes [L]: the last of many waits this
-    #: share of the longest pause that it has come to, in vain; found by the simulated cloud (docs/scale.md), 2026-11.
+    #: A throttled event is tried again after 1 s, then twice as long, up to 5 minutes [L]. Slots stand idle meanwhile,
+    #: so many times as long as the last task has to wait anyhow, and the same of one run in twenty; found by the
+    #: simulated cloud with 4 to 100 slots (docs/scale.md), 2026-11-27.
     longest_pause: float = 300.0
-    pause_share: float = 0.6
+    pause_share: float = 1.2
+    pause_late: float = 1.7
     #: MB of memory that come with one processor [L]. Python's tasks use one.
     one_processor: int = 1769
     #: Bytes a second between S3 and one function: 400 to 700 Mbit/s are reported [O].
     throughput: float = 70e6
-    #: Local disk of a function [L], which the deployment leaves as it is.
+    #: Local disk of a function [L], unless `lambda.ephemeral_storage` says more.
     disk: int = 512 * MIB
     #: Spread of a task's time among equal tasks: the standard deviation of its logarithm [A].
     spread: float = 0.15
@@ -52,49 +55,73 @@ class Figures:
     page_rows: int = 1000
     #: GETs a second of one prefix that S3 has not split yet [S]; all run files of a run are under one.
     prefix_gets: float = 5500.0
-    #: As in `stores.s3`: reads under way at once, and bytes of one read of an input.
-    parallel_reads: int = 4
+    #: As in `stores.s3` and `mapreduce.shuffle.fetch`: small reads that a function has under way at once, least, most,
+    #: and one for so many MB of its memory; those that all reducers share; and bytes of one read of an input.
+    least_reads: int = 4
+    most_reads: int = 32
+    read_memory: int = 32
+    prefix_reads: int = 160
     piece: int = 8 * MIB
 
     # -- our own code, in seconds of a whole processor ----------------------------------------------------------------
 
-    #: A request: 1.4 to 1.8 ms [M]. A page of 1 000 rows: 85 ms [M].
+    #: A request: 1.4 to 1.8 ms [M]. A page of 1 000 rows: 36 ms for boto3 to parse, 9 ms for us to take in [M].
     request_work: float = 0.0015
-    page_work: float = 0.085
+    page_work: float = 0.045
     #: A marker event that finds a live lease, at 256 MB, as billed [M].
     event_billed: float = 0.077
-    #: The shuffle's index: for each map task and partition, and for each map task and reduce task: 3.5 s at 1 500 x
-    #: 4 096 with one reduce task, 6.0 s at 1 500 x 2 048 with 2 048 [M].
-    offset_work: float = 0.5e-6
-    slice_work: float = 1.3e-6
-    #: Planning, for each object or split beyond its row in the listing: 36 of 390 s at a million and 512 MB [M].
-    planned_work: float = 36e-6 * 512 / 1769
+    #: The shuffle's index, for each map task, and for each of its offsets: 1.2 s at 30 000 x 64, 7.2 s at 16 000 x
+    #: 4 096 [M].
+    marker_work: float = 32e-6
+    offset_work: float = 0.11e-6
+    #: A look at a phase, for each task that is not done: 3.0 s at a million [M].
+    watch_work: float = 3e-6
+    #: Planning, for each object or split beyond its row in the listing: 10.3 s at 400 000, 26.5 at a million [M].
+    planned_work: float = 26e-6
 
     # -- memory -------------------------------------------------------------------------------------------------------
 
-    #: A process with its libraries [M]; a map task's offset for each partition, and its slice for each reduce task: 296
-    #: MiB at 1 500 x 4 096 with one reduce task, 594 MiB at 1 500 x 2 048 with 2 048 [M].
-    process: int = 60 * MIB
-    offset: int = 50
-    slice: int = 145
-    #: An object or split in the coordinator: 890 MiB at a million [M].
-    planned: int = 870
+    #: A process with its libraries: 61 MiB with boto3 and its clients [M].
+    process: int = 61 * MIB
+    #: The shuffle's index: a block at a time, so many times its size, and all blocks' sums. 75 MiB, 25 of them the
+    #: process, at 16 000 x 4 096, 58 at 2 000 x 4 096 [M].
+    block_copies: float = 3.0
+    #: A task that is not done, while its phase is looked at: 170 MiB more at a million [M].
+    watched: int = 180
+    #: An object or split in the coordinator, packed, and what else is held meanwhile: 52 MiB, 25 of them the process,
+    #: at 400 000; 76 at a million; 85 at 100 000 [M].
+    planned: int = 60
+    planning: int = 60 * MIB
     #: A task's records in memory, for each byte of input, before they are spilled [A: Python's objects].
     record_overhead: float = 6.0
 
     # -- the protocol -------------------------------------------------------------------------------------------------
 
-    #: As in `run.calls`, `functions.supervision.pacing` and `core.keys`: children of a node, seconds between two looks
-    #: at most, and tasks beyond which listings are out of order.
+    #: As in `run.calls`: children of a node. As in `mapreduce.shuffle.index`: bytes of a block of the index, its run
+    #: files at most; and as in `run.reduce_plan`: map tasks up to which it is made in one piece.
     fan_out: int = 32
+    block_bytes: int = 16 << 20
+    block_rows: int = 4096
+    one_piece: int = 512
+    #: As in `functions.supervision`: functions that may run at once for each supervisor that may wait; seconds between
+    #: two looks at most; what a supervisor keeps of its time to hand over, and the share of a short time that this is.
+    seat: int = 40
     longest_look: float = 5.0
-    most_tasks: int = 1_000_000
-    #: What a supervisor keeps of its time to hand over.
     reserve: float = 20.0
+    reserve_share: float = 0.7
 
     def share(self, memory: int) -> float:
         """Of a processor, for one thread of a function of `memory` MB."""
         return min(1.0, memory / self.one_processor)
+
+    def reads(self, memory: int, readers: int = 1) -> int:
+        """Small reads that a function of `memory` MB has under way, one of so many that read under one prefix."""
+        own = min(max(memory // self.read_memory, self.least_reads), self.most_reads)
+        return min(own, max(self.least_reads, self.prefix_reads // max(readers, 1)))
+
+    def rows(self, partitions: int) -> int:
+        """Run files in one block of the shuffle's index."""
+        return min(self.block_rows, max(1, self.block_bytes // (4 * (partitions + 1))))
 
 
 FIGURES = Figures()

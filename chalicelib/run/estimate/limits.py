@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from ...core.spec import MIB, JobSpec
+from ..status.prices import foreseen
+from . import supervision
 from .figures import Figures
 from .shape import Shape
+from .supervision import Limit, over
 from .timeline import Timeline
 from .work import Work
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limit:
-    """A limit by name, in one sentence what it means for the run, and what lifts it."""
-
-    name: str
-    text: str
-    lift: str
-    #: The run cannot end.
-    fatal: bool = False
-    #: Seconds that go to it, and of all what share.
-    seconds: float = 0.0
-    share: float = 0.0
-
 
 #: What makes a phase of the timeline shorter.
 LIFTS = {
@@ -36,63 +24,55 @@ LIFTS = {
     "pauses of Lambda's queue": "a higher limit of concurrent functions, or fewer and longer tasks",
     "the map tasks": "a smaller split_size, or a faster job (mapper_chunk, SQL)",
     "the supervisor's next look": "nothing in the settings",
-    "the shuffle's index": "more memory.supervisor, or a larger split_size: fewer markers and offsets",
+    "the shuffle's index": "more memory.supervisor, or a larger split_size: fewer markers",
     "the reduce tasks": "a smaller reduce_size, or a larger split_size: fewer run files to read",
     "reads of one prefix": "a larger split_size or reduce_size: reads are map tasks times reduce tasks",
     "the end": "a larger reduce_size: fewer parts",
 }
 
 
-def supervisor_memory(shape: Shape, figures: Figures) -> float:
-    """Bytes that the shuffle's index takes."""
-    offsets = shape.tasks * shape.partitions * figures.offset
-    return figures.process + offsets + shape.tasks * shape.reducers * figures.slice
-
-
 def fatal(spec: JobSpec, work: Work, shape: Shape, times: Timeline, figures: Figures) -> list[Limit]:
-    """Limits at which the run cannot end, the surest first."""
-    needed = supervisor_memory(shape, figures)
-    planned = figures.process + max(work.objects, shape.tasks * shape.splits) * figures.planned
+    """Limits at which the run cannot end, the surest first; and the job's own brakes, at which it would not begin."""
+    planned = (
+        figures.process + figures.planning + max(work.objects, shape.tasks * shape.splits) * figures.planned
+    )
     spilled = shape.task_bytes * work.pace.shuffled
     spills = shape.task_bytes * figures.record_overhead * min(1.0, work.pace.shuffled * 4) > spec.budget(
         "mapper"
     )
+    disk = (spec.lambda_.ephemeral_storage or figures.disk / MIB) * MIB
     found = [
-        _over("memory.supervisor", "the shuffle's index takes", needed / MIB, spec.memory.supervisor, "MiB",
-              f"memory.supervisor: {_memory(needed)}, or a larger split_size"),
-        _over("timeout.supervisor", "the shuffle's index, which is made in one piece, takes", times.shuffle,
-              spec.timeout.supervisor, "s", "more memory.supervisor (its processor grows with it), timeout.supervisor"
-              " up to 900, or a larger split_size"),
-        _over("memory.coordinator", "the plan takes", planned / MIB, spec.memory.coordinator, "MiB",
-              f"memory.coordinator: {_memory(planned)}, or fewer objects"),
-        _over("timeout.coordinator", "planning takes", times.coordinator, spec.timeout.coordinator, "s",
-              "more memory.coordinator, timeout.coordinator up to 900, or fewer objects"),
-        _over("tasks", "the input makes", shape.tasks, figures.most_tasks, "tasks", "a larger split_size"),
-        _over("local disk", "a map task spills", spilled / MIB if spills else 0, figures.disk / MIB, "MiB",
-              "a smaller split_size"),
-        _over("local disk", "a reduce task spills", _reduce_spill(spec, shape) / MIB, figures.disk / MIB, "MiB",
-              "more partitions, or a smaller reduce_size"),
+        *supervision.limits(spec, shape.tasks, shape.partitions, figures),
+        over("memory.coordinator", "the plan takes", planned / MIB, spec.memory.coordinator, "MiB",
+             f"memory.coordinator: {supervision.memory_for(planned)}, or fewer objects"),
+        over("timeout.coordinator", "planning takes", times.coordinator, spec.timeout.coordinator, "s",
+             "more memory.coordinator, timeout.coordinator up to 900, or fewer objects"),
+        over("local disk", "a map task spills", spilled / MIB if spills else 0, disk / MIB, "MiB",
+             "a smaller split_size, or lambda.ephemeral_storage up to 10240"),
+        over("local disk", "a reduce task spills", _reduce_spill(spec, shape) / MIB, disk / MIB, "MiB",
+             "more partitions, a smaller reduce_size, or lambda.ephemeral_storage up to 10240"),
+        *_brakes(spec, work, shape),
     ]  # fmt: skip
     return [limit for limit in found if limit]
+
+
+def _brakes(spec: JobSpec, work: Work, shape: Shape) -> Iterator[Limit | None]:
+    """What `functions.limits` refuses before the run begins."""
+    brakes, lift = spec.limits, "raise it, or drop fewer files at once"
+    if brakes.input_bytes is not None:
+        yield over("limits.input_bytes", "the input has", work.bytes, brakes.input_bytes, "bytes", lift)
+    if brakes.tasks is not None:
+        yield over("limits.tasks", "the input makes", shape.tasks, brakes.tasks, "map tasks",
+                   "raise it, or split_size")  # fmt: skip
+    if brakes.dollars is not None:
+        dollars = foreseen(spec, work.bytes, shape.tasks)
+        yield over("limits.dollars", "the run is taken to cost", dollars, brakes.dollars, "dollars", lift)
 
 
 def _reduce_spill(spec: JobSpec, shape: Shape) -> float:
     """A partition that is larger than the budget is spilled."""
     partition = shape.shuffled / shape.partitions
     return partition if partition > spec.budget("reducer") else 0.0
-
-
-def _over(name: str, what: str, value: float, most: float, unit: str, lift: str) -> Limit | None:
-    if value <= most:
-        return None
-    text = f"{what} {value:,.0f} {unit}, and there are {most:,.0f}: the run cannot end"
-    return Limit(name=name, text=text, lift=lift, fatal=True)
-
-
-def _memory(needed: float) -> str:
-    """A memory size in MB that holds so many bytes, or a word that there is none."""
-    wanted = int(needed * 1.25 / MIB) + 1
-    return str(max(wanted, 256)) if wanted <= 10_240 else "more than Lambda has"
 
 
 def slowest(times: Timeline) -> Limit:

@@ -8,11 +8,13 @@ from math import ceil
 from ...core.spec import JobSpec
 from ...mapreduce.input import splits
 from ...mapreduce.shuffle.partitions import default_partitions
-from .figures import Figures
+from .figures import FIGURES, Figures
 from .work import Work
 
 #: As in `run.reduce_plan`: what is worth a reduce task.
 _SMALLEST_SHARE = 1 << 18
+#: As in `mapreduce.reduce.task`: the part of a reducer's budget that fetched slices may take.
+_PACKED_SHARE = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,9 @@ class Shape:
     #: Reduce tasks, and the run files' bytes of one.
     reducers: int
     reduce_bytes: float
+    #: Reads of run files by one of them, and blocks of the shuffle's index, each of which all of them read.
+    fetches: int
+    blocks: int
     #: Bytes of all run files.
     shuffled: float
     #: Events for the supervisor: one a marker, and those of plan and verdict.
@@ -48,7 +53,7 @@ class Requests:
         return self.gets + self.puts + self.lists
 
 
-def shape_of(spec: JobSpec, work: Work) -> Shape:
+def shape_of(spec: JobSpec, work: Work, figures: Figures = FIGURES) -> Shape:
     """How a run over `work` would be cut, its objects being of one size."""
     size = work.bytes / max(work.objects, 1)
     split_size = splits.split_size(spec.split_size, work.bytes)
@@ -59,6 +64,7 @@ def shape_of(spec: JobSpec, work: Work) -> Shape:
     partitions = _partitions(spec, work)
     shuffled = 0.0 if work.map_only else work.bytes * work.pace.shuffled
     reducers = 0 if work.map_only or not tasks else _reducers(spec, partitions, shuffled)
+    blocks = 0 if work.map_only else ceil(tasks / figures.rows(partitions))
     return Shape(
         tasks=tasks,
         splits=min(packed, work.objects * pieces),
@@ -66,6 +72,8 @@ def shape_of(spec: JobSpec, work: Work) -> Shape:
         partitions=partitions,
         reducers=reducers,
         reduce_bytes=shuffled / reducers if reducers else 0.0,
+        fetches=tasks * _stretches(spec, partitions, reducers, shuffled) if reducers else 0,
+        blocks=blocks,
         shuffled=shuffled,
         events=tasks + reducers + 2,
     )
@@ -92,26 +100,42 @@ def _reducers(spec: JobSpec, partitions: int, shuffled: float) -> int:
     return found
 
 
+def _stretches(spec: JobSpec, partitions: int, reducers: int, shuffled: float) -> int:
+    """How often a reduce task goes through the run files: for as many partitions at once as it may hold packed."""
+    own = ceil(partitions / reducers)
+    one = shuffled / partitions
+    together = max(1, int(spec.budget("reducer") // _PACKED_SHARE // one)) if one >= 1 else own
+    return ceil(own / min(together, own))
+
+
 def requests_of(shape: Shape, work: Work, figures: Figures, seconds: float) -> Requests:
-    """What a run of `seconds` asks for when nothing goes wrong; the looks of the supervisor are about right."""
+    """What a run of `seconds` asks for when nothing goes wrong; the looks of the supervisor are about right.
+
+    Each map task's marker calls a supervisor. With a seat one stays, and the others find its lease; without, each reads
+    the plan's head and lists its task's neighbours, and all of the phase if it is small.
+    """
     maps, reduces = shape.tasks, shape.reducers
     ends = min(3, max(1, reduces))  # about three reducers see the run's end, and write it
     pages = ceil(work.objects / figures.page_rows) if work.objects > 1 else 0
-    looks = 15 + seconds / figures.longest_look
+    seated = bool(work.seats(figures))
+    looks = 15 + seconds / figures.longest_look if seated else 6.0
+    #: Of one look in the middle of the phase: tasks are done in the order of the tree.
+    listed = looks * maps / figures.page_rows
     input_gets = max(shape.splits, shape.task_bytes / figures.piece)
     gets = (
         maps * (2 + input_gets)
         + maps  # the supervisor reads each marker
-        + reduces * (3 + maps)
+        + reduces * (3 + shape.blocks + shape.fetches)
         + ends * (reduces + 4)
-        + 2 * shape.events  # each reads the lease
+        + maps * (2 if seated else 1)  # each one's event reads the lease, or the head of the plan
         + 2 * looks
     )
-    hand_overs = int(seconds // 280)
+    hand_overs = int(seconds // 280) if seated else 0
+    waits = int(seconds / 15) if seated else 0  # so often its lease is renewed, and its seat
     return Requests(
         gets=round(gets),
-        puts=2 * maps + 2 * reduces + 3 * ends + 8 + int(seconds / 15),
-        lists=round(2 + pages + reduces + looks + 2 * maps / figures.page_rows),
+        puts=2 * maps + 2 * reduces + 3 * ends + 8 + 2 * waits + 2 * shape.blocks,
+        lists=round(2 + pages + reduces + looks + listed + (0 if seated else maps)),
         invocations={
             "coordinator": 1,
             "mapper": maps,

@@ -12,6 +12,7 @@ from statistics import NormalDist
 
 from ...core.spec import JobSpec
 from ..calls import children
+from . import supervision
 from .figures import Figures
 from .shape import Shape
 from .work import Work
@@ -51,8 +52,9 @@ class Clock:
 
     def __init__(self, spec: JobSpec, work: Work, shape: Shape, figures: Figures) -> None:
         self._spec, self._work, self._shape, self._figures = spec, work, shape, figures
-        #: Slots for tasks: one is the supervisor's, where there is another.
-        self._slots = max(1, work.concurrency - 1)
+        self._seated = bool(work.seats(figures))
+        #: Slots for tasks: one is the supervisor's, if it stays.
+        self._slots = max(1, work.concurrency - self._seated)
 
     def timeline(self) -> Timeline:
         figures = self._figures
@@ -101,30 +103,26 @@ class Clock:
         return work + self._fetch() + shape.reduce_bytes / figures.throughput + self._requests("reducer", 6)
 
     def _fetch(self) -> float:
-        """One read of each run file, so many under way at once."""
+        """Reads of run files, so many under way at once."""
         shape, figures = self._shape, self._figures
         each = max(
-            figures.request / figures.parallel_reads,
+            figures.request / figures.reads(self._spec.memory.reducer, shape.reducers),
             figures.request_work / figures.share(self._spec.memory.reducer),
         )
-        return shape.tasks * each + shape.reduce_bytes / figures.throughput
+        return shape.fetches * each + shape.reduce_bytes / figures.throughput
 
     def _shuffle(self) -> float:
         """List the markers, read them, add up their offsets, write index and plan."""
-        shape, figures = self._shape, self._figures
-        share = figures.share(self._spec.memory.supervisor)
-        pages = ceil(2 * shape.tasks / figures.page_rows)
-        each = max(figures.request / figures.parallel_reads, figures.request_work / share)
-        offsets = shape.tasks * shape.partitions * figures.offset_work / share
-        offsets += shape.tasks * shape.reducers * figures.slice_work / share
-        listing = pages * (figures.list_page + figures.page_work / share)
-        return listing + shape.tasks * each + offsets + self._requests("supervisor", 6)
+        shape, figures, spec = self._shape, self._figures, self._spec
+        listing = supervision.look(spec, shape.tasks, figures)
+        index = supervision.index_rows(spec, shape.tasks, shape.partitions, figures)
+        return listing + index + self._requests("supervisor", 6 + 2 * shape.blocks)
 
     def _end(self) -> float:
         """The last reducer counts, reads the reducers' markers, writes verdict, manifest and `_SUCCESS`."""
         figures = self._figures
         memory = self._spec.memory.reducer if self._shape.reducers else self._spec.memory.supervisor
-        each = max(figures.request / figures.parallel_reads, figures.request_work / figures.share(memory))
+        each = max(figures.request / figures.reads(memory), figures.request_work / figures.share(memory))
         return self._shape.reducers * each + self._requests("reducer", 8)
 
     def _requests(self, function: str, count: float) -> float:
@@ -136,7 +134,8 @@ class Clock:
 
     def _tasks(self, phase: str, count: int, seconds: float) -> list[Phase]:
         """The tree until its last node works, then the tasks themselves, in as many turns as the slots ask for."""
-        turns = self._turns(count, seconds)
+        in_turn = self._turns(count, seconds)
+        turns = ceil(in_turn)
         ramps = count > self._figures.ramp_burst < self._slots
         limit = f"the {phase} tasks" if turns == 1 else "the ramp" if ramps else "concurrency"
         last = min(count, max(1, count - (turns - 1) * self._slots))
@@ -149,27 +148,30 @@ class Clock:
                 (turns - 1) * seconds + self._slowest(last, seconds, 0.5),
                 (turns - 1) * seconds + self._slowest(last, seconds, 0.95),
             ),
-            *self._queued((turns - 1) * seconds),
+            *self._queued((in_turn - 1) * seconds),
         ]
 
     def _queued(self, waited: float) -> list[Phase]:
-        """What a slot stays idle because the events that wait for it are in a pause of Lambda's queue."""
-        pause = min(waited, self._figures.longest_pause)
-        return [Phase("pauses of Lambda's queue", pause * self._figures.pause_share, pause)] if waited else []
+        """What slots stand idle because the events that wait for it are in a pause of Lambda's queue."""
+        figures = self._figures
+        pause = min(waited, figures.longest_pause)
+        if pause <= 0:
+            return []
+        return [Phase("pauses of Lambda's queue", pause * figures.pause_share, pause * figures.pause_late)]
 
-    def _turns(self, count: int, seconds: float) -> int:
+    def _turns(self, count: int, seconds: float) -> float:
         """How many tasks one slot does after the other, slots coming as the ramp allows new environments."""
         figures, slots = self._figures, self._slots
         burst, rate = figures.ramp_burst, figures.ramp_rate
         if slots <= burst or count <= burst:
-            return ceil(count / slots)
+            return max(1.0, count / slots)
         grown = (slots - burst) / rate  # seconds until all slots are there, and the work that is done by then
         done = burst * grown + rate * grown**2 / 2
         work = count * seconds
         took = grown + (work - done) / slots
         if work < done:
             took = (sqrt(burst**2 + 2 * rate * work) - burst) / rate
-        return max(1, ceil(took / seconds))
+        return max(1.0, took / seconds)
 
     def _tree(self, count: int) -> float:
         """Until the last of `count` functions has begun: each hop is an event, a start, and calls one by one."""
@@ -190,14 +192,19 @@ class Clock:
         return seconds * min(exp(self._figures.spread * max(deviations, 0.0)), self._figures.straggler)
 
     def _noticed(self, mapper: float) -> Phase:
-        """Until the supervisor looks again: often once it has learnt how long a task takes."""
+        """Until the supervisor looks again, often once it has learnt how long a task takes; or until one is called."""
+        if not self._seated:
+            called = self._figures.dispatch + self._figures.cold_start
+            return Phase(
+                "the supervisor's next look", self._figures.event + called, self._figures.event_late + called
+            )
         longest = min(self._figures.longest_look, max(0.1, 1.2 * mapper / 30))
         return Phase("the supervisor's next look", longest / 2, longest)
 
     def _crowded(self) -> list[Phase]:
         """What all reducers' reads of one prefix take longer than S3 serves them."""
         shape, figures = self._shape, self._figures
-        least = shape.tasks * shape.reducers / figures.prefix_gets
+        least = shape.fetches * shape.reducers / figures.prefix_gets
         alone = ceil(shape.reducers / self._slots) * self._fetch()
         more = max(0.0, least - alone)
         return [Phase("reads of one prefix", more, more)] if more else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .figures import PACES, Pace
+from .figures import PACES, Figures, Pace
 
 #: The account's limit where nothing else is said: Lambda's default.
 CONCURRENCY = 1000
@@ -31,3 +31,7 @@ class Work:
     @property
     def pace(self) -> Pace:
         return self.own_pace or PACES[self.kind][self.way]
+
+    def seats(self, figures: Figures) -> int:
+        """Supervisors that may wait; without any, each of them looks, does what can be done, and leaves."""
+        return self.concurrency // figures.seat

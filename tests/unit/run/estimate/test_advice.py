@@ -30,7 +30,7 @@ def test_advice_is_better_than_what_there_is(kind: str, size: int, concurrency: 
 
 
 def test_a_run_that_cannot_end_gets_settings_with_which_it_can() -> None:
-    work = Work(bytes=TB, objects=1000, kind="sort", concurrency=5000)
+    work = Work(bytes=50 * TB, objects=50_000, kind="few groups", concurrency=5000)
     advice = advise(spec(), work)
     assert advice is not None
     assert not estimate(spec(), work).ends

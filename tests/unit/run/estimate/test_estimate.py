@@ -19,7 +19,7 @@ TB = 10**12
 
 @pytest.mark.parametrize(
     ("maps", "reduces", "seconds", "slots"),
-    [(1, 1, 5, 1000), (20, 4, 5, 1000), (100, 10, 20, 1000), (50, 2, 20, 10)],
+    [(1, 1, 5, 1000), (20, 4, 5, 1000), (100, 10, 20, 1000), (50, 2, 20, 10), (100, 4, 20, 30)],
 )
 def test_it_is_near_what_the_handlers_take(maps: int, reduces: int, seconds: int, slots: int) -> None:
     """Over the same latencies: what may be wrong is who waits for whom, and how much is asked of the store."""

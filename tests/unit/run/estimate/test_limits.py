@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.core.spec import GIB, MemorySpec, TimeoutSpec
+import pytest
+
+from chalicelib.core.spec import GIB, LambdaSpec, LimitsSpec, MemorySpec, TimeoutSpec
 from chalicelib.run.estimate.estimate import estimate
 from chalicelib.run.estimate.limits import LIFTS
 from chalicelib.run.estimate.work import Work
@@ -24,39 +26,58 @@ def test_a_small_run_meets_none() -> None:
     assert found.binding.lift == LIFTS[found.binding.name]
 
 
-def test_the_index_outgrows_the_supervisor() -> None:
-    work = Work(bytes=TB, objects=1000, kind="sort")
+@pytest.mark.parametrize("kind", ["few groups", "sort"])
+def test_a_terabyte_ends_with_the_defaults(kind: str) -> None:
+    """15 000 map tasks, whose offsets once outgrew any supervisor."""
+    found = estimate(spec(), Work(bytes=TB, objects=1000, kind=kind))
+    assert found.shape.tasks == 15_000
+    assert found.fatal == ()
+
+
+def test_more_tasks_than_one_look_can_see() -> None:
+    work = Work(bytes=100 * TB, objects=100, kind="few groups")
     assert {"memory.supervisor", "timeout.supervisor"} <= fatal(work)
-    wide = MemorySpec(supervisor=10_240)
-    assert fatal(work, memory=wide, timeout=TimeoutSpec(supervisor=900), split_size=GIB) == set()
+    assert fatal(work, memory=MemorySpec(supervisor=1769), timeout=TimeoutSpec(supervisor=900)) == set()
+    assert fatal(work, split_size=GIB) == set()
 
 
-def test_a_million_objects_outgrow_the_coordinator_and_half_as_many_do_not() -> None:
+def test_a_block_of_the_index_must_fit_the_supervisor_s_time() -> None:
+    work = Work(bytes=TB, objects=1000, kind="few groups")
+    assert fatal(work, memory=MemorySpec(supervisor=128), timeout=TimeoutSpec(supervisor=30)) == {
+        "timeout.supervisor"
+    }
+
+
+def test_objects_are_bounded_by_the_coordinator_s_time() -> None:
     def limits(objects: int) -> set[str]:
         found = fatal(Work(bytes=objects * 1000, objects=objects, kind="filter"))
         return {name for name in found if "coordinator" in name}
 
-    assert limits(1_000_000) == {"memory.coordinator", "timeout.coordinator"}
+    assert limits(1_500_000) == {"timeout.coordinator"}
     assert limits(500_000) == set()
 
 
-def test_there_are_a_million_tasks_at_most() -> None:
-    work = Work(bytes=100 * TB, objects=100, kind="few groups")
-    assert "tasks" in fatal(work)
-    assert "tasks" not in fatal(work, split_size=GIB)
+def test_brakes_of_the_job_are_limits() -> None:
+    work = Work(bytes=TB, objects=1000, kind="few groups")
+    brakes = LimitsSpec(tasks=14_999, input_bytes=TB - 1, dollars=0.5)
+    assert fatal(work, limits=brakes) == {"limits.tasks", "limits.input_bytes", "limits.dollars"}
+    assert fatal(work, limits=LimitsSpec(tasks=None, input_bytes=None, dollars=None)) == set()
 
 
 def test_spills_must_fit_the_local_disk() -> None:
     work = Work(bytes=TB, objects=10, kind="sort")
     assert "local disk" in fatal(work, split_size=4 * GIB, memory=MemorySpec(**LARGE))
     assert "local disk" not in fatal(work, split_size=1 * GIB, memory=MemorySpec(**LARGE))
+    disk = LambdaSpec(ephemeral_storage=10_240)
+    assert "local disk" not in fatal(work, split_size=4 * GIB, memory=MemorySpec(**LARGE), lambda_=disk)
 
 
 def test_the_text_has_the_numbers() -> None:
-    found = estimate(spec(memory=MemorySpec(supervisor=300)), Work(bytes=TB, kind="sort"))
+    found = estimate(spec(memory=MemorySpec(supervisor=300)), Work(bytes=200 * TB, kind="sort"))
     text = found.binding.text
     assert found.binding.name == "memory.supervisor"
     assert "300" in text
+    assert f"{found.shape.tasks:,}" in text
     assert "cannot end" in text
     assert "split_size" in found.binding.lift
 

@@ -1,4 +1,4 @@
-"""The memory that the figures assume for the shuffle's index is what building it takes here."""
+"""The memory that the figures assume for supervisor and coordinator is what their code takes here."""
 
 from __future__ import annotations
 
@@ -8,55 +8,52 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.core.spec import MIB
+from chalicelib.run.estimate import supervision
 from chalicelib.run.estimate.figures import FIGURES
+from tests.worlds.at_size import measured
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 
 ROOT = Path(__file__).resolve().parents[4]
-#: Builds the reduce plan of so many map tasks, partitions and reduce tasks; prints by how many bytes its peak memory
-#: grew.
-PROGRAM = """
+#: Looks at a map phase of which nothing is done; prints by how many bytes the peak memory grew.
+WATCH = """
 import sys
-from chalicelib.core.keys import RunKeys
-from chalicelib.core.messages import Stats, decode, encode
-from chalicelib.core.plan import Plan
-from chalicelib.core.ports import Loc
-from chalicelib.core.tasks import MapMarker
-from chalicelib.run.reduce_plan import build_reduce_plan
+from types import SimpleNamespace
+from chalicelib.functions.supervision.phase_watch import PhaseWatch
+from chalicelib.run import stragglers
+from tests.worlds.at_size import KEYS, peak
 from tests.worlds.simulation import spec
 
-maps, partitions, reduces = map(int, sys.argv[1:])
-keys = RunKeys(Loc("work", ""), "job", "20260101T000000-0123456789ab")
-step = 1 << 20
-offsets = range(step, step * (partitions + 2), step)
-
-
-def marker(task):
-    file = keys.run_file(task, 0, "0123456789ab").key
-    fields = {"task": task, "attempt": 0, "token": "0123456789ab", "run_file": file}
-    body = encode(MapMarker(**fields, offsets=tuple(offsets), stats=Stats(), started=1.0, finished=2.0))
-    return decode(MapMarker, body, file)
-
-
-def peak():
-    (line,) = (line for line in open("/proc/self/status") if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
-
-
-size = step * maps * partitions
-plan = Plan(job="job", run=keys.run, token="x", source="s", head=0, spec=spec(reduce_size=size // reduces),
-            work=keys.work, output=Loc("out", ""), partitions=partitions, tasks=maps, page=32, pages=(), inputs=1,
-            bytes=size, created=0.0, code="")
+tasks = int(sys.argv[1])
+store = SimpleNamespace(list=lambda prefix, after="": iter(()), parallel_reads=0)
+runtime = SimpleNamespace(store=store, clock=SimpleNamespace(now=lambda: 1000.0), seats=1)
 before = peak()
-found, index = build_reduce_plan(plan, [marker(task) for task in range(maps)])
-assert len(found.tasks) == reduces, len(found.tasks)
-print(peak() - before)
+watch = PhaseWatch(runtime, KEYS, "map", tasks)
+assert not watch.look()
+limits = stragglers.limits_for(spec(), "map", None)
+assert stragglers.decide(watch.progress, watch.last_heard(), 1000.0, limits).start == ()
+print((peak() - before) << 20)
 """
 
 
-@pytest.mark.parametrize(("maps", "partitions", "reduces"), [(400, 2048, 1), (400, 1024, 1024)])
-def test_memory_of_the_index(maps: int, partitions: int, reduces: int) -> None:
-    run = [sys.executable, "-c", PROGRAM, str(maps), str(partitions), str(reduces)]
+@pytest.mark.parametrize(("maps", "partitions"), [(4000, 4096), (30_000, 64)])
+def test_memory_of_the_index(maps: int, partitions: int, tmp_path: Path) -> None:
+    """A bare process takes 25 MiB of those that the figures have with boto3."""
+    taken = measured("shuffle", tmp_path, maps, partitions)["MiB"] - 25
+    assumed = (supervision.memory(maps, partitions, FIGURES) - FIGURES.process) / MIB
+    assert taken / 1.5 - 5 < assumed < taken * 2.2 + 5
+
+
+def test_memory_of_a_look() -> None:
+    run = [sys.executable, "-c", WATCH, "300000"]
     taken = int(subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
-    assumed = maps * partitions * FIGURES.offset + maps * reduces * FIGURES.slice
-    assert assumed == pytest.approx(taken, rel=0.3), (
-        "what the index takes has changed: figures.py has offset, slice"
+    assert 300_000 * FIGURES.watched == pytest.approx(taken, rel=0.3), (
+        "what a look takes has changed: watched"
     )
+
+
+def test_memory_of_a_plan(tmp_path: Path) -> None:
+    taken = measured("plan", tmp_path, 300_000, 1000)["MiB"] - 25
+    assumed = (FIGURES.planning + 300_000 * FIGURES.planned) / MIB
+    assert taken / 1.3 < assumed < taken * 4
