@@ -13,6 +13,7 @@ from ..core.errors import LimitMet
 from ..core.keys import RunKeys
 from ..core.ports import ObjectInfo, Runtime
 from ..core.spec import JobSpec
+from ..mapreduce.input.splits import split_size
 from ..run.status.prices import foreseen
 from ..run.status.runs import runs_since
 
@@ -72,7 +73,7 @@ def check_tasks(spec: JobSpec, size: int, tasks: int) -> None:
     if limits.tasks is not None and tasks > limits.tasks:
         raise LimitMet(
             f"limits.tasks: this run has {tasks:,} map tasks, over the limit of {limits.tasks:,}: raise it, or"
-            f" split_size ({spec.split_size:,} bytes), or drop fewer files at once"
+            f" split_size ({split_size(spec.split_size, size):,} bytes), or drop fewer files at once"
         )
     dollars = foreseen(spec, size, tasks)
     if limits.dollars is not None and dollars > limits.dollars:

@@ -46,10 +46,10 @@ class SortedStore(MemoryStore):
             if at < len(there) and there[at] == key:
                 del there[at]
 
-    def _write(self, loc: Loc, body: bytes) -> str:
+    def _write(self, loc: Loc, body: bytes, mark: str = "") -> str:
         if loc not in self._objects:
             bisect.insort(self._sorted.setdefault(loc.bucket, []), loc.key)
-        return super()._write(loc, body)
+        return super()._write(loc, body, mark)
 
 
 class Request(Protocol):
