@@ -70,8 +70,8 @@ class Case:
     good: Counter[str]
     bad: int | None = 0
     #: The object as a whole may be refused, or some of it be set aside: then what is left must be good all the same,
-    #: unless a checksum at its end is all that tells.
-    damaged: Literal["", "cut", "changed"] = ""
+    #: unless a checksum at its end is all that tells. unseen: the format has no checksum that could tell.
+    damaged: Literal["", "cut", "changed", "unseen"] = ""
     ends: Literal["success", "failed", "either", "not at all"] = "success"
 
 
@@ -199,11 +199,11 @@ def packed(chance: random.Random) -> Case:
         at = chance.randrange(len(body) + 1)
         case.body = pack(body[:at]) + pack(body[at:])
     elif trick == "cut" and case.body:
-        case.body, case.damaged = case.body[: chance.randrange(len(case.body))], "cut"
+        case.body, case.damaged = case.body[: chance.randrange(1, len(case.body))], "cut"
     elif trick == "changed":
         at = chance.randrange(len(case.body))
         case.body = case.body[:at] + bytes([case.body[at] ^ (1 << chance.randrange(8))]) + case.body[at + 1 :]
-        case.damaged = "changed"
+        case.damaged = "unseen" if suffix == ".zst" else "changed"  # as Python writes it
     elif trick == "behind":
         case.body, case.damaged = case.body + b"behind it", "cut"
     elif trick == "no stream" and body:
@@ -319,7 +319,7 @@ def columns(good: bytes, count: int) -> Callable[[random.Random], Case]:
         return Case(
             kind="parquet", key="a.parquet", body=bytes(body), job=Columns, input={"format": "parquet"},
             good=Counter(str(number) for number in range(count)), bad=None if damaged else 0,
-            damaged="changed" if damaged else "", ends="either" if damaged else "success",
+            damaged="unseen" if damaged else "", ends="either" if damaged else "success",
         )  # fmt: skip
 
     return parquet
