@@ -19,7 +19,17 @@ from ..core.outcome import Verdict
 from ..core.ports import Loc, Runtime
 from ..core.spec import JobSpec
 from ..core.tasks import Failure
-from ..run.events import Created, created, failed_event, run_id
+from ..run.events import (
+    END,
+    MOST_ROUNDS,
+    Created,
+    created,
+    failed_event,
+    may_pass,
+    next_round,
+    round_of,
+    run_id,
+)
 from ..run.manifest import is_ended, publish_refused
 from ..run.plan_step import NewRun, begin
 from ..run.start_step import start_if_planned
@@ -37,7 +47,8 @@ def handle(runtime: Runtime, event: dict[str, Any], name: str, spec: JobSpec) ->
 
     Or what Lambda tells of an event on which the supervisor has failed for good.
     """
-    if (failed := failed_event(event)) is not None:
+    failed = failed_event(event)
+    if failed is not None:
         _pass_on(runtime, event, failed)
         return
     runs = [(_keys(name, spec, item), item) for item in created(event) if _starts(item, spec)]
@@ -47,17 +58,20 @@ def handle(runtime: Runtime, event: dict[str, Any], name: str, spec: JobSpec) ->
         stalled_runs.pick_up(runtime, runs[0][0])
 
 
-def _pass_on(runtime: Runtime, event: dict[str, Any], failed: dict[str, Any]) -> None:
-    """Let a supervisor know what a supervisor has failed on: Lambda lets none be told of its own failures.
+def _pass_on(runtime: Runtime, report: dict[str, Any], failed: dict[str, Any]) -> None:
+    """Let a supervisor take up what a supervisor has failed on: Lambda lets none be told of its own failures.
 
-    Twice only: the first time it takes the event up again, the second time it ends the run. One that fails on this,
-    too, would fail for ever.
+    While S3 or Lambda does not answer, again and again. What else a supervisor fails on it gets once more; then it is
+    to end the run, and if it fails on that, too, the event is let go.
     """
-    before = failed_event(failed)
-    if before is None or failed_event(before) is None:
-        runtime.invoker.invoke("supervisor", event)
+    passing = may_pass(report) and round_of(failed) < MOST_ROUNDS
+    if passing or not round_of(failed):
+        runtime.invoker.invoke("supervisor", next_round(failed))
+    elif END not in failed:
+        condition = report["requestContext"].get("condition")
+        runtime.invoker.invoke("supervisor", next_round(failed) | {END: str(condition)})
     else:
-        log.error("the supervisor failed on what it was told of its own failure: %s", failed)
+        log.error("a supervisor failed to end the run of an event on which it had failed: %s", failed)
 
 
 def refuse_all(runtime: Runtime, event: dict[str, Any], name: str, spec: JobSpec, error: SluiceError) -> None:

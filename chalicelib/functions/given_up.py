@@ -14,14 +14,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..core.errors import NotFound, SluiceError
-from ..core.keys import Phase, parse_run_key
+from ..core.keys import Phase, RunKeys, parse_run_key
 from ..core.messages import encode, from_payload
 from ..core.plan_file import read_head
 from ..core.ports import Runtime
 from ..core.spec import JobSpec
 from ..core.tasks import CRASHED, Failure, TaskCall
 from ..run import calls
-from ..run.events import created, event_for, failed_event
+from ..run.events import END, MOST_ROUNDS, created, event_for, failed_event, may_pass, next_round, round_of
 from .supervision.advance import StepEnd
 
 log = logging.getLogger(__name__)
@@ -46,9 +46,12 @@ def note(runtime: Runtime, event: dict[str, Any], configured: Configured | None)
     """The event to act on: of an ordinary one itself; of a report the one that it is about, or nothing.
 
     What is reported of an attempt becomes its `.failed` object, as if it had been able to write it, but for what it
-    used, which nobody knows. An event of the supervisor's own is taken up once more, as it was; if that comes to
-    nothing, too, its run is ended.
+    used, which nobody knows. An event of the coordinator's goes back to it while S3 does not answer; else its runs are
+    refused. What is marked to be ended is.
     """
+    if END in event:
+        _end_runs(runtime, event)
+        return {}
     payload = failed_event(event)
     if payload is None:
         return event
@@ -58,14 +61,12 @@ def note(runtime: Runtime, event: dict[str, Any], configured: Configured | None)
     phase = next((phase for name, phase in _PHASE.items() if function.endswith(f"-{name}")), None)
     if phase:
         return _attempt(runtime, phase, payload, condition)
-    if function.endswith("-coordinator"):
-        return _unplanned(runtime, payload, condition, configured)
-    twice = failed_event(payload)
-    if twice is None:
-        log.warning("an event came to nothing (%s): it is taken up once more", condition)
-        return payload
-    _end_runs(runtime, twice, condition)
-    return {}
+    if failed_event(payload) is not None:  # the coordinator was to pass it on
+        return note(runtime, payload, configured)
+    if may_pass(event) and round_of(payload) < MOST_ROUNDS:
+        runtime.invoker.invoke("coordinator", next_round(payload))
+        return {}
+    return _unplanned(runtime, payload, condition, configured)
 
 
 def _attempt(runtime: Runtime, phase: Phase, payload: dict[str, Any], condition: str) -> dict[str, Any]:
@@ -116,17 +117,23 @@ def _unplanned(
     return {}
 
 
-def _end_runs(runtime: Runtime, event: dict[str, Any], condition: str) -> None:
-    for item in created(event):
-        found = parse_run_key(*item.loc)
-        if found is None:
-            continue
-        keys, _ = found
+def _end_runs(runtime: Runtime, event: dict[str, Any]) -> None:
+    """End the runs of an event on which a supervisor has failed again and again."""
+    for keys in _runs_of(event):
         try:
             plan = read_head(runtime.store, keys)
         except NotFound:
             continue  # its work is being deleted
         StepEnd(runtime, keys, plan).fail(
-            f"its supervisor was stopped in each of {2 * _DELIVERIES} invocations (Lambda says {condition}):"
+            f"its supervisor was stopped in each of {2 * _DELIVERIES} invocations (Lambda says {event[END]}):"
             " out of memory or time: raise memory.supervisor or timeout.supervisor"
         )
+
+
+def _runs_of(event: dict[str, Any]) -> list[RunKeys]:
+    """Those that an event of S3's, or a report about an attempt, is about."""
+    reported = failed_event(event)
+    if reported is not None and "Records" not in reported:
+        return [calls.keys_of(from_payload(TaskCall, reported, "the event that Lambda reports back"))]
+    found = [parse_run_key(*item.loc) for item in created(event)]
+    return [ours[0] for ours in found if ours]

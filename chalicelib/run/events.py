@@ -10,7 +10,14 @@ from urllib.parse import quote_plus, unquote_plus
 
 import msgspec
 
+from ..core.errors import InvokeError, StoreError
 from ..core.ports import Loc
+
+#: Rounds for which an event is kept whose function fails by what may pass: some hours.
+MOST_ROUNDS = 40
+#: In an event: its run is to be ended, and why Lambda gave it up.
+END = "sluiceEnd"
+_PASSING = (StoreError.__name__, InvokeError.__name__)
 
 
 class Created(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +79,26 @@ def failed_event(event: dict[str, Any]) -> dict[str, Any] | None:
         return None
     payload = event.get("requestPayload")
     return payload if isinstance(payload, dict) else None
+
+
+def round_of(event: dict[str, Any]) -> int:
+    """How often an event was taken up again after Lambda had given it up."""
+    found = event.get("sluiceRound", 0)
+    return found if type(found) is int else 0
+
+
+def next_round(event: dict[str, Any]) -> dict[str, Any]:
+    """The event as it is taken up once more: Lambda delivers it three times again, over some three minutes."""
+    return {**event, "sluiceRound": round_of(event) + 1}
+
+
+def may_pass(report: dict[str, Any]) -> bool:
+    """Whether the function of a failed event raised what may pass: S3 or Lambda did not answer.
+
+    False of one that was killed (Lambda says so by another name), and of any other error.
+    """
+    answer = report.get("responsePayload")
+    return isinstance(answer, dict) and answer.get("errorType") in _PASSING
 
 
 def event_for(loc: Loc, hops: int = 0, sent: float | None = None) -> dict[str, Any]:

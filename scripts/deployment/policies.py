@@ -45,11 +45,12 @@ _NETWORK = (
 )  # fmt: skip
 
 #: Which handler starts which function: trees of mappers and reducers, the supervisor, which revives all, and the
-#: coordinator, which wakes the supervisor of a forgotten run. A failed attempt wakes one, too.
+#: coordinator, which wakes the supervisor of a forgotten run. A failed attempt wakes one, too, and a
+#: supervisor has a coordinator try again that failed while S3 did not answer.
 INVOKES: dict[FunctionName, tuple[FunctionName, ...]] = {
     "coordinator": ("mapper", "supervisor"),
     "mapper": ("mapper", "supervisor"),
-    "supervisor": ("mapper", "reducer", "supervisor"),
+    "supervisor": ("mapper", "reducer", "supervisor", "coordinator"),
     "reducer": ("reducer", "supervisor"),
 }
 

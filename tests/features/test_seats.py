@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib import Job, Sum
+from chalicelib.core.errors import StoreError
 from chalicelib.core.keys import FAILURE, SUCCESS
 from tests.worlds.simulation import Killed, Simulation, spec
 
@@ -149,9 +150,36 @@ def test_a_run_whose_supervisor_is_killed_twice_for_good_is_ended(tmp_path: Path
         """The supervisor dies of whatever it does for the run, but for ending it."""
 
         def _handle(self, name: str, payload: dict[str, Any]) -> None:
-            twice = isinstance(payload.get("requestPayload", {}).get("requestPayload"), dict)
-            if name == "supervisor" and not twice:
+            if name == "supervisor" and "sluiceEnd" not in payload:
                 raise Killed
             super()._handle(name, payload)
 
     assert "its supervisor was stopped in each of 6 invocations" in reason(run(tmp_path, World, seats=0))
+
+
+# -- S3 does not answer ---------------------------------------------------------------------------------
+
+
+class Away(Simulation):
+    """S3 does not answer for seven minutes, from the n-th call on."""
+
+    since, until = 0, 0.0
+
+    def call(self, effect: Callable[[], Any]) -> Any:
+        if self.calls + 1 == self.since:
+            self.until = self.time + 420.0
+        if self.time < self.until:
+            self.calls += 1
+            raise StoreError("s3://work/: no answer")
+        return super().call(effect)
+
+
+@pytest.mark.parametrize("seats", [0, 1])
+def test_s3_away_for_minutes_delays_a_run_and_no_more(tmp_path: Path, seats: int) -> None:
+    calm = run(tmp_path, seats=seats)
+    for number in range(1, calm.calls + 1, 3):
+        world = type("World", (Away,), {"since": number})
+        simulation = run(tmp_path, world, seats=seats)
+        assert SUCCESS in simulation.output(), f"call {number}"
+        assert simulation.text() == expected(), f"call {number}"
+        assert simulation.time - calm.time < 1500, f"call {number}"

@@ -226,7 +226,7 @@ class Simulation:
                 self._later.append((self.time + 60 * (tried + 1), (function, payload, tried + 1)))
             elif self._seats is not None:
                 teller = "coordinator" if function == "supervisor" else "supervisor"
-                self.deliver(teller, report_of(function, payload))
+                self.deliver(teller, report_of(function, payload, type(error).__name__))
 
     def _handle(self, function: str, payload: dict[str, Any]) -> None:
         runtime = Runtime(
@@ -286,7 +286,7 @@ class Simulation:
                 raise Killed
 
 
-def report_of(function: str, payload: dict[str, Any]) -> dict[str, Any]:
+def report_of(function: str, payload: dict[str, Any], error: str = "Runtime.ExitError") -> dict[str, Any]:
     """What Lambda sends to an on-failure destination about an event that it gave up on."""
     return {
         "version": "1.0",
@@ -296,6 +296,7 @@ def report_of(function: str, payload: dict[str, Any]) -> dict[str, Any]:
             "approximateInvokeCount": 3,
         },
         "requestPayload": payload,
+        "responsePayload": {"errorType": error, "errorMessage": ""},
     }
 
 

@@ -383,9 +383,32 @@ def passed_on(tmp_path: Path, event: dict[str, Any]) -> list[tuple[str, dict[str
     return list(world.invoked)[before:]
 
 
-def test_what_a_supervisor_has_failed_on_is_passed_on_to_a_supervisor_twice(tmp_path: Path) -> None:
-    event = told_of(event_for(Loc("work", "runs/job/r1/plan.done")))
-    again = told_of(event)
-    assert passed_on(tmp_path, event) == [("supervisor", event)]
-    assert passed_on(tmp_path, again) == [("supervisor", again)]
-    assert passed_on(tmp_path, told_of(again)) == []
+def test_what_a_supervisor_has_failed_on_it_gets_once_more_and_then_to_end_its_run(tmp_path: Path) -> None:
+    event = event_for(Loc("work", "runs/job/r1/plan.done"))
+    once = event | {"sluiceRound": 1}
+    to_end = event | {"sluiceRound": 2, "sluiceEnd": "RetriesExhausted"}
+    assert passed_on(tmp_path, told_of(event)) == [("supervisor", once)]
+    assert passed_on(tmp_path, told_of(once)) == [("supervisor", to_end)]
+    assert passed_on(tmp_path, told_of(to_end)) == []
+
+
+def test_while_s3_does_not_answer_it_gets_it_again_and_again(tmp_path: Path) -> None:
+    def passed(event: dict[str, Any]) -> dict[str, Any]:
+        report = told_of(event) | {
+            "responsePayload": {"errorType": "StoreError", "errorMessage": "timed out"}
+        }
+        ((function, found),) = passed_on(tmp_path, report)
+        assert function == "supervisor"
+        return found
+
+    event = event_for(Loc("work", "runs/job/r1/plan.done"))
+    for number in range(1, 41):
+        event = passed(event)
+        assert event["sluiceRound"] == number
+        assert "sluiceEnd" not in event
+    assert passed(event)["sluiceEnd"] == "RetriesExhausted"
+    to_end = event_for(Loc("work", "runs/job/r1/plan.done")) | {
+        "sluiceRound": 2,
+        "sluiceEnd": "RetriesExhausted",
+    }
+    assert passed(to_end) == to_end | {"sluiceRound": 3}

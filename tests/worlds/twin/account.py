@@ -27,6 +27,8 @@ class Invocation:
     number: int
     throttled: int = 0
     failures: int = 0
+    #: What the last try died of.
+    error: str = ""
     began: float = 0.0
     deadline: float = float("inf")
     strand: Strand | None = None
@@ -149,7 +151,7 @@ class Account:
             error = self._duties.work(event)
         except BaseException as stopped:  # noqa: BLE001 - Lambda retries whatever a function dies of
             error = stopped
-        event.strand = None
+        event.strand, event.error = None, type(error).__name__ if error else ""
         self.running[event.function] -= 1
         self._duties.ended(event, error)
         if error is None:  # what died takes its environment with it
@@ -184,6 +186,7 @@ class Account:
                 "approximateInvokeCount": event.failures,
             },
             "requestPayload": event.payload,
+            "responsePayload": {"errorType": event.error, "errorMessage": ""},
         }
 
     # -- the eager queue --------------------------------------------------------------------------------------
