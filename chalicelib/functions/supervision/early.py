@@ -1,7 +1,7 @@
-"""Markers that come too early to matter: their phase is not done, and nothing has failed.
+"""Markers that need make nobody look: their phase is not done and nothing has failed, or the next one has begun.
 
-Each marker's event calls a supervisor. Where none of them stays, nearly all come too early, and find that out for as
-little as can be: without the lease, by one page of a listing.
+Each marker's event calls a supervisor. Where none of them stays, nearly all come too early or too late, and find that
+out for as little as can be: without the lease, by one page of a listing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _GROUP, _SMALL = 32, 1000
 
 
 def is_early(runtime: Runtime, keys: RunKeys, name: str) -> bool:
-    """Whether the object `name` of a run need make nobody look: a map task's marker, and others are still to come.
+    """Whether the object `name` of a run need make nobody look: a map task's marker that is not the last one.
 
     A reduce task's marker never does: whoever writes the last one ends the step itself.
     """
@@ -39,13 +39,20 @@ def is_early(runtime: Runtime, keys: RunKeys, name: str) -> bool:
         return False  # there may be a seat, and stragglers to be seen from it
     progress = Progress("map", tasks)
     scan(runtime.store, keys, progress)
-    return not (progress.complete or progress.failed)
+    if progress.complete:
+        return _reducers_are_started(runtime, keys)
+    return all(task in progress.done for task in progress.failed)
 
 
 def _is_supervised(runtime: Runtime, keys: RunKeys) -> bool:
     """Whether somebody has the lease and will see the marker."""
     found = lease.read(runtime.store, keys.lease)
     return found is not None and found[0].expires > runtime.clock.now()
+
+
+def _reducers_are_started(runtime: Runtime, keys: RunKeys) -> bool:
+    started = keys.reduce_started
+    return any(info.key == started.key for info in runtime.store.list(started))
 
 
 def _group_is_done(runtime: Runtime, keys: RunKeys, task: int, tasks: int) -> bool:
