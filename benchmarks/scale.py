@@ -176,13 +176,13 @@ def few_slots() -> str:
     tiny, tinier = Load(runs=100, maps=1, seconds=5.0), Load(runs=2000, maps=1, seconds=5.0)
     free = [1, 2, 3, 10, 100, 1000]
     loads = [
-        (Load(runs=12, maps=3, seconds=1.0), Terms(slots=10), 50),
-        *((one, Terms(slots=slots), 5) for slots in free),
-        *((few, Terms(slots=slots), 50) for slots in free),
-        *((few, Terms(slots=10, neighbours=(Neighbour(0.0, taken, 4800.0),)), 20) for taken in (9, 10)),
-        *((many, Terms(slots=slots), 3) for slots in free[3:]),
-        *((tiny, Terms(slots=slots), 20) for slots in free),
-        *((tinier, Terms(slots=slots), 1) for slots in free[4:]),
+        (Load(runs=12, maps=3, seconds=1.0), Terms(slots=10), 20),
+        *((one, Terms(slots=slots), 1) for slots in free),
+        *((few, Terms(slots=slots), 20) for slots in free),
+        *((few, Terms(slots=10, neighbours=(Neighbour(0.0, taken, 4800.0),)), 5) for taken in (9, 10)),
+        *((many, Terms(slots=slots), 1) for slots in free[3:]),
+        *((tiny, Terms(slots=slots), 10) for slots in free),
+        (tinier, Terms(slots=1000), 1),
     ]
     rows: list[Sequence[str]] = [
         ("runs", "tasks of each", "seconds each", "slots", "seeds", "right", "wrong", "failed", "open", "seconds",
