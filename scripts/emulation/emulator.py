@@ -36,6 +36,9 @@ START, STOP = 60.0, 10.0
 #: Another process may take the free port between our look and MiniStack's.
 PORTS = 3
 
+#: Functions that may run at once: each is a process of 50 MB. Events for which there is no slot are kept meanwhile.
+SLOTS = 40
+
 
 class EmulatorError(Exception):
     """MiniStack is missing or did not start; the text says what to do."""
@@ -206,6 +209,7 @@ def _server_environment(endpoint: str, keys: Keys, port: int) -> dict[str, str]:
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.2",
+        "LAMBDA_ACCOUNT_CONCURRENCY": str(SLOTS),
     }
 
 

@@ -35,8 +35,6 @@ def is_early(runtime: Runtime, keys: RunKeys, name: str) -> bool:
         return True
     if tasks > _SMALL and not _group_is_done(runtime, keys, task, tasks):
         return True
-    if runtime.seats:
-        return False  # there may be a seat, and stragglers to be seen from it
     progress = Progress("map", tasks)
     scan(runtime.store, keys, progress)
     if progress.complete:

@@ -88,8 +88,10 @@ def test_of_a_large_phase_the_tasks_beside_it_are_counted_first() -> None:
     assert not world.done(*range(2000)).is_early(marker(95))
 
 
-def test_where_there_are_seats_it_does_unless_somebody_has_the_lease() -> None:
-    world = World(3, seats=1).done(0)
-    assert not world.is_early(marker(0))
+def test_where_somebody_may_have_a_seat_the_lease_is_enough() -> None:
+    world = World(2, seats=1).done(0, 1)
+    assert not world.is_early(marker(1))
     Leaser(world.store, KEYS.lease, "other").acquire(90.0)
-    assert world.is_early(marker(0))
+    before = world.store.requests["list"]
+    assert world.is_early(marker(1))
+    assert world.store.requests["list"] == before
