@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
 from ..core.keys import parse_run_key
 from ..core.ports import FunctionName, Runtime
 from ..job.services import JOBS_LOG
-from ..run.events import failed_event
+from ..run.events import failed_event, round_of
 
 if TYPE_CHECKING:
     from ..core.spec import JobSpec
@@ -79,6 +79,10 @@ class Process:
             reason = event["requestContext"]
             ids |= {"failed": reason.get("functionArn"), "condition": reason.get("condition")}
             log.warning("a function has failed for good on an event", extra=ids)
+        elif again := round_of(event):
+            log.warning(
+                "an event on which a function has failed is taken up again", extra=ids | {"round": again}
+            )
         elif self.function in ("coordinator", "supervisor") and not event.get("Records"):
             log.info("ignored an event without Records (S3 sends one to test a new rule)", extra=ids)
             return

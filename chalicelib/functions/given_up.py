@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..core.errors import NotFound, SluiceError
+from ..core.errors import CorruptData, NotFound, SluiceError
 from ..core.keys import Phase, RunKeys, parse_run_key
 from ..core.messages import encode, from_payload
 from ..core.plan_file import read_head
@@ -70,7 +70,13 @@ def note(runtime: Runtime, event: dict[str, Any], configured: Configured | None)
 
 
 def _attempt(runtime: Runtime, phase: Phase, payload: dict[str, Any], condition: str) -> dict[str, Any]:
-    call = from_payload(TaskCall, payload, f"the {calls.FUNCTION[phase]}'s event, which Lambda reports back")
+    try:
+        call = from_payload(
+            TaskCall, payload, f"the {calls.FUNCTION[phase]}'s event, which Lambda reports back"
+        )
+    except CorruptData as error:  # nobody's task
+        log.warning("passed over: %s", error)
+        return {}
     keys = calls.keys_of(call)
     failed = keys.failed(phase, call.lo, call.attempt)
     failure = Failure(

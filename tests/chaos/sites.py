@@ -21,12 +21,13 @@ _METHODS = frozenset(
 #: What such an object is called in the code.
 _WORLD = ("store", "_store", "invoker", "sink")
 #: Not of the four handlers' protocol: adapters, tools, readers of formats; and what has faults of its own put to it:
-#: SQL (tests/features/sql), totals (tests/features/accumulate), processes of their own (test_deadly_records).
+#: SQL (tests/features/sql), totals (tests/features/accumulate), processes of their own (test_deadly_records), what
+#: happens where no supervisor stays (tests/features/test_seats.py).
 _OTHERS = (
     "stores/", "aws/", "local/", "mrjob/", "config/", "run/status/", "run/estimate/", "testing.py", "mapreduce/sql/",
     "mapreduce/input/records.py", "mapreduce/input/parquet.py", "mapreduce/output/parquet.py",
     "mapreduce/output/folders.py", "run/totals_pointer.py", "functions/supervision/totals_turn.py", "job/accumulate.py",
-    "job/side_files.py", "functions/attempt/deadly_records.py", "functions/attempt/read_only.py",
+    "functions/given_up.py", "functions/supervision/early.py", "job/side_files.py", "functions/attempt/deadly_records.py", "functions/attempt/read_only.py",
 )  # fmt: skip
 
 
@@ -41,6 +42,14 @@ ELSEWHERE = {
     ("functions/coordinator.py", "_pass_on"): "a supervisor that has failed for good: test_coordinator",
     ("functions/run_inputs.py", "chain"): "a chain by another job's _SUCCESS: test_brakes",
     ("functions/coordinator.py", "store.list(output)"): "results of another plan: test_final",
+    ("mapreduce/input/blocks.py", "_stream"): "asked for where the blocks are taken, by a reader of formats",
+    ("mapreduce/input/read_ahead.py", "self._store.get"): "reads side by side, in threads: on the emulator",
+    ("run/reduce_plan.py", "_slices_of_old"): "an index of earlier code: test_begun_before",
+    (
+        "run/reduce_plan.py",
+        "_stored_sums",
+    ): "phases of thousands of tasks: tests/unit/run/test_reduce_plan.py",
+    ("run/reduce_plan.py", "_all_sums"): "phases of thousands of tasks: tests/unit/run/test_reduce_plan.py",
     ("mapreduce/output/commit_part.py", "self._store.head(self._loc)"): _IMPURE,
     ("mapreduce/output/commit_part.py", "self._store.stream(self._loc)"): _IMPURE,
 }

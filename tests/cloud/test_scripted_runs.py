@@ -112,7 +112,8 @@ def test_a_function_that_dies_is_started_again_by_lambda(cloud: Cloud) -> None:
 
 def test_an_input_overwritten_during_the_run_fails_it(cloud: Cloud) -> None:
     gate = b"!wait gates/overwritten\n"
-    url = cloud.start("changing", {"1 gate.txt": gate, "2 victim.txt": b"old words\n"})
+    too_large_to_be_read_ahead = b"old words\n" * 30_000
+    url = cloud.start("changing", {"1 gate.txt": gate, "2 victim.txt": too_large_to_be_read_ahead})
     begun(cloud, url)
     cloud.put(IN, "scripted/changing/2 victim.txt", b"new words\n")
     cloud.put(WORK, "gates/overwritten")

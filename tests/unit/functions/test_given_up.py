@@ -62,3 +62,7 @@ def test_what_the_attempt_itself_said_stays(world: OneRun) -> None:
     world.store.put(world.keys.failed("map", 0, 1), encode(own))
     told(world, "RetriesExhausted", attempt=1)
     assert stored(world, 1) == own
+
+
+def test_what_is_no_call_is_passed_over(world: OneRun) -> None:
+    assert given_up.note(world.runtime(), report_of("mapper", {"lo": "none"}), None) == {}
