@@ -27,7 +27,8 @@ _OTHERS = (
     "stores/", "aws/", "local/", "mrjob/", "config/", "run/status/", "run/estimate/", "testing.py", "mapreduce/sql/",
     "mapreduce/input/records.py", "mapreduce/input/parquet.py", "mapreduce/output/parquet.py",
     "mapreduce/output/folders.py", "run/totals_pointer.py", "functions/supervision/totals_turn.py", "job/accumulate.py",
-    "functions/given_up.py", "functions/supervision/early.py", "job/side_files.py", "functions/attempt/deadly_records.py", "functions/attempt/read_only.py",
+    "functions/given_up.py", "functions/supervision/early.py", "job/side_files.py",
+    "functions/attempt/deadly_records.py", "functions/attempt/read_only.py",
 )  # fmt: skip
 
 

@@ -182,7 +182,7 @@ def plan(folder: Path, objects: int, size: int) -> Counts:
 
         reducer = Sum()
 
-    store: Any = Listed(folder, 1)
+    store: Any = Listed(folder, 1, 1)
     runtime = Runtime(
         store=store, invoker=_Nobody(), clock=_Clock(), new_token=lambda: "t", remaining=lambda: 300.0,
         load_job=lambda _: Words, disk=LocalDisk(folder),
