@@ -113,7 +113,7 @@ def test_what_was_set_by_hand_survives_a_deployment(cloud: Cloud) -> None:
     cloud.script("deploy", JOB, check=True)
     name = f"sluice-{JOB}-mapper"
     variables = cloud.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    cloud.functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=20)
+    cloud.functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=5)
     arn = cloud.functions.get_function_configuration(FunctionName=name)["FunctionArn"]
     cloud.functions.tag_resource(Resource=arn, Tags={"owner": "mia"})
     cloud.functions.update_function_configuration(
@@ -126,7 +126,7 @@ def test_what_was_set_by_hand_survives_a_deployment(cloud: Cloud) -> None:
     cloud.logs.put_retention_policy(logGroupName=f"/aws/lambda/{name}", retentionInDays=90)
     before = by_hand(cloud, name)
     assert (before["share"], before["owner"], before["variable"], before["disk"]) == (
-        20,
+        5,
         "mia",
         "hello",
         1024,
@@ -139,15 +139,15 @@ def test_what_was_set_by_hand_survives_a_deployment(cloud: Cloud) -> None:
     text = config.read_text()
     try:
         config.write_text(
-            f"{text}concurrency: 30\nlambda: {{tags: {{owner: eve}}, ephemeral_storage: 2048}}\n"
+            f"{text}concurrency: 6\nlambda: {{tags: {{owner: eve}}, ephemeral_storage: 2048}}\n"
         )
         told = cloud.script("deploy", JOB, "--dry-run", check=True).stdout
-        assert f"function {name}: reserved concurrency 20 -> 30, tags owner" in told
+        assert f"function {name}: reserved concurrency 5 -> 6, tags owner" in told
         cloud.script("deploy", JOB, check=True)
-        assert by_hand(cloud, name) == {**before, "share": 30, "owner": "eve", "disk": 2048}
-        assert by_hand(cloud, f"sluice-{JOB}-reducer")["share"] == 30
+        assert by_hand(cloud, name) == {**before, "share": 6, "owner": "eve", "disk": 2048}
+        assert by_hand(cloud, f"sluice-{JOB}-reducer")["share"] == 6
         limits = cloud.functions.get_function_configuration(FunctionName=f"sluice-{JOB}-supervisor")
-        assert limits["Environment"]["Variables"]["SLUICE_CONCURRENCY"] == "30"
+        assert limits["Environment"]["Variables"]["SLUICE_CONCURRENCY"] == "6"
     finally:
         config.write_text(text)
     cloud.script("deploy", JOB, check=True)

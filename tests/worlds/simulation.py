@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -31,6 +32,10 @@ HANDLERS: dict[str, Any] = {
 IN, WORK, OUT = Loc("in", "data/"), Loc("work", ""), Loc("out", "")
 #: For spills. In memory where there is such a folder: each of very many invocations makes one there and removes it.
 SCRATCH = Path("/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else gettempdir())
+
+
+# An invocation that waits has the next one run inside its own call: of fifty runs at once that is fifty deep.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 10_000))
 
 
 class Killed(BaseException):
