@@ -62,7 +62,8 @@ class Simulation:
     `retries` is how often Lambda delivers a killed invocation again; `slow` has the seconds that pass
     before an invocation of a function begins; `lifetime` is every function's timeout,
     `supervisor_lifetime` the supervisor's if that is another; `disk` takes the place of a sound one in `scratch`;
-    `seats` is how many supervisors may wait. What is killed for good is reported to the supervisor if there are any.
+    `seats` is how many supervisors may wait; `reports`: what is killed for good is reported to the supervisor, which is
+    so where `seats` are counted unless it is said.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Simulation:
         slow: dict[str, float] | None = None,
         disk: Disk | None = None,
         seats: int | None = None,
+        reports: bool | None = None,
     ) -> None:
         self.memory = MemoryStore(now=self.now, on_created=self._created)
         self.spec = job_spec
@@ -103,6 +105,7 @@ class Simulation:
         self._kill_function = kill_function
         self._slow = slow or {}
         self._seats = seats
+        self._reports = seats is not None if reports is None else reports
         #: All that was ever delivered: (function, payload).
         self.delivered: list[tuple[str, dict[str, Any]]] = []
         self.hand_overs = 0
@@ -229,7 +232,7 @@ class Simulation:
                 self.errors.append(error)
             if tried < self._retries:
                 self._later.append((self.time + 60 * (tried + 1), (function, payload, tried + 1)))
-            elif self._seats is not None:
+            elif self._reports:
                 teller = "coordinator" if function == "supervisor" else "supervisor"
                 self.deliver(teller, report_of(function, payload, type(error).__name__))
 

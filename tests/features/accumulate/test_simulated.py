@@ -109,7 +109,7 @@ def test_fifty_files_under_duplicates_disorder_and_kills(seed: int) -> None:
     chance = random.Random(seed)
     kills = sorted(chance.sample(range(200, 60_000), 60))
     simulation = Simulation(
-        Words, small(), SCRATCH, seed=seed, duplicates=True, kill_at=kills, before=seed % 2 == 0
+        Words, small(), SCRATCH, seed=seed, duplicates=True, kill_at=kills, before=seed % 2 == 0, reports=True
     )
     drop(simulation, *range(50))
     simulation.run()
