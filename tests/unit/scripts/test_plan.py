@@ -85,7 +85,7 @@ def test_compressed_objects_are_not_cut() -> None:
 
 
 def test_what_cannot_end_says_so_and_what_lifts_it() -> None:
-    code, text = plan("sort", "--size", "100TB")
+    code, text = plan("sort", "--size", "100TB", "--set", "split_size=64MiB")
     assert code == 1
     assert "cannot end" in text
     assert "memory.supervisor" in text

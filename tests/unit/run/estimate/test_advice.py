@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chalicelib.core.spec import MIB, JobSpec, MemorySpec
 from chalicelib.run.estimate.advice import advise
 from chalicelib.run.estimate.estimate import estimate
 from chalicelib.run.estimate.work import Work
-from tests.worlds.simulation import spec
+from tests.worlds.simulation import spec as any_spec
 
 TB = 10**12
+
+
+def spec(**figures: Any) -> JobSpec:
+    """Splits of 64 MiB, if nothing is said of them, so that the figures are round."""
+    return any_spec(**({"split_size": 64 << 20} | figures))
 
 
 @pytest.mark.parametrize("kind", ["few groups", "many groups", "sort"])

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from benchmarks.scale import bare
-from chalicelib.core.spec import MemorySpec
+from chalicelib.core.spec import JobSpec, MemorySpec
 from chalicelib.run.estimate.estimate import estimate
 from chalicelib.run.estimate.work import Work
 from tests.worlds.few_slots import Load, play
-from tests.worlds.simulation import spec
+from tests.worlds.simulation import spec as any_spec
 from tests.worlds.twin.terms import Terms
 
 TB = 10**12
+
+
+def spec(**figures: Any) -> JobSpec:
+    """Splits of 64 MiB, if nothing is said of them, so that the figures are round."""
+    return any_spec(**({"split_size": 64 << 20} | figures))
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,19 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.spec import GIB, LambdaSpec, LimitsSpec, MemorySpec, TimeoutSpec
+from chalicelib.core.spec import GIB, JobSpec, LambdaSpec, LimitsSpec, MemorySpec, TimeoutSpec
 from chalicelib.run.estimate.estimate import estimate
 from chalicelib.run.estimate.limits import LIFTS
 from chalicelib.run.estimate.work import Work
-from tests.worlds.simulation import spec
+from tests.worlds.simulation import spec as any_spec
 
 TB = 10**12
 LARGE = {"supervisor": 10_240, "coordinator": 10_240}
+
+
+def spec(**figures: Any) -> JobSpec:
+    """Splits of 64 MiB, if nothing is said of them, so that the figures are round."""
+    return any_spec(**({"split_size": 64 << 20} | figures))
 
 
 def fatal(work: Work, **figures: Any) -> set[str]:
