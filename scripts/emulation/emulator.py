@@ -36,8 +36,9 @@ START, STOP = 60.0, 10.0
 #: Another process may take the free port between our look and MiniStack's.
 PORTS = 3
 
-#: Functions that may run at once: each is a process of 50 MB. Events for which there is no slot are kept meanwhile.
-SLOTS = 40
+#: Functions that may run at once: each is a process of 50 MB. Events for which there is no slot are kept meanwhile. AWS
+#: keeps a hundred for functions without a share, so fewer would leave none to reserve.
+SLOTS = 120
 
 
 class EmulatorError(Exception):
