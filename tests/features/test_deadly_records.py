@@ -5,6 +5,7 @@ The processes are real ones; only what comes over them is the test's.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import re
@@ -36,6 +37,7 @@ def kill(line: str) -> None:
     if "LEAVE" in line:
         sys.exit("good-bye")
     if "CRASH" in line:
+        faulthandler.disable()  # nobody need read of it
         signal.raise_signal(signal.SIGSEGV)
     if "KILL" in line:  # as the kernel does when memory runs out
         os.kill(os.getpid(), signal.SIGKILL)
