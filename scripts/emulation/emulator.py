@@ -39,6 +39,8 @@ PORTS = 3
 #: Functions that may run at once: each is a process of 50 MB. Events for which there is no slot are kept meanwhile. AWS
 #: keeps a hundred for functions without a share, so fewer would leave none to reserve.
 SLOTS = 120
+#: Events worked on at once. More processes than this only keep each other from the processors.
+AT_ONCE = 4 * (os.cpu_count() or 2)
 
 
 class EmulatorError(Exception):
@@ -211,6 +213,7 @@ def _server_environment(endpoint: str, keys: Keys, port: int) -> dict[str, str]:
         "SFTP_ENABLED": "0",
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.2",
         "LAMBDA_ACCOUNT_CONCURRENCY": str(SLOTS),
+        "GATEWAY_EVENTS_AT_ONCE": str(AT_ONCE),
     }
 
 

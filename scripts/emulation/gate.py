@@ -4,7 +4,7 @@ MiniStack answers everybody, and lets web pages read its answers; a page that a 
 run code. So each request must name this host, come from no web page, and be signed with the secret key
 (AWS's Signature Version 4). Times are not checked: clocks of functions may be wrong in tests.
 
-    GATEWAY_PORT=4566 AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... python gate.py .venv-cloud/bin/ministack
+    GATEWAY_PORT=4566 GATEWAY_EVENTS_AT_ONCE=16 AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... python gate.py .venv-cloud/bin/ministack
 
 It runs with the Python that MiniStack is installed for, and imports nothing of Sluice.
 """
@@ -156,11 +156,11 @@ async def _refuse(scope: Scope, send: Send, reason: str) -> None:
 
 def main() -> None:
     """Start MiniStack's own server with the gate in front of its application."""
-    from async_queue import keep_throttled  # type: ignore[import-not-found]
+    from async_queue import keep_events  # type: ignore[import-not-found]
     from ministack import app as server  # type: ignore[import-not-found]
     from ministack.services import lambda_svc  # type: ignore[import-not-found]
 
-    keep_throttled(lambda_svc)
+    keep_events(lambda_svc, at_once=int(os.environ["GATEWAY_EVENTS_AT_ONCE"]))
     server.app = Gate(
         app=server.app,
         port=int(os.environ["GATEWAY_PORT"]),
