@@ -4,7 +4,8 @@ MiniStack answers everybody, and lets web pages read its answers; a page that a 
 run code. So each request must name this host, come from no web page, and be signed with the secret key
 (AWS's Signature Version 4). Times are not checked: clocks of functions may be wrong in tests.
 
-    GATEWAY_PORT=4566 GATEWAY_EVENTS_AT_ONCE=16 AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... python gate.py .venv-cloud/bin/ministack
+    GATEWAY_PORT=4566 GATEWAY_EVENTS_AT_ONCE=16 AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... \
+        python gate.py .venv-cloud/bin/ministack
 
 It runs with the Python that MiniStack is installed for, and imports nothing of Sluice.
 """
@@ -14,8 +15,10 @@ from __future__ import annotations
 import hmac
 import os
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from botocore.auth import S3SigV4Auth, SigV4Auth
@@ -158,9 +161,12 @@ def main() -> None:
     """Start MiniStack's own server with the gate in front of its application."""
     from async_queue import keep_events  # type: ignore[import-not-found]
     from ministack import app as server  # type: ignore[import-not-found]
+    from ministack.core import lambda_runtime  # type: ignore[import-not-found]
     from ministack.services import lambda_svc  # type: ignore[import-not-found]
+    from shared_code import share_code  # type: ignore[import-not-found]
 
     keep_events(lambda_svc, at_once=int(os.environ["GATEWAY_EVENTS_AT_ONCE"]))
+    share_code(lambda_runtime, Path(tempfile.mkdtemp(prefix="code-")))
     server.app = Gate(
         app=server.app,
         port=int(os.environ["GATEWAY_PORT"]),
