@@ -62,7 +62,7 @@ test: check
 	$(PYTEST)
 
 quick: check
-	$(PYTEST) -m "not cloud" $(QUICK)
+	$(PYTEST) -m "not cloud and not slow" --hypothesis-profile=quick $(QUICK)
 
 check: setup
 	$(PY) -m ruff check

@@ -25,6 +25,7 @@ from tests.cloud.harness import Cloud, connect  # noqa: E402
 
 # On CI every run tries the same examples: a change is blamed for what it broke, not for what chance found.
 settings.register_profile("ci", derandomize=True)
+settings.register_profile("quick", max_examples=20)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 

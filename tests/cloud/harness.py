@@ -242,14 +242,17 @@ class Cloud:
     def script(self, name: str, *args: str, check: bool = False) -> subprocess.CompletedProcess[str]:
         """Run a script of the checkout as a user would."""
         done = self.execute(str(self.root / "scripts" / f"{name}.py"), *args)
-        assert not check or done.returncode == 0, f"{name} {args} failed:\n{done.stdout}{done.stderr}"
+        said = f"{name} {args} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        assert not check or done.returncode == 0, said
         return done
 
     def chalice(self, command: str, stage: str) -> str:
         """Run the real chalice, with nothing of ours around it."""
         run = "import sys; from chalice.cli import main; sys.exit(main())"
         done = self.execute("-c", run, command, "--stage", stage)
-        assert done.returncode == 0, f"chalice {command} failed:\n{done.stdout}{done.stderr}"
+        assert done.returncode == 0, (
+            f"chalice {command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
         return done.stdout
 
     def execute(self, *args: str) -> subprocess.CompletedProcess[str]:

@@ -44,7 +44,14 @@ class Place(NamedTuple):
         return [row.key for row in self.store.list(self.loc(prefix), after)]
 
 
-@pytest.fixture(params=["memory", "folder", "moto", pytest.param("ministack", marks=pytest.mark.cloud)])
+@pytest.fixture(
+    params=[
+        "memory",
+        "folder",
+        pytest.param("moto", marks=pytest.mark.slow),
+        pytest.param("ministack", marks=pytest.mark.cloud),
+    ]
+)
 def place(request: pytest.FixtureRequest) -> Place:
     found: Place = request.getfixturevalue(f"{request.param}_place")
     return found
@@ -238,6 +245,7 @@ class TestStoreContract:
             assert b"".join(blocks) == body
             assert all(1 <= len(data) <= block for data in blocks)
 
+    @pytest.mark.slow
     def test_a_long_stream_keeps_its_order(self, place: Place) -> None:
         """More than parallel reads x piece size, with an end that is no multiple of anything."""
         body = array("Q", range(33 * MIB // 8 + 1234)).tobytes()[:-3]
@@ -373,6 +381,7 @@ class TestStoreContract:
             for after in ("map/000001.done", "map/x", "a", "z"):
                 assert place.keys(prefix, after) == [key for key in expected if key > after]
 
+    @pytest.mark.slow
     def test_more_than_a_page_is_listed_and_deleted(self, place: Place) -> None:
         keys = [f"run/map/{number:06d}.done" for number in range(1050)]
         with ThreadPoolExecutor(8) as pool:

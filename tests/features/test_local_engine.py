@@ -145,6 +145,7 @@ def row(key: Any, value: Any) -> str:
 
 
 @pytest.mark.parametrize("job", ORACLES)
+@pytest.mark.slow
 def test_each_job_keeps_its_promise_on_both_engines(
     job: str, texts: Path, local: Local, tmp_path: Path
 ) -> None:
@@ -329,6 +330,7 @@ BAD_JOBS = {
         if not (mistake.endswith("value") and reducer == "Count()")  # a count never looks at its values
     ],
 )
+@pytest.mark.slow
 def test_what_is_not_carried_is_named(mistake: str, reducer: str, local: Local, tmp_path: Path) -> None:
     code, message = BAD_JOBS[mistake]
     if mistake.endswith("value") and reducer == "Sum()":
@@ -441,6 +443,7 @@ def test_the_command_runs_a_job_and_refuses_to_write_over_its_results(texts: Pat
     ],
     ids=lambda item: item if isinstance(item, str) else "",
 )
+@pytest.mark.slow
 def test_a_user_s_mistake_is_one_clear_block(
     arguments: list[str], message: str, texts: Path, tmp_path: Path
 ) -> None:

@@ -164,6 +164,7 @@ def in_tasks(aggregator: Aggregator, items: list[Any], chance: random.Random) ->
 @pytest.mark.parametrize("case", CASES)
 @given(data=st.data())
 @examples(60)
+@pytest.mark.slow
 def test_any_order_any_tasks_any_merges(case: str, data: st.DataObject) -> None:
     aggregator, strategy = CASES[case]
     items = data.draw(st.lists(strategy, min_size=1, max_size=25), "values")
@@ -185,6 +186,7 @@ def test_tasks_whose_quantiles_were_cut_to_different_levels(items: list[float], 
 @pytest.mark.parametrize("case", CASES)
 @given(data=st.data())
 @examples(10)
+@pytest.mark.slow
 def test_keys_do_not_mix(case: str, data: st.DataObject) -> None:
     """In one table, each key has what its own values give."""
     aggregator, strategy = CASES[case]
@@ -253,6 +255,7 @@ SIZES: list[tuple[Aggregator, list[Any], int]] = [
     SIZES,
     ids=lambda part: type(part).__name__ if isinstance(part, Aggregator) else "",
 )
+@pytest.mark.slow
 def test_memory_of_a_state(aggregator: Aggregator, items: list[Any], most: int) -> None:
     assert encoded_size(aggregator, items) <= most
     assert encoded_size(aggregator, items * 2) <= most

@@ -134,6 +134,7 @@ def interrupted() -> None:
 
 
 @pytest.mark.parametrize("stop", [killed, interrupted])
+@pytest.mark.slow
 def test_wherever_a_run_is_stopped_the_old_results_are_whole_or_the_new_ones(
     stop: Callable[[], None], tmp_path: Path
 ) -> None:

@@ -18,6 +18,8 @@ from chalicelib.local.engine import _timeouts
 from chalicelib.local.inputs import find_inputs
 from tests.worlds.simulation import spec
 
+pytestmark = pytest.mark.slow
+
 LINES = "".join(f"line {number}\n" for number in range(40))
 #: Seconds. Twice so long, and a little for the rest, is what a run may take.
 TIMEOUT = 5
@@ -95,7 +97,7 @@ def test_what_hangs_is_set_aside(tmp_path: Path) -> None:
 def test_what_hears_no_alarm_is_ended_with_its_process(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(RunFailed, match=r"map task 0 .*did not end within timeout\.mapper \(5 s\)"):
-        run(Deaf, tmp_path, max_attempts=2)
+        run(Deaf, tmp_path, max_attempts=1)
     assert time.monotonic() - began < ENOUGH
 
 

@@ -101,6 +101,7 @@ class Listed(MemoryStore):
                 yield ObjectInfo(key, 1, "", 0.0)
 
 
+@pytest.mark.slow
 def test_a_million_and_a_half_of_tasks_are_counted_right() -> None:
     tasks, missing = 1_500_000, {999_999, 1_000_000, 1_499_999}
     store = Listed(tasks, missing)

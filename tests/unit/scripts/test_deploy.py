@@ -34,6 +34,7 @@ def test_help_says_what_a_dry_run_is() -> None:
 
 
 @pytest.mark.parametrize("option", ["--dry-run", "--delete"])
+@pytest.mark.slow
 def test_without_credentials_it_says_so_in_one_sentence(option: str, tmp_path: Path) -> None:
     script = str(ROOT / "scripts/deploy.py")
     done = run_script(script, "wordcount", option, cwd=tmp_path, AWS_DEFAULT_REGION="us-east-1")

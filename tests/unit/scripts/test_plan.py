@@ -35,6 +35,7 @@ def document(*argv: str, store: MemoryStore | None = None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("job", job_names(ROOT))
+@pytest.mark.slow
 def test_every_job_here_can_be_planned(job: str) -> None:
     found = document(job, "--size", "10GB")
     assert found["seconds"]["p95"] >= found["seconds"]["median"] > 0

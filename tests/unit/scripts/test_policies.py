@@ -20,6 +20,8 @@ from scripts.deployment.policies import may_start, policies
 from scripts.deployment.target import FUNCTIONS, Json, Target, Where, told_of_failures
 from tests.worlds.simulation import Simulation, spec
 
+pytestmark = pytest.mark.slow
+
 Request = tuple[str, str, str, str | None]  # function, action, resource, s3:prefix
 
 ACTIONS = {

@@ -297,6 +297,7 @@ class TestBrokenBodies:
             client.close()
 
 
+@pytest.mark.slow
 class TestStreams:
     def test_four_pieces_are_under_way_at_once_and_no_more(self, store: S3Store, wire: Wire) -> None:
         body = bytes(6 * PIECE)

@@ -47,6 +47,7 @@ def flat(blocks: Iterator[Block]) -> list[Pair]:
 
 @given(runs_of_blocks())
 @examples(400)
+@pytest.mark.slow
 def test_merge_is_the_stable_sort_of_the_concatenation(runs: list[list[list[Pair]]]) -> None:
     concatenated = [pair for run in runs for block in run for pair in block]
     nones = any(key is None for key, _ in concatenated)

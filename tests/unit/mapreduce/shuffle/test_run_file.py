@@ -38,6 +38,7 @@ def pairs_of(chunks: Any) -> list[tuple[Any, Any]]:
 
 @given(st.dictionaries(st.integers(0, 4), columns), st.integers(1, 400))
 @examples(150)
+@pytest.mark.slow
 def test_each_partition_comes_back_alone_and_in_any_chunking(
     pieces: dict[int, list[tuple[Any, Any]]], size: int
 ) -> None:

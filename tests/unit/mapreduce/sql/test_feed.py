@@ -61,6 +61,7 @@ def lines_of(body: bytes) -> list[str]:
 
 @settings(max_examples=60, deadline=None)
 @given(lines=ODD_LINES, ends=st.sampled_from(["\n", "\r\n"]), closed=st.booleans(), size=st.integers(1, 30))
+@pytest.mark.slow
 def test_each_line_of_text_is_read_once_as_it_is(
     lines: list[str], ends: str, closed: bool, size: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -84,6 +85,7 @@ def test_splits_of_several_objects_follow_each_other_even_without_a_last_newline
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.slow
 def test_a_header_is_no_row_and_comments_are_none(size: int, tmp_path: Path) -> None:
     store = MemoryStore()
     body = b'\xef\xbb\xbfA,b\r\n1,x\r\n#2,y\r\n\r\n3,"q,""q"\r\n4,'

@@ -91,6 +91,7 @@ def reduced(runtime: Any, slices: list[Slice], looks: int | None = None) -> tupl
     raise AssertionError("it does not come to an end")
 
 
+@pytest.mark.slow
 def test_pieces_add_up_to_the_whole(runtime: Any) -> None:
     whole = mapped(runtime, looks=10_000)
     assert len(whole) == 1

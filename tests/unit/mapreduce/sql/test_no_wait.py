@@ -86,6 +86,7 @@ def told(script: str, folder: Path, format: str, **given: Any) -> str:
     ],
 )
 @pytest.mark.parametrize("format", LINES)
+@pytest.mark.slow
 def test_one_column_is_read_whatever_the_query(format: str, query: str, rows: int, tmp_path: Path) -> None:
     assert told(MAP, tmp_path, format, query=query) == str(rows)
     assert list(tmp_path.iterdir()) == []

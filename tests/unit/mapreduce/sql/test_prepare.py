@@ -132,6 +132,7 @@ def test_memory_and_threads_are_those_of_the_function(tmp_path: Path) -> None:
         assert database.execute(setting).fetchall() == [("300.0 MiB", 2)]
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_into_the_memory_is_spilled(tmp_path: Path) -> None:
     with opened(tmp_path, 128 << 20, 1, {}) as database:
         many = "SELECT md5(range::VARCHAR) AS k, range AS n FROM range(4000000)"

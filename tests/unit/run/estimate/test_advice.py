@@ -23,6 +23,7 @@ def spec(**figures: Any) -> JobSpec:
 @pytest.mark.parametrize("kind", ["few groups", "many groups", "sort"])
 @pytest.mark.parametrize("size", [10**10, 10**11, TB])
 @pytest.mark.parametrize("concurrency", [10, 1000])
+@pytest.mark.slow
 def test_advice_is_better_than_what_there_is(kind: str, size: int, concurrency: int) -> None:
     work = Work(bytes=size, objects=100, kind=kind, concurrency=concurrency)
     now, advice = estimate(spec(), work), advise(spec(), work)

@@ -13,7 +13,10 @@ from chalicelib.run.estimate import supervision
 from chalicelib.run.estimate.figures import FIGURES
 from tests.worlds.at_size import measured
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc"),
+]
 
 ROOT = Path(__file__).resolve().parents[4]
 #: Looks at a map phase of which nothing is done; prints by how many bytes the peak memory grew.

@@ -24,6 +24,8 @@ from scripts.deployment.survey import Survey
 from scripts.deployment.target import RECURSION, DeployError, function_name, function_names
 from tests.unit.scripts.deployment.world import OTHER_ARN, REGION, add_rule, arn, make_function, rules, target
 
+pytestmark = pytest.mark.slow
+
 READS = ("Get", "List", "Head", "Describe")
 
 

@@ -12,6 +12,8 @@ import pytest
 from scripts.deployment.package import build_libraries, library_modules, package_lists
 from scripts.deployment.target import DeployError
 
+pytestmark = pytest.mark.slow
+
 PYTHON = f"cp{sys.version_info[0]}{sys.version_info[1]}"
 
 

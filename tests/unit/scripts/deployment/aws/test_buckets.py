@@ -15,6 +15,8 @@ from scripts.deployment.lifecycle import lifecycle_rules
 from scripts.deployment.target import DeployError
 from tests.unit.scripts.deployment.world import REGION, target
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_missing_bucket_is_made_private_encrypted_and_tls_only(account: Any) -> None:
     buckets = Buckets(connect())

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from chalicelib.config.triggers import Trigger
 from scripts.deployment.aws.buckets import Buckets
 from scripts.deployment.aws.clients import connect
 from scripts.deployment.aws.event_rules import EventRules
 from tests.unit.scripts.deployment.world import OTHER_ARN, add_rule, make_function, rules
+
+pytestmark = pytest.mark.slow
 
 
 def test_stale_rules_go_and_all_others_stay(account: Any) -> None:

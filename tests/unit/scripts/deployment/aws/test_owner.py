@@ -20,6 +20,8 @@ from scripts.deployment.aws.owner import current_account, expect_owner
 from scripts.deployment.target import DeployError
 from tests.unit.scripts.deployment.world import REGION
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT = "123456789012"
 BUCKET = "bucket"
 
