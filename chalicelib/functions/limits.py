@@ -14,7 +14,6 @@ from ..core.keys import RunKeys
 from ..core.ports import ObjectInfo, Runtime
 from ..core.spec import JobSpec
 from ..mapreduce.input.splits import split_size
-from ..run.status.prices import foreseen
 from ..run.status.runs import runs_since
 
 _HOUR = 3600.0
@@ -75,8 +74,11 @@ def check_tasks(spec: JobSpec, size: int, tasks: int) -> None:
             f"limits.tasks: this run has {tasks:,} map tasks, over the limit of {limits.tasks:,}: raise it, or"
             f" split_size ({split_size(spec.split_size, size):,} bytes), or drop fewer files at once"
         )
-    dollars = foreseen(spec, size, tasks)
-    if limits.dollars is not None and dollars > limits.dollars:
+    if limits.dollars is None:
+        return
+    from ..run.status.prices import foreseen  # few jobs have this limit
+
+    if (dollars := foreseen(spec, size, tasks)) > limits.dollars:
         raise LimitMet(
             f"limits.dollars: this run of {tasks:,} map tasks over {size:,} bytes would cost about ${dollars:,.2f},"
             f" over the limit of ${limits.dollars:,.2f}: raise it, or drop fewer files at once"

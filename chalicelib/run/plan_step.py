@@ -28,8 +28,6 @@ from ..job.partitioners import Range
 from ..job.side_files import finder, pin
 from ..mapreduce.input import splits
 from ..mapreduce.input.compression import compression
-from ..mapreduce.map.sample import sample_bounds
-from ..mapreduce.map.task import MapTask
 from ..mapreduce.shuffle.partitions import default_partitions
 from . import job_code
 from .job_code import JobCode, StepCode
@@ -203,6 +201,9 @@ def _bounds(runtime: Runtime, job: BoundJob | None, plan: Plan, pieces: Iterable
     """The bounds between partitions, if the step wants its keys in total order: from a sample of `pieces`."""
     if job is None or plan.map_only or not isinstance(job.partitioner, Range) or plan.partitions == 1:
         return None
+    from ..mapreduce.map.sample import sample_bounds  # few jobs keep their keys in total order
+    from ..mapreduce.map.task import MapTask
+
     job.services.find_file = finder(runtime, plan.spec, plan.files)
     job.services.disk = runtime.disk
     task = MapTask(

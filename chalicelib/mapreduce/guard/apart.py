@@ -7,7 +7,6 @@ included; the parent only waits.
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 import signal
@@ -15,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from ...core.errors import ProcessKilled, SluiceError
 
@@ -89,10 +88,10 @@ class Fork:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         with mmap.mmap(-1, _SIZE) as memory:
-            parent = os.getpid()
+            parent, system = os.getpid(), _system()
             pid = os.fork()
             if not pid:
-                _child(work, Trail(memory, deadly, only), parent)
+                _child(work, Trail(memory, deadly, only), parent, system)
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             if code == _DONE:
                 return None
@@ -101,11 +100,11 @@ class Fork:
             return Death(int.from_bytes(memory[:_NUMBER], "little"), _told(code))
 
 
-def _child(work: Callable[[Trail], object], trail: Trail, parent: int) -> NoReturn:
+def _child(work: Callable[[Trail], object], trail: Trail, parent: int, system: Any) -> NoReturn:
     """All that the child does; whatever happens, it goes no way back into its parent's code."""
     code = 1
     try:
-        _die_with(parent)
+        _die_with(parent, system)
         work(trail)
         code = _DONE
     except Exception as error:  # noqa: BLE001 - the root of a process: the parent raises it again
@@ -119,10 +118,19 @@ def _child(work: Callable[[Trail], object], trail: Trail, parent: int) -> NoRetu
         os._exit(code)
 
 
-def _die_with(parent: int) -> None:
+def _system() -> Any:
+    """The C library of this process, or None. Imported before the fork, and by the few processes that do."""
+    import ctypes
+
+    with suppress(OSError):
+        return ctypes.CDLL(None)
+    return None
+
+
+def _die_with(parent: int, system: Any) -> None:
     """Whoever ends the parent ends the child; where the system cannot do that, the child's own time is its limit."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    with suppress(AttributeError):
+        system.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(_RAISED)
 
