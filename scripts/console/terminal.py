@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import select
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -199,9 +200,18 @@ def run_main(main: Callable[[], int], err: TextIO | None = None) -> int:
         err.write("\ninterrupted\n")
         return INTERRUPTED
     except BrokenPipeError:
+        if not (_unread(sys.stdout) or _unread(sys.stderr)):
+            raise  # it was another pipe, or a connection
         # The reader (`| head`) is gone; without this, Python complains once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+
+
+def _unread(stream: TextIO) -> bool:
+    """Whether the stream is a pipe that nobody reads any more."""
+    pipe = select.poll()
+    pipe.register(stream.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in pipe.poll(0))
 
 
 def _traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -92,3 +92,42 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, timeout=60)
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+ENDS = """
+import os, sys
+sys.path.insert(0, {root!r})
+from scripts.console.terminal import run_main, say
+def main():
+    say("a line")
+    {act}
+    return 0
+sys.exit(run_main(main))
+"""
+
+
+def ends(act: str, *, read: bool) -> tuple[int, str]:
+    """Exit code and errors of a program whose `main` says a line and then does this."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDS.format(root=str(ROOT), act=act)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout
+        if not read:
+            program.stdout.close()
+            program.stdout = None
+        _, errors = program.communicate("go\n", timeout=60)
+    return program.returncode, errors
+
+
+def test_a_reader_that_left_is_no_error() -> None:
+    assert ends("sys.stdin.readline(); sys.stdout.flush()", read=False) == (141, "")
+
+
+def test_any_other_broken_pipe_is() -> None:
+    code, errors = ends("raise BrokenPipeError('a connection')", read=True)
+    assert code == 1
+    assert "BrokenPipeError: a connection" in errors
