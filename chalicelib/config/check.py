@@ -202,6 +202,9 @@ def _trigger(spec: JobSpec) -> Iterator[Problem]:
             yield Problem(
                 input_key(spec, given, "suffix"), f"{text}; remove the suffix, or use trigger: each"
             )
+    if spec.trigger == "each" and spec.manifest.scope != "input":
+        text = "with trigger: each no object is a manifest"
+        yield Problem("manifest.scope", f"{text}; use trigger: marker, or leave it out")
 
 
 def _limits(spec: JobSpec) -> Iterator[Problem]:

@@ -186,6 +186,14 @@ class LimitsSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     max_chain: Annotated[int, Meta(ge=1, le=1000)] = 16
 
 
+class ManifestSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a `*.manifest` object may name."""
+
+    #: input: whatever lies in the job's inputs. folder: of that, only what lies in the manifest's own folder and below;
+    #: of a job with several inputs, in the folder of that name in each. Whoever may put one then names only their own.
+    scope: Literal["input", "folder"] = "input"
+
+
 class SqlSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A job in SQL, instead of a class: DuckDB runs its queries inside the map and reduce tasks."""
 
@@ -217,6 +225,7 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     #: each: every object starts a run. marker: `_READY` or `*.manifest` does, over what it names. success: so
     #: does `_SUCCESS`, over the parts beside it: one job's results are the next one's input.
     trigger: Literal["each", "marker", "success"] = "each"
+    manifest: ManifestSpec = field(default_factory=ManifestSpec)
     #: Bytes of input of a map task; None: chosen from the input's size.
     split_size: Bytes | None = None
     #: Fixed slots of the key space; None: chosen from the input's size. One, whatever is said here, for one reducer.

@@ -94,22 +94,23 @@ class _Search:
 
     def below_marker(self, spec: JobSpec) -> Iterator[Found]:
         """All objects of the marker's folder and below."""
-        folder = self._source.key.rpartition("/")[0]
-        for place in _folders(spec, Loc(self._source.bucket, f"{folder}/" if folder else "")):
+        for place in _folders(spec, self._folder):
             yield from self._input_objects(place)
 
     def named_in_manifest(self, spec: JobSpec) -> Iterator[Found]:
         """The objects that the lines of the manifest name, in their order.
 
         Whoever may write a manifest is not thereby one who may read all that the functions may: a name outside of
-        the job's input is refused before anything is looked up.
+        the job's input (or of the manifest's own folder, where `manifest.scope` says so) is refused before anything
+        is looked up.
         """
         lines: dict[Loc, int] = {}
+        allowed, called = self._nameable(spec)
         for number, place in _manifest_lines(self._runtime, self._source):
-            if not _is_input(spec, place):
-                listed = ", ".join(given.url for given in spec.inputs)
+            if not _is_below(allowed, place):
+                listed = ", ".join(there.url for there in allowed)
                 raise UserError(
-                    f"{self._source.url}, line {number}: {place.url} is outside of the job's input ({listed}): a"
+                    f"{self._source.url}, line {number}: {place.url} is outside of {called} ({listed}): a"
                     " manifest may name what lies there, and nothing else"
                 )
             lines.setdefault(place, number)
@@ -120,6 +121,18 @@ class _Search:
                     f"{done:,} of its {len(lines):,} names were looked up",
                     "name folders (prefixes that end in /), or divide it into several manifests",
                 )
+
+    def _nameable(self, spec: JobSpec) -> tuple[list[Loc], str]:
+        """The places below which a manifest may name objects, and what they are called."""
+        if spec.manifest.scope == "input":
+            return [given.loc for given in spec.inputs], "the job's input"
+        return _folders(spec, self._folder), "its own folder, the limit that manifest.scope sets"
+
+    @property
+    def _folder(self) -> Loc:
+        """The folder that the marker or manifest lies in."""
+        folder = self._source.key.rpartition("/")[0]
+        return Loc(self._source.bucket, f"{folder}/" if folder else "")
 
     @property
     def _out_of_time(self) -> bool:
@@ -179,14 +192,12 @@ class _Search:
                 yield prefix.bucket, info
 
 
-def _is_input(spec: JobSpec, place: Loc) -> bool:
-    return any(
-        place.bucket == given.loc.bucket and place.key.startswith(given.loc.key) for given in spec.inputs
-    )
+def _is_below(allowed: Iterable[Loc], place: Loc) -> bool:
+    return any(place.bucket == there.bucket and place.key.startswith(there.key) for there in allowed)
 
 
 def _folders(spec: JobSpec, folder: Loc) -> list[Loc]:
-    """The folder that a marker lies in; of a job with several inputs, the folder of that name in each of them."""
+    """The folder of a marker or manifest; of a job with several inputs, the folder of that name in each of them."""
     given = spec.input_of(folder)
     if given is None or not spec.more_inputs:
         return [folder]

@@ -99,7 +99,7 @@ def _on_aws(world: World, store: Store, keys: RunKeys, plan: Plan, work: Work) -
         yield [(f"started {count(len(started), 'run')}: scripts/status.py {keys.job} shows them", "")]
         return
     body = "".join(f"{url}\n" for url in (*(loc.url for loc in started), *work.objects)).encode()
-    manifest = manifest_loc(place, body, world.clock.now())
+    manifest = manifest_loc(plan.spec, body, world.clock.now())
     store.put(manifest, body)
     yield [(manifest.url, ""), (f"  starts one run over them: scripts/status.py {keys.job} shows it", "dim")]
 

@@ -13,12 +13,18 @@ from chalicelib.core.spec import JobSpec
 from chalicelib.functions.run_inputs import MANIFEST_SUFFIX
 from scripts.console.terminal import human_seconds
 
-#: Where submit.py puts manifests, below the input place; they tell which objects a run is over.
-SUBMIT = "_submit/"
 #: Keys of an input place that are looked at; where there are more nothing is said.
 _MOST = 1000
 #: Seconds after which an object that started no run is no news.
 _RECENT = 3600.0
+
+
+def submit_prefix(spec: JobSpec) -> str:
+    """Of manifests that submit.py writes, below the input place. They name objects anywhere in it.
+
+    So a manifest that may name what lies in its own folder alone has to lie at the top.
+    """
+    return "_submit/" if spec.manifest.scope == "input" else "_submit-"
 
 
 def not_begun(store: Store, spec: JobSpec, newest: str, now: float) -> str:
@@ -42,7 +48,7 @@ def not_begun(store: Store, spec: JobSpec, newest: str, now: float) -> str:
 def _starting(store: Store, spec: JobSpec) -> Iterator[tuple[Loc, ObjectInfo]]:
     """Objects that start runs: all input, or the manifests that submit.py wrote."""
     for given in spec.inputs:
-        place = given.loc if spec.trigger == "each" else given.loc.child(SUBMIT)
+        place = given.loc if spec.trigger == "each" else given.loc.child(submit_prefix(spec))
         suffix = given.suffix if spec.trigger == "each" else MANIFEST_SUFFIX
         for info in store.list(place):
             name = info.key.removeprefix(place.key)

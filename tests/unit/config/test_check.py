@@ -6,6 +6,7 @@ import pytest
 
 from chalicelib.config.check import check, lint, problems
 from chalicelib.core.errors import ConfigError
+from chalicelib.core.spec import ManifestSpec
 
 from .jobs import GOOD, job, keys_of, places
 
@@ -75,6 +76,12 @@ def test_markers_and_a_suffix() -> None:
     ]
     assert keys_of(places("s3://i/", "s3://w/", "s3://o/", suffix=".txt")) == []
     assert keys_of(places("s3://i/", "s3://w/", "s3://o/", trigger="marker")) == []
+
+
+def test_only_a_job_with_manifests_can_hold_them_to_their_folders() -> None:
+    folder = ManifestSpec(scope="folder")
+    assert keys_of(places("s3://i/", "s3://w/", "s3://o/", trigger="marker", manifest=folder)) == []
+    assert keys_of(places("s3://i/", "s3://w/", "s3://o/", manifest=folder)) == ["manifest.scope"]
 
 
 def test_timeouts_leave_time_to_hand_over() -> None:

@@ -15,7 +15,7 @@ from chalicelib.core.outcome import Manifest
 from chalicelib.core.plan import Plan
 from chalicelib.core.plan_file import read_head, read_tasks
 from chalicelib.core.ports import Loc
-from chalicelib.core.spec import InputSpec, JobSpec
+from chalicelib.core.spec import InputSpec, JobSpec, ManifestSpec
 from chalicelib.functions import coordinator
 from chalicelib.run.events import event_for
 from tests.worlds.one_run import OneRun
@@ -138,6 +138,34 @@ def test_a_manifest_names_nothing_outside_of_the_input(name: str, tmp_path: Path
     world.run()
     assert "list.manifest, line 2: " in world.output()["_FAILED"].decode()
     assert "is outside of the job's input (s3://in/data/)" in world.output()["_FAILED"].decode()
+    assert not world.invocations["mapper"]
+
+
+FOLDER = ManifestSpec(scope="folder")
+
+
+def test_a_manifest_may_be_held_to_its_own_folder(tmp_path: Path) -> None:
+    """So that each partner, who may write a folder, names what lies in it and no other's."""
+    world = simulation(tmp_path, trigger="marker", manifest=FOLDER)
+    world.add("ann/z", b"x\n")
+    world.add("ann/below/y", b"x\n")
+    world.add("bob/z", b"x\n")
+    world.add("ann-2/z", b"x\n")
+    world.drop("ann/list.manifest", b"data/ann/z\ns3://in/data/ann/below/\n")
+    world.run()
+    assert "_SUCCESS" in world.output()
+
+
+@pytest.mark.parametrize("name", ["data/bob/z", "data/", "data/ann-2/z", "data/ann", "s3://in/data/bob/z"])
+def test_it_then_names_nothing_of_another_s(name: str, tmp_path: Path) -> None:
+    world = simulation(tmp_path, trigger="marker", manifest=FOLDER)
+    for key in ("ann/z", "bob/z", "ann-2/z"):
+        world.add(key, b"x\n")
+    world.drop("ann/list.manifest", f"data/ann/z\n{name}\n".encode())
+    world.run()
+    failed = world.output()["_FAILED"].decode()
+    assert "ann/list.manifest, line 2: " in failed
+    assert "is outside of its own folder, the limit that manifest.scope sets (s3://in/data/ann/)" in failed
     assert not world.invocations["mapper"]
 
 

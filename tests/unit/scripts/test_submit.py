@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +74,13 @@ def test_a_marker_job_gets_a_manifest_last(user: User) -> None:
     assert manifest.endswith(".manifest")
     body = user.store.get(Loc("demo-in", manifest)).decode()
     assert body == "s3://demo-in/wordcount/a\ns3://demo-in/wordcount/b\n"
+
+
+def test_a_manifest_that_is_held_to_its_folder_lies_above_what_it_names(user: User) -> None:
+    user.job(trigger="marker\nmanifest: {scope: folder}")
+    user.submit("wordcount", tree(user.root / "data", a="1", sub__b="2"))
+    (manifest,) = set(keys_in(user.store)) - {"wordcount/a", "wordcount/sub/b"}
+    assert re.fullmatch(r"wordcount/_submit-[^/]+\.manifest", manifest)
 
 
 @pytest.mark.parametrize(
