@@ -42,7 +42,7 @@ from .lifecycle import WORK_RETENTION_DAYS
 from .look import look
 from .planner import plan_deletion, plan_deployment
 from .project import Project
-from .steps import AnyStep
+from .steps import AnyStep, told_before
 from .target import Target
 
 
@@ -79,6 +79,10 @@ class Deployer:
         with self.project.locked():
             steps = self.plan(target)
             self.project.pack(target)  # what cannot be shipped is told before the account is changed
+            if changes := told_before(steps):
+                self.say(f"changing in account {self.clients.account}, {self.clients.region}:")
+                for line in changes:
+                    self.say(f"  {line}")
             self._executor().do(steps)
 
     def delete(self, name: str, target: Target | None) -> None:

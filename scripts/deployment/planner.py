@@ -79,6 +79,7 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
             change=f"ship this checkout to {', '.join(FUNCTIONS)}",
             stage=given,
             details=tuple(_what_chalice_changes(target, survey, given, documents)),
+            first=not any(survey.functions.values()),
         ),
         *(_configure(target, function, survey) for function in FUNCTIONS),
         *_set_rules(target, survey),

@@ -5,7 +5,7 @@ Doing a step again changes nothing, so a deployment that was interrupted is fini
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -33,6 +33,11 @@ class Step:
     def lines(self) -> list[str]:
         """The step as `--dry-run` prints it: one sentence, and details below it."""
         return [f"{self.subject}: {self.change or NOTHING}"]
+
+    @property
+    def in_account(self) -> list[str]:
+        """What doing it would change in the account, a line each."""
+        return [f"{self.subject}: {self.change}"] if self.change else []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +69,10 @@ class WriteStage(Step):
         return f"stage {self.name} in .chalice/config.json"
 
     @property
+    def in_account(self) -> list[str]:
+        return []
+
+    @property
     def lines(self) -> list[str]:
         return [*super().lines, *(f"  {text}" for text in self.notes)]
 
@@ -79,6 +88,10 @@ class ForgetRecord(Step):
     @property
     def subject(self) -> str:
         return f"Chalice's record .chalice/deployed/{self.name}.json"
+
+    @property
+    def in_account(self) -> list[str]:
+        return []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +120,8 @@ class RunChalice(Step):
     #: What it gets to read of the job; None where it deletes.
     stage: Json | None = None
     details: tuple[str, ...] = field(default=())
+    #: Whether none of the functions is there yet.
+    first: bool = False
 
     @property
     def subject(self) -> str:
@@ -115,6 +130,10 @@ class RunChalice(Step):
     @property
     def lines(self) -> list[str]:
         return [*super().lines, *(f"  {text}" for text in self.details)]
+
+    @property
+    def in_account(self) -> list[str]:
+        return [text for text in self.details if not text.partition(": ")[2].startswith(NOTHING)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,3 +222,10 @@ AnyStep = (
     | LeaveBucket
     | Remove
 )
+
+
+def told_before(steps: Sequence[AnyStep]) -> list[str]:
+    """What a deployment says of what it is going to change in the account; of the first one nothing: all is new."""
+    if any(isinstance(step, RunChalice) and step.first for step in steps):
+        return []
+    return [line for step in steps for line in step.in_account]

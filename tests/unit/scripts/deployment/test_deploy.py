@@ -314,8 +314,12 @@ def test_what_was_set_by_hand_survives_and_the_yaml_wins(account: Any, checkout:
     told = lines(deployer(checkout, calls).plan(load_target("tally", checkout, {})))
     assert f"  function {name}: reserved concurrency 20 -> 50, tags owner" in told
     assert f"  logs /aws/lambda/{name}: keep each line 90 days -> 7 days" in told
-    deployer(checkout, calls).deploy(load_target("tally", checkout, {}))
+    said: list[str] = []
+    deployer(checkout, calls, said).deploy(load_target("tally", checkout, {}))
     assert found() == (50, {**tags, "owner": "eve"}, variables, 7)
+    before = said[: said.index("deploying the four functions sluice-tally-* with Chalice")]
+    assert f"  function {name}: reserved concurrency 20 -> 50, tags owner" in before
+    assert f"  logs /aws/lambda/{name}: keep each line 90 days -> 7 days" in before
     supervisor = functions.get_function_configuration(FunctionName="sluice-tally-supervisor")
     assert supervisor["Environment"]["Variables"]["SLUICE_CONCURRENCY"] == "50"
 
@@ -409,3 +413,11 @@ def test_rules_go_before_functions(account: Any, checkout: Project) -> None:
     changed = [name for name in calls.made if writes(name)]
     assert changed[0] == "PutBucketNotificationConfiguration"
     assert all("Bucket" not in name for name in changed[changed.index("DeleteRole") :])
+
+
+def test_what_changes_nothing_says_nothing_of_changes(account: Any, checkout: Project) -> None:
+    calls, said = Calls(), []
+    for _ in range(2):  # the first deployment makes all anew
+        said.clear()
+        deployer(checkout, calls, said).deploy(load_target("tally", checkout, {}))
+        assert not [line for line in said if line.startswith(("changing", "  "))]
