@@ -190,9 +190,10 @@ def _of_reduce(target: Target) -> list[Loc]:
 
 
 def _of_supervision(target: Target) -> list[Loc]:
-    """The seats of those who wait, and what is noted of map tasks that Lambda gave up on."""
+    """The seats of those who wait, what is noted of map tasks that Lambda gave up on, and of runs that stood still."""
     run = _any_run(target)
-    return [run.all_seats.child("*"), run.phase("map").child(f"*{FAILED}")]
+    started = [run.root.child(name) for name in (PLAN_DONE, PLAN_SILENT)]
+    return [run.all_seats.child("*"), run.phase("map").child(f"*{FAILED}"), *started]
 
 
 def _handed_on(target: Target) -> list[Loc]:

@@ -209,6 +209,27 @@ def test_a_mapper_that_brings_small_runs_to_their_end_may_do_that(tmp_path: Path
     assert {function for function, *_ in forbidden(observed.seen, spec())} == {"mapper"}
 
 
+def test_a_supervisor_may_start_what_stood_still_since_it_was_planned(tmp_path: Path) -> None:
+    how = {"seats": 0, "retries": 0, "reports": False, "before": True}
+    observed = Observed(Words, spec(split_size=64), tmp_path, kill_at=[4], **how)
+    observed.drop("a.txt", TEXT)
+    observed.run()
+    assert observed.killed == ["coordinator"], "before it could call the mapper"
+    assert observed.invocations["mapper"] == 0
+
+    def later() -> None:
+        observed.time += 200.0
+
+    observed.when(lambda: observed.invocations["mapper"] > 0, later)
+    observed.drop("b.txt", TEXT)
+    observed.run()
+    assert sum(key.endswith("/_SUCCESS") for key in observed.objects()) == 2
+    written = {resource for function, action, resource, _ in observed.seen
+               if (function, action) == ("supervisor", "s3:PutObject")}  # fmt: skip
+    assert any(resource.endswith("/plan.done") for resource in written)
+    assert forbidden(observed.seen, spec()) == []
+
+
 def test_losers_may_remove_what_they_wrote(tmp_path: Path) -> None:
     seen = whole_run(Words, tmp_path, {"a.txt": TEXT}, duplicates=True)
     assert ("mapper", "s3:DeleteObject") in {(function, action) for function, action, *_ in seen}
