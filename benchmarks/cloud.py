@@ -3,7 +3,7 @@
     .venv/bin/python -m benchmarks.cloud [--size 64] [FILE]
 
 Prints a table for a first (cold) and a second (warm) run of the word count over `size` MiB, and the whole time
-of some warm runs over 1 MB. The emulator and all workers share this machine's processors, so the figures
+of some warm runs over 1 KB and 1 MB. The emulator and all workers share this machine's processors, so the figures
 say how the time divides, not what AWS would take.
 """
 
@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chalicelib.core.keys import RunKeys, results_place
+from chalicelib.core.keys import RunKeys, parse_done, results_place
 from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Loc
 from chalicelib.run.status.runs import list_runs
@@ -64,10 +64,14 @@ def main() -> int:
                 f"{options.size} MiB, cold": _measure("cold.txt", text),
                 f"{options.size} MiB, warm": _measure("warm.txt", text),
             }
-            small = [_measure(f"small-{number}.txt", text[: 1 << 20]) for number in range(6)][1:]
+            small = {
+                label: [_measure(f"{size}-{number}.txt", text[:size]) for number in range(6)][1:]
+                for label, size in (("1 KB", 1000), ("1 MB", MIB))
+            }
     _print(runs)
-    median = statistics.median(times.success for times in small)
-    print(f"\n1 MB, warm, from PUT to _SUCCESS: median {median:.2f} s of {len(small)} runs")
+    for label, found in small.items():
+        median = statistics.median(times.success for times in found)
+        print(f"\n{label}, warm, from PUT to _SUCCESS: median {median:.2f} s of {len(found)} runs")
     return 0
 
 
@@ -115,7 +119,7 @@ def _times(store: S3Store, keys: RunKeys, put: float, success: float) -> Times:
 
 def _markers(store: S3Store, keys: RunKeys, phase: Any) -> list[dict[str, Any]]:
     prefix = keys.phase(phase)
-    done = [info.key for info in store.list(prefix) if info.key.endswith(".done")]
+    done = [info.key for info in store.list(prefix) if parse_done(info.key) is not None]
     return [json.loads(store.get(Loc(prefix.bucket, key))) for key in done]
 
 

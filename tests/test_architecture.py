@@ -203,7 +203,7 @@ def test_nothing_is_partitioned_by_python_s_own_hash() -> None:
 #: Roots, where whatever happened must be written down: a task, an invocation, a process; and where the
 #: job's policy for bad records says that whatever the user's code raised is to be set aside.
 ROOTS = {
-    "functions.attempt.serve": {"_saying_why", "tried"},
+    "functions.attempt.serve": {"saying_why", "tried"},
     "mapreduce.guard.apart": {"_child"},
     "functions.supervisor": {"_attend"},
     "local.workers": {"_handle"},

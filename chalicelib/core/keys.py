@@ -18,6 +18,7 @@
 <work>/runs/<job>/<run>/reduce/00007.0.7b1e.next, .piece  an attempt out of time, and what it wrote
 <work>/runs/<job>/<run>/reduce/00007.done      commit marker (conditional)
 <work>/runs/<job>/<run>/run.done               the verdict: success or failure, once and for all
+<work>/runs/<job>/<run>/plan.silent, map/000000.silent, reduce/00000.silent  a small run's plan.done and its markers
 <work>/runs/<job>/<run>/step-1/...             the same of the second step, and so on; its verdict is the step's
 <work>/runs/<job>/<run>/step-1/input/part-00007.pairs  what the first step passes on to the second
 <work>/seats/<job>/3                           a lease: one of the supervisors of the job that may wait
@@ -39,7 +40,7 @@ A local folder of results also has, where the work place is not kept:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote
 
@@ -48,16 +49,16 @@ from .ports import Loc
 Phase = Literal["map", "reduce"]
 
 RUNS = "runs/"
-DONE = ".done"
+#: What a marker's name ends in: S3 wakes a supervisor for the first ending, and nobody for the other.
+DONE, SILENT = ".done", ".silent"
 FAILED = ".failed"
 OVERTAKEN = ".overtaken"
 CONTINUED = ".next"
 PLAN = "plan.json"
-PLAN_DONE = "plan.done"
+PLAN_DONE, PLAN_SILENT = f"plan{DONE}", f"plan{SILENT}"
 RUN_DONE = "run.done"
 LEASE = "reduce/lease"
-SUCCESS = "_SUCCESS"
-FAILURE = "_FAILED"
+SUCCESS, FAILURE = "_SUCCESS", "_FAILED"
 MANIFEST = "_manifest.json"
 TOTALS = "_totals.json"
 #: What stands in a folder's name for nothing, as in Hive.
@@ -70,7 +71,7 @@ _RUN_KEY = (
     r"(?!(?:map|reduce|quarantine|input|step-\d+)/)(?P<run>[A-Za-z0-9._-]+)/"
     r"(?P<step>step-(?P<number>[1-9]\d{0,5})/)?(?P<rest>.+)$"
 )
-_MARKER = r"(?P<task>\d+)\.done$"
+_MARKER = r"(?P<task>\d+)\.(?:done|silent)$"
 _FAILURE = r"(?P<task>\d+)\.(?P<attempt>\d+)\.failed$"
 _OVERTAKEN = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.overtaken$"
 _CONTINUATION = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.next$"
@@ -82,9 +83,7 @@ _QUARANTINE = "quarantine/"
 #: In a local folder of results, what was set aside.
 SET_ASIDE = "_quarantine/"
 _PART = r"(?:[^/=]+=[^/]*/)*part-\d{5,}\.[^/]+"
-_SET_ASIDE = (
-    SET_ASIDE + r"[A-Za-z0-9][A-Za-z0-9._-]*/(?:step-[1-9]\d{0,5}/)?" + _QUARANTINED.removesuffix("$")
-)
+_SET_ASIDE = SET_ASIDE + r"[A-Za-z0-9][A-Za-z0-9._-]*/(?:step-[1-9]\d{0,5}/)?" + _QUARANTINED[:-1]
 _STEP = "step-"
 
 #: Digits of a task's number in its keys, so that listings come in task order; see `_numbered` for longer ones.
@@ -110,6 +109,8 @@ class RunKeys:
     run: str
     #: Steps count from 0; the first one's objects lie where those of a run of one step do.
     step: int = 0
+    #: As in `Plan`; only names of markers depend on it.
+    small: bool = field(default=False, compare=False)
 
     @property
     def run_root(self) -> Loc:
@@ -123,7 +124,7 @@ class RunKeys:
 
     def at(self, step: int) -> RunKeys:
         """The same run at another step."""
-        return RunKeys(self.work, self.job, self.run, step)
+        return RunKeys(self.work, self.job, self.run, step, self.small)
 
     @property
     def later_steps(self) -> Loc:
@@ -145,7 +146,7 @@ class RunKeys:
 
     @property
     def plan_done(self) -> Loc:
-        return self.root.child(PLAN_DONE)
+        return self.root.child(PLAN_SILENT if self.small else PLAN_DONE)
 
     @property
     def run_done(self) -> Loc:
@@ -188,7 +189,7 @@ class RunKeys:
         return self.root.child(f"{phase}/")
 
     def done(self, phase: Phase, task: int) -> Loc:
-        return self.phase(phase).child(f"{_numbered(phase, task)}{DONE}")
+        return self.phase(phase).child(f"{_numbered(phase, task)}{SILENT if self.small else DONE}")
 
     def failed(self, phase: Phase, task: int, attempt: int) -> Loc:
         return self.phase(phase).child(f"{_numbered(phase, task)}.{attempt}{FAILED}")
@@ -357,8 +358,8 @@ def is_part(name: str) -> bool:
 
 def is_result(name: str) -> bool:
     """Whether a name in a local folder of results is one that we give: a part, bad records, a marker."""
-    markers = (MANIFEST, SUCCESS, FAILURE, TOTALS)
-    return name in markers or is_part(name) or bool(re.fullmatch(_SET_ASIDE, name))
+    given = name in (MANIFEST, SUCCESS, FAILURE, TOTALS) or is_part(name)
+    return given or bool(re.fullmatch(_SET_ASIDE, name))
 
 
 def parse_run_file(key: str) -> tuple[int, int, str] | None:
@@ -380,6 +381,11 @@ class OutputKeys:
         """Where the parts lie whose rows have `value` in the column `name`; both are encoded as in URLs."""
         text = NO_VALUE if value is None else quote(value, safe="")
         return OutputKeys(self.prefix.child(f"{quote(name, safe='')}={text}/"))
+
+    @property
+    def ends(self) -> Loc:
+        """The prefix of `success` and `failure`."""
+        return self.prefix.child("_")
 
     @property
     def manifest(self) -> Loc:

@@ -129,6 +129,8 @@ class Plan(Message, frozen=True, kw_only=True):
     code: str
     #: How many runs, one started by the results of the other, led to this one.
     chain: Count = 0
+    #: The mapper of the only map task brings the run to its end, so that its markers need wake nobody.
+    small: bool = False
 
     @property
     def accumulates(self) -> bool:
@@ -179,9 +181,13 @@ class Plan(Message, frozen=True, kw_only=True):
         """The step as messages name it, with a colon; nothing for a job of one step."""
         return f"step {self.job_step + 1} of {self.steps}: " if self.steps > 1 else ""
 
+    def keys(self, keys: RunKeys) -> RunKeys:
+        """`keys`, which are those of this step, with what the plan alone knows: how its markers are called."""
+        return RunKeys(keys.work, keys.job, keys.run, keys.step, self.small)
+
     def next_step(self, job_step: int, earlier: Earlier | None) -> Plan:
         """The run's next step, which does `job_step` of the job, before anything is known of its input."""
-        return replace(self, step=self.step + 1, job_step=job_step, earlier=earlier, tasks=0)
+        return replace(self, step=self.step + 1, job_step=job_step, earlier=earlier, tasks=0, small=False)
 
 
 def chain_of(mark: str) -> int:

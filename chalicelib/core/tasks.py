@@ -285,5 +285,7 @@ class TaskCall(Message, frozen=True, kw_only=True):
     attempt: Count = 0
     #: Key of the `Continuation` or `ReduceContinuation` that an earlier invocation of this attempt left.
     resume: str = ""
+    #: The run is a small one, as in `Plan`.
+    small: bool = False
     #: Invocations between the coordinator or supervisor and this one.
     hop: Count = 0

@@ -36,11 +36,18 @@ if TYPE_CHECKING:
 
 def handle(runtime: Runtime, payload: dict[str, Any]) -> None:
     """One invocation: a `TaskCall` for map tasks `[lo, hi)`, of which this one does `lo`."""
-    serve(runtime, "map", payload, _attempt)
+    if payload.get("small") is not True:
+        serve(runtime, "map", payload, attempt)
+        return
+    from .small_run import handle as bring_to_its_end  # with all that a reducer needs
+
+    bring_to_its_end(runtime, payload, attempt)
 
 
-def _attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
+def attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
+    """One attempt at a map task, or at what an earlier invocation of it has left."""
     plan = read_head(runtime.store, keys)
+    keys = plan.keys(keys)
     invocation = begin(runtime, Continuation, "map", keys, call, plan)
     marker = pieces.go_on(invocation, MapWork(invocation))
     if marker:

@@ -41,25 +41,31 @@ if TYPE_CHECKING:
 
 def handle(runtime: Runtime, payload: dict[str, Any]) -> None:
     """One invocation: a `TaskCall` for reduce tasks `[lo, hi)`, of which this one does `lo`."""
-    serve(runtime, "reduce", payload, _attempt)
+    serve(runtime, "reduce", payload, attempt)
 
 
-def _attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
+def attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> bool:
+    """One attempt at a reduce task, or at what an earlier invocation of it has left; whether it ended the run."""
     plan = read_head(runtime.store, keys)
+    keys = plan.keys(keys)
     reduce_plan = decode(ReducePlan, runtime.store.get(keys.reduce_plan), keys.reduce_plan.url)
     invocation = begin(runtime, ReduceContinuation, "reduce", keys, call, plan)
     marker = pieces.go_on(invocation, ReduceWork(invocation, reduce_plan))
-    if marker:
-        commit(invocation, marker)
-        _finish_if_last(runtime, keys, plan, len(reduce_plan.tasks))
+    if marker is None:
+        return False
+    commit(invocation, marker)
+    return _finish_if_last(runtime, keys, plan, len(reduce_plan.tasks))
 
 
-def _finish_if_last(runtime: Runtime, keys: RunKeys, plan: Plan, tasks: int) -> None:
+def _finish_if_last(runtime: Runtime, keys: RunKeys, plan: Plan, tasks: int) -> bool:
     """Our own marker may be the last: whoever counts R of R after it ends the run."""
     progress = Progress("reduce", tasks)
-    scan(runtime.store, keys, progress)
-    if progress.complete:
+    if tasks > 1:
+        scan(runtime.store, keys, progress)
+    complete = tasks == 1 or progress.complete
+    if complete:
         verdict.conclude(runtime, keys, plan, Verdict(outcome="success"))
+    return complete
 
 
 class ReduceWork:

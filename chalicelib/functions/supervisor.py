@@ -59,7 +59,7 @@ def _attend(runtime: Runtime, keys: RunKeys, leaser: Leaser, *, late: bool) -> N
             if plan is None:
                 leaser.end()
                 return
-            supervision = Supervision(runtime, keys, plan, leaser, late=late)
+            supervision = Supervision(runtime, plan.keys(keys), plan, leaser, late=late)
             supervision.run()
         except Exception:
             leaser.release()  # so that Lambda's retry, or the next event, need not wait for the expiry

@@ -24,7 +24,7 @@ FUNCTION: dict[Phase, FunctionName] = {"map": "mapper", "reduce": "reducer"}
 
 def keys_of(call: TaskCall) -> RunKeys:
     """The places of the objects of the step that a call is about."""
-    return RunKeys(Loc(call.bucket, call.prefix), call.job, call.run, call.step)
+    return RunKeys(Loc(call.bucket, call.prefix), call.job, call.run, call.step, call.small)
 
 
 def call_for(keys: RunKeys, lo: int, hi: int, attempt: int = 0) -> TaskCall:
@@ -38,6 +38,7 @@ def call_for(keys: RunKeys, lo: int, hi: int, attempt: int = 0) -> TaskCall:
         lo=lo,
         hi=hi,
         attempt=attempt,
+        small=keys.small,
     )
 
 

@@ -168,6 +168,11 @@ def _check_output(cls: type[Any], name: str, output: OutputSpec, *, map_only: bo
         )
 
 
+def may_be_small(spec: JobSpec, steps: int) -> bool:
+    """Whether a run of one map task may be brought to its end by its mapper: that has to have a reducer's memory."""
+    return steps == 1 and spec.memory.mapper >= spec.memory.reducer
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shape:
     """What a deployment has to know of a job's code."""
@@ -176,11 +181,17 @@ class Shape:
     several_steps: bool = False
     #: Map tasks of some step write parts.
     map_only: bool = False
+    #: Mappers may bring small runs to their end.
+    small: bool = False
 
 
 def shape(load_job: Callable[[str], type[Any]], spec: JobSpec) -> Shape:
     """The shape of a job. Raises ConfigError for a class that is no job."""
     if spec.sql.map:
-        return Shape()
+        return Shape(small=may_be_small(spec, 1))
     classes = all_steps(load_job, spec).classes
-    return Shape(several_steps=len(classes) > 1, map_only=not all(cls.shuffle for cls in classes))
+    return Shape(
+        several_steps=len(classes) > 1,
+        map_only=not all(cls.shuffle for cls in classes),
+        small=may_be_small(spec, len(classes)),
+    )

@@ -130,13 +130,18 @@ class Leaser:
 def read(store: Store, loc: Loc) -> tuple[Lease, str] | None:
     """The lease as it stands and its etag, or None. A write between the two reads only costs a try."""
     try:
-        etag = store.head(loc).etag
-        body = store.get(loc)
+        info = store.head(loc)
+        body = store.get(loc) if info.size else _ENDED
     except NotFound:
         return None
     if body == _ENDED:
-        return Lease(token="", trigger="", expires=NEVER), etag
-    return decode(Lease, body, loc.url), etag
+        return Lease(token="", trigger="", expires=NEVER), info.etag
+    return decode(Lease, body, loc.url), info.etag
+
+
+def end(store: Store, loc: Loc) -> None:
+    """The same of a run that nobody had to supervise. A lease that is there is left to whoever ends it."""
+    store.put_if_absent(loc, _ENDED)
 
 
 def held_by(store: Store, loc: Loc, owner: str) -> Leaser | None:

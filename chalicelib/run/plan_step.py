@@ -73,7 +73,11 @@ def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
     pieces = _Cut(run, code.whole)
     plan = _plan_of_run(runtime, keys, run, code)
     plan = replace(plan, bounds=_bounds(runtime, code.first.job, plan, pieces))
-    run.approve(sum(1 for _ in splits.pack(pieces, run.split_size)), plan.partitions)
+    tasks = sum(1 for _ in splits.pack(pieces, run.split_size))
+    run.approve(tasks, plan.partitions)
+    #: Where whoever waits takes nobody's place, nothing is gained by it.
+    small = tasks == 1 and runtime.seats is not None and job_code.may_be_small(run.spec, code.steps)
+    plan = replace(plan, small=small)
     _commit(runtime, keys, plan, splits.pack(pieces, run.split_size))
 
 

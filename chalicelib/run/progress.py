@@ -15,6 +15,7 @@ from ..core.keys import (
     DONE,
     FAILED,
     OVERTAKEN,
+    SILENT,
     Phase,
     RunKeys,
     parse_continuation,
@@ -110,7 +111,7 @@ class Progress:
     def note(self, keys: Iterable[str]) -> None:
         """Take in the keys of a listing, and pass over those that are not markers of this phase."""
         for key in keys:
-            if key.endswith(DONE):
+            if key.endswith((DONE, SILENT)):
                 task = parse_done(key)
                 if task is not None and task < self.tasks:
                     self.done.add(task)

@@ -32,20 +32,25 @@ _slices = msgspec.msgpack.Decoder(list[Slice])
 
 
 def plan_reduce(
-    store: Store, keys: RunKeys, plan: Plan, tick: Callable[[], None] = lambda: None
+    store: Store,
+    keys: RunKeys,
+    plan: Plan,
+    tick: Callable[[], None] = lambda: None,
+    beside: Wasted | None = None,
 ) -> ReducePlan:
     """The reduce phase over the markers of all map tasks; writes the shuffle index, but not the plan.
 
     A pure function of the markers, so that two supervisors write the same; but for what other attempts used, which is
-    told and changes nothing. `tick` is called between markers; it may raise, and what was done stays. A run without map
-    tasks has no reduce tasks; any other has one at least. Raises DataTypeError if keys of two types were written,
-    UserError for too many bad records.
+    told and changes nothing (`beside`, if that is known already). `tick` is called between markers; it may raise, and
+    what was done stays. A run without map tasks has no reduce tasks; any other has one at least. Raises DataTypeError
+    if keys of two types were written, UserError for too many bad records.
     """
     sums = list(_all_sums(store, keys, plan, tick))
     _check_key_types(plan, sums)
     _check_bad_records(plan, sums)
     tasks = () if plan.map_only or not plan.tasks else _reduce_tasks(plan, _partition_sizes(plan, sums))
-    return _summary(plan, sums, tasks, _wasted(store, keys, plan, sums, tick))
+    beside = _wasted(store, keys, plan, sums, tick) if beside is None else beside
+    return _summary(plan, sums, tasks, beside)
 
 
 def read_map_markers(store: Store, keys: RunKeys, plan: Plan, first: int = 0) -> Generator[MapMarker]:

@@ -15,7 +15,8 @@ from . import calls
 
 
 def start(store: Store, invoker: Invoker, keys: RunKeys, plan: Plan) -> None:
-    """Invoke the root of the map tree, then leave plan.done, which wakes a supervisor."""
+    """Invoke the root of the map tree, then leave plan.done, which wakes a supervisor if the run is not a small one."""
+    keys = plan.keys(keys)
     if plan.tasks:
         invoker.invoke(calls.FUNCTION["map"], to_payload(calls.call_for(keys, 0, plan.tasks)))
     store.put(keys.plan_done, b"")
@@ -24,7 +25,7 @@ def start(store: Store, invoker: Invoker, keys: RunKeys, plan: Plan) -> None:
 def start_planned(store: Store, invoker: Invoker, keys: RunKeys) -> int:
     """Start the map tree unless that was done; how many tasks it has, or 0. Raises NotFound without a plan."""
     plan = read_head(store, keys)
-    if is_started(store, keys):
+    if is_started(store, plan.keys(keys)):
         return 0
     start(store, invoker, keys, plan)
     return plan.tasks
@@ -44,7 +45,7 @@ def is_planned(store: Store, keys: RunKeys) -> bool:
 
 
 def is_started(store: Store, keys: RunKeys) -> bool:
-    """Whether plan.done is there."""
+    """Whether plan.done is there (of a small run, whose plan tells: plan.silent)."""
     return _exists(store, keys.plan_done)
 
 

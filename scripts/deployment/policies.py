@@ -20,6 +20,7 @@ from chalicelib.core.keys import (
     MANIFEST,
     PLAN,
     PLAN_DONE,
+    PLAN_SILENT,
     SUCCESS,
     TOTALS,
     RunKeys,
@@ -55,9 +56,13 @@ INVOKES: dict[FunctionName, tuple[FunctionName, ...]] = {
 }
 
 
-def may_start(function: FunctionName) -> tuple[FunctionName, ...]:
-    """What a function's role may invoke: what its handler starts, and what Lambda in its name tells of failures."""
-    return tuple(dict.fromkeys([*INVOKES[function], told_of_failures(function)]))
+def may_start(function: FunctionName, *, small: bool = False) -> tuple[FunctionName, ...]:
+    """What a function's role may invoke: what its handler starts, and what Lambda in its name tells of failures.
+
+    Where mappers bring `small` runs to their end, they start what a reducer starts.
+    """
+    more = INVOKES["reducer"] if small and function == "mapper" else ()
+    return tuple(dict.fromkeys([*INVOKES[function], *more, told_of_failures(function)]))
 
 
 class Needs(NamedTuple):
@@ -86,7 +91,7 @@ def policies(
                 *(_placed(statement, where) for statement in _without_empty(access[function])),
                 *(_of_partition(statement, where) for statement in _side_files(target, function)),
                 *_keys(target, where),
-                _invoke(target.name, function, where),
+                _invoke(target, function, where),
                 _logs(target.name, function, where),
                 *_settings(needs),
             ],
@@ -112,7 +117,7 @@ def _placed(statement: Json, where: Where) -> Json:
 
 def _coordinator(target: Target) -> list[Json]:
     sources, work, output = _places(target)
-    plan_keys = [_any_run(target).root.child(name) for name in (PLAN, PLAN_DONE)]
+    plan_keys = [_any_run(target).root.child(name) for name in (PLAN, PLAN_DONE, PLAN_SILENT)]
     verdict = [output.child(f"*{name}") for name in (MANIFEST, SUCCESS, FAILURE)]
     return [
         _objects(READ, [source.child("*") for source in sources]),
@@ -138,6 +143,7 @@ def _mapper(target: Target) -> list[Json]:
         ),
         *([_objects(WRITE_PARTS, [output.child("*"), *_handed_on(target)])] if target.shape.map_only else []),
         *_listing([*sources, work, *_totals(target), *([output] if target.shape.map_only else [])]),
+        *(_reducer(target) if target.shape.small else []),
     ]
 
 
@@ -184,9 +190,10 @@ def _of_reduce(target: Target) -> list[Loc]:
 
 
 def _of_supervision(target: Target) -> list[Loc]:
-    """The seats of those who wait, and what is noted of map tasks that Lambda gave up on."""
+    """The seats of those who wait, what is noted of map tasks that Lambda gave up on, and of runs that stood still."""
     run = _any_run(target)
-    return [run.all_seats.child("*"), run.phase("map").child(f"*{FAILED}")]
+    started = [run.root.child(name) for name in (PLAN_DONE, PLAN_SILENT)]
+    return [run.all_seats.child("*"), run.phase("map").child(f"*{FAILED}"), *started]
 
 
 def _handed_on(target: Target) -> list[Loc]:
@@ -278,11 +285,12 @@ def _listing(prefixes: Iterable[Loc]) -> list[Json]:
     ]
 
 
-def _invoke(job: str, function: FunctionName, where: Where) -> Json:
+def _invoke(target: Target, function: FunctionName, where: Where) -> Json:
+    started = may_start(function, small=target.shape.small)
     return {
         "Effect": "Allow",
         "Action": ["lambda:InvokeFunction"],
-        "Resource": [function_arn(where, job, name) for name in may_start(function)],
+        "Resource": [function_arn(where, target.name, name) for name in started],
     }
 
 

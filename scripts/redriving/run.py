@@ -25,7 +25,7 @@ def show_and_redrive(world: World, place: Place, run: str, *, shown: int, again:
             f"{keys.root.url}: no run {keys.run!r} of job {keys.job!r} here (or its work objects have expired,"
             " and the bad records with them); scripts/status.py lists the runs"
         ) from error
-    found = (record for step in range(plan.steps) for record in bad_records(store, keys.at(step)))
+    found = (record for step in range(plan.steps) for record in bad_records(store, plan.keys(keys).at(step)))
     records = sorted(found, key=lambda record: (record.source, record.offset or 0))
     world.screen.print(*show(keys, records, shown))
     if again and records:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from chalicelib.core.keys import OutputKeys, RunKeys
 from chalicelib.core.ports import Loc
@@ -22,10 +23,15 @@ def _pattern(loc: Loc, root: str) -> str:
     return key.replace(_TOKEN, "[0-9a-f]+").replace(_EXTENSION, "[a-z]+")
 
 
+def _small(keys: RunKeys) -> RunKeys:
+    return replace(keys, small=True)
+
+
 def _of_step(keys: RunKeys) -> list[Loc]:
     return [
         keys.plan,
         keys.plan_done,
+        _small(keys).plan_done,
         keys.run_done,
         keys.lease,
         keys.reduce_plan,
@@ -36,6 +42,8 @@ def _of_step(keys: RunKeys) -> list[Loc]:
         keys.piece(0, 0, _TOKEN),
         keys.done("map", 0),
         keys.done("reduce", 0),
+        _small(keys).done("map", 0),
+        _small(keys).done("reduce", 0),
         keys.failed("map", 0, 0),
         keys.failed("reduce", 0, 0),
         keys.overtaken("map", 0, 0, _TOKEN),

@@ -27,8 +27,9 @@ _OTHERS = (
     "stores/", "aws/", "local/", "mrjob/", "config/", "run/status/", "run/estimate/", "testing.py", "mapreduce/sql/",
     "mapreduce/input/records.py", "mapreduce/input/parquet.py", "mapreduce/output/parquet.py",
     "mapreduce/output/folders.py", "run/totals_pointer.py", "functions/supervision/totals_turn.py", "job/accumulate.py",
-    "functions/given_up.py", "functions/supervision/early.py", "job/side_files.py",
+    "functions/given_up.py", "job/side_files.py",
     "functions/attempt/deadly_records.py", "functions/attempt/read_only.py",
+    "functions/attempt/remembering.py",
 )  # fmt: skip
 
 
@@ -45,6 +46,7 @@ ELSEWHERE = {
     ("functions/coordinator.py", "store.list(output)"): "results of another plan: test_final",
     ("mapreduce/input/blocks.py", "_stream"): "asked for where the blocks are taken, by a reader of formats",
     ("mapreduce/input/read_ahead.py", "self._store.get"): "reads side by side, in threads: on the emulator",
+    ("functions/supervision/early.py", "_group_is_done"): "phases of thousands of tasks: test_early.py",
     ("run/reduce_plan.py", "_slices_of_old"): "an index of earlier code: test_begun_before",
     (
         "run/reduce_plan.py",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core.keys import PLAN_DONE, PLAN_SILENT
 from tests.cloud.harness import IN, WORK, Cloud, Run
 
 pytestmark = pytest.mark.cloud
@@ -24,7 +25,8 @@ def begun(cloud: Cloud, url: str) -> str:
 
     def look() -> str | None:
         run = cloud.run_of(JOB, url)
-        return run if run and cloud.find(WORK, f"runs/{JOB}/{run}/plan.done") is not None else None
+        started = [f"runs/{JOB}/{run}/{name}" for name in (PLAN_DONE, PLAN_SILENT)]
+        return run if run and any(cloud.find(WORK, key) is not None for key in started) else None
 
     return cloud.until(look, JOB, f"the run of {url} to begin")
 
@@ -106,7 +108,7 @@ def test_a_function_that_dies_is_started_again_by_lambda(cloud: Cloud) -> None:
     assert run.succeeded, run.failure
     assert run.counts() == {"before": 1, "after": 1}
     assert cloud.find(WORK, "gates/died") is not None
-    marker = json.loads(cloud.get(WORK, f"runs/{JOB}/{run.run}/map/000000.done"))
+    marker = json.loads(cloud.get(WORK, f"runs/{JOB}/{run.run}/map/000000.silent"))
     assert marker["attempt"] == 0
 
 
@@ -164,7 +166,8 @@ def test_a_manifest_that_names_what_is_not_there_fails_its_run(
 
 
 def test_supervision_is_handed_over_until_a_slow_mapper_is_done(cloud: Cloud) -> None:
-    url = cloud.start("slow", {"file.txt": b"!wait gates/slow\ndone\n"})
+    two_tasks = {"file.txt": b"!wait gates/slow\ndone\n", "other.txt": b"word " * 13_000}
+    url = cloud.start("slow", two_tasks)
     run = begun(cloud, url)
 
     def handed_over() -> dict[str, Any] | None:
@@ -177,5 +180,5 @@ def test_supervision_is_handed_over_until_a_slow_mapper_is_done(cloud: Cloud) ->
 
     result = ended(cloud, url)
     assert result.succeeded, result.failure
-    assert result.counts() == {"done": 1}
+    assert result.counts() == {"done": 1, "word": 13_000}
     assert [key for key in cloud.listing(WORK, f"runs/{JOB}/{run}/map/") if key.endswith(".failed")] == []

@@ -133,6 +133,18 @@ def test_compressed_input_is_one_task(runs: dict[str, Run]) -> None:
     assert runs["packed.txt.gz"].manifest["map_tasks"] == 1
 
 
+def test_a_run_of_one_task_is_brought_to_its_end_by_its_mapper(cloud: Cloud, runs: dict[str, Run]) -> None:
+    run = runs["one byte.txt"]
+    place = f"runs/small/{run.run}/"
+    names = {key.removeprefix(place) for key in cloud.listing(WORK, place)}
+
+    assert cloud.plan("small", run.run)["small"]
+    assert {name for name in names if name.endswith((".done", ".silent"))} == {
+        "plan.silent", "map/000000.silent", "reduce/00000.silent", "run.done",
+    }  # fmt: skip
+    assert "reduce/started" not in names, "nobody called a reducer"
+
+
 def test_the_tree_reaches_over_200_tasks_without_the_supervisors_help(
     cloud: Cloud, runs: dict[str, Run]
 ) -> None:

@@ -183,3 +183,27 @@ def test_s3_away_for_minutes_delays_a_run_and_no_more(tmp_path: Path, seats: int
         assert SUCCESS in simulation.output(), f"call {number}"
         assert simulation.text() == expected(), f"call {number}"
         assert simulation.time - calm.time < 1500, f"call {number}"
+
+
+def test_a_reducer_that_went_on_elsewhere_and_died_behind_its_marker_leaves_a_run_that_ends(
+    tmp_path: Path,
+) -> None:
+    """Its retry finds the task committed, and nobody else looks: a reduce task's marker calls no supervisor."""
+    worlds: list[Simulation] = []
+
+    class Slow(Words):
+        def reducer(self, word: str, numbers: Any) -> Any:
+            worlds[0].time += 4.0
+            yield word, sum(numbers)
+
+    world = Simulation(Slow, SPEC, tmp_path, seats=0, lifetime=10.0, reports=False)
+    worlds.append(world)
+    world.when(
+        lambda: any(key.endswith("/reduce/00000.done") for key in world.work()),
+        world.kill_now,
+    )
+    world.drop("a.txt", TEXT)
+    world.run()
+    assert world.killed == ["reducer"]
+    assert any(key.endswith(".next") and "/reduce/" in key for key in world.work()), "it went on elsewhere"
+    assert_right(world)

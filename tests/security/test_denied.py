@@ -29,6 +29,7 @@ from chalicelib.core.keys import DONE
 from chalicelib.core.ports import FunctionName, Loc, Runtime
 from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec, OutputSpec, PlaceSpec
 from chalicelib.functions import coordinator, mapper, reducer, supervisor
+from chalicelib.run import job_code
 from chalicelib.run.events import event_for
 from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.s3 import S3Store
@@ -37,6 +38,16 @@ from scripts.deployment.policies import may_start, policies
 from scripts.deployment.target import FUNCTIONS, Json, Target, Where, function_name
 from tests.unit.scripts.test_policies import allowed, object_arn
 from tests.worlds.simulation import report_of
+
+
+class Words(Job):
+    def mapper(self, _: Any, line: str) -> Any:
+        if line == "poison":
+            raise ValueError(line)
+        yield line, 1
+
+    reducer = Sum()
+
 
 IN, WORK, OUT, ELSE = "demo-in", "demo-work", "demo-out", "demo-else"
 SPEC = JobSpec(
@@ -47,7 +58,7 @@ SPEC = JobSpec(
     split_size=100,
     bad_records=BadRecordsSpec(policy="quarantine", max_fraction=0.5),
 )
-TARGET = Target(name="words", spec=SPEC, overrides={})
+TARGET = Target(name="words", spec=SPEC, overrides={}, shape=job_code.shape(lambda _: Words, SPEC))
 DOCUMENTS = policies(TARGET, Where("aws", "us-east-1", "123456789012"))
 HANDLERS: dict[FunctionName, Callable[..., None]] = {
     "coordinator": lambda runtime, event: coordinator.handle(runtime, event, "words", SPEC),
@@ -55,15 +66,6 @@ HANDLERS: dict[FunctionName, Callable[..., None]] = {
     "supervisor": supervisor.handle,
     "reducer": reducer.handle,
 }
-
-
-class Words(Job):
-    def mapper(self, _: Any, line: str) -> Any:
-        if line == "poison":
-            raise ValueError(line)
-        yield line, 1
-
-    reducer = Sum()
 
 
 def without_conditions(document: Json) -> Json:
@@ -237,7 +239,8 @@ def test_whole_runs_pass_under_the_functions_own_roles(
     account.admin.put(place, body)
     cloud.queue.append(("coordinator", event_for(place)))
     cloud.run(twice=True)  # so that losers clean up after themselves, too
-    assert cloud.ran == set(FUNCTIONS)
+    small = seats is not None and b"poison" in body  # in one map task: its mapper needs no reducer
+    assert cloud.ran == set(FUNCTIONS) - ({"reducer"} if small else set())
     keys = [info.key for info in account.admin.list(Loc(OUT, "words/"))]
     assert any(key.endswith("/_SUCCESS") for key in keys)
     parts = b"".join(
@@ -294,7 +297,8 @@ MAY: dict[FunctionName, dict[str, set[str]]] = {
     "mapper": {
         "the input": {*MAY_READ},
         "a run file": {*MAY_READ, *WRITES, *DELETES},
-        "a verdict": {*MAY_READ},
+        "a verdict": {*MAY_READ, *WRITES},
+        "a part": {*MAY_READ, *WRITES},
     },
     "supervisor": {"a run file": {*MAY_READ}, "a verdict": {*MAY_READ, *WRITES}},
     "reducer": {
@@ -390,7 +394,7 @@ def test_only_its_siblings_can_be_started(function: FunctionName) -> None:
             for name in FUNCTIONS
             if permitted(function, "lambda:InvokeFunction", prefix + function_name("words", name))
         }
-        assert started == (set(may_start(function)) if prefix == HERE else set())
+        assert started == (set(may_start(function, small=True)) if prefix == HERE else set())
 
 
 def permitted(function: FunctionName, action: str, resource: str) -> bool:

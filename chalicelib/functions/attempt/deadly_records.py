@@ -22,7 +22,7 @@ from .read_only import ReadOnly
 #: Deaths after which an attempt is given up; each makes the task begin again.
 _MOST_DEATHS = 16
 
-Attempt = Callable[[Runtime, RunKeys, TaskCall], None]
+Attempt = Callable[[Runtime, RunKeys, TaskCall], object]
 
 
 def are_likely(runtime: Runtime, keys: RunKeys, call: TaskCall) -> bool:

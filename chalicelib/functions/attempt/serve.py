@@ -43,14 +43,18 @@ def serve(
     start_all(runtime, phase, [subtree(call, lo, hi) for lo, hi in children(call.lo, call.hi)])
     if (call.attempt or call.resume) and commit_marker.is_committed(runtime.store, keys, phase, call.lo):
         _give_up(runtime, phase, keys, call)
+        if phase == "reduce" and runtime.seats is not None:
+            # Whoever wrote the marker, perhaps the last one, may have died before it counted, and no event makes up
+            # for that.
+            runtime.invoker.invoke("supervisor", event_for(keys.reduce_plan, sent=runtime.clock.now()))
         return
-    saying_why = _saying_why(phase, attempt)
+    tried = saying_why(phase, attempt)
     if phase == "map" and deadly_records.are_likely(runtime, keys, call):
-        saying_why = _saying_why(phase, partial(deadly_records.without_them, saying_why))
-    saying_why(runtime, keys, call)
+        tried = saying_why(phase, partial(deadly_records.without_them, tried))
+    tried(runtime, keys, call)
 
 
-def _saying_why(phase: Phase, attempt: Attempt) -> Attempt:
+def saying_why(phase: Phase, attempt: Attempt) -> Attempt:
     """The attempt, but what it raises is written down and told a supervisor, unless nothing is left of the run."""
 
     def tried(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:

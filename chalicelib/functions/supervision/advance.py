@@ -34,12 +34,16 @@ def begin_reduce(
     whoever begins again goes on behind the last block of the index that was written.
     Raises UserError if what the map tasks wrote cannot be reduced.
     """
-    store = runtime.store
-    reduce_plan = plan_reduce(store, keys, plan, tick)
-    if not store.put_if_absent(keys.reduce_plan, encode(reduce_plan)):
-        reduce_plan = _stored_reduce_plan(runtime, keys) or reduce_plan
+    reduce_plan = commit_plan(runtime, keys, plan_reduce(runtime.store, keys, plan, tick))
     _start_reducers(runtime, keys, reduce_plan)
     return reduce_plan
+
+
+def commit_plan(runtime: Runtime, keys: RunKeys, reduce_plan: ReducePlan) -> ReducePlan:
+    """End the map phase by this plan of the reduce phase, or by the one that is there already; the one that stands."""
+    if runtime.store.put_if_absent(keys.reduce_plan, encode(reduce_plan)):
+        return reduce_plan
+    return _stored_reduce_plan(runtime, keys) or reduce_plan
 
 
 def resume_reduce(runtime: Runtime, keys: RunKeys) -> ReducePlan | None:

@@ -75,15 +75,20 @@ def _dollars(
         return cost(used, prices)
 
     watched = times.median + shape.events * figures.event_billed
-    if not work.seats(
+    if shape.small:
+        watched = figures.event_billed + start
+    elif not work.seats(
         figures
     ):  # nobody stays: each map task's marker is looked at, and the last ones are acted on
         page = figures.list_page + figures.page_work / figures.share(memory.supervisor)
         look = figures.request + page * min(1.0, 2 * shape.tasks / figures.page_rows)
         watched = times.shuffle + shape.tasks * look + shape.events * figures.event_billed + 2 * start
+    reduce = seconds(shape.reducers * (times.reducer + start), memory.reducer)
+    if shape.small:  # where it was mapped
+        reduce = seconds(times.shuffle + times.reducer + times.phases[-1].median, memory.mapper)
     return {
         "map": seconds(shape.tasks * (times.mapper + start), memory.mapper),
-        "reduce": seconds(shape.reducers * (times.reducer + start), memory.reducer),
+        "reduce": reduce,
         "supervisor": seconds(watched, memory.supervisor),
         "coordinator": seconds(times.coordinator + start, memory.coordinator),
         "invocations": cost(Usage(lambda_requests=sum(requests.invocations.values())), prices),

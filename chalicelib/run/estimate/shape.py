@@ -8,6 +8,7 @@ from math import ceil
 from ...core.spec import JobSpec
 from ...mapreduce.input import splits
 from ...mapreduce.shuffle.partitions import default_partitions
+from ..job_code import may_be_small
 from .figures import FIGURES, Figures
 from .work import Work
 
@@ -15,6 +16,8 @@ from .work import Work
 _SMALLEST_SHARE = 1 << 18
 #: As in `mapreduce.reduce.task`: the part of a reducer's budget that fetched slices may take.
 _PACKED_SHARE = 8
+#: As in `functions.small_run`: what is reduced where it was mapped.
+_SMALL = 32 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,8 @@ class Shape:
     shuffled: float
     #: Events for the supervisor: one a marker, and those of plan and verdict.
     events: int
+    #: The only mapper brings the run to its end, and the verdict's event alone calls a supervisor.
+    small: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +70,8 @@ def shape_of(spec: JobSpec, work: Work, figures: Figures = FIGURES) -> Shape:
     shuffled = 0.0 if work.map_only else work.bytes * work.pace.shuffled
     reducers = 0 if work.map_only or not tasks else _reducers(spec, partitions, shuffled)
     blocks = 0 if work.map_only else ceil(tasks / figures.rows(partitions))
+    few_bytes = shuffled <= min(_SMALL, spec.budget("reducer") // _PACKED_SHARE)
+    small = tasks == 1 and reducers <= 1 and few_bytes and may_be_small(spec, 1)
     return Shape(
         tasks=tasks,
         splits=min(packed, work.objects * pieces),
@@ -75,7 +82,8 @@ def shape_of(spec: JobSpec, work: Work, figures: Figures = FIGURES) -> Shape:
         fetches=tasks * _stretches(spec, partitions, reducers, shuffled) if reducers else 0,
         blocks=blocks,
         shuffled=shuffled,
-        events=tasks + reducers + 2,
+        events=1 if small else tasks + reducers + 2,
+        small=small,
     )
 
 
@@ -114,6 +122,8 @@ def requests_of(shape: Shape, work: Work, figures: Figures, seconds: float) -> R
     Each map task's marker calls a supervisor. With a seat one stays, and the others find its lease; without, each reads
     the plan's head and lists its task's neighbours, and all of the phase if it is small.
     """
+    if shape.small:
+        return _requests_of_small(shape, work, figures)
     maps, reduces = shape.tasks, shape.reducers
     ends = min(3, max(1, reduces))  # about three reducers see the run's end, and write it
     pages = ceil(work.objects / figures.page_rows) if work.objects > 1 else 0
@@ -142,4 +152,17 @@ def requests_of(shape: Shape, work: Work, figures: Figures, seconds: float) -> R
             "supervisor": shape.events + hand_overs,
             "reducer": reduces,
         },
+    )
+
+
+def _requests_of_small(shape: Shape, work: Work, figures: Figures) -> Requests:
+    """Of a run that one mapper brings to its end: each object is written once, and what it has written is not read."""
+    pages = ceil(work.objects / figures.page_rows) if work.objects > 1 else 0
+    #: Plan and input; the object that was dropped, and the lease, are asked for their heads.
+    gets = 3 + max(shape.splits, shape.task_bytes / figures.piece)
+    return Requests(
+        gets=round(gets),
+        puts=12 if shape.reducers else 9,
+        lists=pages + (4 if shape.reducers else 3),
+        invocations={"coordinator": 1, "mapper": 1, "supervisor": 1, "reducer": 0},
     )

@@ -57,13 +57,11 @@ class Clock:
         self._slots = max(1, work.concurrency - self._seated)
 
     def timeline(self) -> Timeline:
-        figures = self._figures
+        if self._shape.small:
+            return self._timeline_of_small()
         coordinator, mapper, shuffle = self._coordinator(), self._mapper(), self._shuffle()
         phases = [
-            Phase("S3's event", figures.event, figures.event_late),
-            _exact("starts of functions", figures.dispatch + figures.cold_start),
-            _exact("planning", coordinator),
-            *self._tasks("map", self._shape.tasks, mapper),
+            *self._until_mapped(coordinator, mapper),
             self._noticed(mapper),
             _exact("the shuffle's index", shuffle),
         ]
@@ -75,6 +73,28 @@ class Clock:
         return Timeline(
             phases=tuple(phases), coordinator=coordinator, mapper=mapper, reducer=reducer, shuffle=shuffle
         )
+
+    def _timeline_of_small(self) -> Timeline:
+        """After the map task, its function goes on to the end."""
+        coordinator, mapper, shuffle = self._coordinator(), self._mapper(), self._requests("mapper", 2)
+        phases = [*self._until_mapped(coordinator, mapper), _exact("the shuffle's index", shuffle)]
+        reducer = self._reducer_of_small() if self._shape.reducers else 0.0
+        if self._shape.reducers:
+            slow = self._slowest(1, reducer, 0.5), self._slowest(1, reducer, 0.95)
+            phases.append(Phase("the reduce tasks", *slow))
+        phases.append(_exact("the end", self._requests("mapper", 5)))
+        return Timeline(
+            phases=tuple(phases), coordinator=coordinator, mapper=mapper, reducer=reducer, shuffle=shuffle
+        )
+
+    def _until_mapped(self, coordinator: float, mapper: float) -> list[Phase]:
+        figures = self._figures
+        return [
+            Phase("S3's event", figures.event, figures.event_late),
+            _exact("starts of functions", figures.dispatch + figures.cold_start),
+            _exact("planning", coordinator),
+            *self._tasks("map", self._shape.tasks, mapper),
+        ]
 
     # -- one invocation ---------------------------------------------------------------------------------------
 
@@ -101,6 +121,12 @@ class Clock:
         input_share = self._work.bytes / shape.reducers
         work = input_share / (self._work.pace.reduce * 1e6 * share)
         return work + self._fetch() + shape.reduce_bytes / figures.throughput + self._requests("reducer", 6)
+
+    def _reducer_of_small(self) -> float:
+        """In the mapper, which has the run file in memory: a part and a marker are written."""
+        shape, share = self._shape, self._figures.share(self._spec.memory.mapper)
+        work = self._work.bytes / (self._work.pace.reduce * 1e6 * share)
+        return work + shape.reduce_bytes / self._figures.throughput + self._requests("mapper", 2)
 
     def _fetch(self) -> float:
         """Reads of run files, so many under way at once."""

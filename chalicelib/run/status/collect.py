@@ -52,8 +52,8 @@ def collect(
     memory = memory or Memory()
     first = Reader(store, keys, memory, max_markers, max_failures)
     head = first.plan()
-    if head and head.steps > 1:
-        keys = current_step(store, keys, most_steps(head))
+    if head:
+        keys = current_step(store, keys, most_steps(head)) if head.steps > 1 else head.keys(keys)
     reader = Reader(store, keys, memory, max_markers, max_failures)
     facts = _read(reader, output)
     if not facts.listing.names and facts.manifest is None:

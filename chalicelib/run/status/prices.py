@@ -84,14 +84,18 @@ class Bill:
     wasted: Stats = field(default_factory=Stats)
 
 
-def usage(spec: JobSpec, mapped: Bill, reduced: Bill, elapsed: float) -> Usage:
-    """What a run of `elapsed` seconds has used so far: tasks by their markers, the rest estimated."""
+def usage(spec: JobSpec, mapped: Bill, reduced: Bill, elapsed: float, *, small: bool = False) -> Usage:
+    """What a run of `elapsed` seconds has used so far: tasks by their markers, the rest estimated.
+
+    In a `small` run the mapper did all of it, and the verdict's event alone called a supervisor.
+    """
     memory = spec.memory
-    events = mapped.attempts + reduced.attempts + 2  # plan.done and run.done are events too
+    events = 1 if small else mapped.attempts + reduced.attempts + 2  # plan.done and run.done are events too
     megabyte_seconds = (
         (mapped.stats.seconds * mapped.scale + mapped.wasted.seconds) * memory.mapper
-        + (reduced.stats.seconds * reduced.scale + reduced.wasted.seconds) * memory.reducer
-        + (elapsed + events * _EVENT_SECONDS) * memory.supervisor
+        + (reduced.stats.seconds * reduced.scale + reduced.wasted.seconds)
+        * (memory.mapper if small else memory.reducer)
+        + ((0.0 if small else elapsed) + events * _EVENT_SECONDS) * memory.supervisor
         + _COORDINATOR_SECONDS * memory.coordinator
     )
 
@@ -104,10 +108,10 @@ def usage(spec: JobSpec, mapped: Bill, reduced: Bill, elapsed: float) -> Usage:
     return Usage(
         gb_seconds=megabyte_seconds / 1024,
         architecture=spec.architecture,
-        lambda_requests=1 + mapped.attempts + reduced.attempts + events,
+        lambda_requests=1 + mapped.attempts + (0 if small else reduced.attempts) + events,
         puts=requests("puts") + _RUN_PUTS,
         gets=requests("gets") + 2 * events,  # each event reads the lease, the shuffle reads each marker
-        lists=requests("lists") + 1 + elapsed / _COUNT_EVERY,
+        lists=requests("lists") + (3 if small else 1 + elapsed / _COUNT_EVERY),
     )
 
 
@@ -144,7 +148,7 @@ def cost_so_far(plan: Plan, status: RunStatus, *, whole: bool = False) -> float:
     if before and not whole:
         mapped = _with_earlier(mapped, before.mapped, before.map_tasks)
         reduced = _with_earlier(reduced, before.reduced, before.reduce_tasks)
-    return cost(usage(plan.spec, mapped, reduced, status.elapsed or 0.0))
+    return cost(usage(plan.spec, mapped, reduced, status.elapsed or 0.0, small=plan.small))
 
 
 def cost_wasted(spec: JobSpec, mapped: Wasted, reduced: Wasted) -> float:

@@ -334,8 +334,8 @@ def test_the_next_supervisor_goes_on_with_the_reduce_phase() -> None:
     world.done("reduce", 0)
     world.supervise(hops=1)
     assert world.started() == [("reducer", 0, 1, 0)], "once"
-    assert world.store.requests["list"] == lists + 3, (
-        "reduce/started, the markers, and at the end what else was used; the map phase is behind it"
+    assert world.store.requests["list"] == lists + 4, (
+        "reduce/started, the markers, at the end whether it is there and what else was used; nothing of the map phase"
     )
     assert OUTPUT.success.key in world.ends()
 
@@ -432,7 +432,7 @@ def test_a_run_that_has_ended_is_left_alone() -> None:
     world.supervise()
     requests = sum(world.store.requests.values())
     world.supervise("run.done")
-    assert sum(world.store.requests.values()) == requests + 2, "the lease was read, and that was all"
+    assert sum(world.store.requests.values()) == requests + 1, "the lease was looked at, and that was all"
 
 
 def test_the_end_of_a_run_that_a_crash_left_undone_is_done() -> None:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from chalicelib import Job, Range, Sum
 from chalicelib.core.ports import FunctionName, Loc
 from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec
+from chalicelib.run.job_code import Shape
 from scripts.deployment.policies import may_start, policies
 from scripts.deployment.target import FUNCTIONS, Json, Target, Where, told_of_failures
 from tests.worlds.simulation import Simulation, spec
@@ -184,6 +185,51 @@ def test_a_run_that_succeeds_may_do_all_it_does(tmp_path: Path) -> None:
         None,
     ) in seen
     assert forbidden(seen, spec()) == []
+
+
+@pytest.mark.parametrize("lifetime", [300.0, 10.0])
+def test_a_mapper_that_brings_small_runs_to_their_end_may_do_that(tmp_path: Path, lifetime: float) -> None:
+    """Out of time in its reduce task, it calls a reducer. Where mappers do none of it, their role allows none of it."""
+    place: list[Observed] = []
+
+    class Slow(Words):
+        def reducer(self, key: str, values: Any) -> Any:
+            place[0].time += 1.7
+            yield key, sum(values)
+
+    in_time = lifetime == 300.0
+    observed = Observed(Slow, spec(), tmp_path, seats=0, lifetime=lifetime, duplicates=in_time)
+    place.append(observed)
+    observed.drop("a.txt", b"a b c d e f g h\n")
+    observed.run()
+    assert "_SUCCESS" in observed.output()
+    asked = {(action, resource) for function, action, resource, _ in observed.seen if function == "mapper"}
+    reducer = ("lambda:InvokeFunction", "arn:aws:lambda:eu-west-1:1:function:sluice-job-reducer")
+    assert (reducer in asked) != in_time
+    documents = policies(Target(name="job", spec=spec(), overrides={}, shape=Shape(small=True)))
+    assert [one for one in observed.seen if not allowed(documents[one[0]], *one[1:])] == []  # type: ignore[index]
+    assert {function for function, *_ in forbidden(observed.seen, spec())} == {"mapper"}
+
+
+def test_a_supervisor_may_start_what_stood_still_since_it_was_planned(tmp_path: Path) -> None:
+    how = {"seats": 0, "retries": 0, "reports": False, "before": True}
+    observed = Observed(Words, spec(split_size=64), tmp_path, kill_at=[4], **how)
+    observed.drop("a.txt", TEXT)
+    observed.run()
+    assert observed.killed == ["coordinator"], "before it could call the mapper"
+    assert observed.invocations["mapper"] == 0
+
+    def later() -> None:
+        observed.time += 200.0
+
+    observed.when(lambda: observed.invocations["mapper"] > 0, later)
+    observed.drop("b.txt", TEXT)
+    observed.run()
+    assert sum(key.endswith("/_SUCCESS") for key in observed.objects()) == 2
+    written = {resource for function, action, resource, _ in observed.seen
+               if (function, action) == ("supervisor", "s3:PutObject")}  # fmt: skip
+    assert any(resource.endswith("/plan.done") for resource in written)
+    assert forbidden(observed.seen, spec()) == []
 
 
 def test_losers_may_remove_what_they_wrote(tmp_path: Path) -> None:
