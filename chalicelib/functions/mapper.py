@@ -13,16 +13,14 @@ from ..core.codec import decode_column
 from ..core.errors import SluiceError, UserError
 from ..core.keys import RunKeys
 from ..core.messages import Stats
-from ..core.plan import Split
+from ..core.plan import Plan, Split
 from ..core.plan_file import read_head, read_tasks
 from ..core.ports import Runtime
 from ..core.tasks import Continuation, MapMarker, Part, Piece, Position, TaskCall
 from ..job.binding import BoundJob, bind
 from ..job.load_class import sources
 from ..job.steps import step_class
-from ..mapreduce.map.map_only import MapOnlyTask, RowWriter
 from ..mapreduce.map.task import MapTask, rest_of
-from ..mapreduce.output.part import part_file
 from ..mapreduce.shuffle.offsets import pack
 from ..mapreduce.shuffle.run_file import RunWriter
 from .attempt import pieces
@@ -31,6 +29,8 @@ from .attempt.invocation import Invocation, begin
 from .attempt.serve import serve
 
 if TYPE_CHECKING:
+    from ..mapreduce.map.map_only import RowWriter
+    from ..mapreduce.output.part import PartFile
     from ..mapreduce.sql.map import SqlMap
 
 
@@ -60,7 +60,7 @@ class MapWork:
     def __init__(self, invocation: Invocation[Continuation]) -> None:
         self._invocation = invocation
         runtime, plan, call = invocation.runtime, invocation.plan, invocation.call
-        self.part = part_file(runtime, plan, call.lo) if plan.map_only else None
+        self.part = _part(runtime, plan, call.lo) if plan.map_only else None
         self.piece = invocation.keys.run_file(call.lo, call.attempt, invocation.token)
         self._task: MapTask | SqlMap
         self._writer: RunWriter | RowWriter
@@ -91,6 +91,8 @@ class MapWork:
     def _new_writer(self, write: pieces.Write, *, piece: bool) -> RunWriter | RowWriter:
         if self.part is None:
             return RunWriter(write, self._invocation.plan.partitions)
+        from ..mapreduce.map.map_only import RowWriter
+
         return RowWriter(self.part.piece_rows if piece else self.part.rows, write)
 
     # -- what is told of it -------------------------------------------------------------------------
@@ -144,8 +146,7 @@ def _task(invocation: Invocation[Continuation]) -> MapTask | SqlMap:
         from ..mapreduce.sql.map import SqlMap  # only such jobs have DuckDB
 
         return SqlMap(runtime, plan, invocation.pace())
-    kind = MapOnlyTask if plan.map_only else MapTask
-    return kind(
+    return _kind(plan)(
         job=_job(invocation),
         sources=sources(runtime, spec),
         store=runtime.store,
@@ -156,6 +157,21 @@ def _task(invocation: Invocation[Continuation]) -> MapTask | SqlMap:
         quarantine=invocation.quarantine,
         trail=runtime.trail,
     )
+
+
+def _kind(plan: Plan) -> type[MapTask]:
+    if not plan.map_only:
+        return MapTask
+    from ..mapreduce.map.map_only import MapOnlyTask
+
+    return MapOnlyTask
+
+
+def _part(runtime: Runtime, plan: Plan, task: int) -> PartFile:
+    """Where a task writes that has no reduce task behind it. What is needed for that is imported by few mappers."""
+    from ..mapreduce.output.part import part_file
+
+    return part_file(runtime, plan, task)
 
 
 def _job(invocation: Invocation[Continuation]) -> BoundJob:

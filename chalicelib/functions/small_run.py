@@ -29,7 +29,7 @@ from ..run.reduce_plan import plan_reduce
 from ..run.verdict import conclude
 from . import reducer
 from .attempt.commit_marker import is_committed
-from .attempt.deadly_records import Attempt
+from .attempt.invocation import Attempt
 from .attempt.remembering import Remembering, remembering
 from .attempt.serve import saying_why, serve
 from .supervision.advance import commit_plan

@@ -8,7 +8,6 @@ between two, fails the attempt, as without all this.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from ...core.errors import LostProcess, UserError
@@ -17,12 +16,11 @@ from ...core.messages import decode
 from ...core.ports import Loc, Runtime
 from ...core.tasks import CRASHED, Failure, TaskCall
 from ...mapreduce.guard.apart import Death, Trail
+from .invocation import Attempt
 from .read_only import ReadOnly
 
 #: Deaths after which an attempt is given up; each makes the task begin again.
 _MOST_DEATHS = 16
-
-Attempt = Callable[[Runtime, RunKeys, TaskCall], object]
 
 
 def are_likely(runtime: Runtime, keys: RunKeys, call: TaskCall) -> bool:

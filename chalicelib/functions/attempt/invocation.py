@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +21,8 @@ from ...mapreduce.guard.quarantine import Quarantine
 
 #: What an attempt of the one phase or the other leaves to its next invocation when it runs out of time.
 C = TypeVar("C", bound=Continuation | ReduceContinuation)
+#: One attempt at the task that a call names.
+Attempt = Callable[[Runtime, RunKeys, TaskCall], object]
 
 
 @dataclass(frozen=True, kw_only=True)

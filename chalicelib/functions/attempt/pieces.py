@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -26,9 +26,11 @@ from ...core.ports import Loc
 from ...core.tasks import Continuation, MapMarker, Part, ReduceContinuation, ReduceMarker
 from ...mapreduce.guard.deadline import StepTooLong
 from ...mapreduce.output.compressed import Counted
-from ...mapreduce.output.part import PartFile
 from ...run import calls
 from .invocation import C, Invocation
+
+if TYPE_CHECKING:
+    from ...mapreduce.output.part import PartFile  # few mappers write parts
 
 M_co = TypeVar("M_co", bound=MapMarker | ReduceMarker, covariant=True)
 Write = Callable[[bytes], object]

@@ -17,9 +17,8 @@ from ...core.tasks import Continuation, Failure, Overtaken, ReduceContinuation, 
 from ...run.calls import FUNCTION, MAX_HOPS, children, keys_of, start_all, subtree
 from ...run.events import event_for
 from ...run.start_step import is_planned
-from . import commit_marker, deadly_records
-from .deadly_records import Attempt
-from .invocation import Meter, left_behind
+from . import commit_marker
+from .invocation import Attempt, Meter, left_behind
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +48,11 @@ def serve(
             runtime.invoker.invoke("supervisor", event_for(keys.reduce_plan, sent=runtime.clock.now()))
         return
     tried = saying_why(phase, attempt)
-    if phase == "map" and deadly_records.are_likely(runtime, keys, call):
-        tried = saying_why(phase, partial(deadly_records.without_them, tried))
+    if phase == "map" and call.attempt:
+        from . import deadly_records  # few attempts follow one that vanished
+
+        if deadly_records.are_likely(runtime, keys, call):
+            tried = saying_why(phase, partial(deadly_records.without_them, tried))
     tried(runtime, keys, call)
 
 
