@@ -166,8 +166,10 @@ def test_a_manifest_that_names_what_is_not_there_fails_its_run(
 
 
 def test_supervision_is_handed_over_until_a_slow_mapper_is_done(cloud: Cloud) -> None:
-    two_tasks = {"file.txt": b"!wait gates/slow\ndone\n", "other.txt": b"word " * 13_000}
-    url = cloud.start("slow", two_tasks)
+    waits = b"!wait gates/slow\ndone\n" + b"word " * 13_000
+    url = cloud.start(
+        "slow", {"1.txt": waits, "2.txt": waits}
+    )  # in two tasks, and none is slower than the other
     run = begun(cloud, url)
 
     def handed_over() -> dict[str, Any] | None:
@@ -180,5 +182,5 @@ def test_supervision_is_handed_over_until_a_slow_mapper_is_done(cloud: Cloud) ->
 
     result = ended(cloud, url)
     assert result.succeeded, result.failure
-    assert result.counts() == {"done": 1, "word": 13_000}
+    assert result.counts() == {"done": 2, "word": 26_000}
     assert [key for key in cloud.listing(WORK, f"runs/{JOB}/{run}/map/") if key.endswith(".failed")] == []

@@ -16,7 +16,8 @@ from chalicelib.core.outcome import Manifest
 from chalicelib.core.spec import BadRecordsSpec, JobSpec, MemorySpec, SqlSpec
 from chalicelib.run.estimate.estimate import estimate
 from chalicelib.run.estimate.work import Work
-from tests.worlds.simulation import SCRATCH, Killed, Simulation, spec
+from chalicelib.run.status.collect import collect, list_runs
+from tests.worlds.simulation import SCRATCH, WORK, Killed, Simulation, spec
 
 TEXT = b"to be or not to be\n" * 50
 COUNTED = b"be\t100\nnot\t50\nor\t50\nto\t100\n"
@@ -343,3 +344,17 @@ def test_the_mapper_called_again_after_all_is_done_changes_nothing() -> None:
     words = sorted(key.partition(".")[0].rpartition("/")[2] for key in after.keys() - before.keys())
     assert words == ["00000", "000000"]
     assert all(key.endswith(".overtaken") for key in after.keys() - before.keys())
+
+
+def test_status_shows_it_as_any_other_run() -> None:
+    """While it is under way, too."""
+    world = ran(Words)
+    (keys,) = list_runs(world.memory, WORK, "job")
+    found = collect(world.memory, keys, now=world.time, max_markers=9)
+    assert (found.phase, found.map.done, found.reduce.done, found.output_records) == ("succeeded", 1, 1, 4)
+    under_way = Simulation(Words, spec(), SCRATCH, seats=0, retries=0, reports=False, kill_at=[11])
+    under_way.drop("a.txt", TEXT)
+    under_way.run()
+    (keys,) = list_runs(under_way.memory, WORK, "job")
+    found = collect(under_way.memory, keys, now=under_way.time, max_markers=9)
+    assert (found.phase, found.map.done, found.map.measured, found.reduce.done) == ("shuffling", 1, 1, 0)
