@@ -41,6 +41,7 @@ output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, 
 
 # Below are the defaults; remove the # to change one.
 #trigger: each                  # marker: only _READY or a *.manifest starts a run; success: so does _SUCCESS
+#manifest: {{scope: input}}      # folder: a *.manifest may name what lies in its own folder, and nothing else
 #split_size: null               # how much of the input one map task reads; null: 64MiB, more if there is much
 #partitions: null               # fixed slots of the key space, 1 to 4096; null: from the input's size
 #reduce_size: 128MiB            # about how much one reduce task reads
