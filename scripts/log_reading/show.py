@@ -58,13 +58,12 @@ def show_log(world: World, place: Place, run: str, view: View, logs: Callable[[]
     )
     wanted = Wanted(run=keys.run, task=view.task, attempt=view.attempt, level=view.level)
     shown = 0
-    if view.follow:
+    if view.follow and not _over(status):
         while not _over(status):
             shown += _show(world, source, world.clock.now() - source.lag, wanted, view)
             world.clock.pause(view.every)
             status = look()
-        if source.settle:
-            world.clock.pause(source.settle)
+        world.clock.pause(source.settle)
     shown += _show(world, source, math.inf, wanted, view)
     if not shown:
         say(f"{keys.job} {keys.run}: nothing that was asked for has been logged", err=True)
