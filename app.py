@@ -15,7 +15,8 @@ from chalice.app import Chalice, EventSourceHandler, S3Event
 from chalicelib.aws.function import ROOT, prepare, run
 from chalicelib.config.triggers import Trigger, TriggeredFunction
 
-app = Chalice(app_name="sluice")
+# Chalice would take the logger of its app's name, which the jobs' own are below, and write lines without ids.
+app = Chalice(app_name="sluice", configure_logs=False)
 
 NOT_DEPLOYING: dict[TriggeredFunction, Trigger] = {
     "coordinator": Trigger("known-at-deployment", "", ""),

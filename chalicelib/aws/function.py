@@ -8,7 +8,6 @@ one invocation to the next is the time that remains, and nothing else.
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import os
 import sys
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
 
 from ..core.keys import parse_run_key
 from ..core.ports import FunctionName, Runtime
+from ..functions.attempt.log_lines import JsonLines, printed_as_lines
 from ..job.services import JOBS_LOG
 from ..run.events import failed_event, round_of
 
@@ -88,7 +88,8 @@ class Process:
             return
         self.time_left.context = context
         try:
-            self.handle(event)
+            with printed_as_lines(self.function, event, sys.stdout):
+                self.handle(event)
         except Exception:
             log.exception("the %s failed; Lambda retries it", self.function, extra=ids)
             raise
@@ -182,22 +183,6 @@ def _configured(job: str, environ: Mapping[str, str], root: Path) -> tuple[str, 
 
     loaded = load_job(job, root=root, environ=environ, require_cloud=True)
     return loaded.name, loaded.spec
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line, so that CloudWatch can select by field."""
-
-    #: What every record has; all else came in by `extra=`.
-    _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "aws_request_id", "taskName"}
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {"level": record.levelname, "message": record.getMessage()}
-        line |= {key: value for key, value in vars(record).items() if key not in self._STANDARD}
-        if request := getattr(record, "aws_request_id", None):
-            line["request"] = request
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
 
 
 def configure_logging() -> None:

@@ -19,6 +19,7 @@
 <work>/runs/<job>/<run>/reduce/00007.done      commit marker (conditional)
 <work>/runs/<job>/<run>/run.done               the verdict: success or failure, once and for all
 <work>/runs/<job>/<run>/plan.silent, map/000000.silent, reduce/00000.silent  a small run's plan.done and its markers
+<work>/runs/<job>/<run>/log/3.jsonl             what a worker of the local engine logged; on AWS there is none
 <work>/runs/<job>/<run>/step-1/...             the same of the second step, and so on; its verdict is the step's
 <work>/runs/<job>/<run>/step-1/input/part-00007.pairs  what the first step passes on to the second
 <work>/seats/<job>/3                           a lease: one of the supervisors of the job that may wait
@@ -139,6 +140,10 @@ class RunKeys:
     def input(self) -> Loc:
         """The prefix of what the step before passes on to this one."""
         return self.root.child("input/")
+
+    def log(self, worker: int | Literal["*"]) -> Loc:
+        """What a worker of the local engine logs to, in all steps of the run; with `*` a pattern for all of them."""
+        return self.run_root.child(f"log/{worker}.jsonl")
 
     @property
     def plan(self) -> Loc:

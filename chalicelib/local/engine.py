@@ -117,6 +117,7 @@ class _Engine:
             timeouts=_timeouts(run.spec.timeout),
             standing_in=places,
             private=run.private,
+            log=lambda worker: run.work / run.keys.log(worker).key,
         )
         self._runtime = Runtime(
             store=FolderStore(roots, self._on_created, places),
@@ -227,7 +228,7 @@ class _Engine:
         if self._tasks["map"] > 1:
             count = self._run.workers
         self._supervisor = Worker(self._setup)
-        self._workers = [Worker(self._setup) for _ in range(count)]
+        self._workers = [Worker(self._setup, number) for number in range(1, count + 1)]
 
     def _all(self) -> list[Worker]:
         return [*self._workers, *([self._supervisor] if self._supervisor else [])]

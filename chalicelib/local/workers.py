@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -24,9 +25,11 @@ from msgspec import Struct, msgpack
 from ..core.errors import StoreError, user_traceback
 from ..core.ports import FunctionName, Loc, Runtime
 from ..functions import mapper, reducer, supervisor
+from ..functions.attempt.log_lines import printed_as_lines
 from ..mapreduce.guard.apart import Fork
 from ..stores.disk import LocalDisk
 from ..stores.folder import FolderStore
+from .log_file import log_to
 
 _HANDLERS: dict[FunctionName, Callable[[Runtime, dict[str, Any]], None]] = {
     "mapper": mapper.handle,
@@ -91,13 +94,15 @@ class Setup:
     standing_in: Mapping[Path, Path] = field(default_factory=dict)
     #: A descriptor of the parent's that is to end with the parent, whatever becomes of its workers.
     private: int | None = None
+    #: The file that a worker logs to, by its number.
+    log: Callable[[int], Path] | None = None
 
 
 class Worker:
     """The parent's side of one process."""
 
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
+    def __init__(self, setup: Setup, number: int = 0) -> None:
+        self._setup, self._number = setup, number
         self.call: Call | None = None
         #: When the call in hand is overdue, by `time.monotonic`, and whether it was.
         self.until = float("inf")
@@ -108,7 +113,9 @@ class Worker:
         context = get_context("fork")
         self.pipe, theirs = context.Pipe()
         gc.freeze()
-        self.process = context.Process(target=_work, args=(theirs, self._setup, self.pipe), daemon=True)
+        self.process = context.Process(
+            target=_work, args=(theirs, self._setup, self.pipe, self._number), daemon=True
+        )
         self.process.start()
         theirs.close()
 
@@ -189,13 +196,15 @@ class _Invoker:
         self._send(Report("invoke", function, payload))
 
 
-def _work(pipe: Connection, setup: Setup, parents: Connection) -> NoReturn:
+def _work(pipe: Connection, setup: Setup, parents: Connection, number: int) -> NoReturn:
     """A worker's whole life."""
     parents.close()
     if setup.private is not None:
         os.close(setup.private)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if setup.log:
+        log_to(setup.log(number))
 
     def send(report: Report) -> None:
         for heard in setup.world.reports(report):
@@ -232,7 +241,8 @@ def _work(pipe: Connection, setup: Setup, parents: Connection) -> NoReturn:
 def _handle(runtime: Runtime, call: Call) -> str:
     """Run a handler; what it raises, as text."""
     try:
-        _HANDLERS[call.function](runtime, call.payload)
+        with printed_as_lines(call.function, call.payload, sys.stdout, shown=True):
+            _HANDLERS[call.function](runtime, call.payload)
     except Exception as error:  # noqa: BLE001 - the root of a process: the parent decides
         # Where in our code the store refused something helps nobody: its text names the object.
         trace = "" if isinstance(error, StoreError) else user_traceback(error)

@@ -93,6 +93,21 @@ def test_a_mapper_that_raises_fails_the_run_and_status_shows_where(cloud: Cloud)
     assert [failure["error"] for failure in state["failures"]] == ["ValueError"]
 
 
+def test_logs_tell_what_the_jobs_code_logged_and_printed_with_task_and_attempt(cloud: Cloud) -> None:
+    filler = b"word " * 13_000 + b"\n"
+    said = {f"{number}.txt": b"!say %d\n%s!say more\n" % (number, filler) for number in range(2)}
+    run = begun(cloud, cloud.start("saying", said))
+
+    told = cloud.script("logs", JOB, run, "--json", "--follow", "--every", "0.2", check=True).stdout
+
+    lines = [line for line in map(json.loads, told.splitlines()) if line.get("phase") == "map"]
+    assert {line["run"] for line in lines} == {run}
+    assert all(line["function"] == "mapper" and line["level"] == "INFO" for line in lines)
+    for task in range(2):
+        own = [line["message"] for line in lines if line["task"] == task and line["attempt"] == 0]
+        assert own == [f"printed {task}", f"logged {task}", "printed more", "logged more"]
+
+
 def test_one_bad_task_of_many_fails_the_run_and_is_named(cloud: Cloud) -> None:
     good = {f"{number}.txt": b"word " * 13_000 for number in range(4)}
     run = ended(cloud, cloud.start("among", {**good, "bad.txt": b"x " * 30_000 + b"\n!raise me\n"}))

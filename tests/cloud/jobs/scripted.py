@@ -10,7 +10,7 @@ PATIENCE = 100.0  # seconds; more than any test waits
 
 
 class Scripted(Job):
-    """Counts words. A line `!raise`, `!wait NAME` or `!die NAME` does what it says instead.
+    """Counts words. A line `!raise`, `!say TEXT`, `!wait NAME` or `!die NAME` does what it says instead.
 
     NAME is an object of the bucket `params.bucket`: what is waited for, or remembers the death.
     """
@@ -22,7 +22,10 @@ class Scripted(Job):
         command, _, name = line.partition(" ")
         if command == "!raise":
             raise ValueError(f"this line is cursed: {name}")
-        if command == "!wait":
+        if command == "!say":
+            print(f"printed {name}")
+            self.log.info("logged %s", name)
+        elif command == "!wait":
             self.wait(name)
         elif command == "!die":
             self.die_once(name)

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from chalice import Chalice
 
-from chalicelib.aws.function import JsonLines, Process, TimeLeft, event_ids, split_function_name
+from chalicelib.aws.function import Process, TimeLeft, event_ids, split_function_name
 from chalicelib.core.keys import RunKeys
 from chalicelib.core.ports import FunctionName, Loc
+from chalicelib.functions.attempt.log_lines import JsonLines
 from chalicelib.run.events import event_for
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -156,8 +157,6 @@ def load_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     yield load
     sys.modules.pop("app", None)
-    log = logging.getLogger("sluice")  # Chalice gave it a handler of captured output
-    log.handlers.clear()
 
 
 def test_chalice_learns_the_buckets_from_the_jobs_yaml(load_app: Any) -> None:
