@@ -17,6 +17,7 @@ from chalicelib.aws.function import Process, TimeLeft, event_ids, split_function
 from chalicelib.core.keys import RunKeys
 from chalicelib.core.ports import FunctionName, Loc
 from chalicelib.functions.attempt.log_lines import JsonLines
+from chalicelib.job.services import JOBS_LOG
 from chalicelib.run.events import event_for
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -186,3 +187,11 @@ def test_the_app_takes_events_as_they_come(load_app: Any) -> None:
     for handler in (app.coordinator, app.supervisor):
         for event in (several, {"Event": "s3:TestEvent"}):
             assert handler.event_class(event, Context(1)).to_dict() is event
+
+
+def test_chalice_leaves_the_jobs_loggers_alone(load_app: Any) -> None:
+    """It would take the logger of its app's name, and what is logged below that would lose its ids."""
+    logger = logging.getLogger(JOBS_LOG)
+    before = (list(logger.handlers), logger.propagate)
+    load_app()
+    assert (logger.handlers, logger.propagate) == before == ([], True)
