@@ -1,18 +1,15 @@
 """Every object key, built and parsed here and nowhere else.
 
-<work>/runs/<job>/<run>/plan.json              the plan: inputs, etags, splits, configuration
-<work>/runs/<job>/<run>/plan.done              the map tree's root was invoked
+<work>/runs/<job>/<run>/plan.json, plan.done   the plan: inputs, etags, splits, settings; the map tree was begun
 <work>/runs/<job>/<run>/map/000042.0.9f3c.run  sorted partitions of task 42, attempt 0, execution 9f3c
 <work>/runs/<job>/<run>/map/000042.done        commit marker (conditional)
 <work>/runs/<job>/<run>/map/a1000042.done      the same of task 1 000 042: a letter for each digit more
-<work>/runs/<job>/<run>/map/000042.1.failed    why attempt 1 failed, and what it used
-<work>/runs/<job>/<run>/map/000042.1.7b1e.overtaken  what an attempt used that another was faster than
+<work>/runs/<job>/<run>/map/000042.1.failed, 000042.1.7b1e.overtaken  what an attempt used that failed, or was too late
 <work>/runs/<job>/<run>/map/000042.0.9f3c.next where an attempt out of time goes on
 <work>/runs/<job>/<run>/quarantine/map-000042.0.9f3c.jsonl  bad records of task 42
 <work>/runs/<job>/<run>/reduce/lease           who supervises; empty once the run has ended
 <work>/runs/<job>/<run>/reduce/plan.json       reduce tasks
-<work>/runs/<job>/<run>/reduce/index.000000    the shuffle index, in blocks of some thousand map tasks
-<work>/runs/<job>/<run>/reduce/sums.000000     what the map tasks of a block wrote, added up
+<work>/runs/<job>/<run>/reduce/index.000000, sums.000000  the shuffle index, in blocks of some thousand map tasks
 <work>/runs/<job>/<run>/reduce/index           the whole index, as earlier versions wrote it
 <work>/runs/<job>/<run>/reduce/started         the reduce tree's root was invoked
 <work>/runs/<job>/<run>/reduce/00007.0.7b1e.next, .piece  an attempt out of time, and what it wrote
@@ -20,12 +17,10 @@
 <work>/runs/<job>/<run>/run.done               the verdict: success or failure, once and for all
 <work>/runs/<job>/<run>/plan.silent, map/000000.silent, reduce/00000.silent  a small run's plan.done and its markers
 <work>/runs/<job>/<run>/log/3.jsonl             what a worker of the local engine logged; on AWS there is none
-<work>/runs/<job>/<run>/step-1/...             the same of the second step, and so on; its verdict is the step's
-<work>/runs/<job>/<run>/step-1/input/part-00007.pairs  what the first step passes on to the second
+<work>/runs/<job>/<run>/step-1/..., step-1/input/part-00007.pairs  the same of the second step, and what it is given
 <work>/seats/<job>/3                           a lease: one of the supervisors of the job that may wait
 <work>/totals/<job>/pointer.json               with `accumulate`: which states are the totals (conditional)
-<work>/totals/<job>/waiting/<run>.json         a run's states that are not merged yet
-<work>/totals/<job>/merged/<run>               in which generation a run was merged
+<work>/totals/<job>/waiting/<run>.json, merged/<run>  a run's states that are not merged yet; in which generation
 <work>/totals/<job>/turn                       a lease: whose turn it is to merge
 <work>/totals/<job>/states/0000000012.<run>.3/part-00007.pairs  what step 3 of a run made to be generation 12
 <output>/_totals.json                          the results that have all files in them
