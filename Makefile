@@ -37,6 +37,7 @@ help:
 	@echo "make bench       measure against other programs; docs/performance.md explains"
 	@echo "make chaos       every fault of docs/reliability.md; make soak: hundreds of runs in a row"
 	@echo "make hostile     thousands of objects made to do harm; docs/security.md explains"
+	@echo "make fuzz        new examples of all formats for an hour, and the code that they reached"
 	@echo "make setup       make the environments; make clean removes them"
 	@echo "make pins        list the hashes of all requirements, after a version was changed or one was added"
 
@@ -75,6 +76,7 @@ scale: setup
 # In an environment of its own, made when it is first asked for: no test needs these tools.
 audit: setup .venv-audit/.made
 	@$(PY) scripts/audit.py .venv-audit/bin
+	@$(PY) -m tests.security.second_opinion .venv-audit/bin/python
 
 .venv-audit/.made: requirements-audit.txt
 

@@ -2,14 +2,17 @@
 #   make chaos         every kill and every mixture of faults: simulated, on this machine, on the emulator
 #   make chaos-local   all of it but the emulator's part
 #   make hostile     objects made to do harm, dropped on jobs; OBJECTS=10000 SEED=1 for a night's worth
+#   make fuzz        new examples of all that strangers write, for an hour (MINUTES=60), and the code they reached
 #   make soak          500 runs in one process, and what is left of them; RUNS=2000 for more
 # `make test` runs a sample of each.
 
 RUNS ?= 500
 OBJECTS ?= 10000
 SEED ?= 1
+MINUTES ?= 60
+export MINUTES
 
-.PHONY: chaos chaos-local hostile soak
+.PHONY: chaos chaos-local hostile fuzz soak
 
 chaos: setup
 	CHAOS=full $(PY) -m pytest -q -s tests/chaos tests/features/test_repeat_safety.py tests/features/test_stragglers.py
@@ -20,6 +23,14 @@ chaos-local: setup
 
 hostile: setup
 	HOSTILE=$(OBJECTS) SEED=$(SEED) $(PY) -m pytest -q -s tests/fuzz/test_hostile.py
+
+# Coverage lies beside the tests' environment, not in it: nothing else needs it.
+fuzz: setup .venv-fuzz/.made
+	@PYTHONPATH=.venv-fuzz $(PY) tests/fuzz/hour.py
+
+.venv-fuzz/.made: requirements-fuzz.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade --target $(@D) -r $<
+	@touch $@
 
 soak: setup
 	SOAK=$(RUNS) $(PY) -m pytest -q -s tests/chaos/test_soak.py

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+#: How many times as many examples there are as in the suite; `make fuzz` wants more.
+MORE = int(os.environ.get("FUZZ", "1"))
+
 
 def examples(count: int) -> settings:
     """Settings for `count` examples: no deadline (the machine may be busy), nothing kept on disk."""
     return settings(
-        max_examples=count,
+        max_examples=count * MORE,
         deadline=None,
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
