@@ -181,12 +181,13 @@ def _bad(folder: Path, manifest: Manifest | None) -> Iterator[int]:
 
 def _leftovers(folder: Path) -> int:
     """Look at every file: each has a documented key, or is one that a killed process was writing."""
-    root = RunKeys(Loc("", ""), "chaos", RUN).root.key
+    keys = RunKeys(Loc("", ""), "chaos", RUN)
+    logs = [*(folder / "work").glob(keys.log("*").key)]
     files = [path for path in (folder / "work").rglob("*") if path.is_file()]
     scratch = [path for path in files if path.is_relative_to(folder / "work/tmp")]
     unfinished = [path for path in files if path.name.startswith(TEMPORARY)]
-    objects = [path for path in files if path not in (*scratch, *unfinished)]
-    assert odd_work(root, [str(path.relative_to(folder / "work")) for path in objects]) == []
+    objects = [path for path in files if path not in (*scratch, *unfinished, *logs)]
+    assert odd_work(keys.root.key, [str(path.relative_to(folder / "work")) for path in objects]) == []
     results = [path.name for path in (folder / "out").iterdir()]
     assert odd_results("", results) == []
     assert ("_SUCCESS" in results) != ("_FAILED" in results), results

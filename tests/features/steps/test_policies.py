@@ -62,9 +62,9 @@ def test_mappers_of_map_only_jobs_alone_write_parts() -> None:
 @pytest.mark.parametrize(
     ("job", "expected"),
     [
-        (CountWords, Shape()),
+        (CountWords, Shape(small=True)),
         (ThreeSteps, Shape(several_steps=True)),
-        (Upper, Shape(map_only=True)),
+        (Upper, Shape(map_only=True, small=True)),
         (Mixed, Shape(several_steps=True, map_only=True)),
         (Ordered, Shape(several_steps=True)),
     ],
