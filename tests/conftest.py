@@ -21,7 +21,10 @@ if str(ROOT) not in sys.path:
 from scripts.deployment.project import Project  # noqa: E402
 from scripts.deployment.waiters import fast_waiters  # noqa: E402
 from scripts.emulation import emulator as ministack  # noqa: E402
+from scripts.emulation.warm_start import keep_models  # noqa: E402
 from tests.cloud.harness import Cloud, connect  # noqa: E402
+
+keep_models()
 
 # On CI every run tries the same examples: a change is blamed for what it broke, not for what chance found.
 settings.register_profile("ci", derandomize=True)
@@ -32,6 +35,8 @@ if os.environ.get("CI"):
 
 # ---------------------------------------------------------------------------------------------------
 # Side by side
+
+PROCESSORS = os.cpu_count() or 1
 
 #: Files whose tests run in one process because they share deployments, which take seconds. What takes longest begins
 #: first. Any other file is a group of its own, so that what its tests share is made once.
@@ -70,6 +75,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: some always wait, for the emulator or for a time-out."""
+    return PROCESSORS + 1
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With `-n`, a process takes one group after the other, in the order of their first tests."""
     from xdist.scheduler import LoadScopeScheduling
@@ -81,7 +92,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
                 return file
             # The functions of one emulator keep two processors busy by themselves. Two emulators would start twice
             # the processes at once, which wait for each other, and so start still more.
-            return "emulator" if self.numnodes <= 2 else _GROUP_OF[file]
+            return "emulator" if PROCESSORS <= 2 else _GROUP_OF[file]
 
     config.option.loadscopereorder = False
     return Groups(config, log)
@@ -116,13 +127,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 #: An idle process of a function holds 45 MB, and a burst leaves a hundred of them behind: MiniStack would keep each for
 #: five minutes, and a machine of 16 GB would have to kill some. (It always keeps the first of each function.)
 SHORT_OF_MEMORY = {"LAMBDA_WARM_TTL_SECONDS": "20"}
+#: Half of what a process costs until it works is reading boto3.
+WARM_STARTS = {"GATEWAY_WARM_STARTS": "1"}
 
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ministack.Emulator]:
     """One MiniStack for all tests of a process; each makes and removes what it needs in it."""
     log = tmp_path_factory.mktemp("ministack") / "ministack.log"
-    with ministack.running(log, SHORT_OF_MEMORY) as started:
+    with ministack.running(log, SHORT_OF_MEMORY | WARM_STARTS) as started:
         yield started
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -40,6 +41,7 @@ class MemoryStore:
         self._on_created = on_created
         self._lock = threading.Lock()
         self._objects: dict[Loc, _Object] = {}
+        self._names: defaultdict[str, _Names] = defaultdict(_Names)
         self._writes = 0
 
     def head(self, loc: Loc) -> ObjectInfo:
@@ -95,20 +97,17 @@ class MemoryStore:
     def list(self, prefix: Loc, after: str = "") -> Iterator[ObjectInfo]:
         with self._lock:
             self.requests["list"] += 1
-            found = [
-                item.info(loc.key)
-                for loc, item in self._objects.items()
-                if loc.bucket == prefix.bucket and loc.key.startswith(prefix.key) and loc.key > after
-            ]
-        # Strings compare by code point, which is the order of their UTF-8 bytes.
-        yield from sorted(found)
+            keys = self._names[prefix.bucket].below(prefix.key, after)
+            found = [self._objects[Loc(prefix.bucket, key)].info(key) for key in keys]
+        yield from found
 
     def delete(self, bucket: str, keys: Iterable[str]) -> None:
         doomed = tuple(keys)  # before the lock: `keys` may be a listing of this store
         with self._lock:
             self.requests["delete"] += 1
             for key in doomed:
-                self._objects.pop(Loc(bucket, key), None)
+                if self._objects.pop(Loc(bucket, key), None):
+                    self._names[bucket].remove(key)
 
     def writer(self, loc: Loc, if_absent: bool = False, mark: str = "") -> ObjectWriter:
         return _Writer(self, loc, if_absent, mark)
@@ -124,12 +123,47 @@ class MemoryStore:
     def _write(self, loc: Loc, body: bytes, mark: str = "") -> str:
         """Store a new version. The caller holds the lock."""
         self._writes += 1
+        if loc not in self._objects:
+            self._names[loc.bucket].add(loc.key)
         self._objects[loc] = _Object(bytes(body), f"{self._writes:08x}", self._now(), mark)
         return self._objects[loc].etag
 
     def _created(self, loc: Loc) -> None:
         if self._on_created is not None:
             self._on_created(loc)
+
+
+class _Names:
+    """The keys of a bucket, in order when they are asked for: a listing looks at no key but those that it gives.
+
+    Strings compare by code point, which is the order of their UTF-8 bytes.
+    """
+
+    def __init__(self) -> None:
+        self._keys: list[str] = []
+        self._sorted = True
+
+    def add(self, key: str) -> None:
+        self._sorted = self._sorted and (not self._keys or self._keys[-1] < key)
+        self._keys.append(key)
+
+    def remove(self, key: str) -> None:
+        self._sort()
+        del self._keys[bisect_left(self._keys, key)]
+
+    def below(self, prefix: str, after: str) -> Iterator[str]:
+        """Those that begin with `prefix` and come after `after`."""
+        self._sort()
+        start = bisect_right(self._keys, after) if after >= prefix else bisect_left(self._keys, prefix)
+        for at in range(start, len(self._keys)):
+            if not self._keys[at].startswith(prefix):
+                return
+            yield self._keys[at]
+
+    def _sort(self) -> None:
+        if not self._sorted:
+            self._keys.sort()
+            self._sorted = True
 
 
 class _Writer(WriterBase):

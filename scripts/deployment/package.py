@@ -12,6 +12,7 @@ import io
 import marshal
 import os
 import re
+import shutil
 import sys
 import tempfile
 import zipfile
@@ -29,13 +30,23 @@ _LAMBDA_ROOT = "/var/task"
 PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 #: What a function needs of Chalice.
 _CHALICE = ("__init__.py", "app.py")
+#: How the names of what all jobs ship begin.
+_COMMON = ("app.py", "chalice/", "chalicelib/")
 
 
-def write_zip(path: Path, entries: Iterable[tuple[str, bytes]]) -> None:
-    """Write a zip of `entries`, (name, content), in their order. Who reads `path` finds all of it or none."""
+def write_zip(
+    path: Path, entries: Iterable[tuple[str, bytes]], onto: Path | None = None, comment: bytes = b""
+) -> None:
+    """Write a zip of `entries`, (name, content), in their order, after those of the zip `onto`.
+
+    Who reads `path` finds all of it or none.
+    """
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+    if onto is not None:
+        shutil.copyfile(onto, draft)
+    with zipfile.ZipFile(draft, "w" if onto is None else "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.comment = comment
         for name, content in entries:
             info = zipfile.ZipInfo(name, _TIME)
             info.create_system, info.external_attr = 3, _MODE << 16
@@ -132,19 +143,42 @@ def library_modules(path: Path) -> frozenset[str] | None:
 
 
 def write_package(path: Path, files: Mapping[str, Path], libraries: Path) -> None:
-    """Write the zip of `files` (by their names in it), Chalice's part and all of the zip `libraries`."""
-    write_zip(path, _entries(files, libraries))
+    """Write the zip of `files` (by their names in it), Chalice's part and all of the zip `libraries`.
 
-
-def _entries(files: Mapping[str, Path], libraries: Path) -> Iterator[tuple[str, bytes]]:
-    own = {name: path.read_bytes() for name, path in {**files, **_chalice_files()}.items()}
+    What all jobs with the same libraries have in common is compiled and packed once, and kept beside them until it
+    changes.
+    """
+    own = {name: file.read_bytes() for name, file in {**files, **_chalice_files()}.items()}
+    common = {name: content for name, content in own.items() if name.startswith(_COMMON)}
     with zipfile.ZipFile(libraries) as archive:
         theirs = [name for name in archive.namelist() if name not in own and not name.startswith("chalice/")]
-        for name in sorted([*own, *theirs]):
-            content = own[name] if name in own else archive.read(name)
-            yield name, content
-            if name.endswith(".py"):
-                yield from _compiled(name, content)
+        base, digest = libraries.with_name(f"code-and-{libraries.name}"), _digest(common, theirs)
+        if not _has_comment(base, digest):
+            packed = (
+                (name, common[name] if name in common else archive.read(name)) for name in [*common, *theirs]
+            )
+            write_zip(base, _with_compiled(sorted(packed)), comment=digest)
+    write_zip(path, _with_compiled(sorted(own.items() - common.items())), onto=base)
+
+
+def _digest(common: Mapping[str, bytes], theirs: Iterable[str]) -> bytes:
+    """Of what goes into a base: the libraries' own bytes are told apart by their file's name."""
+    said = [(name, hashlib.sha256(content).hexdigest()) for name, content in sorted(common.items())]
+    return hashlib.sha256(repr((said, sorted(theirs))).encode()).hexdigest().encode()
+
+
+def _has_comment(path: Path, comment: bytes) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return archive.comment == comment
+
+
+def _with_compiled(entries: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    for name, content in entries:
+        yield name, content
+        if name.endswith(".py"):
+            yield from _compiled(name, content)
 
 
 def _compiled(name: str, source: bytes) -> Iterator[tuple[str, bytes]]:

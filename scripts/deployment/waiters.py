@@ -8,7 +8,7 @@ from pathlib import Path
 import botocore
 
 _MODEL = Path("lambda", "2015-03-31", "waiters-2.json")
-DELAY = 0.2
+DELAY = 0.05
 
 
 def fast_waiters(folder: Path) -> Path:

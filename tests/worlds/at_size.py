@@ -37,7 +37,7 @@ from chalicelib.stores.disk import LocalDisk
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
 #: What was counted, by name.
-Counts = dict[str, int]
+Counts = dict[str, Any]
 KEYS = RunKeys(Loc("work", ""), "sort", "20261127T040000-0123456789ab")
 
 
@@ -143,19 +143,19 @@ def reducer(folder: Path, tasks: int, partitions: int, share: int) -> Counts:
     return {"run files": len(slices.run_files), "partitions": task.last - task.first, **store.requests}
 
 
-def count(_: Path, tasks: int) -> Counts:
+def count(_: Path, tasks: int, *missing: int) -> Counts:
     """A supervisor's look at a phase: one listing of all markers, and of the run files beside them."""
 
     class Listed:
         def list(self, _prefix: Loc, after: str = "") -> Iterator[ObjectInfo]:
-            for task in range(tasks):
+            for task in filter(lambda task: task not in missing, range(tasks)):
                 for loc in (KEYS.run_file(task, 0, "0123456789ab"), KEYS.done("map", task)):
                     yield ObjectInfo(loc.key, 1, "", 0.0)
 
     store: Any = Listed()
     progress = Progress("map", tasks)
     scan(store, KEYS, progress)
-    return {"done": len(progress.done), "missing": len(progress.missing())}
+    return {"done": len(progress.done), "missing": progress.missing()}
 
 
 def plan(folder: Path, objects: int, size: int) -> Counts:

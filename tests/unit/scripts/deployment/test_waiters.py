@@ -14,4 +14,4 @@ def test_waiters_for_an_emulator_wait_as_long_in_shorter_steps(tmp_path: Path) -
     fast_waiters(tmp_path)
     model = json.loads((tmp_path / "lambda/2015-03-31/waiters-2.json").read_text())
     waiter = model["waiters"]["FunctionActive"]
-    assert (waiter["delay"], waiter["delay"] * waiter["maxAttempts"]) == (0.2, pytest.approx(300))
+    assert (waiter["delay"], waiter["delay"] * waiter["maxAttempts"]) == (0.05, pytest.approx(300))

@@ -1,0 +1,228 @@
+"""Starts the processes of functions by a fork of a process that has AWS's SDK in it, instead of from nothing.
+
+A process that starts from nothing takes half a second of a processor until it has read boto3, which Lambda's own
+runtime brings along, and all functions are alike in that. Hundreds start in the tests. What belongs to a function,
+its zip and all that it imports from there, is read by each process as ever. Nothing that is measured may start so.
+
+It runs inside MiniStack, and imports nothing of Sluice. As a program it is the process that forks:
+
+    python warm_start.py FD
+
+FD is a socket that gives for each process one message, `{"program": PATH, "folder": PATH, "environment": {...}}`, with
+five open files: standard input, output and error, where to say the process's number and its exit status, and none else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from itertools import cycle
+from types import SimpleNamespace
+from typing import IO, Any
+
+#: Processes that fork. Each has a hash seed of its own: what depends on the order of a set must not go unnoticed.
+FORKING = 2
+#: Bytes of a message; an environment has some KB.
+MESSAGE = 200_000
+
+
+class Forked:
+    """As much of `subprocess.Popen` as MiniStack uses, for a Python program with pipes of text."""
+
+    returncode: int | None = None
+
+    def __init__(
+        self, forking: socket.socket, program: str, folder: str, environment: Mapping[str, str]
+    ) -> None:
+        theirs_in, ours_in = os.pipe()
+        ours_out, theirs_out = os.pipe()
+        ours_err, theirs_err = os.pipe()
+        self._status, told = os.pipe()
+        theirs = [theirs_in, theirs_out, theirs_err, told]
+        message = {"program": program, "folder": folder, "environment": dict(environment)}
+        try:
+            socket.send_fds(forking, [json.dumps(message).encode()], theirs)
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
+        self.stdin: IO[str] = open(ours_in, "w", buffering=1)  # noqa: SIM115 (as long as the process lives)
+        self.stdout: IO[str] = open(ours_out)  # noqa: SIM115
+        self.stderr: IO[str] = open(ours_err)  # noqa: SIM115
+        self._lock = threading.Lock()
+        self.pid = int(self._line())
+
+    def poll(self) -> int | None:
+        return self._ended(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        status = self._ended(timeout)
+        if status is None:
+            raise subprocess.TimeoutExpired("a function", timeout or 0.0)
+        return status
+
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def _ended(self, timeout: float | None) -> int | None:
+        with self._lock:
+            if self.returncode is None and select.select([self._status], [], [], timeout)[0]:
+                # Without a line the process that forks is gone, and with it its children.
+                self.returncode = int(self._line() or -signal.SIGKILL)
+                os.close(self._status)
+            return self.returncode
+
+    def _line(self) -> str:
+        """What comes next of the two lines; each is written at once, and is shorter than a pipe keeps whole."""
+        line = b""
+        while not line.endswith(b"\n"):
+            got = os.read(self._status, 1)
+            if not got:
+                return ""
+            line += got
+        return line.decode()
+
+
+def start_warm(runtime: Any) -> Callable[[], None]:
+    """Change MiniStack's module of processes (`ministack.core.lambda_runtime`) so that they are forked.
+
+    What it gives ends the processes that fork. They end by themselves when this one does.
+    """
+    started = [_start_forking(seed) for seed in range(FORKING)]
+    turns, lock = cycle(forking for forking, _ in started), threading.Lock()
+
+    def popen(command: list[str], **options: Any) -> Any:
+        if not command[-1].endswith(".py"):
+            return subprocess.Popen(command, **options)
+        with lock:
+            forking = next(turns)
+        return Forked(forking, command[-1], options["cwd"], options["env"])
+
+    def stop() -> None:
+        for forking, process in started:
+            forking.close()
+            process.wait()
+
+    runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": popen})
+    return stop
+
+
+def _start_forking(seed: int) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, __file__, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONHASHSEED": str(seed)},
+        )
+    return ours, process
+
+
+# ---------------------------------------------------------------------------------------------------
+# The process that forks
+
+
+def read_sdk() -> None:
+    """Import boto3 and all that it imports late, when the first client is made."""
+    import boto3
+
+    keep_models()
+    session = boto3.Session(region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none")  # noqa: S106
+    for service in ("s3", "lambda"):
+        session.client(service)
+
+
+def keep_models() -> None:
+    """Have botocore parse each file that describes a service once, not once for each session."""
+    from botocore.loaders import JSONFileLoader
+
+    parsed = functools.cache(JSONFileLoader().load_file)
+    JSONFileLoader.load_file = lambda _, path: parsed(path)  # type: ignore[assignment, method-assign]
+
+
+def fork_until_closed(requests: socket.socket) -> None:
+    read_sdk()
+    said_by: dict[int, int] = {}
+    awake, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    while True:
+        ready = select.select([requests.fileno(), awake], [], [])[0]
+        if awake in ready:
+            os.read(awake, 4096)
+            _say_who_ended(said_by)
+        if requests.fileno() in ready:
+            message, files, _, _ = socket.recv_fds(requests, MESSAGE, 4)
+            if not message:
+                return
+            pid = os.fork()
+            if not pid:
+                _become(json.loads(message), files)
+            for descriptor in files[:3]:
+                os.close(descriptor)
+            said_by[pid] = files[3]
+            os.write(files[3], f"{pid}\n".encode())
+
+
+def _say_who_ended(said_by: dict[int, int]) -> None:
+    while said_by:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        told = said_by.pop(pid)
+        with contextlib.suppress(BrokenPipeError):
+            os.write(told, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        os.close(told)
+
+
+def _become(message: dict[str, Any], files: list[int]) -> None:
+    """Run the program in this process, which ends with it."""
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number, descriptor in enumerate(files[:3]):
+            os.dup2(descriptor, number)
+        os.closerange(3, 1024)
+        os.environ.clear()
+        os.environ.update(message["environment"])
+        os.chdir(message["folder"])
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115 (as long as the process lives)
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+        sys.argv[:] = [message["program"]]
+        sys.path[0] = os.path.dirname(message["program"])
+        runpy.run_path(message["program"], run_name="__main__")
+        status = 0
+    except SystemExit as ending:
+        status = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+    except BaseException:  # noqa: BLE001 (whatever it is, the process says so and ends)
+        sys.excepthook(*sys.exc_info())
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    fork_until_closed(socket.socket(fileno=int(sys.argv[1])))
