@@ -10,7 +10,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 STAMPS := .venv/.made .venv-cloud/.made .venv-lambda/.made
 PY := .venv/bin/python
 
-# The tests run side by side in so many processes: one more than there are processors, or `make PROCESSES=0` for a debugger. Tests that
+# The tests run side by side in so many processes: one more than there are processors, or `make PROCESSES=0` for a
+# debugger. Tests that
 # share a deployment stay together, and what takes longest begins first: tests/conftest.py says which.
 PROCESSES ?= auto
 PYTEST = $(PY) -m pytest -n $(PROCESSES) --durations=10
