@@ -132,6 +132,8 @@ def compose(environ: Mapping[str, str], root: Path) -> Process:
         handle = functools.partial(handle, name=name, spec=spec)
     elif function == "supervisor":
         handle = functools.partial(handle, configured=functools.partial(_configured, job, environ, root))
+        if environ.get("SLUICE_TELLS"):
+            handle = functools.partial(handle, tell=_teller())
     return Process(job=job, function=function, handle=handle, time_left=time_left)
 
 
@@ -175,6 +177,17 @@ def _runtime(prefix: str, time_left: TimeLeft, root: Path, environ: Mapping[str,
         parallel_calls=8,
         apart=Fork(hang_up),
     )
+
+
+def _teller() -> Callable[..., None]:
+    """Its clients give up soon: Lambda delivers the event again, and who waits is charged for it."""
+    import boto3
+    from botocore.config import Config
+
+    from .notices import Teller
+
+    config = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=10)
+    return Teller(lambda service: cast(Any, boto3).client(service, config=config))
 
 
 def _configured(job: str, environ: Mapping[str, str], root: Path) -> tuple[str, JobSpec]:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from ..core.errors import ConfigError
 from ..core.spec import MIB, InputSpec, JobSpec, SqlSpec, parse_columns
 from .lambda_settings import lambda_problems
+from .notify_settings import notify_problems
 from .places import pattern_in, place_problems
 from .problem import Problem, input_key
 
@@ -40,6 +41,7 @@ def problems(
     if not places:
         return found
     found += [*_limits(spec), *_side_files(spec), *lambda_problems(spec.lambda_)]
+    found += notify_problems(spec.notify)
     return [*found, *place_problems(spec, name, others or {})]
 
 

@@ -16,6 +16,7 @@
     │   ├── Forbidden
     │   └── PreconditionFailed
     ├── InvokeError
+    ├── NoticeError
     ├── DiskError
     ├── LostProcess
     ├── CorruptData
@@ -96,6 +97,10 @@ class PreconditionFailed(StoreError):
 
 class InvokeError(SluiceError):
     """A function could not be started, not even when it was tried again."""
+
+
+class NoticeError(SluiceError):
+    """A notice of a run's end could not be delivered; the run is not touched by it, and the event comes again."""
 
 
 class DiskError(SluiceError):

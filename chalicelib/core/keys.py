@@ -14,7 +14,7 @@
 <work>/runs/<job>/<run>/reduce/started         the reduce tree's root was invoked
 <work>/runs/<job>/<run>/reduce/00007.0.7b1e.next, .piece  an attempt out of time, and what it wrote
 <work>/runs/<job>/<run>/reduce/00007.done      commit marker (conditional)
-<work>/runs/<job>/<run>/run.done               the verdict: success or failure, once and for all
+<work>/runs/<job>/<run>/run.done, told         the verdict, success or failure, once and for all; notices of it are out
 <work>/runs/<job>/<run>/plan.silent, map/000000.silent, reduce/00000.silent  a small run's plan.done and its markers
 <work>/runs/<job>/<run>/log/3.jsonl             what a worker of the local engine logged; on AWS there is none
 <work>/runs/<job>/<run>/step-1/..., step-1/input/part-00007.pairs  the same of the second step, and what it is given
@@ -47,16 +47,12 @@ Phase = Literal["map", "reduce"]
 RUNS = "runs/"
 #: What a marker's name ends in: S3 wakes a supervisor for the first ending, and nobody for the other.
 DONE, SILENT = ".done", ".silent"
-FAILED = ".failed"
-OVERTAKEN = ".overtaken"
-CONTINUED = ".next"
-PLAN = "plan.json"
-PLAN_DONE, PLAN_SILENT = f"plan{DONE}", f"plan{SILENT}"
-RUN_DONE = "run.done"
+FAILED, OVERTAKEN, CONTINUED = ".failed", ".overtaken", ".next"
+PLAN, PLAN_DONE, PLAN_SILENT = "plan.json", f"plan{DONE}", f"plan{SILENT}"
+RUN_DONE, TOLD = "run.done", "told"
 LEASE = "reduce/lease"
 SUCCESS, FAILURE = "_SUCCESS", "_FAILED"
-MANIFEST = "_manifest.json"
-TOTALS = "_totals.json"
+MANIFEST, TOTALS = "_manifest.json", "_totals.json"
 #: What stands in a folder's name for nothing, as in Hive.
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
@@ -151,6 +147,10 @@ class RunKeys:
     @property
     def run_done(self) -> Loc:
         return self.root.child(RUN_DONE)
+
+    @property
+    def told(self) -> Loc:
+        return self.run_root.child(TOLD)
 
     @property
     def lease(self) -> Loc:

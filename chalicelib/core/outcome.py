@@ -19,6 +19,29 @@ class Verdict(Message, frozen=True, kw_only=True):
     failures: tuple[Failure, ...] = ()
 
 
+class Notice(Message, frozen=True, kw_only=True):
+    """What people are told of a run that has ended, in short; the manifest has the rest. Times are in ISO 8601, UTC."""
+
+    #: Goes up when a field changes its meaning or goes away.
+    version: int = 1
+    job: str
+    run: str
+    outcome: Literal["success", "failed"]
+    #: The beginning of the reason, of a run that failed.
+    reason: str = ""
+    #: URLs: of the object whose event started the run, of the results, of the manifest.
+    source: str = ""
+    output: str
+    manifest: str
+    records: Count = 0
+    #: Records and groups that were set aside.
+    bad: Count = 0
+    inputs: Count = 0
+    input_bytes: Count = 0
+    started: str = ""
+    finished: str = ""
+
+
 class Manifest(Message, frozen=True, kw_only=True):
     """The final word on a run: its parts in order, or why it failed. A function of the markers alone."""
 

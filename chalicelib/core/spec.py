@@ -186,6 +186,30 @@ class LimitsSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     max_chain: Annotated[int, Meta(ge=1, le=1000)] = 16
 
 
+class NotifySpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who is told how a run has ended. Nobody, unless a topic, a bus or a webhook is named."""
+
+    #: What is told of: runs that succeed, that fail, that have set records aside.
+    on: Names = "success, failed, bad_records"
+    #: ARN of an SNS topic.
+    topic: str = ""
+    #: Name or ARN of an EventBridge bus; `default` is the account's own.
+    bus: str = ""
+    #: An `https://` URL, to which a POST goes.
+    webhook: str = ""
+    #: ARN of the Secrets Manager secret, or of the SSM parameter, whose text signs what goes to the webhook.
+    secret: str = ""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return _split(self.on)
+
+    @property
+    def tells(self) -> bool:
+        """Whether anybody is told."""
+        return bool(self.topic or self.bus or self.webhook)
+
+
 class ManifestSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a `*.manifest` object may name."""
 
@@ -240,6 +264,7 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     memory: MemorySpec = field(default_factory=MemorySpec)
     timeout: TimeoutSpec = field(default_factory=TimeoutSpec)
     limits: LimitsSpec = field(default_factory=LimitsSpec)
+    notify: NotifySpec = field(default_factory=NotifySpec)
     #: So many mappers, and so many reducers, may run at once, of all runs together, and nobody else may have their
     #: places (Lambda's reserved concurrency of the two functions). None: as many as the account allows.
     concurrency: Annotated[int, Meta(ge=1)] | None = None

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import NotFound, UserError
-from ..core.keys import PLAN_DONE, Phase, RunKeys, TotalsKeys, parse_run_key
+from ..core.keys import PLAN_DONE, RUN_DONE, Phase, RunKeys, TotalsKeys, parse_run_key
 from ..core.outcome import Verdict
 from ..core.plan import Plan
 from ..core.plan_file import read_head
@@ -30,13 +30,20 @@ from ..run.lease import TTL, Lease, LeaseHeld, Leaser, Watch
 from . import given_up
 from .supervision import early, pacing, seats, stalled_runs
 from .supervision.advance import StepEnd, begin_reduce, resume_reduce
+from .supervision.notices import Tell, tell_of_end
 from .supervision.phase_watch import PhaseWatch
 
 
-def handle(runtime: Runtime, event: dict[str, Any], configured: given_up.Configured | None = None) -> None:
+def handle(
+    runtime: Runtime,
+    event: dict[str, Any],
+    configured: given_up.Configured | None = None,
+    tell: Tell | None = None,
+) -> None:
     """One invocation: an S3 event for `*.done` objects, a hand-over of the same shape, or what Lambda gave up on.
 
-    `configured` tells the job that is deployed, which is needed for events that were never planned.
+    `configured` tells the job that is deployed, which is needed for events that were never planned. `tell` delivers
+    notices, if the job wants any.
     """
     event = given_up.note(runtime, event, configured)
     for item in created(event):
@@ -46,6 +53,8 @@ def handle(runtime: Runtime, event: dict[str, Any], configured: given_up.Configu
             leaser = Leaser(runtime.store, keys.lease, runtime.new_token(), trigger=trigger, hops=item.hops)
             late = item.age(runtime.clock.now()) > pacing.LATE
             _attend(runtime, keys, leaser, late=late)
+            if tell and configured and trigger == RUN_DONE:
+                tell_of_end(runtime, keys, configured()[1], tell)
 
 
 def _attend(runtime: Runtime, keys: RunKeys, leaser: Leaser, *, late: bool) -> None:

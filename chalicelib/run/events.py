@@ -10,14 +10,14 @@ from urllib.parse import quote_plus, unquote_plus
 
 import msgspec
 
-from ..core.errors import InvokeError, StoreError
+from ..core.errors import InvokeError, NoticeError, StoreError
 from ..core.ports import Loc
 
 #: Rounds for which an event is kept whose function fails by what may pass: some hours.
 MOST_ROUNDS = 40
 #: In an event: its run is to be ended, and why Lambda gave it up.
 END = "sluiceEnd"
-_PASSING = (StoreError.__name__, InvokeError.__name__)
+_PASSING = (StoreError.__name__, InvokeError.__name__, NoticeError.__name__)
 
 
 class Created(msgspec.Struct, frozen=True, kw_only=True):

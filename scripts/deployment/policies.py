@@ -28,6 +28,7 @@ from chalicelib.core.keys import (
     runs_prefix,
 )
 from chalicelib.core.ports import FunctionName, Loc
+from chalicelib.core.spec import NotifySpec
 from chalicelib.job.side_files import object_of
 
 from .target import FUNCTIONS, Json, Target, Where, function_arn, function_name, told_of_failures
@@ -93,6 +94,7 @@ def policies(
                 *_keys(target, where),
                 _invoke(target, function, where),
                 _logs(target.name, function, where),
+                *(_notices(target.spec.notify, where) if function == "supervisor" else ()),
                 *_settings(needs),
             ],
         }
@@ -190,10 +192,13 @@ def _of_reduce(target: Target) -> list[Loc]:
 
 
 def _of_supervision(target: Target) -> list[Loc]:
-    """The seats of those who wait, what is noted of map tasks that Lambda gave up on, and of runs that stood still."""
+    """The seats of those who wait, what is noted of map tasks that Lambda gave up on, of runs that stood still, and of
+    notices that are out.
+    """
     run = _any_run(target)
     started = [run.root.child(name) for name in (PLAN_DONE, PLAN_SILENT)]
-    return [run.all_seats.child("*"), run.phase("map").child(f"*{FAILED}"), *started]
+    told = [run.told] if target.spec.notify.tells else []
+    return [run.all_seats.child("*"), run.phase("map").child(f"*{FAILED}"), *started, *told]
 
 
 def _handed_on(target: Target) -> list[Loc]:
@@ -292,6 +297,20 @@ def _invoke(target: Target, function: FunctionName, where: Where) -> Json:
         "Action": ["lambda:InvokeFunction"],
         "Resource": [function_arn(where, target.name, name) for name in started],
     }
+
+
+def _notices(notify: NotifySpec, where: Where) -> list[Json]:
+    """Telling those whom the job names how a run has ended, and nobody else."""
+    bus = notify.bus
+    if bus and not bus.startswith("arn:"):
+        bus = f"arn:{where.partition}:events:{where.region}:{where.account}:event-bus/{bus}"
+    read = "ssm:GetParameter" if ":ssm:" in notify.secret else "secretsmanager:GetSecretValue"
+    allowed = (("sns:Publish", notify.topic), ("events:PutEvents", bus), (read, notify.secret))
+    return [
+        {"Effect": "Allow", "Action": [action], "Resource": [resource]}
+        for action, resource in allowed
+        if resource
+    ]
 
 
 def _settings(needs: Needs) -> list[Json]:

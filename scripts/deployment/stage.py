@@ -13,6 +13,8 @@ from .target import FUNCTIONS, Json, Target, policy_file
 
 #: How many functions may run at once, for the supervisor.
 CONCURRENCY = "SLUICE_CONCURRENCY"
+#: That notices go out when a run ends, for the supervisor.
+TELLS = "SLUICE_TELLS"
 
 
 def stage_config(target: Target, concurrency: int | None = None, before: Json | None = None) -> Json:
@@ -31,7 +33,7 @@ def stage_config(target: Target, concurrency: int | None = None, before: Json | 
                 "lambda_memory_size": getattr(spec.memory, function),
                 "lambda_timeout": getattr(spec.timeout, function),
                 "iam_policy_file": policy_file(target.name, function),
-                **_variables(function, concurrency),
+                **_variables(function, concurrency, tells=spec.notify.tells),
             }
             for function in FUNCTIONS
         },
@@ -51,11 +53,13 @@ def chalice_stage(
     return {key: value for key, value in found.items() if key != REMEMBERED}
 
 
-def _variables(function: FunctionName, concurrency: int | None) -> Json:
+def _variables(function: FunctionName, concurrency: int | None, *, tells: bool) -> Json:
     """What one function alone has in its environment."""
-    if function != "supervisor" or concurrency is None:
+    if function != "supervisor":
         return {}
-    return {"environment_variables": {CONCURRENCY: str(concurrency)}}
+    found = {CONCURRENCY: str(concurrency)} if concurrency is not None else {}
+    found |= {TELLS: "1"} if tells else {}
+    return {"environment_variables": found} if found else {}
 
 
 def with_stage(config: Json, name: str, stage: Json | None) -> Json:

@@ -20,6 +20,7 @@ from chalicelib.core.keys import DONE, parse_run_key
 from chalicelib.core.ports import Disk, Loc, ObjectInfo, Runtime
 from chalicelib.core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
 from chalicelib.functions import coordinator, mapper, reducer, supervisor
+from chalicelib.functions.supervision.notices import Tell
 from chalicelib.run.events import event_for
 from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
@@ -94,6 +95,8 @@ class Simulation:
         self._job = job
         #: What is deployed: from a job's name to its class. An invocation keeps what it began with.
         self.load_job: Callable[[str], type[Any]] = lambda _: self._job
+        #: Delivers notices of how runs end.
+        self.tell: Tell | None = None
         self.disk = disk or LocalDisk(scratch)
         self._random = random.Random(seed) if seed is not None else None
         self._duplicates = duplicates
@@ -252,7 +255,7 @@ class Simulation:
         if function == "coordinator":
             coordinator.handle(runtime, payload, "job", self.spec)
         elif function == "supervisor":
-            supervisor.handle(runtime, payload, lambda: ("job", self.spec))
+            supervisor.handle(runtime, payload, lambda: ("job", self.spec), self.tell)
         else:
             HANDLERS[function](runtime, payload)
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from chalicelib import Job, Range, Sum
 from chalicelib.core.ports import FunctionName, Loc
-from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec
+from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec, NotifySpec
 from chalicelib.run.job_code import Shape
 from scripts.deployment.policies import may_start, policies
 from scripts.deployment.target import FUNCTIONS, Json, Target, Where, told_of_failures
@@ -185,6 +185,38 @@ def test_a_run_that_succeeds_may_do_all_it_does(tmp_path: Path) -> None:
         None,
     ) in seen
     assert forbidden(seen, spec()) == []
+
+
+@pytest.mark.parametrize(
+    ("secret", "reads"),
+    [
+        ("arn:aws:secretsmanager:eu-west-1:123456789012:secret:hook-AbCdEf", "secretsmanager:GetSecretValue"),
+        ("arn:aws:ssm:eu-west-1:123456789012:parameter/hook", "ssm:GetParameter"),
+    ],
+)
+def test_a_supervisor_may_tell_whom_the_job_names_and_nobody_else(
+    secret: str, reads: str, tmp_path: Path
+) -> None:
+    topic = "arn:aws:sns:eu-west-1:123456789012:runs"
+    notify = NotifySpec(topic=topic, bus="own", webhook="https://example.com/", secret=secret)
+    telling = spec(notify=notify, split_size=64, partitions=4)
+    observed = Observed(Words, telling, tmp_path)
+    told: list[str] = []
+    observed.tell = lambda _, notice: told.append(notice.outcome)
+    observed.drop("a.txt", TEXT)
+    observed.run()
+    assert told == ["success"]
+    assert forbidden(observed.seen, telling) == []
+    silent = forbidden(observed.seen, spec(split_size=64, partitions=4))
+    assert {resource.rpartition("/")[2] for _, _, resource, _ in silent} == {"told"}
+
+    where = Where(account="123456789012", region="eu-west-1")
+    documents = policies(Target(name="job", spec=telling, overrides={}), where)
+    bus = "arn:aws:events:eu-west-1:123456789012:event-bus/own"
+    for function in FUNCTIONS:
+        for action, resource in (("sns:Publish", topic), ("events:PutEvents", bus), (reads, secret)):
+            assert allowed(documents[function], action, resource) == (function == "supervisor")
+            assert not allowed(documents[function], action, f"{resource}2")
 
 
 @pytest.mark.parametrize("lifetime", [300.0, 10.0])
