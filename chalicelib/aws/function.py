@@ -27,7 +27,7 @@ from ..run.events import failed_event, round_of
 
 if TYPE_CHECKING:
     from ..core.spec import JobSpec
-    from ..stores.host import ThisProcess
+    from ..mapreduce.guard.host import ThisProcess
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def split_function_name(deployed: str) -> tuple[str, FunctionName]:
 def compose(environ: Mapping[str, str], root: Path) -> Process:
     """Build the process that `environ` describes; imports only what its function needs."""
     prefix, function = split_function_name(environ["AWS_LAMBDA_FUNCTION_NAME"])
-    from ..stores.host import ThisProcess
+    from ..mapreduce.guard.host import ThisProcess
 
     job, time_left = environ["SLUICE_NAME"], TimeLeft()
     host = ThisProcess(int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 0))

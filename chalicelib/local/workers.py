@@ -27,9 +27,9 @@ from ..core.ports import FunctionName, Loc, Runtime
 from ..functions import mapper, reducer, supervisor
 from ..functions.attempt.log_lines import printed_as_lines
 from ..mapreduce.guard.apart import Fork
+from ..mapreduce.guard.host import ThisProcess
 from ..stores.disk import LocalDisk
 from ..stores.folder import FolderStore
-from ..stores.host import ThisProcess
 from .log_file import log_to
 
 _HANDLERS: dict[FunctionName, Callable[[Runtime, dict[str, Any]], None]] = {

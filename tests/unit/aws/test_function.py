@@ -18,8 +18,8 @@ from chalicelib.core.keys import RunKeys
 from chalicelib.core.ports import FunctionName, Loc
 from chalicelib.functions.attempt.log_lines import JsonLines
 from chalicelib.job.services import JOBS_LOG
+from chalicelib.mapreduce.guard.host import ThisProcess
 from chalicelib.run.events import event_for
-from chalicelib.stores.host import ThisProcess
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.stores.host import ThisProcess
+from chalicelib.mapreduce.guard.host import ThisProcess
 
 
 def test_the_first_invocation_is_cold_and_no_other() -> None:
