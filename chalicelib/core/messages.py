@@ -45,6 +45,8 @@ class Stats(Message, frozen=True, kw_only=True):
     #: Invocations that said how they began, and those among them that were the first of a new process.
     starts: int = 0
     cold: int = 0
+    #: Seconds that these new processes took before their first invocation began; not part of `seconds`.
+    init: float = 0.0
     #: Seconds of `seconds` until the work began, in which input was read, and in the job's own code. The rest went
     #: into sorting and writing; a reduce attempt writes while it reads, so that counts as reading.
     starting: float = 0.0

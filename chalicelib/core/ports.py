@@ -170,6 +170,10 @@ class Host(Protocol):
     def cold(self) -> bool:
         """Whether the invocation under way is the process's first."""
 
+    @property
+    def init(self) -> float:
+        """Seconds from the process's beginning until it was ready for its first invocation; 0 if nobody knows."""
+
     def peak(self) -> int:
         """The most MiB that the process has held at once, in any of its invocations."""
 

@@ -38,6 +38,7 @@ def columns(history: History, begun: float, ended: float) -> dict[str, Any]:
         "start": [at(start) for start, _ in spans],
         "end": [at(end) for _, end in spans],
         "cold": [-1 if not one.starts else int(one.cold > 0) for one in stats],
+        "init": [_number(one.init * 1000, unit) for one in stats],
         "starts": [one.starts for one in stats],
         "starting": [_number(one.starting * 1000, unit) for one in stats],
         "reading": [_number(one.reading * 1000, unit) for one in stats],

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.core.version import VERSION
-from chalicelib.run.status.attempts import StepHistory
 from scripts.console.terminal import human_seconds
 
 from .at_once import most_at_once, spans
+from .bars import bars_of
 from .columns import OUTCOMES, columns
 from .gather import Seen
 from .markup import Html, data, join, tag
@@ -56,7 +56,6 @@ def figures(seen: Seen) -> dict[str, Any]:
     """What the page's script draws."""
     begun, ended, attempts = seen.begun, seen.ended, list(seen.history.attempts)
     width = (ended - begun) / _BUCKETS
-    charts = [chart for step in seen.history.steps for chart in _partition_charts(step)]
     return {
         "length": round((ended - begun) * 1000, 1),
         "outcomes": OUTCOMES,
@@ -68,23 +67,8 @@ def figures(seen: Seen) -> dict[str, Any]:
                 for phase in ("map", "reduce")
             },
         },
-        "bars": charts,
+        "bars": [bars._asdict() for step in seen.history.steps for bars in bars_of(step)],
     }
-
-
-def _partition_charts(step: StepHistory) -> list[dict[str, Any]]:
-    """Of one step: bytes by partition or, if that is too much to know, by reduce task; records by reduce task."""
-    plan = step.reduce_plan
-    if plan is None or not plan.tasks:
-        return []
-    what = "partition" if step.partitions else "reduce task"
-    sizes = list(step.partitions or [task.bytes for task in plan.tasks])
-    charts = [{"id": f"chart-partitions-{step.number}", "x": what, "y": "bytes", "values": sizes}]
-    if step.parts:
-        records = [step.parts.get(task, (0, 0))[1] for task in range(len(plan.tasks))]
-        chart = {"id": f"chart-records-{step.number}", "x": "reduce task", "y": "records", "values": records}
-        charts.append(chart)
-    return charts
 
 
 def _header(seen: Seen) -> Html:

@@ -12,6 +12,7 @@ from chalicelib.run.status.attempts import Attempt, History, StepHistory
 from chalicelib.run.status.fields import PhaseStatus, RunStatus
 from scripts.console.terminal import count, human_bytes, human_dollars, human_seconds
 
+from .bars import bars_of
 from .columns import label
 from .gather import BAD_SHOWN, Seen
 from .markup import Html, join, tag
@@ -83,7 +84,12 @@ def _facts(seen: Seen) -> Html:
         rows.append(("input", f"{count(status.inputs, 'object')}, {human_bytes(status.input_bytes or 0)}"))
     rows += _records(status)
     if status.cost is not None:
-        rows.append(("cost", f"about {human_dollars(status.cost)} on AWS, by list prices"))
+        rows.append(
+            (
+                "cost",
+                f"{'' if status.cost < 0.000_1 else 'about '}{human_dollars(status.cost)} on AWS, by list prices",
+            )
+        )
     if status.cost_lost:
         rows.append(("and at most", f"{human_dollars(status.cost_lost)} more for attempts that left no word"))
     rows.append(("results", status.output or "unknown"))
@@ -221,13 +227,7 @@ def _partitions(history: History) -> Html:
         name = label(history.steps, step.number, "reduce")
         if step.reduce_plan and step.reduce_plan.tasks:
             parts += [tag("p", sentence) for sentence in _skew(step, name)]
-            parts.append(
-                _chart(f"chart-partitions-{step.number}", f"Bytes by partition or reduce task, {name}")
-            )
-            if step.parts:
-                parts.append(
-                    _chart(f"chart-records-{step.number}", f"Records written by reduce task, {name}")
-                )
+            parts += [_chart(bars.id, f"{bars.y} by {bars.x}, {name}".capitalize()) for bars in bars_of(step)]
     return join(parts)
 
 

@@ -49,9 +49,10 @@ def slowest(history: History, shown: int = 20) -> list[SlowTask]:
 def lasted(attempts: Sequence[Attempt]) -> float | None:
     """Seconds from the beginning of a task's first attempt to the end of the one that counts, or of the last.
 
-    Of an attempt that left nothing the moment it could begin stands for its beginning. None if nobody knows.
+    A new process is part of its attempt. Of one that left nothing the moment it could begin stands for its beginning.
+    None if nobody knows.
     """
-    begins = [one.ready if one.started is None else one.started for one in attempts]
+    begins = [one.ready if one.started is None else one.started - one.stats.init for one in attempts]
     ends = [
         one.finished for one in attempts if one.finished is not None and one.outcome in ("done", "failed")
     ]
@@ -96,9 +97,9 @@ def _reasons(attempts: Sequence[Attempt], usual: _Usual) -> Iterator[str]:
         yield f"waited {human_seconds(wait)} before it began"
     if stats.starts > 1:
         yield f"ran out of time {count(stats.starts - 1, 'time')}"
-    if stats.starting > _SHARE * seconds:
+    if (start := stats.init + stats.starting) > _SHARE * seconds:
         kind = " of a new process" if stats.cold else ""
-        yield f"{human_seconds(stats.starting)} for the start{kind}"
+        yield f"{human_seconds(start)} for the start{kind}"
     if last.phase == "map" and stats.reading > _SHARE * seconds:
         yield f"{human_seconds(stats.reading)} for reading its input"
     if stats.spilled:

@@ -17,7 +17,7 @@ from tempfile import gettempdir
 from typing import Any
 
 from chalicelib.core.keys import DONE, parse_run_key
-from chalicelib.core.ports import Disk, Loc, ObjectInfo, Runtime
+from chalicelib.core.ports import Disk, Host, Loc, ObjectInfo, Runtime
 from chalicelib.core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
 from chalicelib.functions import coordinator, mapper, reducer, supervisor
 from chalicelib.run.events import event_for
@@ -95,6 +95,8 @@ class Simulation:
         #: What is deployed: from a job's name to its class. An invocation keeps what it began with.
         self.load_job: Callable[[str], type[Any]] = lambda _: self._job
         self.disk = disk or LocalDisk(scratch)
+        #: What each invocation's process is said to be like.
+        self.host: Host | None = None
         self._random = random.Random(seed) if seed is not None else None
         self._duplicates = duplicates
         self._kill_at = set(kill_at)
@@ -248,6 +250,7 @@ class Simulation:
             load_job=self.load_job,
             disk=self.disk,
             seats=self._seats,
+            host=self.host,
         )
         if function == "coordinator":
             coordinator.handle(runtime, payload, "job", self.spec)

@@ -138,16 +138,25 @@ class Meter:
             puts=used["put"],
             lists=used["list"],
             seconds=round(self._runtime.clock.now() - self.started, 6),
-            **self._process(),
-            **self._parts(),
+            **self._known(),
         )
 
-    def _process(self) -> dict[str, int]:
+    def _known(self) -> dict[str, Any]:
+        return {**self._process(), **self._parts()}
+
+    def _process(self) -> dict[str, float]:
         """What the process tells: a start, and memory."""
         host = self._runtime.host
         if host is None:
             return {}
-        return {"starts": 1, "cold": int(host.cold), "memory": host.memory, "peak": host.peak()}
+        init = round(host.init, 3) if host.cold else 0.0
+        return {
+            "starts": 1,
+            "cold": int(host.cold),
+            "init": init,
+            "memory": host.memory,
+            "peak": host.peak(),
+        }
 
     def _parts(self) -> dict[str, float]:
         """What the time went into, to a millisecond, as far as the work itself knows."""

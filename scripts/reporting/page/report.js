@@ -6,8 +6,8 @@
   const column = (name) => Array.isArray(attempts[name]) ? attempts[name] : new Array(total).fill(attempts[name]);
   const [group, task, number, outcome, ready, start, end] =
     ["group", "task", "attempt", "outcome", "ready", "start", "end"].map(column);
-  const [starting, reading, code, cold, starts, slow] =
-    ["starting", "reading", "code", "cold", "starts", "slow"].map(column);
+  const [init, starting, reading, code, cold, starts, slow] =
+    ["init", "starting", "reading", "code", "cold", "starts", "slow"].map(column);
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const length = Math.max(figures.length, 1);
 
@@ -34,7 +34,7 @@
       if (ready[i] >= 0 && start[i] > ready[i]) words.push(`waited ${seconds(start[i] - ready[i])}`);
     }
     if (starts[i]) {
-      words.push(cold[i] ? "cold start" : "warm start");
+      words.push(cold[i] ? `cold start${init[i] > 0 ? `, ${seconds(init[i])} until the process was ready` : ""}` : "warm start");
       if (starts[i] > 1) words.push(`${starts[i]} invocations`);
       words.push(`start ${seconds(starting[i])}, read ${seconds(reading[i])}, code ${seconds(code[i])}`);
       if (at("peak")) words.push(`${count(at("peak"))}${at("memory") ? ` of ${count(at("memory"))}` : ""} MiB`);
@@ -88,7 +88,9 @@
       const put = (kind, from, to) => { if (to > from || kind !== "wait") bars[kind].push(i, from, to); };
       const name = figures.outcomes[outcome[i]];
       if (start[i] < 0) continue;
-      if (ready[i] >= 0) put("wait", ready[i], start[i]);
+      const there = cold[i] > 0 ? Math.max(start[i] - init[i], ready[i], 0) : start[i];
+      if (ready[i] >= 0) put("wait", ready[i], there);
+      if (there < start[i]) put("cold", there, start[i]);
       if (name === "under way") { put("wait", start[i], end[i]); continue; }
       if (name === "lost" || name === "cut off") { put("lost", start[i], end[i]); continue; }
       if (name === "failed" || name === "overtaken") { put(name, start[i], end[i]); continue; }

@@ -56,7 +56,7 @@ class Rows(Job):
 class Host:
     """A new process of 512 MiB, of which 300 were used."""
 
-    memory, cold = 512, True
+    memory, cold, init = 512, True, 1.5
 
     def peak(self) -> int:
         return 300
@@ -111,7 +111,7 @@ def test_the_marker_tells_where_the_time_went_and_what_the_process_was_like(tmp_
     world.host = Host()
     world.finish("map", world.root)
     stats = world.map_marker().stats
-    assert (stats.starts, stats.cold, stats.memory, stats.peak) == (1, 1, 512, 300)
+    assert (stats.starts, stats.cold, stats.init, stats.memory, stats.peak) == (1, 1, 1.5, 512, 300)
     assert (stats.starting, stats.reading, stats.code, stats.seconds) == (0, 0, 5.0, 5.0)
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from chalicelib.mapreduce.guard.host import ThisProcess
+from chalicelib.mapreduce.guard.host import SameInvocation, ThisProcess
+
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def test_the_first_invocation_is_cold_and_no_other() -> None:
@@ -18,6 +23,22 @@ def test_the_first_invocation_is_cold_and_no_other() -> None:
         host.begin()
         seen.append(host.cold)
     assert (seen, host.memory) == ([True, False, False], 0)
+
+
+def test_what_follows_in_one_invocation_finds_the_process_warm() -> None:
+    host = ThisProcess(512)
+    host.begin()
+    after = SameInvocation(host)
+    assert (host.cold, after.cold, after.init, after.memory) == (True, False, 0.0, 512)
+    assert after.peak() == host.peak()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells when a process began")
+def test_a_new_process_knows_how_long_it_took_to_be_ready() -> None:
+    code = "import time; time.sleep(0.3); from chalicelib.mapreduce.guard import host; print(host.ThisProcess().init)"
+    before = time.monotonic() - 0.05  # the system counts hundredths
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert 0.29 <= float(shown.stdout) <= time.monotonic() - before
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the oracle is Linux's own count")

@@ -94,6 +94,7 @@ def test_unknown_times_are_none_that_could_be_drawn() -> None:
         (done(9, wait=5.0), "waited 5.0s before it began"),
         (done(9, starts=3), "ran out of time 2 times"),
         (done(9, starting=0.5, cold=1), "0.50s for the start of a new process"),
+        (done(9, starting=0.1, init=0.6, cold=1), "0.70s for the start of a new process"),
         (done(9, starting=0.5), "0.50s for the start"),
         (done(9, reading=0.6), "0.60s for reading its input"),
         (done(9, spilled=2048), "its pairs did not fit memory: 2.0 KiB spilled to disk"),
