@@ -46,6 +46,13 @@
     return words.join("; ");
   };
 
+  // `#rgb` or `#rrggbb` as a pixel of an image: the bytes red, green, blue, opaque, in that order.
+  const ink = (colour) => {
+    const digits = colour.length === 4 ? [...colour.slice(1)].map((digit) => digit + digit).join("") : colour.slice(1);
+    const bytes = new Uint8Array([0, 2, 4].map((at) => parseInt(digits.slice(at, at + 2), 16)).concat(255));
+    return new Uint32Array(bytes.buffer)[0];
+  };
+
   // -- the timeline -----------------------------------------------------------------------------------
 
   const KINDS = [["wait", "waiting"], ["cold", "cold start"], ["warm", "start"], ["read", "read"], ["code", "code"],
@@ -76,7 +83,8 @@
 
     // What is seen: time [x0, x1) and rows [y0, y1).
     const view = { x0: 0, x1: length, y0: 0, y1: rows };
-    let chosen = -1, asked = false, colours = {}, width = 0, height = 0;
+    const colours = {}, inks = {};
+    let chosen = -1, asked = false, width = 0, height = 0;
     const margin = 22;
 
     const bars = Object.fromEntries(KINDS.map(([name]) => [name, []]));
@@ -106,33 +114,42 @@
     }
     for (let i = 0; i < total; i++) if (slow[i] && start[i] >= 0) bars.slow.push(i, start[i], end[i]);
 
+    // Pixels are written by hand: tens of thousands of bars take a canvas's own rectangles a quarter of a second.
+    let image = null, pixels = null;
+
     function draw() {
       asked = false;
       const scale = devicePixelRatio || 1, box = canvas.getBoundingClientRect();
+      const wide = Math.round(box.width * scale), high = Math.round(box.height * scale);
+      if (!wide || !high) return;
       width = box.width; height = box.height - margin;
-      if (canvas.width !== Math.round(box.width * scale) || canvas.height !== Math.round(box.height * scale)) {
-        canvas.width = Math.round(box.width * scale); canvas.height = Math.round(box.height * scale);
+      if (!image || image.width !== wide || image.height !== high) {
+        canvas.width = wide; canvas.height = high;
+        image = brush.createImageData(wide, high);
+        pixels = new Uint32Array(image.data.buffer);
       }
-      brush.setTransform(scale, 0, 0, scale, 0, 0);
-      brush.fillStyle = colours.ground; brush.fillRect(0, 0, box.width, box.height);
-      const perMs = width / (view.x1 - view.x0), perRow = height / (view.y1 - view.y0);
-      const thick = Math.max(perRow > 4 ? perRow - 1 : perRow, 1);
+      pixels.fill(inks.ground);
+      const perMs = wide / (view.x1 - view.x0), room = Math.floor(height * scale), perRow = room / (view.y1 - view.y0);
+      const thick = Math.max(1, Math.round(perRow > 4 * scale ? perRow - scale : perRow));
       for (const [kind] of KINDS) {
-        const list = bars[kind], thin = kind === "slow";
-        brush.fillStyle = colours[kind];
+        const list = bars[kind], ink = inks[kind];
         for (let k = 0; k < list.length; k += 3) {
           const i = list[k], x = (list[k + 1] - view.x0) * perMs, right = (list[k + 2] - view.x0) * perMs;
-          if (right < 0 || x > width) continue;
-          const y = (place[row[i]] - view.y0) * perRow;
-          if (y + thick < 0 || y > height) continue;
-          const from = Math.max(x, 0), long = Math.max(Math.min(right, width) - from, kind === "wait" ? 0.3 : 0.8);
+          if (right < 0 || x > wide) continue;
+          let top = Math.floor((place[row[i]] - view.y0) * perRow), end = top + thick;
+          if (end <= 0 || top >= room) continue;
           // An attempt beside another is drawn in the lower half; a straggler is underlined.
-          const half = number[i] > 0 && number[i] % 2 && thick >= 4;
-          if (thin) brush.fillRect(from, y + thick * 5 / 6, long, Math.max(1, thick / 6));
-          else brush.fillRect(from, half ? y + thick / 2 : y, long, half ? thick / 2 : thick);
+          if (kind === "slow") top = Math.min(end - 1, top + Math.round(thick * 5 / 6));
+          else if (number[i] % 2 && thick >= 4) top += thick >> 1;
+          const from = Math.max(0, Math.floor(x)), to = Math.min(wide, kind === "wait" ? Math.floor(right) : Math.max(from + 1, Math.round(right)));
+          if (to <= from) continue;
+          end = Math.min(end, room);
+          for (let y = Math.max(top, 0); y < end; y++) pixels.fill(ink, y * wide + from, y * wide + to);
         }
       }
-      axis(perMs, perRow, thick);
+      brush.putImageData(image, 0, 0);
+      brush.setTransform(scale, 0, 0, scale, 0, 0);
+      axis(perMs / scale, perRow / scale, thick / scale);
     }
 
     function axis(perMs, perRow, thick) {
@@ -154,7 +171,7 @@
         const g = group[firsts[at[p]]];
         if (g === seen) continue;
         seen = g;
-        const y = (p - view.y0) * perRow;
+        const y = Math.max(0, (p - view.y0) * perRow);
         brush.fillStyle = colours.text; brush.globalAlpha = 0.55; brush.fillRect(0, y, width, 1); brush.globalAlpha = 1;
         const wide = brush.measureText(attempts.groups[g]).width;
         brush.fillStyle = colours.ground; brush.globalAlpha = 0.8; brush.fillRect(3, y + 2, wide + 6, 16);
@@ -169,7 +186,10 @@
 
     const ask = () => { if (!asked) { asked = true; requestAnimationFrame(draw); } };
     const recolour = () => {
-      for (const name of ["ground", "text", "dim", "line", ...KINDS.map(([kind]) => kind)]) colours[name] = style(name);
+      for (const name of ["ground", "text", "dim", "line", ...KINDS.map(([kind]) => kind)]) {
+        colours[name] = style(name);
+        inks[name] = ink(colours[name]);
+      }
       draw();  // at once: paper does not wait for the next frame
     };
     const within = (low, high, least, most) => {
