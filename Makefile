@@ -85,7 +85,7 @@ picture: setup
 	@$(PY) docs/house.py
 
 pictures: setup
-	@$(PY) docs/pictures.py
+	@$(PY) -m docs.pictures
 
 cloud-up: setup
 	@$(PY) scripts/cloud.py up

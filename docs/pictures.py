@@ -15,11 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
 from scripts.demo import write_texts
 
+ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs/pictures"
 #: Pixels of the report without its summary: the title and the timeline.
 _WIDTH, _HEIGHT = 1000, 600

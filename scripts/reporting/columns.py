@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, get_args
 
+from chalicelib.core.messages import Stats
 from chalicelib.run.status.attempts import Attempt, History, Outcome, StepHistory
 
 #: By number, as the columns have them.
@@ -28,7 +29,6 @@ def columns(history: History, begun: float, ended: float) -> dict[str, Any]:
         return -1 if time is None else _number((time - begun) * 1000, unit)
 
     spans = [_span(rows, place, ended) for place in range(len(rows))]
-    stats = [one.stats for one in rows]
     found: dict[str, list[Any]] = {
         "group": shown,
         "task": [one.task for one in rows],
@@ -37,6 +37,17 @@ def columns(history: History, begun: float, ended: float) -> dict[str, Any]:
         "ready": [at(one.ready) for one in rows],
         "start": [at(start) for start, _ in spans],
         "end": [at(end) for _, end in spans],
+        **_used([one.stats for one in rows], unit),
+        "bad": [one.bad for one in rows],
+        "slow": [int(one.slow) for one in rows],
+    }
+    names = [label(history.steps, step, phase) for step, phase in groups]
+    return {"n": len(rows), "groups": names, **{name: _packed(values) for name, values in found.items()}}
+
+
+def _used(stats: Sequence[Stats], unit: int) -> dict[str, list[Any]]:
+    """What attempts say of themselves; seconds as milliseconds with so many digits."""
+    return {
         "cold": [-1 if not one.starts else int(one.cold > 0) for one in stats],
         "init": [_number(one.init * 1000, unit) for one in stats],
         "starts": [one.starts for one in stats],
@@ -50,11 +61,7 @@ def columns(history: History, begun: float, ended: float) -> dict[str, Any]:
         "records_in": [one.records_in for one in stats],
         "records_out": [one.records_out for one in stats],
         "spilled": [one.spilled for one in stats],
-        "bad": [one.bad for one in rows],
-        "slow": [int(one.slow) for one in rows],
     }
-    names = [label(history.steps, step, phase) for step, phase in groups]
-    return {"n": len(rows), "groups": names, **{name: _packed(values) for name, values in found.items()}}
 
 
 def label(steps: Sequence[StepHistory], step: int, phase: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from chalicelib.core.errors import CorruptData, NotFound, UserError
 from chalicelib.core.keys import OutputKeys, RunKeys
@@ -30,6 +32,8 @@ class Seen:
     status: RunStatus
     history: History
     bad: tuple[BadRecord, ...]
+    #: What could not be read.
+    problems: tuple[str, ...] = ()
     now: float
 
     @property
@@ -59,21 +63,25 @@ def look(store: Store, keys: RunKeys, now: float, output: Loc | None = None) -> 
     ended = collect(store, keys, now=now, output=output, memory=memory).ended
     history = read_history(store, keys, ended=ended, memory=memory)
     status = collect(store, keys, now=now, output=output, max_failures=_FAILURES, memory=memory)
-    return Seen(status=status, history=history, bad=_bad(store, keys, status, history), now=now)
+    problems = list(history.problems)
+    bad = tuple(islice(_bad(store, keys, status, history, problems), BAD_SHOWN))
+    return Seen(status=status, history=history, bad=bad, problems=tuple(problems), now=now)
 
 
-def _bad(store: Store, keys: RunKeys, status: RunStatus, history: History) -> tuple[BadRecord, ...]:
-    """The first bad records, as far as they are there."""
-    found: list[BadRecord] = []
+def _bad(
+    store: Store, keys: RunKeys, status: RunStatus, history: History, problems: list[str]
+) -> Iterator[BadRecord]:
+    """Bad records, as far as they are there. What is damaged goes to `problems`."""
     for key in (history.quarantine or _listed(store, status))[:_BAD_OBJECTS]:
+        loc = Loc(keys.work.bucket, key)
         try:
-            body = store.get(Loc(keys.work.bucket, key), 0, _BAD_BYTES)
+            body = store.get(loc, 0, _BAD_BYTES)
+            lines = [line for line in body.splitlines(keepends=True) if line.endswith(b"\n")]
+            yield from (decode(BadRecord, line, loc.url) for line in lines)
         except NotFound:
             continue
-        for line in body.splitlines(keepends=True):
-            if line.endswith(b"\n") and len(found) < BAD_SHOWN:
-                found.append(decode(BadRecord, line, key))
-    return tuple(found)
+        except CorruptData as error:
+            problems.append(str(error))
 
 
 def _listed(store: Store, status: RunStatus) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def _notes(seen: Seen) -> Html:
         notes.append("The run was under way when this was written: make the report again to see more.")
     if any(not one.stats.starts for one in seen.history.attempts if one.outcome == "done"):
         notes.append("Of some attempts it is unknown how they began and what memory they used.")
-    notes += seen.history.problems
+    notes += seen.problems
     return join(tag("p", note, class_="note") for note in notes)
 
 

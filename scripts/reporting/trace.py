@@ -64,7 +64,8 @@ def _events(one: Attempt, process: int, lane: int, seen: Seen) -> Iterator[dict[
         }
 
     told: dict[str, Any] = {
-        "outcome": one.outcome, "cold": bool(stats.cold), "memory_mib": stats.memory, "peak_mib": stats.peak,
+        "outcome": one.outcome, "cold": bool(stats.cold), "init_seconds": stats.init,
+        "memory_mib": stats.memory, "peak_mib": stats.peak,
         "bytes_in": stats.bytes_in, "bytes_out": stats.bytes_out, "records_in": stats.records_in,
         "records_out": stats.records_out, "spilled": stats.spilled,
     }  # fmt: skip

@@ -138,12 +138,12 @@ class _Past:
         reduce_plan = self._reduce_plan(keys)
         sums = _Sums(plan) if reduce_plan else None
         begun = Beginning(plan.tasks, plan.created, limits_for(plan.spec, "map", None).lost_after)
-        attempts = self._phase(keys, "map", begun, ended=ended, sums=sums)
         parts: dict[int, tuple[int, int]] = {}
+        attempts = self._phase(keys, "map", begun, ended=ended, sums=sums, parts=parts)
         if reduce_plan is not None:
             lost_after = limits_for(plan.spec, "reduce", None).lost_after
             begun = Beginning(len(reduce_plan.tasks), reduce_plan.map_finished, lost_after)
-            attempts += self._phase(keys, "reduce", begun, ended=ended, parts=parts)
+            attempts += self._phase(keys, "reduce", begun, ended=ended, sums=None, parts=parts)
         return StepHistory(
             number=keys.step,
             role=plan.role,
@@ -169,20 +169,18 @@ class _Past:
         begun: Beginning,
         *,
         ended: bool,
-        sums: _Sums | None = None,
-        parts: dict[int, tuple[int, int]] | None = None,
+        sums: _Sums | None,
+        parts: dict[int, tuple[int, int]],
     ) -> list[Attempt]:
         """The attempts of one phase by task; `sums` or `parts` take in what its markers tell of bytes."""
         words = _listed(self._store.list(keys.phase(phase)), keys.work.bucket, begun.tasks)
-        found: list[Attempt] = []
         kind: type[Marker] = MapMarker if phase == "map" else ReduceMarker
-        for (task, loc), marker in self._read([(t, at) for t, at in words.done], kind):
-            if sums and isinstance(marker, MapMarker):
-                sums.take(marker)
-            if isinstance(marker, MapMarker):  # 16 000 of them may have 8 KiB of offsets each
-                marker = self._memory.objects[loc] = replace(marker, offsets=b"", earlier=())
-            if parts is not None and isinstance(marker, ReduceMarker):
+        found: list[Attempt] = []
+        for (task, loc), marker in self._read(words.done, kind):
+            if isinstance(marker, ReduceMarker):
                 parts[task] = (marker.bytes, marker.records)
+            else:
+                self._take(marker, loc, sums)
             if marker.quarantine:
                 self.quarantine.append(marker.quarantine)
             found.append(_done(keys.step, phase, marker))
@@ -191,6 +189,15 @@ class _Past:
         for (task, attempt, _, modified), word in self._read(words.overtaken, Overtaken):
             found.append(_overtaken(keys.step, phase, task, attempt, word, modified))
         return complete(found, keys.step, phase, begun, ended=ended)
+
+    def _take(self, marker: MapMarker, loc: Loc, sums: _Sums | None) -> None:
+        """Add up its offsets if they are wanted, and let go of them: 16 000 markers may have 8 KiB each."""
+        try:
+            if sums:
+                sums.take(marker)
+        except CorruptData as error:
+            self.problems.append(f"{loc.url}: {error}")
+        self._memory.objects[loc] = replace(marker, offsets=b"", earlier=())
 
     def _read(self, rows: Sequence[R], kind: type[K]) -> Iterator[tuple[R, K]]:
         """Each row's object. What is damaged or gone is told, and left out."""
@@ -215,10 +222,15 @@ class _Sums:
         self._offsets = [0] * (plan.partitions + 1)
 
     def take(self, marker: MapMarker) -> None:
+        """Raises CorruptData for what are no offsets; then nothing is known of the partitions."""
         if not self._wanted or not marker.run_file:
             return
-        for offsets in (*(piece.offsets for piece in marker.earlier), marker.offsets):
-            self._offsets = list(map(add, self._offsets, unpack(offsets, self._partitions)))
+        try:
+            for offsets in (*(piece.offsets for piece in marker.earlier), marker.offsets):
+                self._offsets = list(map(add, self._offsets, unpack(offsets, self._partitions)))
+        except CorruptData:
+            self._wanted = False
+            raise
 
     @property
     def partitions(self) -> tuple[int, ...] | None:

@@ -16,11 +16,24 @@ from hypothesis import strategies as st
 from benchmarks.report_page import made_up
 from chalicelib.core.errors import UserError
 from chalicelib.core.keys import OutputKeys
+from chalicelib.core.messages import Stats, encode
+from chalicelib.core.tasks import BadRecord, MapMarker
 from scripts import report
 from scripts.reporting.markup import data, tag
 from scripts.reporting.page import page
 from tests.features.test_report import Page
-from tests.unit.scripts.user import BOOM, ROOT, User, begin, finish, local_run, results, run_keys, run_script
+from tests.unit.scripts.user import (
+    BOOM,
+    ROOT,
+    T0,
+    User,
+    begin,
+    finish,
+    local_run,
+    results,
+    run_keys,
+    run_script,
+)
 
 SHIPPED = ROOT / "scripts/reporting/page"
 
@@ -107,6 +120,32 @@ def test_a_damaged_object_is_named_and_the_rest_is_shown(user: User) -> None:
     begin(user.store, run_keys(), results(), tasks=1)
     user.store.put(run_keys().done("map", 0), b"{")
     assert run_keys().done("map", 0).url in Page(write(user)).shown
+
+
+def test_a_damaged_list_of_bad_records_is_named_and_what_comes_before_is_shown(user: User) -> None:
+    user.job()
+    begin(user.store, run_keys(), results(), tasks=1)
+    loc = run_keys().quarantine("map", 0, 0, "t")
+    record = BadRecord(
+        phase="map",
+        source="s3://in/a.txt",
+        offset=7,
+        line=2,
+        error="E: bad",
+        traceback="",
+        text="x<y",
+        record="",
+    )
+    user.store.put(loc, encode(record) + b"\n{}\n" + encode(record)[:20])
+    marker = MapMarker(
+        task=0, attempt=0, token="t", run_file="", offsets=b"", bad=1, quarantine=loc.key, stats=Stats(),
+        started=T0, finished=T0 + 1,
+    )  # fmt: skip
+    user.store.put(run_keys().done("map", 0), encode(marker))
+    shown = Page(write(user)).shown
+    assert "s3://in/a.txt, byte 7, line 2" in shown
+    assert "x<y" in shown
+    assert f"{loc.url}: expected a BadRecord" in shown
 
 
 def test_the_trace_alone_writes_no_page(user: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.core.keys import RunKeys
 from chalicelib.core.messages import Stats, encode
 from chalicelib.core.ports import Loc
-from chalicelib.core.tasks import CRASHED, Failure, MapMarker, Overtaken
+from chalicelib.core.tasks import CRASHED, Failure, MapMarker, Overtaken, ReducePlan
 from chalicelib.mapreduce.shuffle.offsets import pack
 from chalicelib.run.status.attempts import Attempt, Beginning, complete, read_history
 from chalicelib.run.status.collect import Memory
@@ -111,6 +111,22 @@ def test_what_each_object_says_is_found_and_what_is_damaged_is_named() -> None:
     kept = memory.objects[KEYS.done("map", 0)]
     assert isinstance(kept, MapMarker)
     assert kept.offsets == b"", "16 000 of them would not fit"
+
+
+def test_offsets_that_are_none_are_named_and_leave_the_partitions_unknown() -> None:
+    store = planned(2)
+    plan = ReducePlan(tasks=(), mapped=Stats(), counters={}, map_started=100.0, map_finished=200.0)
+    store.put(KEYS.reduce_plan, encode(plan))
+    store.put(KEYS.done("map", 0), encode(marker(0, offsets=pack(range(17)))))
+    store.put(KEYS.done("map", 1), encode(marker(1, offsets=pack(range(0, 34, 2)))))
+    (step,) = read_history(store, KEYS, ended=True).steps
+    assert step.partitions == (3,) * 16
+    store.put(KEYS.done("map", 1), encode(marker(1, offsets=b"no offsets")))
+    history = read_history(store, KEYS, ended=True)
+    assert [step.partitions for step in history.steps] == [None]
+    assert [attempt.outcome for attempt in history.attempts] == ["done", "done"]
+    (problem,) = history.problems
+    assert problem.startswith(f"{KEYS.done('map', 1).url}: expected 17 packed offsets")
 
 
 def test_a_run_whose_objects_are_gone_has_no_steps() -> None:
