@@ -13,12 +13,14 @@ import pytest
 
 from chalicelib import Job, Sum
 from chalicelib.core.messages import decode
-from chalicelib.core.ports import Runtime
+from chalicelib.core.outcome import Manifest
+from chalicelib.core.ports import Loc, Runtime
 from chalicelib.core.spec import BadRecordsSpec
 from chalicelib.core.tasks import ReducePlan
 from chalicelib.local import LocalRun, run_local
 from chalicelib.local.inputs import find_inputs
 from chalicelib.run.status.attempts import read_history
+from chalicelib.run.status.collect import list_runs
 from chalicelib.stores.folder import FolderStore
 from scripts.reporting.columns import OUTCOMES
 from scripts.reporting.gather import Seen, look
@@ -26,7 +28,7 @@ from scripts.reporting.page import page
 from scripts.reporting.slow import slowest
 from scripts.reporting.trace import trace
 from tests.worlds.parallel import Parallel
-from tests.worlds.simulation import HANDLERS, Killed, spec
+from tests.worlds.simulation import HANDLERS, SCRATCH, WORK, Killed, Simulation, spec
 
 SECONDS, LONG, SOON = 4.0, 150.0, 1.0
 PHASES = {"mapper": "map", "reducer": "reduce"}
@@ -326,3 +328,52 @@ def test_a_run_on_this_machine_with_several_steps_and_what_the_manifest_says_of_
     assert "step 1 map" in shown
     assert "step 2 reduce" in shown
     assert f"{manifest.records:,} in {len(manifest.parts)} part" in shown
+
+
+class Words(Job):
+    def mapper(self, _: Any, line: str) -> Any:
+        yield from ((word, 1) for word in line.split())
+
+    reducer = Sum()
+
+
+class Rows(Job):
+    shuffle = False
+
+    def mapper(self, _: Any, line: str) -> Any:
+        yield line, len(line)
+
+
+#: By name: the job, its configuration, and how it is run; each is another way through a run.
+KINDS: dict[str, tuple[type[Job], dict[str, Any], dict[str, Any]]] = {
+    "without a shuffle": (Rows, {"split_size": 20}, {}),
+    "a small run": (Words, {}, {"seats": 0}),
+    "totals": (Words, {"accumulate": True, "split_size": 20, "partitions": 2, "reduce_size": 1}, {}),
+    "in pieces": (Words, {"split_size": 1000}, {"lifetime": 0.5}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_run_is_told_as_its_manifest_tells_it(kind: str) -> None:
+    job, figures, how = KINDS[kind]
+    world = Simulation(job, spec(**figures), SCRATCH, **how)
+    world.drop("a.txt", b"to be or not to be\n" * 5)
+    world.run()
+    assert world.errors == []
+    manifest = decode(Manifest, world.output()["_manifest.json"], "the manifest")
+    (keys,) = list_runs(world.memory, WORK)
+    seen = look(world.memory, keys, world.time, Loc("out", f"{keys.run}/"))
+    assert seen.problems == ()
+    done = {phase: [] for phase in ("map", "reduce")}
+    for one in seen.history.attempts:
+        assert one.outcome == "done"
+        done[one.phase].append(one.stats)
+    assert (len(done["map"]), len(done["reduce"])) == (manifest.map_tasks, manifest.reduce_tasks)
+    for phase, stats in (("map", manifest.mapped), ("reduce", manifest.reduced)):
+        assert sum(one.records_in for one in done[phase]) == stats.records_in
+        assert sum(one.bytes_out for one in done[phase]) == stats.bytes_out
+    found = Page(page(seen))
+    assert found.figures["attempts"]["n"] == manifest.map_tasks + manifest.reduce_tasks
+    assert "succeeded" in found.shown
+    assert (seen.status.continued > 0) == (kind == "in pieces")
+    assert len(seen.history.steps) == manifest.steps
