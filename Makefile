@@ -24,7 +24,7 @@ QUICK := tests/test_architecture.py tests/unit tests/contracts tests/features/te
 # Hundreds of processes begin in the tests: without compiled files each would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test quick check audit scale picture pins cloud-up cloud-down clean
+.PHONY: help setup demo test quick check audit scale picture pictures pins cloud-up cloud-down clean
 
 help:
 	@echo "make demo        count words on an emulated AWS, from deployment to result"
@@ -33,6 +33,7 @@ help:
 	@echo "make check       lint, format, types"
 	@echo "make audit       other people's linters on the code and on the policies of a deployment"
 	@echo "make picture     draw the rooms of docs/architecture.md anew, from the imports"
+	@echo "make pictures    take the pictures of the documents anew, from a real run; needs Chromium"
 	@echo "make cloud-up    start an emulated AWS to play with; make cloud-down ends it"
 	@echo "make scale       the estimates of docs/scale.md anew; with ARGS=--twin what the simulated cloud says, too"
 	@echo "make bench       measure against other programs; docs/performance.md explains"
@@ -83,6 +84,9 @@ audit: setup .venv-audit/.made
 
 picture: setup
 	@$(PY) docs/house.py
+
+pictures: setup
+	@$(PY) -m docs.pictures
 
 cloud-up: setup
 	@$(PY) scripts/cloud.py up

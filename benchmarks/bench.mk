@@ -11,7 +11,7 @@ BENCH_STAMPS := .venv-bench/.made .venv-peers/.made
 # Only whole measurements at full size are kept.
 KEEP := $(if $(filter 1 1.0,$(SCALE)),$(if $(ARGS),,--record))
 
-.PHONY: bench bench-data bench-growth bench-memory bench-peers bench-size bench-startup
+.PHONY: bench bench-data bench-growth bench-memory bench-peers bench-report bench-size bench-startup
 
 .venv-bench/.made: requirements-bench.txt requirements.txt
 .venv-peers/.made: requirements-peers.txt
@@ -41,6 +41,9 @@ bench-startup: .venv-bench/.made
 
 bench-size: .venv-bench/.made
 	@$(BENCH) size $(KEEP) $(ARGS)
+
+bench-report: setup
+	@$(PY) -m benchmarks.report_page $(ARGS)
 
 bench-data: .venv-bench/.made
 	@$(BENCH) data --scale $(SCALE) $(ARGS)

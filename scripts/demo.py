@@ -2,7 +2,7 @@
 """Count words on an emulated AWS: deploy the job with Chalice, drop files in, show the result.
 
 Everything happens in a temporary copy of this checkout and on a free port of the loopback interface;
-what was started is stopped at the end, also on Ctrl-C.
+what was started is stopped at the end, also on Ctrl-C. A report of the last run stays.
 """
 
 from __future__ import annotations
@@ -28,11 +28,17 @@ from scripts.deployment.project import ROOT, Project
 from scripts.deployment.target import Target
 from scripts.deployment.waiters import fast_waiters
 from scripts.emulation import emulator
+from scripts.reporting.gather import gather
+from scripts.reporting.page import page
+from scripts.runs import world as runs
+from scripts.runs.places import LATEST, job_place
 from scripts.submitting.submit import submit
 from scripts.submitting.world import real_world
 
 JOB = "wordcount"
 TOP = 10
+#: The report, which outlives all else of the demo.
+REPORT = ROOT / ".sluice/demo-report.html"
 #: Bytes of each text file, about; Python's own help texts fill four of them.
 FILE_SIZE = 160_000
 
@@ -65,6 +71,7 @@ def demo(screen: Screen) -> None:
             if words != counted_here(files):
                 raise RunFailed("the results differ from what Python counts in the same files")
             show_top(words, target, screen)
+            tell_of(REPORT, report_of(JOB, runs.real_world(), REPORT), screen)
     screen.print(f"all done in {human_seconds(time.monotonic() - begun)}; the emulator is stopped")
 
 
@@ -115,6 +122,19 @@ def show_top(words: Counter[str], target: Target, screen: Screen) -> None:
     for word, number in words.most_common(TOP):
         screen.print(f"  {word:<{width}}  {number:>7,}")
     screen.print(f"each file's results, sorted by word, are in {target.spec.output.url}RUN/part-*.tsv")
+
+
+def report_of(job: str, world: runs.World, path: Path) -> str:
+    """Write the report of the job's last run; the run's id."""
+    seen = gather(world, job_place(job, world), LATEST)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(page(seen), "utf-8")
+    return seen.status.run
+
+
+def tell_of(path: Path, run: str, screen: Screen) -> None:
+    """How to see the report of a run."""
+    screen.print(f"a report of the run {run} is in {os.path.relpath(path)}; in a browser: {path.as_uri()}")
 
 
 def total(store: Store, output: Loc) -> Counter[str]:

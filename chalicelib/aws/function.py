@@ -27,6 +27,7 @@ from ..run.events import failed_event, round_of
 
 if TYPE_CHECKING:
     from ..core.spec import JobSpec
+    from ..mapreduce.guard.host import ThisProcess
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class Process:
     function: FunctionName
     handle: Callable[[Event], None]
     time_left: TimeLeft
+    host: ThisProcess
 
     def run(self, event: Event, context: LambdaContext) -> None:
         """Handle one invocation. An error is logged with its ids and raised, so that Lambda retries."""
@@ -87,6 +89,7 @@ class Process:
             log.info("ignored an event without Records (S3 sends one to test a new rule)", extra=ids)
             return
         self.time_left.context = context
+        self.host.begin()
         try:
             with printed_as_lines(self.function, event, sys.stdout):
                 self.handle(event)
@@ -123,9 +126,12 @@ def split_function_name(deployed: str) -> tuple[str, FunctionName]:
 def compose(environ: Mapping[str, str], root: Path) -> Process:
     """Build the process that `environ` describes; imports only what its function needs."""
     prefix, function = split_function_name(environ["AWS_LAMBDA_FUNCTION_NAME"])
+    from ..mapreduce.guard.host import ThisProcess
+
     job, time_left = environ["SLUICE_NAME"], TimeLeft()
+    host = ThisProcess(int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 0))
     handle: Callable[..., None] = functools.partial(
-        _handler(function), _runtime(prefix, time_left, root, environ)
+        _handler(function), _runtime(prefix, time_left, host, root, environ)
     )
     if function == "coordinator":
         name, spec = _configured(job, environ, root)
@@ -134,7 +140,7 @@ def compose(environ: Mapping[str, str], root: Path) -> Process:
         handle = functools.partial(handle, configured=functools.partial(_configured, job, environ, root))
         if environ.get("SLUICE_TELLS"):
             handle = functools.partial(handle, tell=_teller())
-    return Process(job=job, function=function, handle=handle, time_left=time_left)
+    return Process(job=job, function=function, handle=handle, time_left=time_left, host=host)
 
 
 def _handler(function: FunctionName) -> Callable[..., None]:
@@ -150,7 +156,9 @@ def _seats(environ: Mapping[str, str]) -> int:
     return seats_for(int(told) if told.isdecimal() else None)
 
 
-def _runtime(prefix: str, time_left: TimeLeft, root: Path, environ: Mapping[str, str]) -> Runtime:
+def _runtime(
+    prefix: str, time_left: TimeLeft, host: ThisProcess, root: Path, environ: Mapping[str, str]
+) -> Runtime:
     from ..job.load_class import job_loader
     from ..mapreduce.guard.apart import Fork
     from ..stores.disk import system_disk
@@ -158,7 +166,6 @@ def _runtime(prefix: str, time_left: TimeLeft, root: Path, environ: Mapping[str,
     from .invoker import LambdaInvoker
 
     s3, functions = make_client("s3"), make_client("lambda")
-    memory = int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 0)
 
     def hang_up() -> None:
         """Two processes cannot share a connection; both clients open new ones when they need them."""
@@ -166,7 +173,7 @@ def _runtime(prefix: str, time_left: TimeLeft, root: Path, environ: Mapping[str,
         functions.close()
 
     return Runtime(
-        store=S3Store(s3, parallel_reads=reads_at_once(memory)),
+        store=S3Store(s3, parallel_reads=reads_at_once(host.memory)),
         invoker=LambdaInvoker(functions, prefix),
         clock=SystemClock(),
         new_token=lambda: uuid.uuid4().hex[:12],
@@ -176,6 +183,7 @@ def _runtime(prefix: str, time_left: TimeLeft, root: Path, environ: Mapping[str,
         seats=_seats(environ),
         parallel_calls=8,
         apart=Fork(hang_up),
+        host=host,
     )
 
 

@@ -26,7 +26,10 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 class Stats(Message, frozen=True, kw_only=True):
-    """What an attempt or a whole phase read, wrote and used; added up field by field."""
+    """What an attempt or a whole phase read, wrote and used; added up, but for `memory` and `peak`: the largest counts.
+
+    Attempts of earlier versions did not say what is below `starts`, which is then 0, and all of it is unknown.
+    """
 
     records_in: int = 0
     records_out: int = 0
@@ -39,17 +42,35 @@ class Stats(Message, frozen=True, kw_only=True):
     puts: int = 0
     lists: int = 0
     invokes: int = 0
+    #: Invocations that said how they began, and those among them that were the first of a new process.
+    starts: int = 0
+    cold: int = 0
+    #: Seconds that these new processes took before their first invocation began; not part of `seconds`.
+    init: float = 0.0
+    #: Seconds of `seconds` until the work began, in which input was read, and in the job's own code. The rest went
+    #: into sorting and writing; a reduce attempt writes while it reads, so that counts as reading.
+    starting: float = 0.0
+    reading: float = 0.0
+    code: float = 0.0
+    #: MiB that the function has, and the most that its process has ever held.
+    memory: int = 0
+    peak: int = 0
 
     def __add__(self, other: Stats) -> Stats:
         pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
-        return Stats(**dict(zip(self.__struct_fields__, (a + b for a, b in pairs), strict=True)))
+        added = dict(zip(self.__struct_fields__, (a + b for a, b in pairs), strict=True))
+        return Stats(**{**added, **self._largest(other)})
 
     def __mul__(self, factor: float) -> Stats:
         """Of so many times as many attempts; counts are rounded."""
         scaled: dict[str, Any] = {
-            name: round(value * factor) for name, value in msgspec.structs.asdict(self).items()
+            name: value * factor if isinstance(value, float) else round(value * factor)
+            for name, value in msgspec.structs.asdict(self).items()
         }
-        return Stats(**{**scaled, "seconds": self.seconds * factor})
+        return Stats(**{**scaled, **self._largest(self)})
+
+    def _largest(self, other: Stats) -> dict[str, int]:
+        return {"memory": max(self.memory, other.memory), "peak": max(self.peak, other.peak)}
 
 
 class Wasted(Message, frozen=True, kw_only=True):

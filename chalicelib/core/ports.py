@@ -159,6 +159,25 @@ class Disk(Protocol):
         """Remove a file, unless it is gone already."""
 
 
+class Host(Protocol):
+    """The process that a function runs in."""
+
+    @property
+    def memory(self) -> int:
+        """MiB that the function was given; 0 where nobody limits it."""
+
+    @property
+    def cold(self) -> bool:
+        """Whether the invocation under way is the process's first."""
+
+    @property
+    def init(self) -> float:
+        """Seconds from the process's beginning until it was ready for its first invocation; 0 if nobody knows."""
+
+    def peak(self) -> int:
+        """The most MiB that the process has held at once, in any of its invocations."""
+
+
 class Trail(Protocol):
     """See `mapreduce/guard/apart.py`."""
 
@@ -191,5 +210,7 @@ class Runtime:
     parallel_calls: int = 0
     #: Runs work in a process of its own; None where there are none.
     apart: Apart | None = None
+    #: What the process is like; None: nobody knows.
+    host: Host | None = None
     #: In such a process: tells whoever outlives it which record is in hand.
     trail: Trail | None = None

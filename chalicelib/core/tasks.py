@@ -138,9 +138,11 @@ class Failure(Message, frozen=True, kw_only=True):
 
 
 class Overtaken(Message, frozen=True, kw_only=True):
-    """What an attempt used that was done when another had committed its task."""
+    """What an attempt used that was done when another had committed its task, and when it found that out."""
 
     stats: Stats
+    #: 0 if its writer did not say.
+    at: float = 0.0
 
 
 class ReduceTask(Message, frozen=True, kw_only=True, array_like=True):

@@ -12,6 +12,7 @@ reduce), a supervisor is called and goes on as usual.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from ..core.errors import UserError
@@ -22,6 +23,7 @@ from ..core.plan_file import read_head
 from ..core.ports import Runtime
 from ..core.spec import MIB
 from ..core.tasks import ReducePlan, TaskCall
+from ..mapreduce.guard.host import SameInvocation
 from ..run import lease
 from ..run.calls import call_for, keys_of
 from ..run.events import event_for
@@ -57,7 +59,12 @@ def handle(runtime: Runtime, payload: dict[str, Any], attempt: Attempt) -> None:
         runtime.invoker.invoke("supervisor", event_for(marker, sent=runtime.clock.now()))
         return
     last = saying_why("reduce", _reduce if reduce_plan.tasks else _conclude)
-    last(runtime, keys, call_for(keys, 0, 1))
+    last(_going_on(runtime), keys, call_for(keys, 0, 1))
+
+
+def _going_on(runtime: Runtime) -> Runtime:
+    """That of the attempt which follows the mapper's: its process is no new one any more."""
+    return replace(runtime, host=runtime.host and SameInvocation(runtime.host))
 
 
 def _is_mapped(runtime: Runtime, keys: RunKeys) -> bool:

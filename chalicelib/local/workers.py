@@ -27,6 +27,7 @@ from ..core.ports import FunctionName, Loc, Runtime
 from ..functions import mapper, reducer, supervisor
 from ..functions.attempt.log_lines import printed_as_lines
 from ..mapreduce.guard.apart import Fork
+from ..mapreduce.guard.host import ThisProcess
 from ..stores.disk import LocalDisk
 from ..stores.folder import FolderStore
 from .log_file import log_to
@@ -214,7 +215,7 @@ def _work(pipe: Connection, setup: Setup, parents: Connection, number: int) -> N
         if setup.watched(loc):
             send(Report("created", bucket=loc.bucket, key=loc.key))
 
-    timeout = _Timeout(setup.timeouts)
+    timeout, host = _Timeout(setup.timeouts), ThisProcess()
     runtime = setup.world.runtime(
         Runtime(
             store=FolderStore(setup.roots, created, setup.standing_in),
@@ -225,6 +226,7 @@ def _work(pipe: Connection, setup: Setup, parents: Connection, number: int) -> N
             load_job=setup.load_job,
             disk=LocalDisk(setup.scratch),
             apart=Fork(),
+            host=host,
         )
     )
     try:
@@ -233,6 +235,7 @@ def _work(pipe: Connection, setup: Setup, parents: Connection, number: int) -> N
             if body != WAKE:
                 call = _calls.decode(body)
                 timeout.begin(call.function)
+                host.begin()
                 send(Report("idle", error=_handle(runtime, call)))
     except (EOFError, OSError):
         os._exit(0)  # the parent is gone

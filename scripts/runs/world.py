@@ -14,6 +14,9 @@ from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Clock, Loc, Store
 from scripts.console.terminal import Screen
 
+#: Objects of S3 that are read at once: a report reads one for each attempt, and each takes 30 ms of waiting.
+_READS = 16
+
 
 @dataclass(frozen=True, kw_only=True)
 class World:
@@ -46,7 +49,7 @@ def open_store(work: Loc, wanted: Sequence[RunKeys]) -> Store:
         from chalicelib.stores.s3 import S3Store
         from scripts.deployment.aws.owner import own_s3
 
-        return S3Store(own_s3())
+        return S3Store(own_s3(), parallel_reads=_READS)
     from chalicelib.stores.folder import FolderStore
 
     store = FolderStore([Path(work.bucket)])

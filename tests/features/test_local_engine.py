@@ -209,6 +209,9 @@ def test_the_manifest_tells_what_was_done(texts: Path, local: Local) -> None:
     assert manifest.input_bytes == len((ONE + TWO).encode())
     assert manifest.mapped.records_in == len(lines([ONE, TWO]))
     assert manifest.map_tasks > 2
+    assert (manifest.mapped.starts, manifest.reduced.starts) == (manifest.map_tasks, manifest.reduce_tasks)
+    assert 1 <= manifest.mapped.cold + manifest.reduced.cold <= 2, "no more than there are workers"
+    assert manifest.mapped.peak > 10
 
 
 def test_files_folders_and_patterns_are_inputs(texts: Path, local: Local) -> None:

@@ -14,6 +14,7 @@ from chalicelib import Job, Sum
 from chalicelib.core.messages import decode
 from chalicelib.core.outcome import Manifest
 from chalicelib.core.spec import BadRecordsSpec, JobSpec, MemorySpec, SqlSpec
+from chalicelib.mapreduce.guard.host import ThisProcess
 from chalicelib.run.estimate.estimate import estimate
 from chalicelib.run.estimate.work import Work
 from chalicelib.run.status.collect import collect, list_runs
@@ -90,6 +91,18 @@ def test_a_kilobyte_takes_three_invocations_and_twenty_requests(seats: int) -> N
     assert world.invocations == ONE_EACH
     assert world.errors == []
     assert world.text() == COUNTED
+
+
+def test_one_cold_start_counts_once() -> None:
+    world = Simulation(Words, spec(), SCRATCH, seats=0)
+    host = world.host = ThisProcess(512)
+    host.begin()
+    world.drop("a.txt", TEXT)
+    world.run()
+    found = manifest(world)
+    assert (found.mapped.cold, found.reduced.cold) == (1, 0)
+    assert found.mapped.init == pytest.approx(host.init, abs=0.001)
+    assert (found.reduced.init, found.reduced.starts, found.reduced.memory) == (0.0, 1, 512)
 
 
 def test_without_a_shuffle_it_takes_less() -> None:

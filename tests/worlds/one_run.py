@@ -10,7 +10,7 @@ from chalicelib import Job
 from chalicelib.core.keys import Phase, RunKeys, parse_done
 from chalicelib.core.messages import decode, encode, from_payload, to_payload
 from chalicelib.core.plan_file import read_head
-from chalicelib.core.ports import Loc, Runtime
+from chalicelib.core.ports import Host, Loc, Runtime
 from chalicelib.core.tasks import Failure, MapMarker, ReduceMarker, TaskCall
 from chalicelib.functions import mapper, reducer
 from chalicelib.mapreduce.shuffle.offsets import unpack
@@ -50,6 +50,7 @@ class OneRun:
     ) -> None:
         self.time = 1000.0
         self.lifetime = lifetime
+        self.host: Host | None = None
         self.store = _Store(now=lambda: self.time)
         self.keys = RunKeys(Loc("work", ""), "job", "run")
         #: What was invoked and not delivered yet: (function, call).
@@ -89,6 +90,7 @@ class OneRun:
             remaining=lambda: deadline - self.time,
             load_job=lambda _: self._job,
             disk=LocalDisk(self._scratch),
+            host=self.host,
         )
 
     def _token(self) -> str:

@@ -17,7 +17,7 @@ from tempfile import gettempdir
 from typing import Any
 
 from chalicelib.core.keys import DONE, parse_run_key
-from chalicelib.core.ports import Disk, Loc, ObjectInfo, Runtime
+from chalicelib.core.ports import Disk, Host, Loc, ObjectInfo, Runtime
 from chalicelib.core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
 from chalicelib.functions import coordinator, mapper, reducer, supervisor
 from chalicelib.functions.supervision.notices import Tell
@@ -98,6 +98,8 @@ class Simulation:
         #: Delivers notices of how runs end.
         self.tell: Tell | None = None
         self.disk = disk or LocalDisk(scratch)
+        #: What each invocation's process is said to be like.
+        self.host: Host | None = None
         self._random = random.Random(seed) if seed is not None else None
         self._duplicates = duplicates
         self._kill_at = set(kill_at)
@@ -251,6 +253,7 @@ class Simulation:
             load_job=self.load_job,
             disk=self.disk,
             seats=self._seats,
+            host=self.host,
         )
         if function == "coordinator":
             coordinator.handle(runtime, payload, "job", self.spec)

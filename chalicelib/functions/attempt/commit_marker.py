@@ -31,7 +31,7 @@ def commit(invocation: Invocation[C], marker: M) -> None:
     runtime, keys, phase = invocation.runtime, invocation.keys, invocation.phase
     if not runtime.store.put_if_absent(keys.done(phase, marker.task), encode(marker)):
         word = keys.overtaken(phase, marker.task, marker.attempt, marker.token)
-        runtime.store.put(word, encode(Overtaken(stats=marker.stats)))
+        runtime.store.put(word, encode(Overtaken(stats=marker.stats, at=marker.finished)))
         clean_up(
             runtime.store, keys, phase, marker.task, (*marker.work_objects, *invocation.before.work_objects)
         )

@@ -44,8 +44,10 @@ class Invocation(Generic[C]):
     services: Services
 
     def pace(self) -> Pace:
-        """The time there is from now on."""
-        return Pace(self.runtime.clock.now, self.runtime.remaining, careful=self.before.careful)
+        """The time there is from now on. The meter asks it what the time went into."""
+        pace = Pace(self.runtime.clock.now, self.runtime.remaining, careful=self.before.careful)
+        self.meter.pace = pace
+        return pace
 
     def marker_fields(self) -> dict[str, Any]:
         """What the markers of both phases say. Stores the bad records, if there are any, which the marker names."""
@@ -118,12 +120,14 @@ def _services(
 
 
 class Meter:
-    """What one invocation uses, from its beginning to `stats`: seconds and requests of the store."""
+    """What one invocation uses, from its beginning to `stats`: seconds, requests of the store, memory."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._before = runtime.store.requests.copy()
         self.started = runtime.clock.now()
+        #: Of the work, once it has begun.
+        self.pace: Pace | None = None
 
     def stats(self, done: Stats) -> Stats:
         """`done`, which says what was read and written, with what that took."""
@@ -134,4 +138,34 @@ class Meter:
             puts=used["put"],
             lists=used["list"],
             seconds=round(self._runtime.clock.now() - self.started, 6),
+            **self._known(),
         )
+
+    def _known(self) -> dict[str, Any]:
+        return {**self._process(), **self._parts()}
+
+    def _process(self) -> dict[str, float]:
+        """What the process tells: a start, and memory."""
+        host = self._runtime.host
+        if host is None:
+            return {}
+        init = round(host.init, 3) if host.cold else 0.0
+        return {
+            "starts": 1,
+            "cold": int(host.cold),
+            "init": init,
+            "memory": host.memory,
+            "peak": host.peak(),
+        }
+
+    def _parts(self) -> dict[str, float]:
+        """What the time went into, to a millisecond, as far as the work itself knows."""
+        pace = self.pace
+        if pace is None:
+            return {}
+        parts = {
+            "starting": pace.made - self.started,
+            "reading": max(0.0, pace.fed - pace.code),
+            "code": pace.code,
+        }
+        return {name: round(seconds, 3) for name, seconds in parts.items()}

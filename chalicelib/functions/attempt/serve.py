@@ -84,9 +84,8 @@ def _give_up(runtime: Runtime, phase: Phase, keys: RunKeys, call: TaskCall) -> N
         return
     before = _before(runtime, phase, keys, call)
     _, token = parse_continuation(call.resume) or (0, "0")
-    runtime.store.put(
-        keys.overtaken(phase, call.lo, call.attempt, token), encode(Overtaken(stats=before.stats))
-    )
+    word = Overtaken(stats=before.stats, at=runtime.clock.now())
+    runtime.store.put(keys.overtaken(phase, call.lo, call.attempt, token), encode(word))
     commit_marker.clean_up(runtime.store, keys, phase, call.lo, before.work_objects)
 
 

@@ -40,7 +40,9 @@ class Pace:
         self._remaining = remaining
         self._careful = careful
         self._size = 1 if careful else _FIRST_SIZE
-        self._began = now()
+        #: When it was made, seconds in which records were read and given to the job's code, and those in that code.
+        self.made = self._began = now()
+        self.fed = self.code = 0.0
         reserve = min(max(remaining() * _RESERVE_SHARE, _LEAST_RESERVE), _MOST_RESERVE)
         self._write = reserve / 2
         self._reserve = remaining() * _CAREFUL_SHARE if careful else reserve
@@ -60,9 +62,10 @@ class Pace:
 
     def end(self) -> None:
         """A step has ended: make the next one longer or shorter."""
+        seconds = self._now() - self._began
+        self.code += seconds
         if self._careful:
             return
-        seconds = self._now() - self._began
         if seconds < _SHORT_STEP:
             self._size = min(self._size * 2, _LARGEST_SIZE)
         elif seconds > _LONG_STEP:
@@ -77,8 +80,17 @@ class Pace:
     def alarm(self) -> Iterator[None]:
         """Raise StepTooLong in the user's code when only the time to write is left.
 
-        Works in a process's main thread, where Lambda runs handlers; elsewhere it does nothing.
+        Works in a process's main thread, where Lambda runs handlers; elsewhere it only counts seconds.
         """
+        began = self._now()
+        try:
+            with self._alarm():
+                yield
+        finally:
+            self.fed += self._now() - began
+
+    @contextmanager
+    def _alarm(self) -> Iterator[None]:
         left = self._remaining() - self._write
         if threading.current_thread() is not threading.main_thread() or left > 86_400:
             yield

@@ -18,6 +18,7 @@ from chalicelib.core.keys import RunKeys
 from chalicelib.core.ports import FunctionName, Loc
 from chalicelib.functions.attempt.log_lines import JsonLines
 from chalicelib.job.services import JOBS_LOG
+from chalicelib.mapreduce.guard.host import ThisProcess
 from chalicelib.run.events import event_for
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,7 +33,13 @@ class Context:
 
 
 def process(function: FunctionName, handle: Any, time_left: TimeLeft | None = None) -> Process:
-    return Process(job="tally", function=function, handle=handle, time_left=time_left or TimeLeft())
+    return Process(
+        job="tally",
+        function=function,
+        handle=handle,
+        time_left=time_left or TimeLeft(),
+        host=ThisProcess(512),
+    )
 
 
 @pytest.mark.parametrize("function", ["coordinator", "mapper", "supervisor", "reducer"])
@@ -51,6 +58,14 @@ def test_the_time_left_is_that_of_the_invocation_under_way() -> None:
     for milliseconds in (900_000, 1_500):
         served.run({}, Context(milliseconds))
     assert seen == [900.0, 1.5]
+
+
+def test_only_the_first_invocation_of_a_process_is_a_cold_one() -> None:
+    seen: list[tuple[bool, int]] = []
+    served = process("mapper", lambda event: seen.append((served.host.cold, served.host.memory)))
+    for _ in range(3):
+        served.run({}, Context(1))
+    assert seen == [(True, 512), (False, 512), (False, 512)]
 
 
 def test_no_time_is_known_outside_of_an_invocation() -> None:

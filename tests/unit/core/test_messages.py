@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.core.messages import Stats, sum_counters
+from chalicelib.core.messages import Stats, decode, sum_counters
 
 
 def test_counters_are_summed_by_name_and_none_is_changed() -> None:
@@ -16,3 +16,17 @@ def test_statistics_are_added_field_by_field() -> None:
     assert Stats(records_in=1, seconds=0.5) + Stats(records_in=2, gets=3) == Stats(
         records_in=3, seconds=0.5, gets=3
     )
+
+
+def test_of_memory_the_largest_counts() -> None:
+    small, large = (
+        Stats(starts=1, cold=1, memory=512, peak=300),
+        Stats(starts=1, memory=512, peak=400, code=0.5),
+    )
+    assert small + large == large + small == Stats(starts=2, cold=1, memory=512, peak=400, code=0.5)
+    assert (small + large) * 2.5 == Stats(starts=5, cold=2, memory=512, peak=400, code=1.25)
+
+
+def test_what_earlier_versions_wrote_is_read_and_tells_of_no_start() -> None:
+    old = decode(Stats, b'{"records_in":3,"seconds":0.5}', "here")
+    assert (old.records_in, old.starts, old.peak) == (3, 0, 0)

@@ -53,6 +53,15 @@ class Rows(Job):
         yield line.split()[0], line
 
 
+class Host:
+    """A new process of 512 MiB, of which 300 were used."""
+
+    memory, cold, init = 512, True, 1.5
+
+    def peak(self) -> int:
+        return 300
+
+
 def run(job: type[Job], scratch: Path, **figures: Any) -> OneRun:
     return OneRun(job, TEXT, scratch, **figures)
 
@@ -95,6 +104,39 @@ def test_an_attempt_with_time_enough_is_one_run_file_and_its_marker(tmp_path: Pa
     assert (marker.bad, marker.quarantine, marker.counters) == (0, "", {"lines": 10})
     stats = marker.stats
     assert (stats.records_in, stats.records_out, stats.bytes_in, stats.bytes_out) == (10, 10, len(TEXT), size)
+
+
+def test_the_marker_tells_where_the_time_went_and_what_the_process_was_like(tmp_path: Path) -> None:
+    world = slow_run(Lines, tmp_path, seconds=0.5)
+    world.host = Host()
+    world.finish("map", world.root)
+    stats = world.map_marker().stats
+    assert (stats.starts, stats.cold, stats.init, stats.memory, stats.peak) == (1, 1, 1.5, 512, 300)
+    assert (stats.starting, stats.reading, stats.code, stats.seconds) == (0, 0, 5.0, 5.0)
+
+
+def test_invocations_of_one_attempt_are_added_up(tmp_path: Path) -> None:
+    world = slow_run(Lines, tmp_path)
+    world.host = Host()
+    invocations = world.finish("map", world.root)
+    stats = world.map_marker().stats
+    assert invocations > 1
+    assert (stats.starts, stats.memory, stats.peak, stats.code) == (invocations, 512, 300, 30.0)
+
+
+def test_an_attempt_that_fails_tells_it_too(tmp_path: Path) -> None:
+    world = OneRun(Lines, b"\xff\n", tmp_path)
+    world.host = Host()
+    world.deliver("map", world.root)
+    stats = world.failure("map").stats
+    assert (stats.starts, stats.cold, stats.peak) == (1, 1, 300)
+
+
+def test_of_a_process_that_nobody_knows_nothing_is_told(tmp_path: Path) -> None:
+    world = run(Lines, tmp_path)
+    world.finish("map", world.root)
+    stats = world.map_marker().stats
+    assert (stats.starts, stats.cold, stats.memory, stats.peak) == (0, 0, 0, 0)
 
 
 def test_a_node_starts_its_subtrees_and_does_its_first_task(tmp_path: Path) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from chalicelib.core.ports import Loc
 from chalicelib.stores.memory import MemoryStore
-from scripts.demo import FILE_SIZE, counted_here, total, write_texts
+from scripts.demo import FILE_SIZE, counted_here, report_of, tell_of, total, write_texts
+from scripts.status import World
+from tests.features.test_report import Page
+from tests.unit.scripts.user import OLDER, RUN, User, begin, finish, results, run_keys
 
 
 def test_the_texts_are_several_files_of_words(tmp_path: Path) -> None:
@@ -26,3 +29,19 @@ def test_the_counts_of_all_parts_are_added_up() -> None:
     }.items():
         store.put(Loc("out", f"wc/{key}"), body)
     assert total(store, Loc("out", "wc/")) == Counter({"a": 4, "b\\": 2})
+
+
+def test_the_report_is_of_the_last_run_and_says_how_to_open_it(user: User) -> None:
+    user.job()
+    for run in (OLDER, RUN):
+        begin(user.store, run_keys(run), results(run))
+        finish(user.store, run_keys(run), results(run))
+    world = World(
+        root=user.root, environ={}, screen=user.screen(), clock=user.clock,
+        open_store=lambda work, runs: user.store,
+    )  # fmt: skip
+    path = user.root / "new/report.html"
+    assert report_of("wordcount", world, path) == RUN
+    assert "succeeded" in Page(path.read_text()).shown
+    tell_of(path, RUN, user.screen())
+    assert f"in a browser: {path.as_uri()}" in user.lines[-1]

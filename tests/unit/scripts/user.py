@@ -13,7 +13,7 @@ from pathlib import Path
 from chalicelib.core.keys import OutputKeys, RunKeys
 from chalicelib.core.messages import encode
 from chalicelib.core.outcome import Manifest, Verdict
-from chalicelib.core.plan import Plan
+from chalicelib.core.plan import Plan, Split
 from chalicelib.core.plan_file import compose
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
@@ -95,6 +95,7 @@ def begin(
     output: Loc,
     source: str = "s3://demo-in/wordcount/a.txt",
     created: float = T0,
+    tasks: int = 0,
 ) -> None:
     spec = JobSpec(
         job="wordcount:WordCount",
@@ -107,7 +108,8 @@ def begin(
         output=output, partitions=16, created=created, code="c", tasks=0, page=0, pages=(), inputs=1,
         bytes=2048,
     )  # fmt: skip
-    store.put(keys.plan, compose(plan, [])[1])
+    splits = [[Split(bucket="in", key=f"{task}", etag="e", start=0, stop=1, size=1)] for task in range(tasks)]
+    store.put(keys.plan, compose(plan, splits)[1])
     store.put(keys.plan_done, b"")
 
 
