@@ -61,3 +61,5 @@ class Manifest(Message, frozen=True, kw_only=True):
     failures: tuple[Failure, ...] = ()
     started: float = 0.0
     finished: float = 0.0
+    #: Of a run that somebody stopped.
+    stopped: Stopped | None = None

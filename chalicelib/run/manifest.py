@@ -243,6 +243,7 @@ def _failed(store: Store, keys: RunKeys, plan: Plan, verdict: Verdict) -> Manife
         reduce_wasted=before.reduce_wasted + reduced,
         started=before.started,
         finished=ended,
+        stopped=verdict.stopped,
     )
 
 

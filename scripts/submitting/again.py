@@ -28,7 +28,7 @@ def same_objects(store: Store, job: LoadedJob, keys: RunKeys) -> tuple[Selection
     plan, trigger = _plan(store, keys), job.spec.trigger
     _refuse_counted(store, keys)
     source = plan.source if plan else _told_source(store, job, keys)
-    objects = dict(_objects(store, keys, plan)) if plan else {}
+    objects = dict(objects_of(store, keys, plan)) if plan else {}
     by_itself = _starts_by_itself(source) and trigger != "marker"
     if by_itself and (trigger == "success" or len(objects) < 2):
         objects = {_loc(source): objects.get(_loc(source), "")}
@@ -59,7 +59,7 @@ def _plan(store: Store, keys: RunKeys) -> Plan | None:
         return None
 
 
-def _objects(store: Store, keys: RunKeys, plan: Plan) -> Iterator[tuple[Loc, str]]:
+def objects_of(store: Store, keys: RunKeys, plan: Plan) -> Iterator[tuple[Loc, str]]:
     """(object, etag) of each split of the plan, in input order."""
     for first in range(0, plan.tasks, plan.page):
         for task in read_tasks(store, keys, plan, first, min(first + plan.page, plan.tasks)):
@@ -114,11 +114,16 @@ def _still_there(store: Store, objects: list[Loc], keys: RunKeys) -> dict[Loc, O
 
 def _refuse_counted(store: Store, keys: RunKeys) -> None:
     """A run whose files are in the totals of its job would count them twice."""
-    places = TotalsKeys(keys.work, keys.job)
-    totals = totals_pointer.read(store, places)
-    waits = next((info for info in store.list(places.waiting(keys.run))), None)
-    if (totals.etag and totals.generation_of(keys.run) is not None) or waits:
+    if is_counted(store, keys):
         raise UserError(
             f"{keys.run}: its files are in the totals of {keys.job} (accumulate), or about to be: done again, it would"
             " count them twice"
         )
+
+
+def is_counted(store: Store, keys: RunKeys) -> bool:
+    """Whether what a run read is in the totals of its job, if it has any, or waits to be."""
+    places = TotalsKeys(keys.work, keys.job)
+    totals = totals_pointer.read(store, places)
+    waits = next(iter(store.list(places.waiting(keys.run))), None)
+    return waits is not None or bool(totals.etag and totals.generation_of(keys.run) is not None)
