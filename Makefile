@@ -77,7 +77,7 @@ scale: setup
 
 # In an environment of its own, made when it is first asked for: no test needs these tools.
 audit: setup .venv-audit/.made
-	@$(PY) scripts/audit.py .venv-audit/bin
+	@$(PY) scripts/lint.py .venv-audit/bin
 	@$(PY) -m tests.security.second_opinion .venv-audit/bin/python
 
 .venv-audit/.made: requirements-audit.txt

@@ -39,6 +39,7 @@ from chalicelib.local.workers import new_token  # noqa: E402
 from chalicelib.run import job_code  # noqa: E402
 from chalicelib.stores.disk import LocalDisk  # noqa: E402
 from scripts.console.terminal import Parser, count, human_bytes, run_main, say  # noqa: E402
+from scripts.stopping.world import local_user  # noqa: E402
 
 
 def main() -> int:
@@ -94,6 +95,7 @@ def _run(
                 workers=workers,
                 load_job=load,
                 progress=progress,
+                user=local_user(),
             )
             return run_into(claim, local)
 

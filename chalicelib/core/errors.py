@@ -11,6 +11,7 @@
     │   └── InputError *
     │       └── InputChanged
     ├── JobCodeError *
+    ├── RunStopped
     ├── StoreError
     │   ├── NotFound
     │   ├── Forbidden
@@ -77,6 +78,10 @@ class InputError(UserError):
 
 class InputChanged(InputError):
     """An input object was overwritten or deleted while the run was reading it."""
+
+
+class RunStopped(SluiceError):
+    """Somebody has stopped the run: whoever is at work on it ends, and writes nothing more."""
 
 
 class StoreError(SluiceError):

@@ -10,6 +10,18 @@ from .messages import Count, Message, Stats, Wasted
 from .tasks import Failure, Part
 
 
+class Stopped(Message, frozen=True, kw_only=True):
+    """That somebody stopped a run, and how far it had come: behind that, markers in its work place mean nothing."""
+
+    #: Who, as people know them.
+    by: str
+    why: str = ""
+    at: float
+    #: Tasks of the step that were done.
+    map_done: Count = 0
+    reduce_done: Count = 0
+
+
 class Verdict(Message, frozen=True, kw_only=True):
     """How a run ended; written once, with If-None-Match, before `_SUCCESS` or `_FAILED`."""
 
@@ -17,6 +29,8 @@ class Verdict(Message, frozen=True, kw_only=True):
     outcome: Literal["success", "failed", "overtaken"]
     reason: str = ""
     failures: tuple[Failure, ...] = ()
+    #: Of a run that somebody stopped.
+    stopped: Stopped | None = None
 
 
 class Notice(Message, frozen=True, kw_only=True):
@@ -70,3 +84,5 @@ class Manifest(Message, frozen=True, kw_only=True):
     failures: tuple[Failure, ...] = ()
     started: float = 0.0
     finished: float = 0.0
+    #: Of a run that somebody stopped.
+    stopped: Stopped | None = None

@@ -129,6 +129,8 @@ class Plan(Message, frozen=True, kw_only=True):
     code: str
     #: How many runs, one started by the results of the other, led to this one.
     chain: Count = 0
+    #: Written over the plan of a run that was stopped: whoever reads it need not begin. All else in it stays.
+    stopped: bool = False
     #: The mapper of the only map task brings the run to its end, so that its markers need wake nobody.
     small: bool = False
 

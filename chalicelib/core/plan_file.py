@@ -102,6 +102,17 @@ def read_head(store: Store, keys: RunKeys) -> Plan:
         raise CorruptData(f"{keys.plan.url}: expected a plan: {error}") from error
 
 
+def mark_stopped(store: Store, keys: RunKeys, plan: Plan) -> None:
+    """Write `Plan.stopped` over the plan of a step. The head keeps its length, so that reads under way stay right."""
+    head = _OPEN + encode(replace(plan, stopped=True)) + _CLOSE
+    assert len(head) < plan.head, "`true` is shorter than `false`"
+    with store.writer(keys.plan) as sink:
+        sink.write(head.ljust(plan.head - 1) + b"\n")
+        for chunk in store.stream(keys.plan, plan.head):
+            sink.write(chunk)
+        sink.commit()
+
+
 def read_tasks(store: Store, keys: RunKeys, plan: Plan, lo: int, hi: int) -> list[Task]:
     """Tasks `[lo, hi)`: one range read of the pages they are on."""
     first = lo // plan.page

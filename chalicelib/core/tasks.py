@@ -86,6 +86,10 @@ class Part(Message, frozen=True, kw_only=True):
         return (self,) if self.folders is None else self.folders
 
 
+#: The token of a marker that commits nothing: it takes the place of one, in a run that was stopped.
+STOPPED = "stopped"
+
+
 class MapMarker(Message, frozen=True, kw_only=True):
     """Commits one map task: where its run file is and which bytes of it are whose partition's."""
 
@@ -184,6 +188,8 @@ class ReducePlan(Message, frozen=True, kw_only=True):
     parts: tuple[Part, ...] = ()
     map_started: float
     map_finished: float
+    #: It only takes the place of a plan, in a run that was stopped.
+    stopped: bool = False
 
 
 class MapSums(Message, frozen=True, kw_only=True):

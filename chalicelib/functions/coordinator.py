@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from ..core.errors import JobCodeError, SluiceError, UserError
-from ..core.keys import MANIFEST, SUCCESS, OutputKeys, RunKeys, is_hidden, results_place
+from ..core.keys import OutputKeys, RunKeys, is_hidden, results_place
 from ..core.messages import encode
 from ..core.outcome import Verdict
 from ..core.ports import Loc, Runtime
@@ -35,7 +35,7 @@ from ..run.plan_step import NewRun, begin
 from ..run.start_step import start_if_planned
 from ..run.verdict import read_verdict
 from . import limits
-from .run_inputs import MANIFEST_SUFFIX, READY, Superseded, objects
+from .run_inputs import Superseded, objects, starts
 from .run_inputs import chain as chain_before
 from .supervision import stalled_runs
 
@@ -51,7 +51,7 @@ def handle(runtime: Runtime, event: dict[str, Any], name: str, spec: JobSpec) ->
     if failed is not None:
         _pass_on(runtime, event, failed)
         return
-    runs = [(_keys(name, spec, item), item) for item in created(event) if _starts(item, spec)]
+    runs = [(_keys(name, spec, item), item) for item in created(event) if starts(item.loc, spec)]
     for keys, item in runs:
         _begin(runtime, keys, spec, item)
     if runs:
@@ -79,24 +79,12 @@ def refuse_all(runtime: Runtime, event: dict[str, Any], name: str, spec: JobSpec
     for item in created(event):
         keys = _keys(name, spec, item)
         output = results_place(spec.output_loc, keys.run)
-        if _starts(item, spec) and not is_ended(runtime.store, OutputKeys(output)):
+        if starts(item.loc, spec) and not is_ended(runtime.store, OutputKeys(output)):
             _refuse(runtime, keys, item.loc.url, output, error)
 
 
 def _keys(name: str, spec: JobSpec, item: Created) -> RunKeys:
     return RunKeys(spec.work_loc, name, run_id(name, item))
-
-
-def _starts(item: Created, spec: JobSpec) -> bool:
-    """Whether an object starts a run. Folders never do; hidden ones (`_x`, `.x/y`) only as the job's trigger."""
-    base = item.loc.key.rpartition("/")[2]
-    if spec.trigger != "each":
-        marker = base == READY or (base == SUCCESS and spec.trigger == "success")
-        return marker or (base.endswith(MANIFEST_SUFFIX) and base != MANIFEST)
-    given = spec.input_of(item.loc)
-    if not base or given is None or not base.endswith(given.suffix):
-        return False
-    return not is_hidden(item.loc.key.removeprefix(given.loc.key))
 
 
 def _begin(runtime: Runtime, keys: RunKeys, spec: JobSpec, item: Created) -> None:

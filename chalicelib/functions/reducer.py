@@ -64,7 +64,7 @@ def _finish_if_last(runtime: Runtime, keys: RunKeys, plan: Plan, tasks: int) -> 
         scan(runtime.store, keys, progress)
     complete = tasks == 1 or progress.complete
     if complete:
-        verdict.conclude(runtime, keys, plan, Verdict(outcome="success"))
+        verdict.conclude(runtime.store, keys, plan, Verdict(outcome="success"))
     return complete
 
 

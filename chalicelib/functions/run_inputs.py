@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import islice
 
 from ..core.errors import Forbidden, NotFound, UserError
-from ..core.keys import SUCCESS, is_hidden
+from ..core.keys import MANIFEST, SUCCESS, is_hidden
 from ..core.plan import chain_of
 from ..core.ports import Loc, ObjectInfo, Runtime
 from ..core.spec import JobSpec
@@ -24,7 +24,7 @@ READY = "_READY"
 #: An object with this ending starts a run over the keys and prefixes it names, one a line.
 MANIFEST_SUFFIX = ".manifest"
 #: Bytes that a manifest may have; a larger one is surely a mistake.
-_MAX_MANIFEST = 16 << 20
+MAX_MANIFEST = 16 << 20
 _MARK = "\ufeff".encode()
 #: Names looked up at once, for each read that the store says is worth having under way: the answers are small. And at
 #: most.
@@ -35,6 +35,24 @@ _KEPT, _KEPT_SHARE = 60.0, 0.25
 
 class Superseded(Exception):
     """The object was overwritten after the event: the event of the later writing starts the run over it."""
+
+
+def starts(loc: Loc, spec: JobSpec) -> bool:
+    """Whether an object starts a run. Folders never do; hidden ones (`_x`, `.x/y`) only as the job's trigger."""
+    base = loc.key.rpartition("/")[2]
+    if spec.trigger != "each":
+        marker = base == READY or (base == SUCCESS and spec.trigger == "success")
+        return marker or (base.endswith(MANIFEST_SUFFIX) and base != MANIFEST)
+    given = spec.input_of(loc)
+    if not base or given is None or not base.endswith(given.suffix):
+        return False
+    return not is_hidden(loc.key.removeprefix(given.loc.key))
+
+
+def is_read(prefix: Loc, key: str) -> bool:
+    """Whether the object `key` counts where all under `prefix` are named: no folder, nor hidden, nor a manifest."""
+    base = key.rpartition("/")[2]
+    return bool(base) and not is_hidden(key.removeprefix(prefix.key)) and not base.endswith(MANIFEST_SUFFIX)
 
 
 def objects(runtime: Runtime, spec: JobSpec, item: Created) -> Sequence[Found]:
@@ -186,9 +204,7 @@ class _Search:
                 raise self._too_much(
                     f"{count:,} objects under {prefix.url} were listed", "divide it into smaller folders"
                 )
-            base = info.key.rpartition("/")[2]
-            hidden = is_hidden(info.key.removeprefix(prefix.key))
-            if base and not hidden and not base.endswith(MANIFEST_SUFFIX):
+            if is_read(prefix, info.key):
                 yield prefix.bucket, info
 
 
@@ -206,9 +222,9 @@ def _folders(spec: JobSpec, folder: Loc) -> list[Loc]:
 
 def _manifest_lines(runtime: Runtime, manifest: Loc) -> Iterator[tuple[int, Loc]]:
     """(line, place) for each line of a manifest: an `s3://` URL, or a key or prefix of the manifest's own bucket."""
-    body = runtime.store.get(manifest, 0, _MAX_MANIFEST + 1)
-    if len(body) > _MAX_MANIFEST:
-        raise UserError(f"{manifest.url}: a manifest of over {_MAX_MANIFEST} bytes: name prefixes instead")
+    body = runtime.store.get(manifest, 0, MAX_MANIFEST + 1)
+    if len(body) > MAX_MANIFEST:
+        raise UserError(f"{manifest.url}: a manifest of over {MAX_MANIFEST} bytes: name prefixes instead")
     try:
         lines = body.removeprefix(_MARK).decode().splitlines()
     except UnicodeDecodeError as error:

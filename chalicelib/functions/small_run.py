@@ -15,7 +15,7 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from ..core.errors import UserError
+from ..core.errors import RunStopped, UserError
 from ..core.keys import RunKeys
 from ..core.messages import Wasted, from_payload
 from ..core.outcome import Verdict
@@ -80,10 +80,10 @@ def _begun(runtime: Runtime, keys: RunKeys) -> ReducePlan | None:
     try:
         #: The first attempt has been the only one: it left nothing that would not count.
         found = plan_reduce(runtime.store, keys, plan, beside=Wasted())
-    except UserError as error:
+        reduce_plan = commit_plan(runtime, keys, found)
+    except (UserError, RunStopped) as error:
         log.info("a supervisor ends the run: %s", error, extra={"job": keys.job, "run": keys.run})
         return None
-    reduce_plan = commit_plan(runtime, keys, found)
     fits = sum(task.bytes for task in reduce_plan.tasks) <= min(_MOST, plan.spec.budget("reducer") // _SHARE)
     return reduce_plan if fits and len(reduce_plan.tasks) <= 1 else None
 
@@ -96,5 +96,5 @@ def _reduce(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
 
 def _conclude(runtime: Runtime, keys: RunKeys, _: TaskCall) -> None:
     """The end of a run that has nothing to reduce."""
-    conclude(runtime, keys, read_head(runtime.store, keys), Verdict(outcome="success"))
+    conclude(runtime.store, keys, read_head(runtime.store, keys), Verdict(outcome="success"))
     lease.end(runtime.store, keys.lease)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.errors import NotFound, UserError
+from ..core.errors import NotFound, RunStopped, UserError
 from ..core.keys import PLAN_DONE, RUN_DONE, Phase, RunKeys, TotalsKeys, parse_run_key
 from ..core.outcome import Verdict
 from ..core.plan import Plan
@@ -198,7 +198,7 @@ class Supervision:
             reduce_plan = begin_reduce(self._runtime, self._keys, self._plan, self._keep_on)
         except UserError as error:
             return self._end.fail(str(error))
-        except _OutOfTime:
+        except (_OutOfTime, RunStopped):  # a stopped run has its verdict, which is looked for next
             return None
         self._watch = self._begin_watch(reduce_plan)
         return self._look_at_tasks()

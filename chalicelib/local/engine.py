@@ -78,6 +78,8 @@ class LocalRun:
     staging: Path | None = None
     #: A file descriptor that is the parent's alone, such as a lock's: workers let go of it.
     private: int | None = None
+    #: Who is told to have stopped the run, if somebody interrupts it.
+    user: str = "somebody"
     #: The parent's clock; workers have their own.
     clock: Clock = field(default_factory=SystemClock)
 
@@ -258,7 +260,7 @@ class _Engine:
         failed = f"job {self._run.name}, run {self._run.run} failed: {reason}"
         try:
             plan = read_head(self._runtime.store, self._keys)
-            conclude(self._runtime, self._keys, plan, Verdict(outcome="failed", reason=reason))
+            conclude(self._runtime.store, self._keys, plan, Verdict(outcome="failed", reason=reason))
         except StoreError as error:
             with suppress(StoreError):
                 verdict = read_verdict(self._runtime.store, self._keys)
@@ -312,6 +314,8 @@ class _Engine:
             elif report.kind == "created":
                 self._on_created(Loc(report.bucket, report.key))
             else:
+                # Somebody else may have ended the run, of which nobody tells but its supervisor, by leaving.
+                self._concluded = self._concluded or worker is self._supervisor
                 call, worker.call = worker.call, None
                 if report.error and call:
                     self._again(call, report.error)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from ..core.errors import RunFailed
+from ..core.errors import RunFailed, SluiceError
 from ..core.keys import FAILURE, MANIFEST, RunKeys, parse_quarantined, set_aside
 from ..core.messages import decode, encode
 from ..core.outcome import Manifest
+from ..functions.stop import stop
+from ..stores.folder import FolderStore
 from .engine import LocalRun, run_local
 from .results import Claim
 
@@ -18,19 +21,20 @@ from .results import Claim
 def run_into(claim: Claim, run: LocalRun) -> Manifest:
     """Run to the end and publish; the manifest. `run` writes to the places of the claim.
 
-    A run that fails is published, too, unless the results of one that succeeded are there: those stay. Raises
-    RunFailed, with the reason.
+    A run that fails is published, too, unless the results of one that succeeded are there: those stay; so is one that
+    is interrupted. Raises RunFailed, with the reason.
     """
     kept = run.work != claim.work
     try:
         manifest = run_local(run)
+    except (KeyboardInterrupt, SystemExit):
+        if _interrupted(run):
+            _publish_failure(claim, run.keys, kept=kept)
+        raise
     except RunFailed as error:
         reason = str(error)
-        if (claim.results / MANIFEST).exists():
-            if not kept:
-                keep_set_aside(run.keys, claim.results, claim.output)
-                reason = _as_kept(reason, run.keys, claim.output)
-            claim.publish_failure()
+        if _publish_failure(claim, run.keys, kept=kept) and not kept:
+            reason = _as_kept(reason, run.keys, claim.output)
         if claim.earlier:
             reason += f"\n{claim.output} still holds the results of the run before"
         raise RunFailed(reason) from error
@@ -38,6 +42,26 @@ def run_into(claim: Claim, run: LocalRun) -> Manifest:
         manifest = keep_set_aside(run.keys, claim.results, claim.output)
     claim.publish()
     return manifest
+
+
+def _interrupted(run: LocalRun) -> bool:
+    """Say who stopped a run of which no process is left; False if that is not how it has ended."""
+    places = {run.output: run.staging} if run.staging else {}
+    store = FolderStore([Path("/"), run.work, run.output], standing_in=places)
+    with suppress(SluiceError):  # it has no plan yet, or the disk is full: then there is no more to be told
+        _, verdict = stop(store, run.keys, run.user, "interrupted", run.clock.now(), seals=False)
+        return verdict.outcome == "failed"
+    return False
+
+
+def _publish_failure(claim: Claim, keys: RunKeys, *, kept: bool) -> bool:
+    """Publish that the run has failed, and what it set aside; False if it did not get to say so."""
+    if not (claim.results / MANIFEST).exists():
+        return False
+    if not kept:
+        keep_set_aside(keys, claim.results, claim.output)
+    claim.publish_failure()
+    return True
 
 
 def keep_set_aside(keys: RunKeys, results: Path, output: Path) -> Manifest:

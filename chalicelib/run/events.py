@@ -119,6 +119,16 @@ def event_for(loc: Loc, hops: int = 0, sent: float | None = None) -> dict[str, A
     }
 
 
+def put_again(loc: Loc, etag: str, sent: float, sequencer: str = "") -> dict[str, Any]:
+    """An event as S3 would send it if the object, whose etag this is, were put anew at `sent`.
+
+    So it starts a run of its own, and delivered twice the same one twice. `sequencer` tells events of one time apart.
+    """
+    event = event_for(loc, sent=sent)
+    event["Records"][0]["s3"]["object"] |= {"eTag": etag, "sequencer": sequencer}
+    return event
+
+
 def run_id(job: str, item: Created) -> str:
     """`20261121T032424-0123456789ab`: a pure function of job and event, so that a duplicate is the same run.
 

@@ -26,12 +26,12 @@ from .progress import Spent, heard_since, wasted
 _SHOWN = 4
 
 
-def publish(runtime: Runtime, keys: RunKeys, plan: Plan, verdict: Verdict) -> None:
+def publish(store: Store, keys: RunKeys, plan: Plan, verdict: Verdict) -> None:
     """Write manifest and `_SUCCESS` or `_FAILED`; the last of these commits, and is the run's last write.
 
     Does nothing for a step after which there is another, nor for a run that has ended.
     """
-    store, output = runtime.store, OutputKeys(plan.output)
+    output = OutputKeys(plan.output)
     succeeded = verdict.outcome == "success"
     if (succeeded and not plan.last_step) or verdict.outcome == "overtaken" or is_ended(store, output):
         return
@@ -222,7 +222,8 @@ def _manifest(keys: RunKeys, plan: Plan, parts: tuple[Part, ...], done: Earlier)
 
 def _failed(store: Store, keys: RunKeys, plan: Plan, verdict: Verdict) -> Manifest:
     before = plan.earlier or _nothing(plan)
-    ended = max((failure.at for failure in verdict.failures), default=before.finished)
+    told = verdict.stopped.at if verdict.stopped else before.finished
+    ended = max((failure.at for failure in verdict.failures), default=told)
     mapped, reduced = (
         wasted(store, keys, phase, _given_up(plan, phase, verdict.failures, ended))
         for phase in ("map", "reduce")
@@ -242,6 +243,7 @@ def _failed(store: Store, keys: RunKeys, plan: Plan, verdict: Verdict) -> Manife
         reduce_wasted=before.reduce_wasted + reduced,
         started=before.started,
         finished=ended,
+        stopped=verdict.stopped,
     )
 
 

@@ -14,12 +14,12 @@ from itertools import pairwise
 
 import msgspec
 
-from ..core.errors import CorruptData, DataTypeError, NotFound, UserError
+from ..core.errors import CorruptData, DataTypeError, NotFound, RunStopped, UserError
 from ..core.keys import RunKeys
 from ..core.messages import UNDECODABLE, Stats, Wasted, decode, encode, sum_counters
 from ..core.plan import Plan
 from ..core.ports import Loc, Store
-from ..core.tasks import MapMarker, MapSums, Part, Piece, ReducePlan, ReduceTask, Slice
+from ..core.tasks import STOPPED, MapMarker, MapSums, Part, Piece, ReducePlan, ReduceTask, Slice
 from ..mapreduce.guard.quarantine import over_limit
 from ..mapreduce.shuffle.fetch import fetch_all, share_of_reads
 from ..mapreduce.shuffle.index import BLOCK_ROWS, BlockBuilder, Slices, StoredSlices
@@ -43,7 +43,7 @@ def plan_reduce(
     A pure function of the markers, so that two supervisors write the same; but for what other attempts used, which is
     told and changes nothing (`beside`, if that is known already). `tick` is called between markers; it may raise, and
     what was done stays. A run without map tasks has no reduce tasks; any other has one at least. Raises DataTypeError
-    if keys of two types were written, UserError for too many bad records.
+    if keys of two types were written, UserError for too many bad records, RunStopped if the run was.
     """
     sums = list(_all_sums(store, keys, plan, tick))
     _check_key_types(plan, sums)
@@ -110,6 +110,8 @@ def _blocks(
     adder = _Adder(plan)
     for task, marker in enumerate(markers, first):
         tick()
+        if marker.token == STOPPED:
+            raise RunStopped(f"job {plan.job}, run {plan.run}: was stopped before map task {task} was done")
         if marker.task != task:
             raise CorruptData(
                 f"job {plan.job}, run {plan.run}: the marker of map task {task} is of {marker.task}"

@@ -23,16 +23,19 @@ def start(store: Store, invoker: Invoker, keys: RunKeys, plan: Plan) -> None:
 
 
 def start_planned(store: Store, invoker: Invoker, keys: RunKeys) -> int:
-    """Start the map tree unless that was done; how many tasks it has, or 0. Raises NotFound without a plan."""
+    """Start the map tree unless that was done, or the run was stopped; how many tasks it has, or 0.
+
+    Raises NotFound without a plan.
+    """
     plan = read_head(store, keys)
-    if is_started(store, plan.keys(keys)):
+    if plan.stopped or is_started(store, plan.keys(keys)):
         return 0
     start(store, invoker, keys, plan)
     return plan.tasks
 
 
 def start_if_planned(store: Store, invoker: Invoker, keys: RunKeys) -> bool:
-    """Whether the step is planned; if it is, its map tree is started once this returns."""
+    """Whether the step is planned; if it is, its map tree is started once this returns, unless the run was stopped."""
     if not is_planned(store, keys):
         return False
     start_planned(store, invoker, keys)

@@ -13,27 +13,33 @@ from ..core.keys import RunKeys
 from ..core.messages import decode, encode
 from ..core.outcome import Verdict
 from ..core.plan import Plan
-from ..core.ports import Loc, Runtime, Store
+from ..core.ports import Loc, Store
 from ..core.tasks import Failure
 from ..mapreduce.guard.quarantine import over_limit
 from . import totals_pointer
 from .manifest import publish, step_results
 
 
-def conclude(runtime: Runtime, keys: RunKeys, plan: Plan, verdict: Verdict) -> Verdict:
+def conclude(store: Store, keys: RunKeys, plan: Plan, verdict: Verdict) -> Verdict:
     """End the run (or a step of it) with this verdict, or with the one that is there already; the one that stands.
 
     What all tasks together set aside may turn success into failure.
     """
     if verdict.outcome == "success" and plan.spec.bad_records.policy == "quarantine":
-        reason = _too_many_bad(runtime.store, keys, plan)
+        reason = _too_many_bad(store, keys, plan)
         verdict = Verdict(outcome="failed", reason=reason) if reason else verdict
-    if verdict.outcome == "failed" and totals_pointer.is_overtaken(runtime.store, plan):
+    if verdict.outcome == "failed" and totals_pointer.is_overtaken(store, plan):
         verdict = replace(verdict, outcome="overtaken")
-    if not runtime.store.put_if_absent(keys.run_done, encode(verdict)):
-        verdict = decode(Verdict, runtime.store.get(keys.run_done), keys.run_done.url)
-    publish(runtime, keys, plan, verdict)
+    verdict = decide(store, keys, verdict)
+    publish(store, keys, plan, verdict)
     return verdict
+
+
+def decide(store: Store, keys: RunKeys, verdict: Verdict) -> Verdict:
+    """Give this verdict, unless there is one already; the one that stands. Nothing is published."""
+    if store.put_if_absent(keys.run_done, encode(verdict)):
+        return verdict
+    return decode(Verdict, store.get(keys.run_done), keys.run_done.url)
 
 
 def _too_many_bad(store: Store, keys: RunKeys, plan: Plan) -> str:

@@ -23,10 +23,11 @@ class World:
     store: Callable[[], Store]
     upload: Callable[[Path, Loc], None]
     #: Starts the functions of a deployed job.
-    invoker: Callable[[str], Invoker] = field(default=lambda job: _lambda_invoker(job))
+    invoker: Callable[[str], Invoker] = field(default=lambda job: lambda_invoker(job))
 
 
-def _lambda_invoker(job: str) -> Invoker:
+def lambda_invoker(job: str) -> Invoker:
+    """Starts the functions of a job that is deployed."""
     from chalicelib.aws.invoker import LambdaInvoker
     from chalicelib.stores.s3 import make_client
 

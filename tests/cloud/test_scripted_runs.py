@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
 import pytest
 
 from chalicelib.core.keys import PLAN_DONE, PLAN_SILENT
-from tests.cloud.harness import IN, WORK, Cloud, Run
+from tests.cloud.harness import IN, OUT, WORK, Cloud, Run
 
 pytestmark = pytest.mark.cloud
 
@@ -143,6 +144,25 @@ def test_an_input_overwritten_during_the_run_fails_it(cloud: Cloud) -> None:
     assert "overwritten" in run.failure
     assert "Traceback" not in run.failure
     assert len(run.manifest["failures"]) == 1
+
+
+def test_a_run_that_is_stopped_commits_nothing_more(cloud: Cloud) -> None:
+    url = cloud.start("stopped", {"1.txt": b"!wait gates/stopped\nred\n"})
+    run = begun(cloud, url)
+    told = cloud.script("stop", JOB, run, "--why", "wrong file", check=True).stdout
+    result = ended(cloud, url)
+    assert not result.succeeded
+    assert re.search(r"stopped by arn:aws:\S+: wrong file", result.failure)
+    assert "0 of 1 map task done" in told
+    cloud.put(WORK, "gates/stopped")
+
+    def late() -> bool:
+        return any(key.endswith(".overtaken") for key in cloud.listing(WORK, f"runs/{JOB}/{run}/map/"))
+
+    cloud.until(lambda: late() or None, JOB, "the end of the attempt that was under way")
+    assert cloud.find(OUT, f"{JOB}/{run}/_SUCCESS") is None
+    assert not [key for key in cloud.listing(WORK, f"runs/{JOB}/{run}/map/") if key.endswith(".run")]
+    assert cloud.script("stop", JOB, run).returncode == 1
 
 
 def test_text_that_is_no_utf8_fails_the_run_with_its_place(cloud: Cloud) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -42,6 +43,18 @@ def test_submit_to_a_marker_job_is_one_run_over_all_files(cloud: Cloud, tmp_path
     (run,) = [run for source, run in cloud.ended("scripted").items() if "/_submit/" in source]
     assert run.counts() == {"red": 2, "blue": 1}
     assert run.manifest["inputs"] == 2
+
+
+def test_what_is_there_is_run_over_and_a_run_is_done_again(cloud: Cloud) -> None:
+    run = cloud.count("small", {"there already.txt": b"red blue red\n"})["there already.txt"]
+    runs = [run.run]
+    for argv in (["small", run.source], ["small", "--again", "latest"]):
+        done = cloud.script("submit", *argv, "--wait")
+        assert done.returncode == 0, done.stdout + done.stderr
+        (told,) = re.findall(r"starts (\S+)", done.stdout)
+        assert f"{told}: s3://{OUT}/small/{told}/" in done.stdout
+        runs.append(told)
+    assert len(set(runs)) == 3
 
 
 def test_submit_tells_of_a_failed_run_with_the_users_traceback(cloud: Cloud, tmp_path: Path) -> None:

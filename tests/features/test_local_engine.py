@@ -505,8 +505,9 @@ def test_ctrl_c_leaves_no_process_and_no_result(interruptible: None, texts: Path
         assert "interrupted" in errors
         with pytest.raises(ProcessLookupError):
             os.killpg(running.pid, 0)
-        assert not (out / "_SUCCESS").exists()
-        assert not list(out.glob("_work*"))
+        assert sorted(path.name for path in out.iterdir()) == ["_FAILED", "_manifest.json"]
+        told = (out / "_FAILED").read_text()
+        assert re.search(r"failed: stopped by \S+@\S+: interrupted$", told.strip()), told
 
 
 def test_find_inputs_says_what_is_wrong(tmp_path: Path) -> None:

@@ -98,6 +98,33 @@ def test_an_ended_run_leaves_the_old_results_and_nothing_of_its_own(
     assert (out / "part-00000.tsv").read_bytes() == before
 
 
+def test_a_run_that_somebody_stops_ends_at_once_and_leaves_the_old_results(
+    texts: Path, out: Path, tmp_path: Path
+) -> None:
+    command(SUMS, texts, "--output", out, check=True)
+    before = (out / "part-00000.tsv").read_bytes()
+    work = tmp_path / "work"
+    script = [
+        sys.executable,
+        ROOT / "scripts/stop.py",
+        "sleeps",
+        "latest",
+        "--work",
+        work,
+        "--why",
+        "too long",
+    ]
+    with sleeping(texts, out, "--force", "--work", work) as running:
+        told = subprocess.run(script, capture_output=True, text=True, check=True).stdout
+        assert "too long; 0 of 1 map task done" in told
+        _, errors = running.communicate(timeout=30)
+        assert running.returncode == 1
+        assert ": too long" in errors
+        assert f"{out} still holds the results of the run before" in errors
+    assert names(out) == RESULTS
+    assert (out / "part-00000.tsv").read_bytes() == before
+
+
 def test_what_a_killed_run_leaves_is_removed_by_the_next_one(texts: Path, out: Path) -> None:
     with sleeping(texts, out) as running:
         running.kill()  # the parent alone: its worker sleeps on

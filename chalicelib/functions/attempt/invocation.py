@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec.structs import replace
 
+from ...core.errors import RunStopped
 from ...core.keys import Phase, RunKeys
 from ...core.messages import Stats, decode
 from ...core.plan import Plan
@@ -69,8 +70,10 @@ def begin(
 ) -> Invocation[C]:
     """`kind` is what the phase's attempts leave to their next invocation.
 
-    Raises CodeChanged if the run was begun by other code than this function's.
+    Raises RunStopped if the run is, CodeChanged if it was begun by other code than this function's.
     """
+    if plan.stopped:
+        raise RunStopped(f"job {plan.job}, run {plan.run}: was stopped: {phase} task {call.lo} is not begun")
     check_same(runtime.load_job, plan)
     meter = Meter(runtime)
     before = kind(stats=Stats(), started=meter.started)

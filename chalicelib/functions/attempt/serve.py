@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from ...core.errors import JobCodeError, NotFound, SluiceError, comes_again, user_traceback
+from ...core.errors import JobCodeError, NotFound, RunStopped, SluiceError, comes_again, user_traceback
 from ...core.keys import Phase, RunKeys, parse_continuation
 from ...core.messages import Stats, encode, from_payload
 from ...core.ports import Runtime
@@ -57,7 +57,7 @@ def serve(
 
 
 def saying_why(phase: Phase, attempt: Attempt) -> Attempt:
-    """The attempt, but what it raises is written down and told a supervisor, unless nothing is left of the run."""
+    """The attempt, but what it raises is written down and told a supervisor, unless the run is gone or was stopped."""
 
     def tried(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
         meter = Meter(runtime)
@@ -67,6 +67,9 @@ def saying_why(phase: Phase, attempt: Attempt) -> Attempt:
         except Exception as error:  # noqa: BLE001 - the root of a task: whatever happened must be written down
             if isinstance(error, NotFound) and not is_planned(runtime.store, keys):
                 log.info("nothing is left of the run: %s", error, extra=_ids(phase, call))
+                return
+            if isinstance(error, RunStopped):
+                log.info("%s", error, extra=_ids(phase, call))
                 return
             used = _used(runtime, phase, keys, call, meter)
             failure = describe(phase, call.lo, call.attempt, error, runtime.clock.now(), used)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ...core.errors import CorruptData, JobCodeError, NotFound, UserError
+from ...core.errors import CorruptData, JobCodeError, NotFound, RunStopped, UserError
 from ...core.keys import RunKeys, TotalsKeys
 from ...core.messages import decode, encode
 from ...core.outcome import Verdict
@@ -32,7 +32,7 @@ def begin_reduce(
     The order is the index, the reduce plan (conditional), the tree's root, `reduce/started`. With thousands of
     markers this takes minutes: `tick` is called between them, to renew a lease or to look at the time. If it raises,
     whoever begins again goes on behind the last block of the index that was written.
-    Raises UserError if what the map tasks wrote cannot be reduced.
+    Raises UserError if what the map tasks wrote cannot be reduced, RunStopped if somebody has stopped the run.
     """
     reduce_plan = commit_plan(runtime, keys, plan_reduce(runtime.store, keys, plan, tick))
     _start_reducers(runtime, keys, reduce_plan)
@@ -40,10 +40,16 @@ def begin_reduce(
 
 
 def commit_plan(runtime: Runtime, keys: RunKeys, reduce_plan: ReducePlan) -> ReducePlan:
-    """End the map phase by this plan of the reduce phase, or by the one that is there already; the one that stands."""
+    """End the map phase by this plan of the reduce phase, or by the one that is there already; the one that stands.
+
+    Raises RunStopped if the run was stopped.
+    """
     if runtime.store.put_if_absent(keys.reduce_plan, encode(reduce_plan)):
         return reduce_plan
-    return _stored_reduce_plan(runtime, keys) or reduce_plan
+    stored = _stored_reduce_plan(runtime, keys) or reduce_plan
+    if stored.stopped:
+        raise RunStopped(f"job {keys.job}, run {keys.run}: was stopped: nothing is reduced")
+    return stored
 
 
 def resume_reduce(runtime: Runtime, keys: RunKeys) -> ReducePlan | None:
@@ -82,7 +88,7 @@ class StepEnd:
 
     def conclude(self, verdict: Verdict) -> Verdict:
         """End the step with this verdict, or with the one that is there already; the one that stands."""
-        return conclude(self._runtime, self._keys, self._plan, verdict)
+        return conclude(self._runtime.store, self._keys, self._plan, verdict)
 
     def fail(self, reason: str) -> Verdict:
         return self.conclude(Verdict(outcome="failed", reason=reason))
@@ -91,7 +97,7 @@ class StepEnd:
         """The verdict that is there, perhaps by the last reducer; what a crash left undone of it is done."""
         verdict = read_verdict(self._runtime.store, self._keys)
         if verdict:
-            publish(self._runtime, self._keys, self._plan, verdict)
+            publish(self._runtime.store, self._keys, self._plan, verdict)
         return verdict
 
     def follow(self, verdict: Verdict) -> bool:
@@ -123,4 +129,4 @@ class StepEnd:
             keys = self._keys.at(self._plan.step + 1)
             unplanned = self._plan.next_step(self._plan.job_step + 1, self._plan.earlier)
             reason = f"could not be planned: {error}"
-            conclude(self._runtime, keys, unplanned, Verdict(outcome="failed", reason=reason))
+            conclude(self._runtime.store, keys, unplanned, Verdict(outcome="failed", reason=reason))

@@ -30,8 +30,11 @@ def is_early(runtime: Runtime, keys: RunKeys, name: str) -> bool:
     if name.startswith("reduce/") or (runtime.seats and _is_supervised(runtime, keys)):
         return True
     try:
-        tasks = read_head(runtime.store, keys).tasks
+        plan = read_head(runtime.store, keys)
     except NotFound:
+        return True
+    tasks = plan.tasks
+    if plan.stopped:  # by a verdict, which has called somebody
         return True
     if tasks > _SMALL and not _group_is_done(runtime, keys, task, tasks):
         return True

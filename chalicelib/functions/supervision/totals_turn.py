@@ -128,7 +128,7 @@ class Settling:
         failed = Verdict(outcome="failed", reason=f"could not be planned: {error}")
         if totals_pointer.is_overtaken(self._store, plan):
             return False
-        conclude(self._runtime, self._next_keys, replace(plan, totals=None), failed)
+        conclude(self._runtime.store, self._next_keys, replace(plan, totals=None), failed)
         totals_pointer.end_turn(self._store, self._places, self._keys.run)
         return True
 

@@ -241,6 +241,14 @@ def _reducing(facts: Facts) -> RunPhase | None:
     return "reducing" if len(facts.listing.done["reduce"]) < len(facts.reduce_plan.tasks) else "finishing"
 
 
+def _before_the_stop(facts: Facts, phase: Phase, counted: int) -> int:
+    """How many tasks are done, of so many that have markers: of a run that was stopped, some of these mean nothing."""
+    stopped = facts.verdict.stopped if facts.verdict else None
+    if stopped is None:
+        return counted
+    return stopped.map_done if phase == "map" else stopped.reduce_done
+
+
 def _map_status(facts: Facts, reader: Reader, total: int | None) -> PhaseStatus:
     tasks, failed = facts.listing.done["map"], len(facts.listing.failed["map"])
     if (success := facts.success) is not None:
@@ -250,8 +258,9 @@ def _map_status(facts: Facts, reader: Reader, total: int | None) -> PhaseStatus:
         done = measured = total
         stats = facts.reduce_plan.mapped
     else:
-        done = len(tasks)
+        done = _before_the_stop(facts, "map", len(tasks))
         stats, measured = reader.measure("map", tasks)
+        measured = min(measured, done)
     return PhaseStatus(
         done=done,
         total=total,
@@ -269,8 +278,9 @@ def _reduce_status(facts: Facts, reader: Reader) -> PhaseStatus:
         done = total = measured = success.reduce_tasks
         stats = success.reduced
     else:
-        done = len(tasks)
+        done = _before_the_stop(facts, "reduce", len(tasks))
         stats, measured = reader.measure("reduce", tasks)
+        measured = min(measured, done)
     return PhaseStatus(
         done=done,
         total=total,

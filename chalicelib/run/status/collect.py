@@ -70,6 +70,8 @@ def _read(reader: Reader, output: Loc | None) -> Facts:
     plan = reader.plan() if keys.plan.key in listing.names else None
     verdict = _verdict(reader, plan) if keys.run_done.key in listing.names else None
     reduce_plan = reader.get(ReducePlan, keys.reduce_plan) if keys.reduce_plan.key in listing.names else None
+    if reduce_plan and reduce_plan.stopped:
+        reduce_plan = None
     place = plan.output if plan else output
     manifest, closed = _results(reader, keys, place, verdict, expired=plan is None)
     return Facts(

@@ -43,11 +43,20 @@ def own_s3() -> S3Client:
     return expect_owner(make_client("s3"), current_account())
 
 
+def current_identity() -> str:
+    """The ARN of whoever's credentials are in use. Raises DeployError."""
+    return _caller("find out who you are to AWS", "Arn", None, _QUICK)
+
+
 def current_account(session: boto3.Session | None = None, config: Config = _QUICK) -> str:
     """The account that the credentials in use are of. Raises DeployError."""
-    with translated("find out which AWS account to use"):
+    return _caller("find out which AWS account to use", "Account", session, config)
+
+
+def _caller(why: str, what: str, session: boto3.Session | None, config: Config) -> str:
+    with translated(why):
         sts: Any = (session or boto3.Session()).client("sts", config=config)
         try:
-            return str(sts.get_caller_identity()["Account"])
+            return str(sts.get_caller_identity()[what])
         finally:
             sts.close()

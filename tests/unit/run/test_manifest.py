@@ -16,9 +16,9 @@ from tests.unit.run.test_verdict import KEYS, OUTPUT, ends, failure, world
 def test_publishing_again_writes_the_same() -> None:
     runtime, store, head = world()
     verdict = Verdict(outcome="failed", reason="why", failures=(failure(0),))
-    publish(runtime, KEYS, head, verdict)
+    publish(runtime.store, KEYS, head, verdict)
     before = store.get(OUTPUT.manifest), store.get(OUTPUT.failure)
-    publish(runtime, KEYS, head, verdict)
+    publish(runtime.store, KEYS, head, verdict)
     assert (store.get(OUTPUT.manifest), store.get(OUTPUT.failure)) == before
 
 
@@ -39,7 +39,7 @@ def test_failed_tells_the_reason_its_traceback_and_a_few_others() -> None:
 def test_all_failures_are_in_the_manifest() -> None:
     runtime, store, head = world()
     failures = tuple(failure(task) for task in range(9))
-    publish(runtime, KEYS, head, Verdict(outcome="failed", reason="r", failures=failures))
+    publish(runtime.store, KEYS, head, Verdict(outcome="failed", reason="r", failures=failures))
     assert [item["task"] for item in json.loads(store.get(OUTPUT.manifest))["failures"]] == list(range(9))
 
 
@@ -57,7 +57,7 @@ def test_a_manifest_adds_up_what_all_tasks_did() -> None:
             counters={"both": 3}, bad=number, quarantine="r" * number, started=3.0, finished=4.0 + number,
         )  # fmt: skip
         store.put(KEYS.done("reduce", number), encode(marker))
-    publish(runtime, KEYS, head, Verdict(outcome="success"))
+    publish(runtime.store, KEYS, head, Verdict(outcome="success"))
     found = decode(Manifest, store.get(OUTPUT.manifest), "here")
     assert found.parts == (Part(key="p0", bytes=10, records=3), Part(key="p1", bytes=10, records=3))
     assert (found.records, found.bytes, found.reduce_tasks, found.finished) == (6, 20, 2, 5.0)
@@ -72,5 +72,5 @@ def test_a_manifest_adds_up_what_all_tasks_did() -> None:
 def test_neither_a_step_before_the_last_nor_an_overtaken_one_ends_a_run() -> None:
     for steps, verdict in ((2, Verdict(outcome="success")), (1, Verdict(outcome="overtaken"))):
         runtime, store, head = world()
-        publish(runtime, KEYS, replace(head, steps=steps), verdict)
+        publish(runtime.store, KEYS, replace(head, steps=steps), verdict)
         assert ends(store) == set()

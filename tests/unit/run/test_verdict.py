@@ -57,8 +57,8 @@ def test_the_first_verdict_stays() -> None:
     for first, second, end in ((success, failed, "_SUCCESS"), (failed, success, "_FAILED")):
         runtime, store, head = world()
         assert read_verdict(store, KEYS) is None
-        conclude(runtime, KEYS, head, first)
-        conclude(runtime, KEYS, head, second)
+        conclude(runtime.store, KEYS, head, first)
+        conclude(runtime.store, KEYS, head, second)
         assert read_verdict(store, KEYS) == first
         assert ends(store) == {"_manifest.json", end}
         assert json.loads(store.get(OUTPUT.manifest))["outcome"] == first.outcome
