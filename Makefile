@@ -27,6 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup demo test quick check audit scale picture pictures pins cloud-up cloud-down clean
 
 help:
+	@echo "scripts/sluice.py lists the commands for jobs and runs; these are for Sluice itself:"
 	@echo "make demo        count words on an emulated AWS, from deployment to result"
 	@echo "make test        all that CI runs: check, then the tests"
 	@echo "make quick       what to run after each change: check, and the tests of a minute"

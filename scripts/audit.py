@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# PYTHON_ARGCOMPLETE_OK
 """Compare what would start runs of a job with the runs there are: what was lost, has failed, or is half done?
 
     scripts/audit.py visits             # what is amiss; exit code 1 if anything is
@@ -25,7 +26,7 @@ from scripts.console.terminal import Parser, run_main
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
-        prog="audit.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="audit.py", aws=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", metavar="JOB", help="the job: jobs/JOB.yml, or a .yml file")
     parser.add_argument("--mend", action="store_true", help="start or resume what is amiss")

@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# PYTHON_ARGCOMPLETE_OK
 """Delete the work objects of runs that ended some time ago; results and inputs are never touched.
 
     scripts/clean.py --older-than 7d            # every job in jobs/
@@ -28,7 +29,7 @@ from scripts.runs.places import find_places
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
-        prog="clean.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="clean.py", aws=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="jobs; without, all in jobs/ or in PLACE")
     parser.add_argument(

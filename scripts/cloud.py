@@ -1,11 +1,15 @@
 #!/usr/bin/env python
 """Keep an emulated AWS (MiniStack) running to play with: `up` starts it, `down` ends it.
 
+    scripts/cloud.py up          # says which file has its address and keys
+    scripts/cloud.py down
+
 Its data is in memory, and gone when it ends.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -49,7 +53,9 @@ class State(NamedTuple):
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = Parser(prog="cloud.py", description=__doc__)
+    parser = Parser(
+        prog="cloud.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("action", choices=["up", "down"])
     action = up if parser.parse_args(argv).action == "up" else down
     try:

@@ -1,12 +1,15 @@
 #!/usr/bin/env python
 """Count words on an emulated AWS: deploy the job with Chalice, drop files in, show the result.
 
+    scripts/demo.py
+
 Everything happens in a temporary copy of this checkout and on a free port of the loopback interface;
 what was started is stopped at the end, also on Ctrl-C. A report of the last run stays.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -20,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from chalicelib.core.errors import RunFailed, UserError
 from chalicelib.core.ports import Loc, Store
 from chalicelib.mapreduce.output.text import unescape
-from scripts.console.terminal import Screen, count, human_bytes, human_seconds, run_main
+from scripts.console.terminal import Parser, Screen, count, human_bytes, human_seconds, run_main
 from scripts.deployment.aws.clients import connect
 from scripts.deployment.deploy import Deployer
 from scripts.deployment.load import load_target
@@ -155,4 +158,7 @@ def counted_here(files: list[Path]) -> Counter[str]:
 
 
 if __name__ == "__main__":
+    Parser(
+        prog="demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     sys.exit(run_main(lambda: main(Screen(sys.stdout))))

@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# PYTHON_ARGCOMPLETE_OK
 """Deploy a job to AWS, or delete it.
 
 A deployment makes the buckets that are missing (private, encrypted, TLS only), writes the job's stage and
@@ -42,7 +43,7 @@ from scripts.deployment.target import Target, check_name
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = Parser(
-        prog="deploy.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="deploy.py", aws=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", metavar="NAME", help="the job: jobs/NAME.yml")
     parser.add_argument("--delete", action="store_true", help="remove what was deployed, but never data")

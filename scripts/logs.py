@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# PYTHON_ARGCOMPLETE_OK
 """Show what all functions of a run have logged, as one log in order of time.
 
     scripts/logs.py wordcount                          the newest run
@@ -30,7 +31,9 @@ from scripts.runs.world import World, real_world
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = Parser(prog="logs.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(
+        prog="logs.py", aws=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", metavar="JOB", help="the job: jobs/JOB.yml, or a .yml file")
     parser.add_argument(
         "run", nargs="?", default=LATEST, metavar="RUN", help="a run's id, or `latest` (the default)"

@@ -1,8 +1,13 @@
 #!/usr/bin/env python
-"""Write the two files of a new job, jobs/NAME.py and jobs/NAME.yml, to start from."""
+# PYTHON_ARGCOMPLETE_OK
+"""Write the two files of a new job, jobs/NAME.py and jobs/NAME.yml, to start from.
+
+scripts/new_job.py visits
+"""
 
 from __future__ import annotations
 
+import argparse
 import keyword
 import sys
 from collections.abc import Callable, Sequence
@@ -107,7 +112,9 @@ def _account() -> str:
 
 
 def main(argv: Sequence[str], root: Path = ROOT, account: Callable[[], str] = _account) -> int:
-    parser = Parser(prog="new_job.py", description=__doc__)
+    parser = Parser(
+        prog="new_job.py", aws=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", metavar="NAME", help="a-z, 0-9, _ and -, starting with a letter")
     parser.add_argument(
         "--buckets",

@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# PYTHON_ARGCOMPLETE_OK
 """Say what a run is going to take before it runs: tasks, requests, seconds, dollars, and the limit that binds.
 
 scripts/plan.py wordcount --size 1TB --objects 1000
@@ -34,7 +35,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = Parser(prog="plan.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(
+        prog="plan.py", aws=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("job", metavar="JOB", help="a name in jobs/, or the path of a .yml")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(

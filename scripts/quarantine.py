@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# PYTHON_ARGCOMPLETE_OK
 """Show the bad records that a run set aside and, once they or the job are mended, run them again.
 
     scripts/quarantine.py wordcount latest
@@ -26,7 +27,10 @@ from scripts.runs.world import World, real_world
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
-        prog="quarantine.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="quarantine.py",
+        aws=True,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="NAME", help="the job: jobs/NAME.yml, or a .yml file")
     parser.add_argument("run", metavar="RUN", help="a run's id, or `latest`")

@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# PYTHON_ARGCOMPLETE_OK
 """Write a report of a run: one page that any browser opens, without a network, with all that is known of the run.
 
     scripts/report.py wordcount                          the newest run, into report.html
@@ -31,7 +32,7 @@ from scripts.runs.world import World, real_world
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
-        prog="report.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="report.py", aws=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", metavar="JOB", help="the job: jobs/JOB.yml, or a .yml file")
     parser.add_argument(

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# PYTHON_ARGCOMPLETE_OK
 """Run a job on this machine, over files and folders: the local engine.
 
 scripts/run.py wordcount texts/ --output counts/
@@ -102,8 +103,10 @@ def _run(
 
 def _parse() -> argparse.Namespace:
     parser = Parser(
-        description="Run a job on this machine, over files and folders.",
+        prog="run.py",
+        description=__doc__,
         epilog="Exit code 0 means that DIR/_SUCCESS is there.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("job", metavar="JOB", help="a name in jobs/, or the path of a .yml")
     parser.add_argument(

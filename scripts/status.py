@@ -1,5 +1,9 @@
 #!/usr/bin/env python
+# PYTHON_ARGCOMPLETE_OK
 """Show how a job's runs stand, from what is on S3 or in the local engine's work folder.
+
+    scripts/status.py                       # the newest runs of every job
+    scripts/status.py visits latest --watch
 
 Without NAME it lists the runs of every job in jobs/ (or in the --work place). With RUN (an id, or `latest`) it
 shows that run in full. With --watch, exit code 0 says that the runs succeeded, 1 that one failed.
@@ -23,7 +27,7 @@ from scripts.runs.world import World, real_world
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
-        prog="status.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="status.py", aws=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="the job: jobs/NAME.yml, or a .yml file")
     parser.add_argument("run", nargs="?", metavar="RUN", help="a run's id, or `latest`")

@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# PYTHON_ARGCOMPLETE_OK
 """Stop a run: it has failed, by your name and for your reason, and nothing of it is committed any more.
 
     scripts/stop.py wordcount latest --why "wrong input"
@@ -26,7 +27,9 @@ from scripts.stopping.world import who
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = Parser(prog="stop.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(
+        prog="stop.py", aws=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", metavar="JOB", help="the job: jobs/JOB.yml, or a .yml file")
     parser.add_argument("run", metavar="RUN", help="a run's id, or `latest`")
     parser.add_argument("--why", default="", metavar="TEXT", help="what `_FAILED` is to say, after your name")

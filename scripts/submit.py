@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# PYTHON_ARGCOMPLETE_OK
 """Upload files into a job's input place, which starts it; or run it over what is there already.
 
 A folder is uploaded with everything below it, named relative to it. For a job with `trigger: marker` a
@@ -32,7 +33,7 @@ from scripts.submitting.world import World, real_world
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
-        prog="submit.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="submit.py", aws=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", metavar="NAME", help="the job: jobs/NAME.yml, or a .yml file")
     parser.add_argument("what", metavar="FILE", nargs="*", help="files and folders, or s3:// URLs")

@@ -16,8 +16,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from chalicelib.core.errors import SluiceError
 
@@ -118,10 +119,58 @@ def say(*lines: str, err: bool = False) -> None:
 
 
 class Parser(argparse.ArgumentParser):
-    """Of a command line: what is wrong with it is shown like all else, for `*` may stand for anybody's file names."""
+    """Of a command line: what is wrong with it is shown like all else, for `*` may stand for anybody's file names.
+
+    With `aws` it has the options that mean the same to all commands that call AWS. Words are completed by argcomplete,
+    where a shell was told to ask it (docs/commands.md).
+    """
+
+    def __init__(self, *args: Any, aws: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._aws = aws
+        if aws:
+            group = self.add_argument_group("AWS")
+            group.add_argument("--region", metavar="R", help="instead of AWS_REGION or the profile's own")
+            group.add_argument(
+                "--profile", metavar="P", help="of ~/.aws/config, instead of AWS_PROFILE or keys"
+            )
+
+    def parse_args(self, args: Sequence[str] | None = None) -> argparse.Namespace:  # type: ignore[override]
+        if "_ARGCOMPLETE" in os.environ:
+            _complete(self)
+        options = super().parse_args(args)
+        if self._aws:
+            os.environ.update(_environment(options.region, options.profile))
+        return options
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
+
+
+def _environment(region: str | None, profile: str | None) -> dict[str, str]:
+    """What has boto3, and programs that we start, use them. Keys in the environment would win over a profile."""
+    if profile:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            os.environ.pop(name, None)
+    found = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_PROFILE": profile}
+    return {name: value for name, value in found.items() if value}
+
+
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """Answer the shell, and end, if argcomplete is installed."""
+    try:
+        import argcomplete
+    except ImportError:
+        return
+    for action in parser._actions:
+        if action.metavar in ("NAME", "JOB"):
+            setattr(action, "completer", lambda **_: job_names(Path("jobs")))  # noqa: B010 (argcomplete's own)
+    argcomplete.autocomplete(parser)
+
+
+def job_names(folder: Path) -> list[str]:
+    """The jobs in a folder, by the names of their files."""
+    return sorted(path.stem for path in folder.glob("*.yml"))
 
 
 # ---------------------------------------------------------------------------------------------------

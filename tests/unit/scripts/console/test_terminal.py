@@ -9,10 +9,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import boto3
 import pytest
 
 from chalicelib.core.errors import Forbidden, StoreError, UserError
 from scripts.console import terminal
+from scripts.console.terminal import Parser
 from tests.unit.scripts.user import (
     ROOT,
     local_run,
@@ -131,3 +133,70 @@ def test_any_other_broken_pipe_is() -> None:
     code, errors = ends("raise BrokenPipeError('a connection')", read=True)
     assert code == 1
     assert "BrokenPipeError: a connection" in errors
+
+
+# ---------------------------------------------------------------------------------------------------
+# What all commands that call AWS take
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment with keys and a region; what is changed in it is changed back."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "theirs")
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+    monkeypatch.setenv("AWS_PROFILE", "default")
+
+
+def test_region_and_profile_are_what_boto3_uses(
+    keys: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "credentials").write_text("[mine]\naws_access_key_id = ours\naws_secret_access_key = x\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    Parser(aws=True).parse_args(["--region", "eu-north-1", "--profile", "mine"])
+    session = boto3.Session()
+    found = session.get_credentials()
+    assert session.region_name == "eu-north-1"
+    assert found is not None
+    assert found.access_key == "ours"
+
+
+def test_without_them_the_environment_stays(keys: None) -> None:
+    before = dict(os.environ)
+    Parser(aws=True).parse_args([])
+    Parser().parse_args([])
+    assert dict(os.environ) == before
+
+
+def test_a_command_that_calls_nobody_has_no_such_options(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        Parser().parse_args(["--region", "eu-north-1"])
+    assert "unrecognized arguments: --region" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------------------------------------------
+# Completion
+
+
+def completed(line: str, folder: Path) -> set[str]:
+    """What a shell is offered at the end of a line."""
+    script = ROOT / "scripts" / line.split()[0]
+    asked = os.environ | {
+        "_ARGCOMPLETE": "1", "_ARGCOMPLETE_STDOUT_FILENAME": str(folder / "offered"), "_ARGCOMPLETE_IFS": "\n",
+        "COMP_LINE": line, "COMP_POINT": str(len(line)), "_ARGCOMPLETE_SHELL": "bash",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=folder, env=asked, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return {word.strip() for word in (folder / "offered").read_text().splitlines()}
+
+
+def test_options_and_the_names_of_jobs_are_completed(tmp_path: Path) -> None:
+    (tmp_path / "jobs").mkdir()
+    for name in ("visits", "views"):
+        (tmp_path / "jobs" / f"{name}.yml").write_text("")
+    assert completed("status.py vi", tmp_path) == {"visits", "views"}
+    assert completed("status.py --reg", tmp_path) == {"--region"}
