@@ -164,6 +164,8 @@ class Trail(Protocol):
 
     def step(self, work: Callable[[], T], nothing: Callable[[], T]) -> T: ...
 
+    def along(self, make: Callable[[], Iterable[T]]) -> Iterator[T]: ...
+
 
 class Apart(Protocol):
     """See `mapreduce/guard/apart.py`."""
@@ -191,5 +193,5 @@ class Runtime:
     parallel_calls: int = 0
     #: Runs work in a process of its own; None where there are none.
     apart: Apart | None = None
-    #: In such a process: tells whoever outlives it which record is in hand.
+    #: In such a process: tells whoever outlives it which record or group is in hand.
     trail: Trail | None = None
