@@ -173,7 +173,10 @@ def unseen_imports(cls: type[Any], spec: JobSpec) -> list[str]:
         return []
     told = []
     for path in _sources(Path(file)):
-        for node in ast.walk(ast.parse(path.read_bytes(), path.name)):
+        tree: ast.AST = ast.Pass()
+        with suppress(OSError, SyntaxError, ValueError):  # whoever imports it says so
+            tree = ast.parse(path.read_bytes(), path.name)
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and (called := _loader(node.func)):
                 (first, *_) = (*node.args, None)
                 if called not in ("import_module", "__import__") or not isinstance(first, ast.Constant):

@@ -155,6 +155,7 @@ def test_who_deploys_is_told_of_modules_whose_names_are_made_while_the_code_runs
     (folder / "further.py").write_text(
         "from importlib import import_module as im, import_module\nimport_module(im)"
     )
+    (folder / "helper.py").write_text("from further import X\nthis is no Python")
     told = job_code.warnings(job_loader(folder), SPEC)
     places = [text.split(": which module")[0] for text in told]
     assert places == [
