@@ -40,6 +40,7 @@ help:
 	@echo "make bench       measure against other programs; docs/performance.md explains"
 	@echo "make chaos       every fault of docs/reliability.md; make soak: hundreds of runs in a row"
 	@echo "make hostile     thousands of objects made to do harm; docs/security.md explains"
+	@echo "make hostile-deployed    the same objects on a deployed job, on the emulator"
 	@echo "make fuzz        new examples of all formats for an hour, and the code that they reached"
 	@echo "make setup       make the environments; make clean removes them"
 	@echo "make pins        list the hashes of all requirements, after a version was changed or one was added"

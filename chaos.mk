@@ -2,6 +2,7 @@
 #   make chaos         every kill and every mixture of faults: simulated, on this machine, on the emulator
 #   make chaos-local   all of it but the emulator's part
 #   make hostile     objects made to do harm, dropped on jobs; OBJECTS=10000 SEED=1 for a night's worth
+#   make hostile-deployed    the same, on a job that is really deployed, to the emulator
 #   make fuzz        new examples of all that strangers write, for an hour (MINUTES=60), and the code they reached
 #   make soak          500 runs in one process, and what is left of them; RUNS=2000 for more
 # `make test` runs a sample of each.
@@ -12,7 +13,7 @@ SEED ?= 1
 MINUTES ?= 60
 export MINUTES
 
-.PHONY: chaos chaos-local hostile fuzz soak
+.PHONY: chaos chaos-local hostile hostile-deployed fuzz soak
 
 chaos: setup
 	CHAOS=full $(PY) -m pytest -q -s tests/chaos tests/features/test_repeat_safety.py tests/features/test_stragglers.py
@@ -23,6 +24,9 @@ chaos-local: setup
 
 hostile: setup
 	HOSTILE=$(OBJECTS) SEED=$(SEED) $(PY) -m pytest -q -s tests/fuzz/test_hostile.py
+
+hostile-deployed: setup
+	HOSTILE_DEPLOYED=$(OBJECTS) SEED=$(SEED) $(PY) -m pytest -q -s -n 0 tests/fuzz/test_hostile_deployed.py
 
 # Coverage lies beside the tests' environment, not in it: nothing else needs it.
 fuzz: setup .venv-fuzz/.made

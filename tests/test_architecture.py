@@ -211,7 +211,7 @@ ROOTS = {
     # where a record of the user's is set aside, whatever its code raised
     "mapreduce.guard.isolate": {"chunk", "whole"},
     "mapreduce.reduce.bad_groups": {"whole", "kept"},
-    "mapreduce.reduce.groups": {"_finished"},
+    "mapreduce.reduce.groups": {"_finished", "_finished_singly"},
 }
 
 

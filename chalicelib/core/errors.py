@@ -59,7 +59,7 @@ class CodeChanged(UserError):
 
 
 class ProcessKilled(UserError):
-    """A record that ends the process which maps it: it crashes, or its mapper leaves without a word."""
+    """A record or group that ends the process which maps or reduces it: it crashes, or leaves without a word."""
 
 
 class DataTypeError(UserError):

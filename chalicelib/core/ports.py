@@ -183,6 +183,8 @@ class Trail(Protocol):
 
     def step(self, work: Callable[[], T], nothing: Callable[[], T]) -> T: ...
 
+    def along(self, make: Callable[[], Iterable[T]]) -> Iterator[T]: ...
+
 
 class Apart(Protocol):
     """See `mapreduce/guard/apart.py`."""
@@ -212,5 +214,5 @@ class Runtime:
     apart: Apart | None = None
     #: What the process is like; None: nobody knows.
     host: Host | None = None
-    #: In such a process: tells whoever outlives it which record is in hand.
+    #: In such a process: tells whoever outlives it which record or group is in hand.
     trail: Trail | None = None

@@ -63,17 +63,23 @@ def check_chain(spec: JobSpec, chain: int, source: str) -> None:
 def check_plan(spec: JobSpec, size: int, tasks: int, partitions: int) -> None:
     """Whether `tasks` map tasks over `size` bytes are too many, for `limits` or for whoever supervises them."""
     check_tasks(spec, size, tasks)
+    check_dollars(spec, size, tasks)
     check_supervisor(spec, partitions, tasks)
 
 
 def check_tasks(spec: JobSpec, size: int, tasks: int) -> None:
-    """Whether `tasks` map tasks over `size` bytes are too many, or would cost too much."""
+    """Whether `tasks` map tasks over `size` bytes are too many."""
     limits = spec.limits
     if limits.tasks is not None and tasks > limits.tasks:
         raise LimitMet(
             f"limits.tasks: this run has {tasks:,} map tasks, over the limit of {limits.tasks:,}: raise it, or"
             f" split_size ({split_size(spec.split_size, size):,} bytes), or drop fewer files at once"
         )
+
+
+def check_dollars(spec: JobSpec, size: int, tasks: int) -> None:
+    """Whether `tasks` map tasks over `size` bytes would cost too much."""
+    limits = spec.limits
     if limits.dollars is None:
         return
     from ..run.status.prices import foreseen  # few jobs have this limit

@@ -140,6 +140,7 @@ def _reduce(invocation: Invocation[ReduceContinuation]) -> ReducePart | SqlReduc
         budget=plan.own_spec.budget("reducer"),
         pace=invocation.pace(),
         quarantine=invocation.quarantine,
+        trail=runtime.trail,
     )
 
 

@@ -1,13 +1,15 @@
 """What a run's code is, in a few characters: a run is of one code, so whoever works on it compares.
 
 The digest is a function of the sources alone, the same on every machine: Sluice's version, the job's file, the modules
-beside it that it imports (and those that they import), and the side files beside it. What is installed from
-requirements is not in it, nor is a module that is imported under a name made at run time.
+beside it that it imports (and those that they import), by statement or by `import_module("name")`, and the side files
+beside it: what `scripts/deploy.py` ships. What is installed from requirements is not in it, nor is a module that is
+imported under a name made at run time, unless `files` lists it: `unseen_imports` tells of such.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -25,7 +27,7 @@ from .side_files import object_of
 
 #: What every digest made here begins with. Another way to make them needs another beginning: digests are compared only
 #: if they are made in one way, so that a run begun by other code than this is finished without complaint.
-_FORM = "1:"
+_FORM = "2:"
 _DIGITS = 12
 #: Never the job's own, wherever that lies.
 _OURS = __name__.partition(".")[0]
@@ -108,25 +110,88 @@ def _sources(path: Path) -> list[Path]:
     return sorted(seen)
 
 
+#: A call that names the module it imports; and what comes from a package, over several lines.
+_NAMED = re.compile(rb"""(?:import_module|__import__)\(\s*["']([\w.]+)["']""")
+_LISTED = re.compile(rb"from\s+(\w+)\s+import\s*\(([^)]*)\)")
+_COMMENT = re.compile(rb"#[^\n]*")
+
+
 def _imported(source: bytes) -> Iterator[str]:
-    """The first words of the modules' names that a source imports, and perhaps words that name no module.
+    """Dotted names of the modules that a source imports, and perhaps words that name no module.
 
     Cheaper than a syntax tree: functions do this while they start.
     """
+    for named in _NAMED.finditer(source):
+        yield named[1].decode("ascii", "replace")
+    for package, listed in _LISTED.findall(source):
+        yield from _members(package, _COMMENT.sub(b"", listed))
     for line in source.replace(b"\\\n", b" ").splitlines():
         if b"import" not in line:
             continue
         for statement in line.partition(b"#")[0].replace(b":", b";").split(b";"):
             first, _, rest = statement.strip().partition(b" ")
-            names = {b"from": [rest], b"import": rest.split(b",")}.get(first, [])
-            for name in names:
-                yield name.strip().partition(b" ")[0].partition(b".")[0].decode("ascii", "replace")
+            if first == b"import":
+                yield from (
+                    name.split()[0].decode("ascii", "replace") for name in rest.split(b",") if name.strip()
+                )
+            elif first == b"from":
+                package, _, listed = rest.partition(b" import ")
+                yield from _members(package.strip(), listed)
 
 
-def _found(folder: Path, name: str) -> list[Path]:
-    """The files of a module or a package beside the job's; none of Python's own, which no file there can hide."""
+def _members(package: bytes, listed: bytes) -> Iterator[str]:
+    """What `from package import listed` may mean, each of which may be a module."""
+    for name in listed.split(b","):
+        words = name.split()
+        yield b".".join([package, *words[:1]]).decode("ascii", "replace")
+
+
+def _found(folder: Path, dotted: str) -> list[Path]:
+    """The files of a module or a package beside the job's; none of Python's own, which no file there can hide.
+
+    Beside it is also what is imported by the folder's own name, as `jobs.helper`.
+    """
+    first, _, rest = dotted.partition(".")
+    name = rest.partition(".")[0] if first == folder.name else first
     if not name.isidentifier() or name == _OURS or name in sys.stdlib_module_names:
         return []
     module, package = folder / f"{name}.py", folder / name
     found = [module] if module.is_file() else []
     return [*found, *package.rglob("*.py")] if package.is_dir() else found
+
+
+#: Calls that import what their argument names, or run it as code.
+_LOADERS = frozenset({"import_module", "__import__", "run_module", "run_path", "spec_from_file_location"})
+
+
+def unseen_imports(cls: type[Any], spec: JobSpec) -> list[str]:
+    """Where a job's code imports by a name made while it runs, a sentence each; none if `files` lists modules."""
+    import ast  # only for people, not for functions
+
+    file = getattr(module_of(spec.job, cls), "__file__", None)
+    if file is None or any(entry.endswith(".py") for entry in spec.side_files):
+        return []
+    told = []
+    for path in _sources(Path(file)):
+        tree: ast.AST = ast.Pass()
+        with suppress(OSError, SyntaxError, ValueError):  # whoever imports it says so
+            tree = ast.parse(path.read_bytes(), path.name)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and (called := _loader(node.func)):
+                (first, *_) = (*node.args, None)
+                if called not in ("import_module", "__import__") or not isinstance(first, ast.Constant):
+                    told.append(_unseen(path.relative_to(Path(file).parent), node.lineno, called))
+    return told
+
+
+def _loader(function: Any) -> str:
+    """The name of a call that loads code, else nothing."""
+    name = getattr(function, "id", getattr(function, "attr", ""))
+    return name if name in _LOADERS else ""
+
+
+def _unseen(path: Path, line: int, called: str) -> str:
+    return (
+        f"{path.as_posix()}:{line}: {called}: which module is meant shows only while the code runs: list the files of"
+        " all that it may be in `files`; otherwise they are not shipped, and a run goes on when they are changed"
+    )

@@ -21,6 +21,7 @@ from ..core.plan_file import read_head
 from ..core.ports import Clock, FunctionName, Loc, ObjectInfo, Runtime
 from ..core.spec import JobSpec, TimeoutSpec
 from ..core.tasks import CRASHED, Failure, ReducePlan
+from ..functions import limits
 from ..run import lease, plan_step
 from ..run.calls import FUNCTION
 from ..run.events import created, event_for
@@ -89,7 +90,9 @@ class LocalRun:
 
 
 def run_local(run: LocalRun) -> Manifest:
-    """Run to the end and return the manifest. Raises RunFailed, with the reason, if the run failed."""
+    """Run to the end and return the manifest. Raises RunFailed, with the reason, if the run failed, and LimitMet before
+    anything is started if it has more input or tasks than `limits` allow.
+    """
     scratch = run.work / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
     return _Engine(run, scratch).run()
@@ -141,13 +144,17 @@ class _Engine:
     def run(self) -> Manifest:
         run = self._run
         output = Loc(str(run.output), "")
+        inputs = [("/", info) for info in run.inputs]
+        limits.check_bytes(run.spec, inputs)
+        size = sum(info.size for info in run.inputs)
         new_run = plan_step.NewRun(
             spec=run.spec,
             source=run.source,
-            inputs=[("/", info) for info in run.inputs],
+            inputs=inputs,
             output=output,
             reducers=2 * run.workers,
             tags=run.tags,
+            approve=lambda tasks, _: limits.check_tasks(run.spec, size, tasks),
         )
         plan_step.begin(self._runtime, run.keys, new_run)
         self._tasks["map"] = read_head(self._runtime.store, run.keys).tasks

@@ -143,12 +143,13 @@ def check(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> Non
 
 
 def warnings(load_job: Callable[[str], type[Any]], spec: JobSpec) -> list[str]:
-    """What in a job's class is most likely a mistake, a sentence each; for a job that `check` has passed."""
+    """What in a job's code is most likely a mistake, a sentence each; for a job that `check` has passed."""
     if spec.sql.map:
         return []
     from ..job.likely_mistakes import likely_mistakes  # only for people, not for functions
 
-    return likely_mistakes(all_steps(load_job, spec).classes)
+    unseen = code_digest.unseen_imports(load_job(spec.job), spec)
+    return [*likely_mistakes(all_steps(load_job, spec).classes), *unseen]
 
 
 def _check_output(cls: type[Any], name: str, output: OutputSpec, *, map_only: bool) -> None:

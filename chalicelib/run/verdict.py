@@ -14,7 +14,7 @@ from ..core.messages import decode, encode
 from ..core.outcome import Verdict
 from ..core.plan import Plan
 from ..core.ports import Loc, Store
-from ..core.tasks import Failure
+from ..core.tasks import CRASHED, Failure
 from ..mapreduce.guard.quarantine import over_limit
 from . import totals_pointer
 from .manifest import publish, step_results
@@ -60,8 +60,8 @@ def read_verdict(store: Store, keys: RunKeys) -> Verdict | None:
 
 
 def first_failures(failures: list[Failure]) -> tuple[Failure, ...]:
-    """The first failure of each task, in task order."""
+    """The first failure of each task that says why (one whose process vanished does not, if another does), in order."""
     first: dict[tuple[str, int], Failure] = {}
-    for failure in sorted(failures, key=lambda failure: failure.attempt):
+    for failure in sorted(failures, key=lambda failure: (failure.error == CRASHED, failure.attempt)):
         first.setdefault((failure.phase, failure.task), failure)
     return tuple(first[key] for key in sorted(first))

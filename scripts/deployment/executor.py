@@ -24,6 +24,7 @@ from .steps import (
     SetLifecycle,
     SetRules,
     TidyRules,
+    WriteBill,
     WriteStage,
 )
 from .target import APP, function_names, sluice_function
@@ -62,6 +63,8 @@ class Executor:
                 self._forget(step)
             case TidyRules():
                 self._tidy(step)
+            case WriteBill():
+                self.project.write_bill(step.name)
             case RunChalice():
                 self._chalice(step)
             case ConfigureFunction():

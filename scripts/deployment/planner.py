@@ -27,6 +27,7 @@ from .steps import (
     SetLifecycle,
     SetRules,
     TidyRules,
+    WriteBill,
     WriteStage,
 )
 from .survey import BucketState, FunctionState, Survey
@@ -38,6 +39,7 @@ from .target import (
     Json,
     Kind,
     Target,
+    bill_path,
     function_arn,
     function_name,
     function_names,
@@ -73,6 +75,11 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
         ),
         *_forget_other_account(target.name, survey),
         *(_tidy_rules(target, bucket, survey) for bucket in target.buckets),
+        WriteBill(
+            name=target.name,
+            path=bill_path(target.name).as_posix(),
+            change="write down what the zip holds, in CycloneDX",
+        ),
         RunChalice(
             command="deploy",
             name=target.name,

@@ -18,15 +18,13 @@ from chalicelib.core.spec import JobSpec
 from . import package
 from .shipment import chalice_layout, shipped
 from .stage import with_stage
-from .target import FUNCTIONS, DeployError, Json, Target, policy_file
+from .target import FUNCTIONS, STAGING, DeployError, Json, Target, bill_path, policy_file
 
 #: The checkout that these scripts belong to.
 ROOT = Path(__file__).resolve().parent.parent.parent
 BASE: Json = {"version": "2.0", "app_name": "sluice", "stages": {}}
 #: What a deployment reads of a checkout.
 SHIPPED = ("app.py", "chalicelib", "jobs", "requirements.txt", "requirements-sql.txt", PROJECT_FILE)
-#: Below it is a folder for each job, from which it is deployed.
-STAGING = Path(".sluice", "deploy")
 #: The downloaded libraries, a zip for each list of requirements.
 LIBRARIES = Path(".sluice", "libraries")
 COMPILED = shutil.ignore_patterns("__pycache__", "*.pyc")
@@ -152,6 +150,15 @@ class Project:
         zipped = package.chalice_name(folder, target.spec.architecture)
         package.write_package(zipped, files, libraries)
         return zipped
+
+    def write_bill(self, name: str) -> Path:
+        """Write the bill of materials of the zip that `pack` has written last; the bill's path."""
+        from .bom import bill_of_materials
+
+        (zipped,) = (self.staging(name) / ".chalice" / "deployments").glob("*.zip")
+        path = self.root / bill_path(name)
+        path.write_text(bill_of_materials(zipped, name), "utf-8")
+        return path
 
     def _link_for_chalice(self, folder: Path, name: str) -> None:
         """What Chalice reads and writes but does not ship: its own files, and the YAML, which `app.py` reads."""

@@ -137,6 +137,23 @@ class RunChalice(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WriteBill(Step):
+    """The bill of materials of the zip (SBOM) lies in the checkout."""
+
+    name: str
+    #: From the root of the checkout.
+    path: str
+
+    @property
+    def subject(self) -> str:
+        return f"bill of materials {self.path}"
+
+    @property
+    def in_account(self) -> list[str]:
+        return []
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConfigureFunction(Step):
     """The function may come up again in a chain of calls, or not.
 
@@ -215,6 +232,7 @@ AnyStep = (
     | WriteStage
     | ForgetRecord
     | TidyRules
+    | WriteBill
     | RunChalice
     | ConfigureFunction
     | SetRules

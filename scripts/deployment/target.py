@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from chalicelib.config.triggers import Trigger, further, triggers
@@ -35,6 +36,9 @@ _FUNCTION_ARN = re.compile(
     rf"arn:[^:]+:lambda:[^:]*:[^:]*:function:(?P<name>{APP}-.+-(?:{'|'.join(FUNCTIONS)}))(?::.*)?"
 )
 
+#: In a checkout: below it is a folder for each job, from which it is deployed.
+STAGING = Path(".sluice", "deploy")
+
 Json = dict[str, Any]
 #: What a function of ours consists of in an account, in the order in which it is removed.
 Kind = Literal["function", "role", "logs"]
@@ -52,6 +56,11 @@ class Where(NamedTuple):
 
 class DeployError(UserError):
     """Why a job could not be deployed or deleted, in one sentence, with what to do."""
+
+
+def bill_path(name: str) -> Path:
+    """Where, in a checkout, the bill of materials of a job's last deployment lies."""
+    return STAGING / name / "sbom.cdx.json"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from tests.cloud.harness import IN, Cloud
+from tests.cloud.harness import IN, WORK, Cloud, Run
 
 pytestmark = pytest.mark.cloud
 
@@ -62,3 +63,38 @@ def test_a_marker_of_one_input_runs_over_all(checkout: Cloud, tmp_path: Path) ->
     assert found == {n: (*names[n], str(wanted[n])) for n in range(300)}
     assert run.manifest["records"] == 300
     assert run.manifest["map_tasks"] > 2
+
+
+def names_in(run: Run) -> dict[str, str]:
+    """The names in a run's results, by key."""
+    bodies = [gzip.decompress(body).decode() for name, body in run.files.items() if "=" in name]
+    rows = [row for body in bodies for row in csv.DictReader(io.StringIO(body, newline=""))]
+    return {row["key"]: row["name"] for row in rows}
+
+
+def test_a_record_and_a_group_that_kill_their_functions_are_set_aside(checkout: Cloud) -> None:
+    """In the deployment of the test above: each kills three deliveries, then is looked for by the next attempt."""
+    names = ["fine", "!kill the mapper", "also fine", "!kill the reducer", "fine as well"]
+    rows = [f"{number},{name},NO\n" for number, name in enumerate(names)]
+    head = "id,name,country\n"
+    place = checkout.put(IN, "ledger/customers/deadly/a.csv", (head + "".join(rows)).encode())
+    source = checkout.put(IN, "ledger/customers/deadly.manifest", place.encode())
+    # Here the mapper, which is to bring the run to its end, dies behind its own marker.
+    other = checkout.put(IN, "ledger/customers/deadly group/a.csv", (head + rows[0] + rows[3]).encode())
+    beside = checkout.put(IN, "ledger/customers/deadly group.manifest", other.encode())
+    ended = checkout.wait("ledger", [source, beside])
+    run, small = ended[source], ended[beside]
+    assert (run.succeeded, small.succeeded) == (True, True), (run.files, small.files)
+
+    assert names_in(run) == {"0": "fine", "2": "also fine", "4": "fine as well"}
+    assert (names_in(small), small.manifest["bad"]) == ({"0": "fine"}, 1)
+    lists = [checkout.get(WORK, key).decode() for key in run.manifest["quarantine"]]
+    told = [json.loads(line) for one in lists for line in one.splitlines()]
+    record, group = sorted(told, key=lambda one: str(one["phase"]))
+    assert (record["phase"], record["source"], record["offset"]) == ("map", place, len(head + rows[0]))
+    assert "this record ends the process that maps it (exit code 7)" in record["error"]
+    assert (group["phase"], group["source"]) == ("reduce", "'3'")
+    assert "this group ends the process that reduces it (exit code 8)" in group["error"]
+    attempts = checkout.listing(WORK, f"runs/ledger/{run.run}/")
+    failed = sorted(key.rpartition("/")[2] for key in attempts if key.endswith(".failed"))
+    assert failed == ["00000.0.failed", "000000.0.failed"], "the attempts that left no word, and no others"

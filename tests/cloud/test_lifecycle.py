@@ -47,6 +47,10 @@ def test_a_job_comes_and_goes(cloud: Cloud) -> None:
     assert {row["retries"] for row in first["functions"].values()} == {2}
     assert len(first["events"][IN]) == len(first["events"][WORK]) == 1
     assert first["lifecycle"][WORK]
+    bill = json.loads((cloud.root / ".sluice" / "deploy" / JOB / "sbom.cdx.json").read_text("utf-8"))
+    (told,) = bill["metadata"]["component"]["properties"]
+    deployed = [cloud.functions.get_function_configuration(FunctionName=name) for name in NAMES]
+    assert {row["CodeSha256"] for row in deployed} == {told["value"]}, "the zip that the bill is of"
 
     written = stages(cloud)
     cloud.chalice("deploy", JOB)

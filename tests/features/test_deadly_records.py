@@ -1,4 +1,4 @@
-"""Records that end their process, by a crash or without a word: found and set aside, whatever else is in the task.
+"""Records and groups that end their process, by a crash or without a word: found and set aside, whatever else is there.
 
 The processes are real ones; only what comes over them is the test's.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import Job, Sum
+from chalicelib import Aggregator, Job, Sum
 from chalicelib.core.errors import RunFailed
 from chalicelib.core.outcome import Manifest
 from chalicelib.core.spec import BadRecordsSpec
@@ -87,6 +87,61 @@ class Between(Words):
     """Dies outside of any record."""
 
     def mapper_final(self) -> None:
+        os._exit(3)
+
+
+class Grouped(Job):
+    """As Words, but what a line does to its process it does in the reducer, at its group."""
+
+    def mapper(self, _: Any, line: str) -> Iterator[Any]:
+        word, _, rest = line.partition(" ")
+        yield word, 1
+        if rest.rpartition(" ")[2].isupper():
+            yield f"{word} {rest}", 1
+
+    def reducer(self, key: str, values: Iterator[int]) -> Iterator[Any]:
+        kill(key)
+        yield key, sum(values)
+
+
+class Finished(Grouped):
+    """The same, where an aggregator of the job's own finishes each group."""
+
+    class KillsAtTheEnd(Aggregator):
+        def lift(self, value: Any) -> Any:
+            return [value]
+
+        def merge(self, left: Any, right: Any) -> Any:
+            return [*left, *right]
+
+        def finish(self, state: Any) -> Any:
+            kill(str(state))
+            return len(state)
+
+    reducer = KillsAtTheEnd()
+
+    def mapper(self, _: Any, line: str) -> Iterator[Any]:
+        for key, _one in super().mapper(_, line):
+            yield key, key if " " in key else 1
+
+
+class GreedyGroups(Grouped):
+    """Dies of all groups together, and of none alone."""
+
+    def reducer_init(self) -> None:
+        self.seen = 0
+
+    def reducer(self, key: str, values: Iterator[int]) -> Iterator[Any]:
+        self.seen += 1
+        if self.seen > 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield key, sum(values)
+
+
+class AtTheEnd(Grouped):
+    """Dies outside of any group."""
+
+    def reducer_final(self) -> None:
         os._exit(3)
 
 
@@ -203,6 +258,77 @@ def test_too_many_of_them_end_the_run_by_name(tmp_path: Path) -> None:
     text, _, _ = poisoned(*((number, "EXIT") for number in range(40)))
     with pytest.raises(RunFailed, match="more than 16 records of this task end the process"):
         run(Words, {"a.txt": text}, tmp_path, split_size=1 << 20)
+
+
+# -- groups --------------------------------------------------------------------------------------------
+
+
+def bad_groups(manifest: Manifest, folder: Path) -> dict[str, str]:
+    """The error of each group that was set aside, by its key."""
+    lists = [(folder / "work" / key).read_text() for key in manifest.quarantine]
+    records = [json.loads(line) for text in lists for line in text.splitlines()]
+    assert {one["phase"] for one in records} == {"reduce"}
+    assert len({one["source"] for one in records}) == len(records)
+    return {one["source"]: one["error"] for one in records}
+
+
+def with_groups(*words: str) -> tuple[str, dict[str, int], list[str]]:
+    """(text, the counts of its good groups, the keys of its bad ones)."""
+    lines = [*LINES, *(f"word{number} {word}" for number, word in enumerate(words))]
+    counts = Counter(line.split()[0] for line in lines)
+    return "\n".join(lines), dict(counts), [f"word{number} {word}" for number, word in enumerate(words)]
+
+
+@pytest.mark.parametrize("job", [Grouped, Finished])
+@pytest.mark.parametrize("words", [["EXIT"], ["CRASH", "RAISE", "KILL", "LEAVE"]], ids=["one", "several"])
+def test_groups_are_set_aside_and_the_rest_is_exact(job: type[Job], words: list[str], tmp_path: Path) -> None:
+    text, counts, keys = with_groups(*words)
+    manifest, found = run(job, {"a.txt": text}, tmp_path, partitions=3)
+    assert found == counts
+    told = bad_groups(manifest, tmp_path)
+    assert told.keys() == {repr(key) for key in keys}
+    how = {
+        "EXIT": "exit code 9",
+        "CRASH": "SIGSEGV",
+        "KILL": "SIGKILL",
+        "LEAVE": "exit code 1",
+        "RAISE": "bad",
+    }
+    for key in keys:
+        word = key.split()[1]
+        assert how[word] in told[repr(key)]
+        assert ("this group ends the process that reduces it" in told[repr(key)]) == (word != "RAISE")
+
+
+@pytest.mark.parametrize("job", [Grouped, Finished])
+def test_where_none_are_set_aside_the_run_fails_with_the_key(job: type[Job], tmp_path: Path) -> None:
+    text, _, (key,) = with_groups("CRASH")
+    told = (
+        rf"reduce task 0.*reducer, at key {key!r}: .*this group ends the process that reduces it \(.*SIGSEGV"
+    )
+    with pytest.raises(RunFailed, match=told):
+        run(job, {"a.txt": text}, tmp_path, bad_records=BadRecordsSpec())
+    assert len(list((tmp_path / "work").rglob("reduce/*.failed"))) == 2, (
+        "it would come again: not tried any more"
+    )
+
+
+@pytest.mark.parametrize(
+    ("job", "told"),
+    [
+        (GreedyGroups, "signal 9, SIGKILL) while it reduced a group that does no harm alone"),
+        (AtTheEnd, "exit code 3) between two groups"),
+    ],
+)
+@pytest.mark.parametrize("policy", ["quarantine", "fail"])
+def test_no_group_is_blamed_for_what_it_does_not_do_alone(
+    job: type[Job], told: str, policy: Any, tmp_path: Path
+) -> None:
+    bad_records = BadRecordsSpec(policy=policy, max_fraction=1.0)
+    with pytest.raises(RunFailed, match="tried 2 times") as caught:
+        run(job, {"a.txt": with_groups()[0]}, tmp_path, bad_records=bad_records, max_attempts=2, partitions=1)
+    assert f"reduce task 0: the process of the attempt was ended ({told}" in str(caught.value)
+    assert "raise `memory.reducer`, or make reduce_size smaller" in str(caught.value)
 
 
 def test_no_child_is_left(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.config.load import load_job
-from chalicelib.core.errors import RunFailed, UserError
+from chalicelib.core.errors import LimitMet, RunFailed, UserError
 from chalicelib.core.outcome import Manifest
 from chalicelib.core.spec import InputSpec
 from chalicelib.job.load_class import job_loader
@@ -242,6 +242,29 @@ def test_empty_files_are_a_success_without_records(local: Local, tmp_path: Path)
 # Accidents
 
 
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        (
+            "limits.input_bytes=100",
+            r"limits.input_bytes: the 2 objects of this run have 138 bytes, over .* 100: raise it",
+        ),
+        (
+            "limits.tasks=3",
+            r"limits.tasks: this run has \d+ map tasks, over the limit of 3: raise it, or split_size",
+        ),
+    ],
+)
+def test_a_run_over_a_limit_is_refused_before_anything_is_started(
+    limit: str, told: str, texts: Path, local: Local
+) -> None:
+    with pytest.raises(LimitMet, match=told):
+        local.run("counts", texts, sets=[limit, "split_size=30"])
+    assert [path for path in (*local.work.rglob("*"), *local.output.rglob("*")) if path.is_file()] == []
+    sets = ["limits.input_bytes=138", "limits.tasks=9", "limits.dollars=0", "split_size=30"]
+    assert local.run("counts", texts, sets=sets), "at its limits; and nothing costs anything here"
+
+
 def test_a_worker_that_is_killed_once_is_survived(texts: Path, local: Local, tmp_path: Path) -> None:
     (tmp_path / "marks").mkdir()
     (texts / "c.txt").write_text("DIE\n")
@@ -263,7 +286,9 @@ def test_a_worker_that_always_dies_fails_the_run_and_says_so(
         local.run("dies", texts, sets=sets)
     assert (local.output / "_FAILED").is_file()
     assert not (local.output / "_SUCCESS").exists()
-    assert "attempt 0: its process was killed (exit code 9): out of memory?" in str(failure.value)
+    (first,) = (path for path in (tmp_path / "work").rglob("*.0.failed"))
+    assert "its process was killed (exit code 9): out of memory?" in first.read_text()
+    assert "out of memory" not in str(failure.value), "a later attempt has found out why"
 
 
 def test_an_input_overwritten_during_the_run_fails_it(tmp_path: Path, local: Local) -> None:

@@ -13,7 +13,10 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
+
+import duckdb
 
 from chalicelib import Job, Sum
 from chalicelib.core.spec import BadRecordsSpec
@@ -335,3 +338,43 @@ def case(seed: int, number: int, parquet: Callable[[random.Random], Case]) -> Ca
     chance = random.Random(f"hostile {seed}/{number}")
     kinds = [text, documents, rows, packed, names, manifests, parquet, bombs]
     return chance.choices(kinds, [20, 20, 20, 20, 12, 12, 4, 0.3])[0](chance)
+
+
+def judged(made: Case, failure: str | None, counts: Counter[str], bad: int) -> str:
+    """The verdict on one object that is input: its run's `failure`, if it failed, else what was counted of it and how
+    many records were set aside. Raises AssertionError for a wrong one.
+    """
+    if failure is not None:
+        assert made.ends != "success", failure
+        assert made.key in failure, failure
+        assert "Traceback" not in failure, failure
+        return "failed"
+    assert made.ends != "failed", "it should have been refused"
+    if made.bad is not None:
+        if counts != made.good or bad != made.bad:
+            missing, more = made.good - counts, counts - made.good
+            raise AssertionError(f"{bad} bad of {made.bad}; missing {missing}, too many {more}")
+    elif not bad and made.damaged != "unseen":
+        assert counts == made.good, "damage that nobody was told of"
+    elif made.damaged == "cut":
+        assert counts <= made.good
+    return "success"
+
+
+def good_parquet(path: Path, rows: int = 60) -> Callable[[random.Random], Case]:
+    """The maker of Parquet files; the good one is written to `path`."""
+    query = f"SELECT i AS id, 'text ' || i AS t, [i, i] AS l FROM range({rows}) made(i)"
+    with duckdb.connect() as database:
+        database.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
+    return columns(path.read_bytes(), rows)
+
+
+def told(found: Counter[tuple[str, str]]) -> str:
+    """How objects of each kind ended, a line each."""
+    kinds: dict[str, Counter[str]] = {}
+    for (kind, verdict), count in found.items():
+        kinds.setdefault(kind, Counter())[verdict] += count
+    return "\n".join(
+        f"{kind:>14}: " + ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(verdicts.items()))
+        for kind, verdicts in sorted(kinds.items())
+    )

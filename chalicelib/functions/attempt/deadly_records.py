@@ -1,9 +1,9 @@
-"""Records that kill their process: found by an attempt that follows one that vanished, and set aside.
+"""Records and groups that kill their process: found by an attempt that follows one that vanished, and set aside.
 
-The attempt runs in a process of its own (`guard/apart.py`). Where that dies, the record it had in hand is tried alone
-in another one. If it kills that, too, it is set aside like any bad record (or, where none are, fails the run by name),
-and the attempt begins again without it. Nothing else is ever blamed: memory that ran out over many records, or a death
-between two, fails the attempt, as without all this.
+The attempt runs in a process of its own (`guard/apart.py`). Where that dies, the record (of a map task) or group (of a
+reduce task) it had in hand is tried alone in another one. If it kills that, too, it is set aside like any bad one (or,
+where none are, fails the run by name), and the attempt begins again without it. Nothing else is ever blamed: memory
+that ran out over many records, or a death between two, fails the attempt, as without all this.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...core.errors import LostProcess, UserError
-from ...core.keys import RunKeys, parse_failed
+from ...core.keys import Phase, RunKeys, parse_failed
 from ...core.messages import decode
 from ...core.ports import Loc, Runtime
 from ...core.tasks import CRASHED, Failure, TaskCall
@@ -23,12 +23,19 @@ from .read_only import ReadOnly
 _MOST_DEATHS = 16
 
 
-def are_likely(runtime: Runtime, keys: RunKeys, call: TaskCall) -> bool:
-    """Whether an earlier attempt of a map task left no word of why it ended: one LIST, for repeated attempts only."""
+#: Of each phase: what is in hand, what is done to it, what may be mended, and what makes a task smaller.
+_WORDS = {
+    "map": ("record", "mapped", "mapper", "split_size"),
+    "reduce": ("group", "reduced", "reducer", "reduce_size"),
+}
+
+
+def are_likely(runtime: Runtime, phase: Phase, keys: RunKeys, call: TaskCall) -> bool:
+    """Whether an earlier attempt of a task left no word of why it ended: one LIST, for repeated attempts only."""
     if runtime.apart is None or not call.attempt:
         return False
     said: set[int] = set()
-    for info in runtime.store.list(keys.words("map", call.lo)):
+    for info in runtime.store.list(keys.words(phase, call.lo)):
         loc = Loc(keys.work.bucket, info.key)
         failed = parse_failed(info.key)
         if failed and decode(Failure, runtime.store.get(loc), loc.url).error != CRASHED:
@@ -36,7 +43,7 @@ def are_likely(runtime: Runtime, keys: RunKeys, call: TaskCall) -> bool:
     return bool(set(range(call.attempt)) - said)
 
 
-def without_them(attempt: Attempt, runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
+def without_them(phase: Phase, attempt: Attempt, runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
     """The attempt in a process of its own, again and again, each time without the records that have killed it.
 
     Raises LostProcess if it dies all the same: another attempt may fare better. Raises UserError after 16 such records.
@@ -52,18 +59,24 @@ def without_them(attempt: Attempt, runtime: Runtime, keys: RunKeys, call: TaskCa
 
     while death := runtime.apart.run(work, deadly):
         if len(deadly) == _MOST_DEATHS:
-            raise UserError(
-                f"more than {_MOST_DEATHS} records of this task end the process that maps them ({death.how}):"
-                " mend the mapper, or divide the task (split_size)"
-            )
-        if not death.record or not runtime.apart.run(trial, deadly, only=death.record):
-            raise LostProcess(_nobodys(death))
-        deadly[death.record] = death.how
+            raise UserError(_too_many(phase, call, death))
+        if not death.at or not runtime.apart.run(trial, deadly, only=death.at):
+            raise LostProcess(_nobodys(phase, call, death))
+        deadly[death.at] = death.how
 
 
-def _nobodys(death: Death) -> str:
-    alone = " while it mapped a record that does no harm alone" if death.record else " between two records"
+def _too_many(phase: Phase, call: TaskCall, death: Death) -> str:
+    what, _, function, size = _WORDS[phase]
     return (
-        f"the process of the attempt was ended ({death.how}){alone}: it ran out of memory, or was stopped: raise"
-        " `memory.mapper`, or make split_size smaller"
+        f"{phase} task {call.lo}: more than {_MOST_DEATHS} {what}s of this task end the process that"
+        f" {phase}s them ({death.how}): mend the {function}, or divide the task ({size})"
+    )
+
+
+def _nobodys(phase: Phase, call: TaskCall, death: Death) -> str:
+    what, done, function, size = _WORDS[phase]
+    alone = f" while it {done} a {what} that does no harm alone" if death.at else f" between two {what}s"
+    return (
+        f"{phase} task {call.lo}: the process of the attempt was ended ({death.how}){alone}: it ran out of memory, or"
+        f" was stopped: raise `memory.{function}`, or make {size} smaller"
     )

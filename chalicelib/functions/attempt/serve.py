@@ -48,11 +48,11 @@ def serve(
             runtime.invoker.invoke("supervisor", event_for(keys.reduce_plan, sent=runtime.clock.now()))
         return
     tried = saying_why(phase, attempt)
-    if phase == "map" and call.attempt:
+    if call.attempt:
         from . import deadly_records  # few attempts follow one that vanished
 
-        if deadly_records.are_likely(runtime, keys, call):
-            tried = saying_why(phase, partial(deadly_records.without_them, tried))
+        if deadly_records.are_likely(runtime, phase, keys, call):
+            tried = saying_why(phase, partial(deadly_records.without_them, phase, tried))
     tried(runtime, keys, call)
 
 

@@ -1,8 +1,8 @@
-"""A task's work in a process of its own, so that whoever outlives it knows which record it died at.
+"""A task's work in a process of its own, so that whoever outlives it knows which record or group it died at.
 
-Only attempts that follow one that vanished pay for this. Before each call of the mapper the child writes the number of
-its record into memory that both processes share; that costs no request. The child does all of the attempt, its marker
-included; the parent only waits.
+Only attempts that follow one that vanished pay for this. Before each call of the mapper or the reducer the child writes
+the number of the record or group into memory that both processes share; that costs no request. The child does all of
+the attempt, its marker included; the parent only waits.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import mmap
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
@@ -20,7 +20,7 @@ from ...core.errors import ProcessKilled, SluiceError
 
 T = TypeVar("T")
 
-#: Shared: the number of the record in hand, then the text of what the child raised.
+#: Shared: the number of the record or group in hand, then the text of what the child raised.
 _NUMBER, _SIZE = 8, 4096
 #: Exit codes of a child that ended by itself.
 _DONE, _RAISED = 0, 86
@@ -30,20 +30,22 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Death:
-    """How a child died, and the number of the record it had in hand; 0 if it was none."""
+    """How a child died, and the number of the record or group it had in hand; 0 if it was none."""
 
-    record: int
+    at: int
     how: str
 
 
 @dataclass
 class Trail:
-    """Says which record is in hand, and keeps those from being tried again that are known to kill."""
+    """Says which record (of a map task) or group (of a reduce task) is in hand, and keeps those from being tried again
+    that are known to kill.
+    """
 
     memory: mmap.mmap
-    #: By the number of a record: how the process died that had it in hand.
+    #: By number: how the process died that had it in hand.
     deadly: Mapping[int, str] = field(default_factory=dict)
-    #: Try this record alone, and nothing else; 0: try all.
+    #: Try the one of this number alone, and nothing else; 0: try all.
     only: int = 0
     _number: int = 0
 
@@ -52,12 +54,8 @@ class Trail:
 
         Where one record alone is tried, the others make `nothing`, and behind it the process ends.
         """
-        self._number += 1
-        if (how := self.deadly.get(self._number)) is not None:
-            raise ProcessKilled(f"this record ends the process that maps it ({how}), also when it is alone")
-        if self.only and self._number < self.only:
+        if not self._begin("this record ends the process that maps it"):
             return nothing()
-        self._write(self._number)
         try:
             found = work()
         except Exception:
@@ -65,6 +63,29 @@ class Trail:
             raise
         self._passed()
         return found
+
+    def along(self, make: Callable[[], Iterable[T]]) -> Iterator[T]:
+        """What `make` gives of the next group, one after the other, which is in hand until all of it is taken.
+
+        Raises ProcessKilled for a group that is known to kill. Where one alone is tried, the others are empty.
+        """
+        if self._begin("this group ends the process that reduces it"):
+            try:
+                yield from make()
+            except Exception:
+                self._passed()
+                raise
+            self._passed()
+
+    def _begin(self, deadly: str) -> bool:
+        """Take up the next one: whether it is to be tried. Raises ProcessKilled if it is known to kill."""
+        self._number += 1
+        if (how := self.deadly.get(self._number)) is not None:
+            raise ProcessKilled(f"{deadly} ({how}), also when it is alone")
+        if self.only and self._number < self.only:
+            return False
+        self._write(self._number)
+        return True
 
     def _passed(self) -> None:
         if self.only:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
-from ...core.errors import DataTypeError, JobCodeError, SluiceError, UserError, explain
+from ...core.errors import DataTypeError, JobCodeError, ProcessKilled, SluiceError, UserError, explain
+from ...core.ports import Trail
 from ...job.binding import BoundJob, GroupFunction
 from ..guard.deadline import Pace, StepTooLong
 from ..guard.quarantine import Quarantine
 from ..shuffle.run_file import Block
 
 Pair = tuple[Any, Any]
+T = TypeVar("T")
 
 #: What is wrong with a group that outlasts the alarm.
 TOO_SLOW = "this group alone took longer than half the function's time: raise timeout.reducer"
@@ -20,8 +22,11 @@ TOO_SLOW = "this group alone took longer than half the function's time: raise ti
 class BadGroups:
     """Sets a bad group aside, or raises what the task fails with: an error that names the key."""
 
-    def __init__(self, job: BoundJob, pace: Pace, quarantine: Quarantine) -> None:
+    def __init__(self, job: BoundJob, pace: Pace, quarantine: Quarantine, trail: Trail | None = None) -> None:
+        """`trail`: this process may die of a group, and whoever outlives it is told of which."""
         self._job = job
+        #: See `Trail`; None where nobody outlives this process.
+        self.trail = trail
         self._counters = job.services.counters
         self._pace = pace
         self._quarantine = quarantine
@@ -48,9 +53,11 @@ class BadGroups:
         whatever was reading values, but then it is time to stop behind this group.
         """
         try:
-            pairs = list(self._job.passing(reducer(key, values) or ()))
+            pairs = list(self.traced(lambda: self._job.passing(reducer(key, values) or ())))
             self._counters.keep()
             return iter(pairs)
+        except ProcessKilled as error:
+            self.failed(error, key)
         except SluiceError:
             raise
         except StepTooLong:
@@ -60,6 +67,10 @@ class BadGroups:
         except Exception as error:  # noqa: BLE001 - the policy is to go on
             self.failed(error, key)
         return iter(())
+
+    def traced(self, make: Callable[[], Iterable[T]]) -> Iterable[T]:
+        """What `make` gives of a group. Raises ProcessKilled for one that is known to end its process."""
+        return self.trail.along(make) if self.trail else make()
 
     def kept(self, block: Block) -> Block:
         """The pairs that `having` lets pass, of results that no function of the user's made."""

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from ...aggregators import Aggregator
-from ...core.errors import SluiceError
+from ...core.errors import ProcessKilled, SluiceError
 from ...job.binding import BoundJob, GroupFunction
 from ..guard.deadline import Pace
 from ..shuffle.merge import groups
@@ -49,6 +49,8 @@ class Groups:
         """Keys and results, without the groups that are set aside."""
         if type(reducer).finish is Aggregator.finish:
             return keys, states
+        if self._bad.trail:
+            return self._finished_singly(reducer, keys, states)
         good: list[Any] = []
         results: list[Any] = []
         at = 0
@@ -63,6 +65,20 @@ class Groups:
             else:
                 good += keys[at:]
                 at = len(keys)
+        return good, results
+
+    def _finished_singly(self, reducer: Aggregator, keys: list[Any], states: list[Any]) -> Block:
+        """The same, one group at a time, as one of them may end this process."""
+        good: list[Any] = []
+        results: list[Any] = []
+        for key, state in zip(keys, states, strict=True):
+            try:
+                found = list(self._bad.traced(lambda state=state: [reducer.finish(state)]))  # type: ignore[misc]
+            except Exception as error:  # noqa: BLE001 - raises, unless the policy is to go on
+                self._bad.failed(error, key)
+            else:
+                results += found
+                good += [key] * len(found)
         return good, results
 
     def _reduced(self, blocks: Iterator[Block], reducer: GroupFunction) -> Iterator[tuple[Block, Edge]]:
@@ -91,7 +107,7 @@ class Groups:
 
     def _called(self, reducer: GroupFunction, key: Any, values: Iterator[Any]) -> Iterator[Pair]:
         try:
-            pairs = iter(reducer(key, values) or ())
+            pairs = iter(self._bad.traced(lambda: reducer(key, values) or ()))
         except Exception as error:
             raise self._bad.blame(error, key) from error
         return self._job.passing(pairs) if self._job.having else pairs
@@ -99,6 +115,8 @@ class Groups:
     def _some(self, pairs: Iterator[Pair], count: int, key: Any) -> list[Pair]:
         try:
             return list(islice(pairs, count))
+        except ProcessKilled as error:
+            raise self._bad.blame(error, key) from error
         except SluiceError:
             raise
         except Exception as error:

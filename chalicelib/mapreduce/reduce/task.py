@@ -11,7 +11,7 @@ from typing import Any
 from ...core.codec import decode_column, encode_column
 from ...core.errors import DataTypeError, DiskError, JobCodeError, SluiceError, explain
 from ...core.plan import Column
-from ...core.ports import Disk, Store
+from ...core.ports import Disk, Store, Trail
 from ...core.spec import BadRecordsSpec
 from ...core.tasks import ReducePosition, ReduceTask
 from ...job.binding import BoundJob
@@ -48,6 +48,8 @@ class ReducePart:
     budget: int
     pace: Pace = field(default_factory=endless)
     quarantine: Quarantine = field(default_factory=partial(Quarantine, BadRecordsSpec(), "reduce"))
+    #: Tells whoever outlives this process which group is in hand.
+    trail: Trail | None = None
     #: After `run`: rows written, bytes and pairs read, bytes of spills.
     records: int = field(default=0, init=False)
     bytes_in: int = field(default=0, init=False)
@@ -57,7 +59,7 @@ class ReducePart:
     current: Any = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._bad = BadGroups(self.job, self.pace, self.quarantine)
+        self._bad = BadGroups(self.job, self.pace, self.quarantine, self.trail)
         self._groups = Groups(self.job, self.pace, self._bad)
 
     def run(

@@ -54,7 +54,7 @@ def test_a_record_may_have_killed_an_attempt_that_died_but_none_that_never_ran(
     assert (stored(world).error, stored(world).stats, stored(world).fatal) == (error, Stats(), False)
     runtime = dataclasses.replace(world.runtime(), apart=Fork())
     again = replace(calls.call_for(world.keys, 0, 1), attempt=1)
-    assert deadly_records.are_likely(runtime, world.keys, again) == deadly
+    assert deadly_records.are_likely(runtime, "map", world.keys, again) == deadly
 
 
 def test_what_the_attempt_itself_said_stays(world: OneRun) -> None:

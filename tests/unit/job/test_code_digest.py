@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from chalicelib.core.spec import JobSpec, SqlSpec
 from chalicelib.job.code_digest import digest, of_class, of_queries
 from chalicelib.job.load_class import job_loader
+from chalicelib.run import job_code
+from scripts.deployment.imports import imported_files
 from tests.worlds.simulation import spec
 
 FILES = {
@@ -68,7 +70,7 @@ def test_it_does_not_change_with_what_else_there_is(folder: Path, name: str) -> 
 
 def test_it_is_the_same_wherever_the_files_lie(folder: Path, tmp_path: Path) -> None:
     before = digest_of(folder)
-    assert before.startswith("1:")
+    assert before.startswith("2:")
     assert len(before) == 14
     shutil.copytree(folder, tmp_path / "elsewhere" / "deep")
     assert digest_of(tmp_path / "elsewhere" / "deep") == before
@@ -94,6 +96,9 @@ def test_it_changes_with_the_version(folder: Path) -> None:
         "from helper import X",
         "from helper.more import (", "    import helper", "import json; import helper",
         "import json, \\\n  helper", "import helper  # why", "if True: from helper import X",
+        "import jobs.helper", "from jobs.helper import X", "from jobs import further, helper as h",
+        "from jobs import (\n  further,  # why\n  helper,\n)", "h = importlib.import_module('helper')",
+        'import_module( "helper.more")', "h = __import__('helper')", 'load = {"x": import_module("jobs.helper")}',
     ],
 )  # fmt: skip
 def test_a_module_beside_it_is_found_however_it_is_imported(folder: Path, line: str) -> None:
@@ -129,3 +134,65 @@ def test_queries_are_told_apart() -> None:
     digests = {of_queries(one), of_queries(one, "next"), *map(of_queries, others)}
     assert len(digests) == 7
     assert digest(lambda name: pytest.fail(f"{name} was loaded"), one) == of_queries(one)
+
+
+UNSEEN = """\
+import importlib, runpy
+from chalicelib import Job
+class Good(Job):
+    def mapper(self, _, line):
+        importlib.import_module("helper")
+        importlib.import_module(
+            f"plugin_{line}"
+        )
+        runpy.run_path("helper.py")
+        yield line, __import__(line)
+"""
+
+
+def test_who_deploys_is_told_of_modules_whose_names_are_made_while_the_code_runs(folder: Path) -> None:
+    (folder / "good.py").write_text(UNSEEN)
+    (folder / "further.py").write_text(
+        "from importlib import import_module as im, import_module\nimport_module(im)"
+    )
+    (folder / "helper.py").write_text("from further import X\nthis is no Python")
+    told = job_code.warnings(job_loader(folder), SPEC)
+    places = [text.split(": which module")[0] for text in told]
+    assert places == [
+        "further.py:2: import_module",
+        "good.py:6: import_module",
+        "good.py:9: run_path",
+        "good.py:10: __import__",
+    ]
+    assert all("list the files of all that it may be in `files`" in text for text in told)
+
+
+def test_they_count_when_files_lists_them_and_nobody_is_told(folder: Path) -> None:
+    (folder / "good.py").write_text(UNSEEN)
+    (folder / "plugin_a.py").write_text("X = 1\n")
+    listing = replace(SPEC, files="plugin_a.py")
+    load = job_loader(folder)
+    assert job_code.warnings(load, listing) == []
+    before = digest_of(folder, listing)
+    (folder / "plugin_a.py").write_text("X = 2\n")
+    assert digest_of(folder, listing) != before
+    assert digest_of(folder) == digest_of(folder), "not listed, not seen"
+
+
+def test_what_is_shipped_is_what_counts(folder: Path, tmp_path: Path) -> None:
+    """Where only that lies which a deployment ships, the digest is that of the whole folder."""
+    (folder / "good.py").write_text(
+        "import deeper.inner\nfrom importlib import import_module\nclass Good: pass\n"
+        "def never():\n    from jobs import (\n        helper,\n    )\n"
+        "    import_module('late')\n    __import__('words')\n"
+    )
+    (folder / "words.py").write_text("")
+    files = imported_files(folder, "good", frozenset())
+    assert {file.name for file in files} > {"helper.py", "further.py", "late.py", "words.py"}
+    for path in (*files, folder / "words.txt"):
+        (tmp_path / "zip" / path.relative_to(tmp_path)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "zip" / path.relative_to(tmp_path))
+    before = digest_of(folder)
+    assert digest_of(tmp_path / "zip" / "jobs") == before
+    (tmp_path / "zip" / "jobs" / "words.py").unlink()
+    assert digest_of(tmp_path / "zip" / "jobs") != before

@@ -210,6 +210,7 @@ def test_after_a_deployment_there_is_nothing_to_change_but_the_code(account: Any
     deployer(checkout, calls).deploy(job)
     told = [line for line in lines(deployer(checkout, calls).plan(job)) if not line.endswith(": nothing")]
     assert told == [
+        "bill of materials .sluice/deploy/tally/sbom.cdx.json: write down what the zip holds, in CycloneDX",
         "chalice deploy --stage tally: ship this checkout to coordinator, mapper, supervisor, reducer",
         *(
             f"  function {name}: nothing but its code, which is shipped again"

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from scripts.deployment.executor import Executor
+from scripts.deployment.load import load_target
 from scripts.deployment.planner import plan_deployment
 from scripts.deployment.project import Project
 from scripts.deployment.steps import ConfigureFunction, MakeBucket, Remove, RunChalice, WriteStage
-from scripts.deployment.target import FUNCTIONS, RECURSION, DeployError
+from scripts.deployment.target import FUNCTIONS, RECURSION, DeployError, bill_path
 from tests.unit.scripts.deployment.test_planner import deployed
 from tests.unit.scripts.deployment.world import target
 
@@ -48,6 +49,7 @@ def executor(project: Project, calls: list[str], said: list[str], fails: str = "
 
 def test_each_step_is_done_also_where_nothing_was_to_change(checkout: Project) -> None:
     job, calls, said = target(), [], []
+    checkout.pack(load_target("tally", checkout, {}))
     executor(checkout, calls, said).do(plan_deployment(job, deployed(job), 7))
     assert calls[0] == "ensure data "
     assert [call for call in calls if call.startswith("configure")] == [
@@ -59,6 +61,7 @@ def test_each_step_is_done_also_where_nothing_was_to_change(checkout: Project) -
     )
     assert "ensure sluice-tally-supervisor" in calls[calls.index("configure sluice-tally-reducer Allow") :]
     assert "deploying the four functions sluice-tally-* with Chalice" in said
+    assert (checkout.root / bill_path("tally")).exists()
 
 
 def test_an_error_ends_it_there(checkout: Project) -> None:

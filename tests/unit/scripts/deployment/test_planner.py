@@ -25,6 +25,7 @@ from scripts.deployment.steps import (
     SetRules,
     Step,
     TidyRules,
+    WriteBill,
     WriteStage,
 )
 from scripts.deployment.survey import BucketState, FunctionState, RoleState, Survey
@@ -94,7 +95,7 @@ def changes(steps: tuple[Step, ...]) -> list[str]:
 def test_the_order_of_a_deployment() -> None:
     kinds = [type(step) for step in plan_deployment(target(), empty(), 7)]
     assert list(dict.fromkeys(kinds)) == [
-        MakeBucket, WriteStage, TidyRules, RunChalice, ConfigureFunction, SetRules, SetLifecycle,
+        MakeBucket, WriteStage, TidyRules, WriteBill, RunChalice, ConfigureFunction, SetRules, SetLifecycle,
     ]  # fmt: skip
     assert [kinds.count(kind) for kind in (MakeBucket, TidyRules, ConfigureFunction, SetRules)] == [
         2,
@@ -124,7 +125,7 @@ def test_a_bucket_under_a_key_says_which() -> None:
 def test_what_is_so_already_changes_nothing_but_the_code() -> None:
     job = target()
     steps = plan_deployment(job, deployed(job), 7)
-    assert [type(step) for step in steps if step.change] == [RunChalice]
+    assert [type(step) for step in steps if step.change] == [WriteBill, RunChalice]
     assert steps[0].lines == ["bucket data: nothing"]
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import importlib.metadata
+import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from scripts.deployment import package
 from scripts.deployment.imports import imported_files
 from scripts.deployment.load import load_target
-from scripts.deployment.project import Project
+from scripts.deployment.project import ROOT, Project
 from scripts.deployment.target import DeployError
 from tests.unit.scripts.deployment.world import write_job
 
@@ -231,3 +239,71 @@ def test_a_job_written_for_mrjob_brings_the_files_that_it_names(checkout: Projec
     assert own(checkout.pack(load_target("old", checkout, {}))) == {
         "app.py", "jobs/old.yml", "jobs/old.py", "jobs/stop.txt", "jobs/more.txt", "jobs/third.txt",
     }  # fmt: skip
+
+
+# ------------------------------------------------------------------ the bill of materials
+
+
+def bill(checkout: Project) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(checkout.write_bill("tally").read_text("utf-8"))
+    return found
+
+
+def test_the_bill_of_materials_lists_what_the_zip_holds(checkout: Project) -> None:
+    with_everything(checkout)
+    zipped = checkout.pack(load_target("tally", checkout, {}))
+    found = bill(checkout)
+    assert (found["bomFormat"], found["specVersion"]) == ("CycloneDX", "1.6")
+    digest = hashlib.sha256(zipped.read_bytes()).digest()
+    whole = found["metadata"]["component"]
+    assert whole["name"] == "sluice-tally"
+    assert whole["hashes"] == [{"alg": "SHA-256", "content": digest.hex()}]
+    assert whole["properties"] == [
+        {"name": "aws:lambda:CodeSha256", "value": base64.b64encode(digest).decode()}
+    ]
+    files = {one["name"]: one["hashes"][0]["content"] for one in found["components"] if one["type"] == "file"}
+    with zipfile.ZipFile(zipped) as archive:
+        assert files == {name: hashlib.sha256(archive.read(name)).hexdigest() for name in own(zipped)}
+    assert {one["ref"] for one in found["dependencies"]} >= {one["bom-ref"] for one in found["components"]}
+
+
+def test_the_bill_has_each_library_by_its_own_word(checkout: Project) -> None:
+    job = load_target("tally", checkout, {})
+    libraries = checkout._libraries(job)
+    metadata = {
+        "one": b"Name: One_Lib\nVersion: 1.2\nLicense-Expression: MIT\nSummary: does one thing\n\nLicense: no header\n",
+        "two": b"Name: two\nVersion: 3\nLicense: all of it\n  over lines and lines and lines\n\n",
+        "three": b"Name: three\nVersion: 3\nClassifier: A :: B\nClassifier: License :: OSI Approved :: MIT License\n\n",
+        "four": b"Name: four\nVersion: 4\nLicense: somebody's own\n\n",
+    }
+    package.write_zip(libraries, [(f"{name}.dist-info/METADATA", text) for name, text in metadata.items()])
+    checkout.pack(job)
+    found = {one["name"]: one for one in bill(checkout)["components"] if one["type"] == "library"}
+    assert set(found) == {"One_Lib", "two", "three", "four", "chalice"}
+    assert (found["One_Lib"]["purl"], found["One_Lib"]["description"]) == (
+        "pkg:pypi/one-lib@1.2",
+        "does one thing",
+    )
+    assert found["One_Lib"]["licenses"] == [{"license": {"id": "MIT"}}]
+    assert found["four"]["licenses"] == [{"license": {"name": "somebody's own"}}]
+    assert found["three"]["licenses"] == [{"license": {"name": "MIT License"}}]
+    assert "licenses" not in found["two"]
+    assert found["chalice"]["version"] == importlib.metadata.version("chalice")
+
+
+def test_the_same_zip_has_the_same_bill_but_for_the_time(checkout: Project) -> None:
+    job = load_target("tally", checkout, {})
+    bills = []
+    for _ in range(2):
+        checkout.pack(job)
+        bills.append(bill(checkout))
+        bills[-1]["metadata"].pop("timestamp")
+    assert bills[0] == bills[1]
+    (checkout.root / "jobs/tally.py").write_text("# changed\n")
+    checkout.pack(job)
+    assert bill(checkout)["serialNumber"] != bills[0]["serialNumber"]
+
+
+def test_a_deployment_that_does_not_write_one_does_not_load_what_writes_it() -> None:
+    code = "import sys, scripts.deploy; sys.exit('cyclonedx' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
