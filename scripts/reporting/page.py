@@ -57,6 +57,7 @@ def figures(seen: Seen) -> dict[str, Any]:
     begun, ended, attempts = seen.begun, seen.ended, list(seen.history.attempts)
     width = (ended - begun) / _BUCKETS
     return {
+        "ended": round((seen.status.finished - begun) * 1000, 1) if seen.status.finished else -1,
         "length": round((ended - begun) * 1000, 1),
         "outcomes": OUTCOMES,
         "attempts": columns(seen.history, begun, ended),

@@ -108,7 +108,7 @@ def _reasons(attempts: Sequence[Attempt], usual: _Usual) -> Iterator[str]:
         yield f"memory nearly full: {stats.peak} of {stats.memory} MiB"
     if usual.pace and _pace(last) > _MORE * usual.pace:
         yield f"the job's code took {_pace(last) / usual.pace:.1f} times the usual for a byte"
-    elif stats.code > (1 - _SHARE) * seconds:
+    elif seconds > _MORE * usual.seconds and stats.code > (1 - _SHARE) * seconds:
         yield f"{human_seconds(stats.code)} in the job's code"
 
 

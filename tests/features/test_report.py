@@ -200,6 +200,8 @@ def test_a_straggler_is_told_apart_while_it_sleeps_and_after(trouble: str, tmp_p
             assert first.started == pytest.approx(began, abs=0.01)
             assert first.finished == pytest.approx(stopped, abs=0.01)
         assert [one for one in seen.history.attempts if one.slow] == [first]
+        ended = Page(page(seen)).figures["ended"]
+        assert ended == pytest.approx((looks[0].now - seen.begun) * 1000, abs=50)
         task = next(task for task in slowest(seen.history) if task.attempts[0] is first)
         assert "a straggler: a second attempt was started beside it" in task.reasons
 

@@ -102,7 +102,7 @@
       if (name === "under way") { put("wait", start[i], end[i]); continue; }
       if (name === "lost" || name === "cut off") { put("lost", start[i], end[i]); continue; }
       if (name === "failed" || name === "overtaken") { put(name, start[i], end[i]); continue; }
-      if (starts[i] === 1 && starting[i] + reading[i] + code[i] > 0) {
+      if (starts[i] <= 1 && starting[i] + reading[i] + code[i] > 0) {
         let now = start[i];
         for (const [kind, long] of parts(i)) {
           const next = Math.min(end[i], now + long);
@@ -176,6 +176,13 @@
         const wide = brush.measureText(attempts.groups[g]).width;
         brush.fillStyle = colours.ground; brush.globalAlpha = 0.8; brush.fillRect(3, y + 2, wide + 6, 16);
         brush.globalAlpha = 1; brush.fillStyle = colours.text; brush.fillText(attempts.groups[g], 6, y + 10);
+      }
+      if (figures.ended >= 0 && figures.ended < length * 0.99) {
+        // What goes on after the run's end counts for nothing, but is paid for.
+        const x = Math.round((figures.ended - view.x0) * perMs) + 0.5;
+        brush.strokeStyle = colours.text; brush.setLineDash([4, 3]); brush.beginPath();
+        brush.moveTo(x, 0); brush.lineTo(x, height); brush.stroke(); brush.setLineDash([]);
+        brush.fillStyle = colours.text; brush.fillText("the run's end", x + 5, height - 10);
       }
       if (chosen >= 0 && start[chosen] >= 0) {
         const x = (start[chosen] - view.x0) * perMs, y = (place[row[chosen]] - view.y0) * perRow;

@@ -100,6 +100,7 @@ def test_unknown_times_are_none_that_could_be_drawn() -> None:
         (done(9, spilled=2048), "its pairs did not fit memory: 2.0 KiB spilled to disk"),
         (done(9, memory=512, peak=500), "memory nearly full: 500 of 512 MiB"),
         (done(9, code=0.9), "the job's code took 9.0 times the usual for a byte"),
+        (done(9, 3.0, code=2.5, bytes_in=0), "2.5s in the job's code"),
     ],
 )
 def test_each_reason_is_said_of_the_task_that_has_it_and_of_no_other(task: Attempt, reason: str) -> None:
