@@ -19,7 +19,7 @@ chaos: setup
 	CHAOS=full $(PY) -m pytest -q -s tests/chaos tests/features/test_repeat_safety.py tests/features/test_stragglers.py
 
 chaos-local: setup
-	CHAOS=full $(PY) -m pytest -q -s tests/chaos/test_simulated.py tests/chaos/test_local.py \
+	CHAOS=full $(PY) -m pytest -q -s tests/chaos/test_simulated.py tests/chaos/test_stopped.py tests/chaos/test_local.py \
 		tests/features/test_repeat_safety.py tests/features/test_stragglers.py
 
 hostile: setup

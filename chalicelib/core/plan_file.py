@@ -102,15 +102,19 @@ def read_head(store: Store, keys: RunKeys) -> Plan:
         raise CorruptData(f"{keys.plan.url}: expected a plan: {error}") from error
 
 
-def mark_stopped(store: Store, keys: RunKeys, plan: Plan) -> None:
-    """Write `Plan.stopped` over the plan of a step. The head keeps its length, so that reads under way stay right."""
+def mark_stopped(store: Store, keys: RunKeys, plan: Plan) -> bool:
+    """Write `Plan.stopped` over the plan of a step. The head keeps its length, so that reads under way stay right.
+
+    False, and nothing is written, if there is no room: in a plan by earlier code, which does not say `false` there.
+    """
     head = _OPEN + encode(replace(plan, stopped=True)) + _CLOSE
-    assert len(head) < plan.head, "`true` is shorter than `false`"
+    if len(head) >= plan.head:
+        return False
     with store.writer(keys.plan) as sink:
         sink.write(head.ljust(plan.head - 1) + b"\n")
         for chunk in store.stream(keys.plan, plan.head):
             sink.write(chunk)
-        sink.commit()
+        return sink.commit()
 
 
 def read_tasks(store: Store, keys: RunKeys, plan: Plan, lo: int, hi: int) -> list[Task]:

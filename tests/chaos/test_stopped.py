@@ -28,14 +28,17 @@ WHO = "alice"
 
 
 class Stopping:
-    """A cloud in which the run is stopped at one call; `killed` is the call of the stop's own that is its last."""
+    """A cloud in which the run is stopped at one call; `killed` is the call of the stop's own that is its last.
 
-    def __init__(self, name: str, number: int, killed: int | None = None) -> None:
+    `crowded`: before each call of the stop's own the run goes on by an invocation.
+    """
+
+    def __init__(self, name: str, number: int, killed: int | None = None, *, crowded: bool = False) -> None:
         self.cloud = Cloud(CASES[name], SCRATCH)
         self.keys: RunKeys | None = None
         self.outcome = ""
         self.calls = 0
-        self._killed = killed
+        self._killed, self._crowded = killed, crowded
         #: What was committed when the verdict was there.
         self.committed: set[str] = set()
         self.cloud.at_call(number, self._stop)
@@ -56,6 +59,8 @@ class Stopping:
 
     def call(self) -> None:
         self.calls += 1
+        if self._crowded:
+            self.cloud.pause(0.0)
         if self.calls == self._killed:
             raise Killed
 
@@ -127,6 +132,21 @@ def test_nothing_is_committed_behind_the_verdict_wherever_a_run_is_stopped(name:
             assert any(key.endswith("/_SUCCESS") for key in stopped.cloud.names()), number
     assert ended <= {"", "failed", "success"}
     assert "failed" in ended or not ended - {"", "success"}
+
+
+@pytest.mark.parametrize("name", ["words", "two steps", "rows alone", "small, several reducers", "all twice"])
+def test_the_run_goes_on_while_it_is_being_stopped(name: str) -> None:
+    """Whatever comes between two requests of the stop: once it has returned, nothing is committed any more."""
+    calm = Cloud(CASES[name], SCRATCH)
+    CASES[name].begin(calm)
+    calm.run()
+    ended = set()
+    for number in range(1, calm.calls, 1 if FULL else 17):
+        stopped = Stopping(name, number, crowded=True)
+        ended.add(stopped.outcome)
+        if stopped.outcome == "failed":
+            check_stopped(stopped)
+    assert "failed" in ended
 
 
 @pytest.mark.parametrize("name", ["words", "two steps", "small"])

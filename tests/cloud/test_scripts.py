@@ -55,6 +55,9 @@ def test_what_is_there_is_run_over_and_a_run_is_done_again(cloud: Cloud) -> None
         assert f"{told}: s3://{OUT}/small/{told}/" in done.stdout
         runs.append(told)
     assert len(set(runs)) == 3
+    told = json.loads(cloud.script("audit", "small", "--json").stdout)  # others may have left what is amiss
+    (found,) = [finding for finding in told if finding["object"] == run.source]
+    assert (found["state"], sorted(found["runs"])) == ("twice", sorted(runs))
 
 
 def test_submit_tells_of_a_failed_run_with_the_users_traceback(cloud: Cloud, tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ import json
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.core import plan_file
 from chalicelib.core.errors import CorruptData, NotFound
 from chalicelib.core.keys import RunKeys
 from chalicelib.core.plan import Plan, Split
-from chalicelib.core.plan_file import PAGE, Task, compose, read_head, read_tasks
+from chalicelib.core.plan_file import PAGE, Task, compose, mark_stopped, read_head, read_tasks
 from chalicelib.core.ports import Loc
 from chalicelib.stores.memory import MemoryStore
 from tests.worlds.simulation import spec
@@ -44,6 +45,25 @@ def stored(count: int, **figures: object) -> tuple[MemoryStore, Plan, list[Task]
     rendered, body = compose(plan(**figures), wanted)
     store.put(KEYS.plan, body)
     return store, rendered, wanted
+
+
+@pytest.mark.parametrize("size", [*range(480, 530), 100_000])
+def test_a_plan_that_is_stopped_keeps_the_place_of_its_tasks(size: int) -> None:
+    store, rendered, wanted = stored(PAGE + 1, code="c" * size)
+    before = store.get(KEYS.plan)
+    assert mark_stopped(store, KEYS, rendered)
+    head = read_head(store, KEYS)
+    assert head == replace(rendered, stopped=True)
+    assert store.get(KEYS.plan)[head.head :] == before[head.head :]
+    assert read_tasks(store, KEYS, rendered, 0, PAGE + 1) == wanted
+
+
+def test_a_plan_of_earlier_code_without_room_for_the_word_stays() -> None:
+    store, rendered, _ = stored(3)
+    tight = replace(rendered, head=rendered.head - 512)
+    before = store.get(KEYS.plan)
+    assert not mark_stopped(store, KEYS, tight)
+    assert store.get(KEYS.plan) == before
 
 
 @pytest.mark.parametrize("count", [0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE + 5])

@@ -65,13 +65,13 @@ def test_the_first_verdict_stays() -> None:
 
 
 def test_the_end_is_the_last_write() -> None:
-    runtime, store, head = world()
+    _, store, head = world()
     written: list[str] = []
     watched = MemoryStore(on_created=lambda loc: written.append(loc.key))
     for info in store.list(Loc("work", "")):
         watched.put(Loc("work", info.key), store.get(Loc("work", info.key)))
     written.clear()
-    conclude(Runtime(**{**vars(runtime), "store": watched}), KEYS, head, Verdict(outcome="success"))
+    conclude(watched, KEYS, head, Verdict(outcome="success"))
     assert written == [KEYS.run_done.key, "_manifest.json", "_SUCCESS"]
 
 

@@ -17,7 +17,9 @@ from chalicelib.core.keys import TotalsKeys
 from chalicelib.core.ports import Loc
 from chalicelib.core.totals import Pointer, Waiting
 from chalicelib.functions.run_inputs import starts
+from chalicelib.functions.stop import stop
 from chalicelib.run import totals_pointer
+from chalicelib.run.status.runs import list_runs
 from scripts import submit
 from scripts.console import terminal
 from tests.worlds.simulation import IN, WORK, Simulation, spec
@@ -185,6 +187,20 @@ def test_a_run_that_failed_is_done_again_once_the_job_is_mended(tmp_path: Path) 
     assert list(bucket.runs().values()) == [{"x": 1}]
     assert failed not in bucket.runs()
     assert before.items() <= outputs(bucket).items()
+
+
+def test_a_run_that_was_stopped_is_done_again(tmp_path: Path) -> None:
+    bucket = Bucket(tmp_path, figures={"split_size": 2})
+
+    def halt() -> None:
+        stop(bucket.memory, list_runs(bucket.memory, WORK)[0], "alice", "", bucket.time)
+
+    bucket.when(lambda: any(name.endswith("/plan.done") for name in bucket.names()), halt)
+    bucket.drop("a.txt", b"x y z x")
+    bucket.run()
+    assert bucket.runs() == {}
+    bucket.submit("--again", "latest")
+    assert list(bucket.runs().values()) == [{"x": 2, "y": 1, "z": 1}]
 
 
 def test_a_run_over_many_objects_is_done_again_over_these_alone(tmp_path: Path) -> None:
