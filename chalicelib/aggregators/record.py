@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from .base import Aggregator, PairRefused, Pairs, Table, unpacking
@@ -36,21 +37,92 @@ class Record(Aggregator):
         results = [field.finish(part) for field, part in zip(self._fields, state, strict=True)]
         return dict(zip(self._names, results, strict=True))
 
+    def finish_column(self, states: list[Any]) -> list[Any]:
+        if not states:
+            return []
+        columns = [
+            field.finish_column(list(column))
+            for field, column in zip(self._fields, zip(*states, strict=True), strict=True)
+        ]
+        names = self._names
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
     def absorb(self, table: Table, pairs: Pairs) -> None:
-        """Field by field over all pairs, each by its own bulk form; holds the pairs meanwhile."""
+        """Field by field over the groups of all pairs, each by its own bulk form; holds the pairs meanwhile."""
         pairs = list(pairs)
-        rows: Table = {}
+        groups: dict[Any, list[Any]] = {}
+        get = groups.get
         with unpacking():
             for key, value in pairs:
                 try:
-                    if key not in rows:
-                        rows[key] = table.get(key)
+                    group = get(key)
+                    if group is None:
+                        groups[key] = [value]
+                    else:
+                        group.append(value)
                 except TypeError as error:
                     raise PairRefused(key, value, error) from error
-        columns = []
+        if not groups:
+            return
+        new = [key for key in groups if key not in table]
+        old = [key for key in groups if key in table] if len(new) < len(groups) else []
+        try:
+            lifted = self.lift_groups(list(map(groups.__getitem__, new)))
+            table.update(zip(new, lifted, strict=True))
+            if old:
+                states, values = list(map(table.__getitem__, old)), list(map(groups.__getitem__, old))
+                table.update(zip(old, self.fold_groups(states, values), strict=True))
+        except (TypeError, ValueError) as error:
+            self._refuse(table, pairs)
+            raise PairRefused(*pairs[0], error) from error
+
+    def _refuse(self, table: Table, pairs: list[tuple[Any, Any]]) -> None:
+        """Raise PairRefused for the pair that a bulk form did not take."""
+        for field in self._fields:
+            field.absorb({}, pairs)
         for place, field in enumerate(self._fields):
-            column = {key: row[place] for key, row in rows.items() if row is not None}
-            field.absorb(column, pairs)
-            columns.append(column)
-        for key in rows:
-            table[key] = [column[key] for column in columns]
+            field.absorb({key: state[place] for key, state in table.items()}, pairs)
+
+    def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
+        return list(map(list, zip(*(field.lift_groups(groups) for field in self._fields), strict=True)))
+
+    def fold_groups(self, states: list[Any], groups: list[list[Any]]) -> list[Any]:
+        columns = (
+            field.fold_groups(list(column), groups)
+            for field, column in zip(self._fields, zip(*states, strict=True), strict=True)
+        )
+        return list(map(list, zip(*columns, strict=True)))
+
+    def merge_columns(self, left: list[Any], right: list[Any]) -> list[Any]:
+        columns = (
+            field.merge_columns(list(some), list(others))
+            for field, some, others in zip(
+                self._fields, zip(*left, strict=True), zip(*right, strict=True), strict=True
+            )
+        )
+        return list(map(list, zip(*columns, strict=True)))
+
+    def absorb_states(self, table: Table, pairs: Pairs) -> None:
+        """The states of keys that are known already are merged as columns."""
+        left: Table = {}
+        right: list[Any] = []
+        pairs = iter(pairs)
+        for key, state in pairs:
+            old = table.get(key)
+            if old is None:
+                table[key] = state
+            elif key in left:  # twice among these pairs: it is merged, and then the rest
+                pairs = chain([(key, state)], pairs)
+                break
+            else:
+                left[key] = old
+                right.append(state)
+        else:
+            pairs = ()
+        try:
+            if left:
+                table.update(zip(left, self.merge_columns(list(left.values()), right), strict=True))
+        except (TypeError, ValueError):
+            super().absorb_states(table, zip(left, right, strict=True))
+            raise
+        super().absorb_states(table, pairs)

@@ -89,7 +89,7 @@ def test_the_cheapest_shape_that_is_exact(column: list[Any], shape: int) -> None
 @given(
     st.lists(values, min_size=1, max_size=3).flatmap(lambda some: st.lists(st.sampled_from(some), min_size=8))
 )
-@examples(300)
+@examples(100)
 def test_a_long_column_comes_back_type_for_type(column: list[Any]) -> None:
     assert same(decode_column(*encode_column(column)), column)
 
