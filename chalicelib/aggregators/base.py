@@ -80,7 +80,7 @@ class Aggregator:
         raise NotImplementedError(f"{type(self).__name__}: merge(self, left, right) is not written")
 
     def finish(self, state: Any, /) -> Any:
-        """The result of a state."""
+        """The result of a state, which it leaves as it is: where one of many fails, they are asked again."""
         return state
 
     def of(self, part: Part) -> Aggregator:

@@ -49,11 +49,10 @@ class Groups:
         """Keys and results, without the groups that are set aside."""
         if type(reducer).finish is Aggregator.finish:
             return keys, states
-        if not self._bad.active:
-            try:
-                return keys, reducer.finish_column(states)
-            except Exception:  # noqa: BLE001, S110 - one by one they show whose it is
-                pass
+        try:
+            return keys, reducer.finish_column(states)
+        except Exception:  # noqa: BLE001, S110 - one by one they show whose it is
+            pass
         good: list[Any] = []
         results: list[Any] = []
         at = 0
