@@ -16,6 +16,7 @@ NOTHING: Any = object()
 
 #: Bulk forms over columns, and the methods that they do in their own way.
 _COLUMN_FORMS = {
+    "lift_column": frozenset({"lift", "merge", "batch", "absorb", "lift_groups"}),
     "lift_groups": frozenset({"lift", "merge", "batch", "absorb"}),
     "fold_groups": frozenset({"lift", "merge", "batch", "absorb"}),
     "merge_columns": frozenset({"merge", "absorb_states"}),
@@ -110,6 +111,10 @@ class Aggregator:
                 table[key] = state if old is NOTHING else merge(old, state)
             except (TypeError, ValueError) as error:
                 raise PairRefused(key, state, error) from error
+
+    def lift_column(self, values: list[Any]) -> list[Any]:
+        """The state of each value, as `absorb` makes it. Raises TypeError or ValueError."""
+        return self.lift_groups([[value] for value in values])
 
     def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
         """The states of groups of one value or more, as `absorb` makes them. Raises TypeError or ValueError."""
@@ -208,6 +213,13 @@ class Of(Aggregator):
 
     def absorb_states(self, table: Table, pairs: Pairs) -> None:
         self._inner.absorb_states(table, pairs)
+
+    def lift_column(self, values: list[Any]) -> list[Any]:
+        try:
+            parts = list(map(self._get, values))
+        except NO_PART as error:
+            raise no_part(self._part, values[0], error) from error  # `Record` finds the one that it is
+        return self._inner.lift_column(parts)
 
     def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
         get = self._get

@@ -43,14 +43,13 @@ class _Extreme(Aggregator):
                 except (TypeError, ValueError) as error:
                     raise PairRefused(key, value, error) from error
 
+    def lift_column(self, values: list[Any]) -> list[Any]:
+        return values if _all_compare(values) else super().lift_column(values)
+
     def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
-        firsts = [group[0] for group in groups]
-        if not _all_compare(firsts):
+        if not _all_compare([group[0] for group in groups]):
             return super().lift_groups(groups)
-        return [
-            first if len(group) == 1 else self._extreme(group)
-            for first, group in zip(firsts, groups, strict=True)
-        ]
+        return list(map(self._extreme, groups))
 
     def merge_columns(self, left: list[Any], right: list[Any]) -> list[Any]:
         better = self._better
@@ -62,7 +61,7 @@ class _Extreme(Aggregator):
         return states
 
     def _extreme(self, values: list[Any]) -> Any:
-        """Of several values, the first of which compares."""
+        """Of values the first of which compares."""
         better = self._better
         best = values[0]
         for value in values:

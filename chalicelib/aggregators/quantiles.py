@@ -68,15 +68,14 @@ class Quantiles(Batched):
     def batch(self, values: list[Any]) -> Few | Sketch:
         return self._state(tuple(map(_finite, values)))
 
+    def lift_column(self, values: list[Any]) -> list[Any]:
+        numbers = _finite_numbers(values)
+        return list(zip(numbers)) if numbers else super().lift_column(values)
+
     def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
-        values = list(chain.from_iterable(groups))
-        if not set(map(type, values)) <= _NUMBERS:
+        numbers = _finite_numbers(list(chain.from_iterable(groups)))
+        if not numbers:
             return super().lift_groups(groups)
-        numbers = list(map(float, values))
-        if not all(map(isfinite, numbers)):
-            return super().lift_groups(groups)
-        if len(numbers) == len(groups):
-            return list(zip(numbers))
         rest = iter(numbers)
         return [self._state(tuple(islice(rest, len(group)))) for group in groups]
 
@@ -193,6 +192,17 @@ class Histogram(Batched):
 
     def merge(self, left: list[int], right: list[int]) -> list[int]:
         return [a + b for a, b in zip(left, right, strict=True)]
+
+
+def _finite_numbers(values: list[Any]) -> list[float]:
+    """`_finite` of each; nothing if one has to be looked at by itself."""
+    if not set(map(type, values)) <= _NUMBERS:
+        return []
+    try:
+        numbers = list(map(float, values))
+    except (OverflowError, ValueError):  # an int beyond all floats; a signaling NaN
+        return []
+    return numbers if all(map(isfinite, numbers)) else []
 
 
 def _finite(value: Any) -> float:

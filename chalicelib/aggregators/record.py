@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
@@ -50,31 +51,28 @@ class Record(Aggregator):
     def absorb(self, table: Table, pairs: Pairs) -> None:
         """Field by field over the groups of all pairs, each by its own bulk form; holds the pairs meanwhile."""
         pairs = list(pairs)
-        groups: dict[Any, list[Any]] = {}
-        get = groups.get
-        with unpacking():
-            for key, value in pairs:
-                try:
-                    group = get(key)
-                    if group is None:
-                        groups[key] = [value]
-                    else:
-                        group.append(value)
-                except TypeError as error:
-                    raise PairRefused(key, value, error) from error
-        if not groups:
-            return
-        new = [key for key in groups if key not in table]
-        old = [key for key in groups if key in table] if len(new) < len(groups) else []
+        firsts, several = _grouped(pairs)
+        again = {key: firsts.pop(key) for key in table.keys() & firsts.keys()}
+        more = {key: several.pop(key) for key in again.keys() & several.keys()}
+        for key in more:
+            del again[key]
+        table.update(dict.fromkeys(firsts))  # in their order
+        for key in several:
+            del firsts[key]
         try:
-            lifted = self.lift_groups(list(map(groups.__getitem__, new)))
-            table.update(zip(new, lifted, strict=True))
-            if old:
-                states, values = list(map(table.__getitem__, old)), list(map(groups.__getitem__, old))
-                table.update(zip(old, self.fold_groups(states, values), strict=True))
+            _fold(table, again, self._fold_column)
+            _fold(table, more, self.fold_groups)
+            if firsts:
+                table.update(zip(firsts, self.lift_column(list(firsts.values())), strict=True))
+            if several:
+                table.update(zip(several, self.lift_groups(list(several.values())), strict=True))
         except (TypeError, ValueError) as error:
-            self._refuse(table, pairs)
+            self._refuse({key: state for key, state in table.items() if state is not None}, pairs)
             raise PairRefused(*pairs[0], error) from error
+
+    def _fold_column(self, states: list[Any], values: list[Any]) -> list[Any]:
+        """One more value for each state: to merge its state is to fold it."""
+        return self.merge_columns(states, self.lift_column(values))
 
     def _refuse(self, table: Table, pairs: list[tuple[Any, Any]]) -> None:
         """Raise PairRefused for the pair that a bulk form did not take."""
@@ -82,6 +80,9 @@ class Record(Aggregator):
             field.absorb({}, pairs)
         for place, field in enumerate(self._fields):
             field.absorb({key: state[place] for key, state in table.items()}, pairs)
+
+    def lift_column(self, values: list[Any]) -> list[Any]:
+        return list(map(list, zip(*(field.lift_column(values) for field in self._fields), strict=True)))
 
     def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
         return list(map(list, zip(*(field.lift_groups(groups) for field in self._fields), strict=True)))
@@ -126,3 +127,27 @@ class Record(Aggregator):
             super().absorb_states(table, zip(left, right, strict=True))
             raise
         super().absorb_states(table, pairs)
+
+
+def _fold(table: Table, of: dict[Any, Any], form: Callable[[list[Any], list[Any]], list[Any]]) -> None:
+    if of:
+        states = form(list(map(table.__getitem__, of)), list(of.values()))
+        table.update(zip(of, states, strict=True))
+
+
+def _grouped(pairs: list[tuple[Any, Any]]) -> tuple[dict[Any, Any], dict[Any, list[Any]]]:
+    """The first value of each key, and all values of those that have several."""
+    firsts: dict[Any, Any] = {}
+    several: dict[Any, list[Any]] = {}
+    with unpacking():
+        for key, value in pairs:
+            try:
+                if key not in firsts:
+                    firsts[key] = value
+                elif key in several:
+                    several[key].append(value)
+                else:
+                    several[key] = [firsts[key], value]
+            except TypeError as error:
+                raise PairRefused(key, value, error) from error
+    return firsts, several

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Inexact
 from functools import reduce
-from itertools import chain, starmap
+from itertools import chain, repeat, starmap
 from math import nan
 from operator import add, mul, truediv
 from typing import Any, Self
@@ -46,6 +46,9 @@ class Count(Aggregator):
                 table[key] = get(key, 0) + state
             except TypeError as error:
                 raise PairRefused(key, state, error) from error
+
+    def lift_column(self, values: list[Any]) -> list[Any]:
+        return [1] * len(values)
 
     def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
         return list(map(len, groups))
@@ -104,6 +107,9 @@ class Sum(Aggregator):
                         raise PairRefused(key, value, error) from error
 
     absorb_states = absorb
+
+    def lift_column(self, values: list[Any]) -> list[Any]:
+        return _sums_of_one(values) or super().lift_column(values)
 
     def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
         return _sums(groups) or super().lift_groups(groups)
@@ -170,6 +176,10 @@ class Avg(Aggregator):
                     except TypeError as error:
                         super().absorb({}, ((key, value),))  # raises, saying what is expected
                         raise PairRefused(key, value, error) from error
+
+    def lift_column(self, values: list[Any]) -> list[Any]:
+        sums = _sums_of_one(values)
+        return list(zip(sums, repeat(1))) if sums else super().lift_column(values)
 
     def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
         sums = _sums(groups)
@@ -255,14 +265,22 @@ def _peek(pairs: Pairs) -> tuple[list[tuple[Any, Any]], Iterator[tuple[Any, Any]
     return [], rest
 
 
+def _sums_of_one(values: list[Any]) -> list[Any]:
+    """The same of groups of one value."""
+    kinds = set(map(type, values))
+    if kinds == {Decimal}:
+        return values
+    return [0 + value for value in values] if kinds in ({int}, {float}) else []
+
+
 def _sums(groups: list[list[Any]]) -> list[Any]:
     """The sum of each group, as `absorb` makes it; none where values are of several kinds."""
     kinds = set(map(type, chain.from_iterable(groups)))
     if kinds == {int} or kinds == {float}:
         # From left to right, as floats have to be added; Python 3.12 would add them otherwise by itself.
-        return [group[0] + 0 if len(group) == 1 else reduce(add, group, 0) for group in groups]
+        return [reduce(add, group, 0) for group in groups]
     if kinds == {Decimal}:
-        return [group[0] if len(group) == 1 else reduce(_add, group) for group in groups]
+        return [reduce(_add, group) for group in groups]
     return []
 
 

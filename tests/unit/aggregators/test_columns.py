@@ -44,6 +44,10 @@ def test_columns_are_pairs(case: str, data: st.DataObject) -> None:
     aggregator.absorb(table, [(number, value) for number, group in enumerate(groups) for value in group])
     states = aggregator.lift_groups(groups)
     assert shown(states) == shown(list(table.values()))
+    ones = [[group[0]] for group in groups]
+    assert shown(aggregator.lift_column([group[0] for group in groups])) == shown(
+        aggregator.lift_groups(ones)
+    )
     right = aggregator.lift_groups(again)
     merged = aggregator.merge_columns(deepcopy(states), deepcopy(right))
     assert shown(merged) == shown(list(map(aggregator.merge, deepcopy(states), deepcopy(right))))
