@@ -15,7 +15,7 @@ from typing import Any
 from . import answers
 from .answers import Answer
 from .measure import Usage, measure
-from .workloads import ORACLE, Program, Workload
+from .workloads import Program, Workload, oracle_of
 
 #: Seconds after which a program is ended.
 LIMIT = 900
@@ -57,13 +57,18 @@ def compare(
 
 
 def oracle(workload: Workload, files: Sequence[Path], scratch: Path) -> Answer:
-    """DuckDB's answer."""
-    if ORACLE.missing:
-        raise SystemExit(f"answers are checked against DuckDB: {ORACLE.missing}: run through `make bench`")
+    """The answer of DuckDB, or of the plain program where there is one."""
+    program = oracle_of(workload.name)
+    if program.missing:
+        raise SystemExit(
+            f"answers are checked against {program.title}: {program.missing}: run through `make bench`"
+        )
     with workplace(scratch) as folder:
-        _, problem = _run(workload, ORACLE, files, folder)
+        _, problem = _run(workload, program, files, folder)
         if problem:
-            raise SystemExit(f"{workload.name}: DuckDB, whose answer is to be checked against: {problem}")
+            raise SystemExit(
+                f"{workload.name}: {program.title}, whose answer is to be checked against: {problem}"
+            )
         return answers.read(workload.name, folder / "out")
 
 

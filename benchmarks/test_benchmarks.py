@@ -10,6 +10,7 @@ from benchmarks import answers
 from benchmarks.measure import measure
 
 MIB = 1 << 20
+HOME = b'1\t{"n": %d, "mean": %b, "lo": 1, "hi": 2, "q": [%b]}\n'
 HOLD = "import time; held = bytearray(%d << 20); time.sleep(%s)"
 
 
@@ -36,6 +37,9 @@ def difference(folder: Path, workload: str, expected: bytes, got: bytes) -> str:
         ("w5", b"10.0.0.1,10.0,3.00000000\n", b"10.0.0.1,10.0,3.00000010\n"),
         ("w6", b"a\nb\n", b"a\nb\n"),
         ("w7", b"x,y,3\n", b"x,y,3\n"),
+        ("w8", HOME % (3, b"1.50", b"1.5"), HOME % (3, b"1.5", b"1.505")),
+        ("w9", b'["u", 3]\t[2, 7]\n', b'["u",3]\t[2,7]\n'),
+        ("w11", b'd\t[[0.25, "a"]]\n', b'd\t[[0.250000001,"a"]]\n'),
     ],
 )
 def test_answers_that_differ_in_order_or_the_last_digits_are_the_same(tmp_path, workload, expected, got):
@@ -56,6 +60,10 @@ def test_answers_that_differ_in_order_or_the_last_digits_are_the_same(tmp_path, 
         ),
         ("w4", b"10.0.0.1,0.5\n", b"10.0.0.1,0.50001\n", "10.0.0.1"),
         ("w6", b"a\nb\n", b"b\na\n", "digest"),
+        ("w8", HOME % (3, b"1.5", b"1.5"), HOME % (4, b"1.5", b"1.5"), "b'1'"),
+        ("w8", HOME % (3, b"1.5", b"1.5"), HOME % (3, b"1.501", b"1.5"), "b'1'"),
+        ("w8", HOME % (3, b"1.5", b"1.5"), HOME % (3, b"1.5", b"1.52"), "b'1'"),
+        ("w11", b'd\t[[0.25, "a"]]\n', b'd\t[[0.25,"b"]]\n', "b'd'"),
     ],
 )
 def test_wrong_answers_are_named(tmp_path, workload, expected, got, named):

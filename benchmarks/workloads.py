@@ -36,6 +36,12 @@ WORKLOADS = [
     Workload("w5", "AMPLab join", generate.visits_files),
     Workload("w6", "total sort", generate.records_files),
     Workload("w7", "telemetry JSON", generate.telemetry_files),
+    Workload("w8", "homes by zip", generate.homes_files),
+    Workload("w8q", "homes, 8 % bad", generate.bad_homes_files),
+    Workload("w9", "sessions", generate.clicks_files),
+    Workload("w10", "join of three", generate.orders_files),
+    Workload("w11", "TF-IDF, 4 steps", generate.documents_files),
+    Workload("w12", "mrjob job", generate.sales_files),
 ]
 
 
@@ -86,7 +92,9 @@ def _sluice(way: str, title: str, workers: int = 2) -> Program:
 
 
 def _inputs_of(workload: str, way: str, files: list[str]) -> list[str]:
-    """How a job's inputs are told; those of a join are two."""
+    """How a job's inputs are told; those of a join are two or three."""
+    if workload == "w10":
+        return [f"{tag}={name}" for tag, name in zip(("customers", "tickets", "orders"), files, strict=True)]
     if workload != "w5" or way not in ("record", "chunk"):
         return files
     rankings, *visits = files
@@ -120,6 +128,10 @@ _OUR_WAYS = {
     "sql": "Sluice, SQL",
 }
 
+#: What people write: of these the plain program is what answers are checked against.
+_EVERYDAY = "w8 w8q w9 w10 w11 w12"
+
+PLAIN = _script("plain", "plain Python", _EVERYDAY, "plain.py", missing=_no_module("duckdb"))
 ORACLE = _script("duckdb", "DuckDB", _ALL, "duck.py", missing=_no_module("duckdb"))
 
 PROGRAMS = [
@@ -128,6 +140,7 @@ PROGRAMS = [
     _script("hand-block", "by hand, per block", _ALL, "by_hand.py"),
     _script("hand-orjson", "by hand, orjson", "w7", "by_hand.py", "--orjson", missing=_no_module("orjson")),
     ORACLE,
+    PLAIN,
     _script("polars", "Polars", _ALL, "pola.py", missing=_no_module("polars")),
     _script("gnu", "GNU sort, mawk", "w1 w2 w3 w4 w5 w6", "gnu.sh", missing=_no_tool("mawk", "split")),
     _script("lithops", "Lithops", "w1 w2 w3 w4 w6 w7", "lith.py", python=_PEERS, missing=_no_peer()),
@@ -142,6 +155,11 @@ PROGRAMS = [
         missing=_no_peer("java"),
     ),
 ]
+
+
+def oracle_of(workload: str) -> Program:
+    """The program whose answer counts."""
+    return ORACLE if workload in ORACLE.workloads else PLAIN
 
 
 @dataclass(frozen=True)
@@ -162,4 +180,7 @@ GOALS = [
     Goal("sluice-sql", "w1 w2 w3 w4 w5 w7", 1.3, "duckdb"),
     Goal("sluice-record", "w6", 1.0, "gnu"),
     Goal("sluice-blocks", "w6", 0.8, "gnu"),
+    Goal("sluice-record", "w8", 1.5, "plain"),
+    Goal("sluice-record", "w8q", 1.8, "plain"),
+    Goal("sluice-record", "w9 w10 w11 w12", 1.3, "plain"),
 ]

@@ -209,7 +209,9 @@ ROOTS = {
     "local.workers": {"_handle"},
     "job.load_class": {"_load_module"},
     # where a record of the user's is set aside, whatever its code raised
-    "mapreduce.guard.isolate": {"chunk", "whole"},
+    "mapreduce.guard.isolate": {"chunk", "each", "whole"},
+    # the text of the user's error is the user's code as well
+    "mapreduce.guard.tracebacks": {"_last_line"},
     "mapreduce.reduce.bad_groups": {"whole", "kept"},
     "mapreduce.reduce.groups": {"_finished", "_finished_singly"},
 }

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from . import lineitem, records, telemetry, text, visits
+from . import everyday, lineitem, records, telemetry, text, visits
 
 MIB = 1 << 20
 _LIST = ".made.json"
@@ -45,6 +45,38 @@ def records_files(root: Path, scale: float) -> list[Path]:
 def telemetry_files(root: Path, scale: float) -> list[Path]:
     """Nested JSON lines below `#` headers: 20 files of 26 MB x scale."""
     return _made(root, f"telemetry-{scale:g}", lambda folder: telemetry.write(folder, scale), telemetry.FILES)
+
+
+def homes_files(root: Path, scale: float) -> list[Path]:
+    """Homes for sale as csv, one file of 20 MB x scale."""
+    return _made(root, f"homes-{scale:g}", lambda folder: everyday.write_homes(folder, scale, bad=0.0), 1)
+
+
+def bad_homes_files(root: Path, scale: float) -> list[Path]:
+    """The same with 8 % of the prices no numbers."""
+    return _made(
+        root, f"homes-bad-{scale:g}", lambda folder: everyday.write_homes(folder, scale, bad=0.08), 1
+    )
+
+
+def clicks_files(root: Path, scale: float) -> list[Path]:
+    """Clicks as JSON lines, one file of 20 MB x scale."""
+    return _made(root, f"clicks-{scale:g}", lambda folder: everyday.write_clicks(folder, scale), 1)
+
+
+def orders_files(root: Path, scale: float) -> list[Path]:
+    """Customers (csv), tickets (JSON lines), orders (Parquet): 20 MB x scale together."""
+    return _made(root, f"orders-{scale:g}", lambda folder: everyday.write_orders(folder, scale), 3)
+
+
+def documents_files(root: Path, scale: float) -> list[Path]:
+    """390 x scale documents as lines of name and words, one file of 20 MB x scale."""
+    return _made(root, f"documents-{scale:g}", lambda folder: everyday.write_documents(folder, scale), 1)
+
+
+def sales_files(root: Path, scale: float) -> list[Path]:
+    """Sales as JSON lines, one file of 20 MB x scale."""
+    return _made(root, f"sales-{scale:g}", lambda folder: everyday.write_sales(folder, scale), 1)
 
 
 def source_of(files: list[Path]) -> str:

@@ -14,6 +14,15 @@ Pairs = Iterable[tuple[Any, Any]]
 
 NOTHING: Any = object()
 
+#: Bulk forms over columns, and the methods that they do in their own way.
+_COLUMN_FORMS = {
+    "lift_column": frozenset({"lift", "merge", "batch", "absorb", "lift_groups"}),
+    "lift_groups": frozenset({"lift", "merge", "batch", "absorb"}),
+    "fold_groups": frozenset({"lift", "merge", "batch", "absorb"}),
+    "merge_columns": frozenset({"merge", "absorb_states"}),
+    "finish_column": frozenset({"finish"}),
+}
+
 
 class PairRefused(TypeError, ValueError):
     """A pair that cannot be folded: its key cannot be hashed, or its value is not what the aggregator takes.
@@ -72,7 +81,7 @@ class Aggregator:
         raise NotImplementedError(f"{type(self).__name__}: merge(self, left, right) is not written")
 
     def finish(self, state: Any, /) -> Any:
-        """The result of a state."""
+        """The result of a state, which it leaves as it is: where one of many fails, they are asked again."""
         return state
 
     def of(self, part: Part) -> Aggregator:
@@ -103,13 +112,45 @@ class Aggregator:
             except (TypeError, ValueError) as error:
                 raise PairRefused(key, state, error) from error
 
+    def lift_column(self, values: list[Any]) -> list[Any]:
+        """The state of each value, as `absorb` makes it. Raises TypeError or ValueError."""
+        return self.lift_groups([[value] for value in values])
+
+    def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
+        """The states of groups of one value or more, as `absorb` makes them. Raises TypeError or ValueError."""
+        table: Table = {}
+        self.absorb(table, _numbered(groups))
+        return list(map(table.__getitem__, range(len(groups))))
+
+    def fold_groups(self, states: list[Any], groups: list[list[Any]]) -> list[Any]:
+        """The same for groups that have states already."""
+        table = dict(enumerate(states))
+        self.absorb(table, _numbered(groups))
+        return list(map(table.__getitem__, range(len(groups))))
+
+    def merge_columns(self, left: list[Any], right: list[Any]) -> list[Any]:
+        """`merge` of two columns of states, one by one."""
+        return list(map(self.merge, left, right))
+
+    def finish_column(self, states: list[Any]) -> list[Any]:
+        """`finish` of a column of states."""
+        return list(map(self.finish, states))
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """A subclass that writes `lift` or `merge` anew must not inherit the bulk form of the old one."""
+        """A subclass that writes a method anew must not inherit the bulk forms of the old one."""
         super().__init_subclass__(**kwargs)
+        own = vars(cls)
+        for bulk, instead_of in _COLUMN_FORMS.items():
+            if bulk not in own and not instead_of.isdisjoint(own):
+                setattr(cls, bulk, getattr(Aggregator, bulk))
         rewritten = cls._bulk_replaces & vars(cls).keys()
         for bulk in ("absorb", "absorb_states"):
             if rewritten and bulk not in vars(cls):
                 setattr(cls, bulk, getattr(Aggregator, bulk))
+
+
+def _numbered(groups: list[list[Any]]) -> Iterator[tuple[int, Any]]:
+    return ((number, value) for number, group in enumerate(groups) for value in group)
 
 
 class Batched(Aggregator):
@@ -172,6 +213,27 @@ class Of(Aggregator):
 
     def absorb_states(self, table: Table, pairs: Pairs) -> None:
         self._inner.absorb_states(table, pairs)
+
+    def lift_column(self, values: list[Any]) -> list[Any]:
+        try:
+            parts = list(map(self._get, values))
+        except NO_PART as error:
+            raise no_part(self._part, values[0], error) from error  # `Record` finds the one that it is
+        return self._inner.lift_column(parts)
+
+    def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
+        get = self._get
+        try:
+            parts = [[get(value) for value in group] for group in groups]
+        except NO_PART as error:
+            raise no_part(self._part, groups[0][0], error) from error  # `Record` finds the one that it is
+        return self._inner.lift_groups(parts)
+
+    def merge_columns(self, left: list[Any], right: list[Any]) -> list[Any]:
+        return self._inner.merge_columns(left, right)
+
+    def finish_column(self, states: list[Any]) -> list[Any]:
+        return self._inner.finish_column(states)
 
     def _picked(self, pairs: Pairs) -> Iterator[tuple[Any, Any]]:
         get = self._get

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from itertools import pairwise
+from math import isnan
 from operator import gt, itemgetter, lt
 from typing import Any
 
@@ -40,6 +42,34 @@ class _Extreme(Aggregator):
                         table[key] = _tie(old, value)
                 except (TypeError, ValueError) as error:
                     raise PairRefused(key, value, error) from error
+
+    def lift_column(self, values: list[Any]) -> list[Any]:
+        return values if _all_compare(values) else super().lift_column(values)
+
+    def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
+        if not _all_compare([group[0] for group in groups]):
+            return super().lift_groups(groups)
+        return list(map(self._extreme, groups))
+
+    def merge_columns(self, left: list[Any], right: list[Any]) -> list[Any]:
+        better = self._better
+        return [
+            b if better(b, a) else a if better(a, b) else _tie(a, b) for a, b in zip(left, right, strict=True)
+        ]
+
+    def finish_column(self, states: list[Any]) -> list[Any]:
+        return states
+
+    def _extreme(self, values: list[Any]) -> Any:
+        """Of values the first of which compares."""
+        better = self._better
+        best = values[0]
+        for value in values:
+            if better(value, best):
+                best = value
+            elif not better(best, value):
+                best = _tie(best, value)
+        return best
 
 
 class Min(_Extreme):
@@ -130,6 +160,14 @@ class Top(Batched):
             items.sort(key=_rank)
             items.sort(key=_order, reverse=True)
         return items[: self._n]
+
+
+def _all_compare(values: list[Any]) -> bool:
+    """Whether each of them surely compares with itself, as `check_order` wants it."""
+    kinds = set(map(type, values))
+    if kinds == {float}:
+        return not any(map(isnan, values))
+    return not any(map(Decimal.is_nan, values)) if kinds == {Decimal} else kinds <= _EXACT
 
 
 def _rank(item: Any) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Inexact
-from itertools import chain
+from functools import reduce
+from itertools import chain, repeat, starmap
 from math import nan
-from operator import mul
+from operator import add, mul, truediv
 from typing import Any, Self
 
 from .base import Aggregator, Batched, PairRefused, Pairs, Table, unpacking
@@ -45,6 +46,21 @@ class Count(Aggregator):
                 table[key] = get(key, 0) + state
             except TypeError as error:
                 raise PairRefused(key, state, error) from error
+
+    def lift_column(self, values: list[Any]) -> list[Any]:
+        return [1] * len(values)
+
+    def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
+        return list(map(len, groups))
+
+    def fold_groups(self, states: list[Any], groups: list[list[Any]]) -> list[Any]:
+        return list(map(add, states, map(len, groups)))
+
+    def merge_columns(self, left: list[Any], right: list[Any]) -> list[Any]:
+        return list(map(add, left, right))
+
+    def finish_column(self, states: list[Any]) -> list[Any]:
+        return states
 
 
 class Sum(Aggregator):
@@ -91,6 +107,18 @@ class Sum(Aggregator):
                         raise PairRefused(key, value, error) from error
 
     absorb_states = absorb
+
+    def lift_column(self, values: list[Any]) -> list[Any]:
+        return _sums_of_one(values) or super().lift_column(values)
+
+    def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
+        return _sums(groups) or super().lift_groups(groups)
+
+    def merge_columns(self, left: list[Any], right: list[Any]) -> list[Any]:
+        return _added(left, right)
+
+    def finish_column(self, states: list[Any]) -> list[Any]:
+        return states
 
 
 class _ExactSum(Batched, Sum):
@@ -148,6 +176,24 @@ class Avg(Aggregator):
                     except TypeError as error:
                         super().absorb({}, ((key, value),))  # raises, saying what is expected
                         raise PairRefused(key, value, error) from error
+
+    def lift_column(self, values: list[Any]) -> list[Any]:
+        sums = _sums_of_one(values)
+        return list(zip(sums, repeat(1))) if sums else super().lift_column(values)
+
+    def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
+        sums = _sums(groups)
+        return list(zip(sums, map(len, groups), strict=True)) if sums else super().lift_groups(groups)
+
+    def merge_columns(self, left: list[Any], right: list[Any]) -> list[Any]:
+        (left_sums, left_counts), (right_sums, right_counts) = (
+            zip(*left, strict=True),
+            zip(*right, strict=True),
+        )
+        return list(zip(_added(left_sums, right_sums), map(add, left_counts, right_counts), strict=True))
+
+    def finish_column(self, states: list[Any]) -> list[Any]:
+        return list(starmap(truediv, states))
 
 
 class _ExactAvg(Batched, Avg):
@@ -217,6 +263,38 @@ def _peek(pairs: Pairs) -> tuple[list[tuple[Any, Any]], Iterator[tuple[Any, Any]
         for key, value in rest:
             return [(key, value)], rest
     return [], rest
+
+
+def _sums_of_one(values: list[Any]) -> list[Any]:
+    """The same of groups of one value."""
+    kinds = set(map(type, values))
+    if kinds == {Decimal}:
+        return values
+    return [0 + value for value in values] if kinds in ({int}, {float}) else []
+
+
+def _sums(groups: list[list[Any]]) -> list[Any]:
+    """The sum of each group, as `absorb` makes it; none where values are of several kinds."""
+    kinds = set(map(type, chain.from_iterable(groups)))
+    if kinds == {int} or kinds == {float}:
+        # From left to right, as floats have to be added; Python 3.12 would add them otherwise by itself.
+        return [reduce(add, group, 0) for group in groups]
+    if kinds == {Decimal}:
+        return [reduce(_add, group) for group in groups]
+    return []
+
+
+def _added(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
+    """The sums of two columns of numbers, of Decimals without rounding."""
+    kinds = set(map(type, left)) | set(map(type, right))
+    if Decimal not in kinds:
+        return list(map(add, left, right))
+    if kinds == {Decimal}:
+        try:
+            return list(map(_decimals.add, left, right))
+        except Inexact:
+            pass  # found again, and said, by the other form
+    return list(map(_add, left, right))
 
 
 def _add(left: Any, right: Any) -> Any:

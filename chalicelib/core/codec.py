@@ -1,16 +1,18 @@
 """Columns of keys or values to bytes and back, type for type.
 
-A column is a list. It is written as msgpack in the cheapest of four shapes that gives back exactly
-what went in: most columns are plain scalars and go through msgspec at C speed; only what msgpack
-cannot tell apart (a tuple from a list, an int over 64 bits, a dict with keys that are no text) pays
-for tags. Carried are None, bool, int, float, str, bytes, Decimal and tuples, lists and dicts of them.
+A column is a list. It is written as msgpack in the cheapest of several shapes that gives back exactly
+what went in. Most columns are plain scalars and go through msgspec at C speed. What msgpack cannot tell
+apart (a tuple from a list, a Decimal) is taken apart into columns until it can: tuples of one length are a
+column for each place, other tuples, lists and dicts are their lengths and one column of all that they
+hold. Only what is left then (an int over 64 bits, what is nested deep) and columns of few items are tagged
+value by value. Carried are None, bool, int, float, str, bytes, Decimal and tuples, lists and dicts of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -18,12 +20,24 @@ import msgspec
 from .errors import CorruptData, DataTypeError
 
 PLAIN, TUPLES, TAGGED, NONES = range(4)
+#: Shapes whose body is the columns of their parts.
+TUPLE_PLACES, LIST_PLACES, SOME_TUPLES, SOME_LISTS, DICTS, MIXED = range(4, 10)
+#: Decimals as texts.
+DECIMALS = 10
 
 SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 KEY_TYPES = SCALARS | {tuple}
 _CONTAINERS = frozenset({list, dict})
+_CARRIED = KEY_TYPES | _CONTAINERS | {Decimal}
 #: A longer column of nothing is written in full, so that few bytes cannot claim to be billions of items.
 MAX_NONES = 1 << 20
+#: Shorter columns are not taken apart. That one value by itself is written as it always was is also what the states of
+#: `Distinct` and others rest upon: what they keep of a value is its column of one.
+_FEW = 8
+#: How deep columns are taken apart, and how many places a tuple may have for a column each.
+_DEPTH, _PLACES = 6, 64
+#: What a column of several kinds is sorted into.
+_KINDS = (Decimal, tuple, list, dict)
 _TAG_TUPLE, _TAG_INT, _TAG_DECIMAL, _TAG_DICT = 1, 2, 3, 4
 
 #: TypeError: a dict whose key is a list; RecursionError: lists nested thousands deep.
@@ -39,6 +53,8 @@ _UNDECODABLE = (
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Any]).decode
 _decode_tuples = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode
+_decode_texts = msgspec.msgpack.Decoder(list[str]).decode
+_decode_parts = msgspec.msgpack.Decoder(list[tuple[int, bytes]]).decode
 
 
 class Unsupported(DataTypeError):
@@ -47,43 +63,119 @@ class Unsupported(DataTypeError):
 
 def encode_column(items: Sequence[Any]) -> tuple[int, bytes]:
     """(shape, bytes) of a column. Raises Unsupported for a type that is not carried."""
+    if len(items) <= MAX_NONES and set(map(type, items)) == {type(None)}:
+        return NONES, len(items).to_bytes(4, "little")
+    return _encoded(items, 0)
+
+
+def _encoded(items: Sequence[Any], depth: int) -> tuple[int, bytes]:
     kinds = set(map(type, items))
     try:
         if kinds <= SCALARS:
-            if kinds == {type(None)} and len(items) <= MAX_NONES:
-                return NONES, len(items).to_bytes(4, "little")
             return PLAIN, _encode(items)
         if kinds == {tuple} and set(map(type, chain.from_iterable(items))) <= SCALARS:
             return TUPLES, _encode(items)
-        if kinds <= SCALARS | _CONTAINERS and all(map(_is_plain, items)):
+        if kinds <= SCALARS | _CONTAINERS and _are_plain(items, kinds):
             return PLAIN, _encode(items)
     except (OverflowError, TypeError):
         pass  # an int over 64 bits, or a type msgspec does not know: tags will carry it or refuse it
     except UnicodeEncodeError as error:
         raise Unsupported(surrogate_text(error)) from error
     try:
-        return TAGGED, _encode([_tagged(item) for item in items])
+        return _apart(items, kinds, depth) or (TAGGED, _encode([_tagged(item) for item in items]))
     except UnicodeEncodeError as error:
         raise Unsupported(surrogate_text(error)) from error
+
+
+def _apart(items: Sequence[Any], kinds: set[type], depth: int) -> tuple[int, bytes] | None:
+    """A column by its parts; nothing for one that is better tagged, or holds what is not carried."""
+    if len(items) < _FEW or depth == _DEPTH or not kinds <= _CARRIED:
+        return None
+    if len(kinds - SCALARS) + bool(kinds & SCALARS) > 1:
+        return _mixed(items, kinds, depth)
+    (kind,) = kinds if len(kinds) == 1 else (None,)
+    if kind is Decimal:
+        return DECIMALS, _encode(list(map(str, items)))
+    if kind is dict:
+        held = [list(chain.from_iterable(items)), list(chain.from_iterable(map(dict.values, items)))]
+        return _parts(DICTS, [list(map(len, items)), *held], depth)
+    if kind is tuple or kind is list:
+        lengths = set(map(len, items))
+        if len(lengths) == 1 and 0 < max(lengths) <= _PLACES:
+            places = list(zip(*items, strict=True))
+            return _parts(TUPLE_PLACES if kind is tuple else LIST_PLACES, places, depth)
+        inner = [list(map(len, items)), list(chain.from_iterable(items))]
+        return _parts(SOME_TUPLES if kind is tuple else SOME_LISTS, inner, depth)
+    return None
+
+
+def _mixed(items: Sequence[Any], kinds: set[type], depth: int) -> tuple[int, bytes]:
+    """A column of several kinds: of which kind each item is, and the items of each kind."""
+    codes = dict.fromkeys(SCALARS, 0) | {kind: code for code, kind in enumerate(_KINDS, 1)}
+    of_kinds: list[list[Any]] = [[item for item in items if type(item) in SCALARS]]
+    of_kinds += ([item for item in items if type(item) is kind] if kind in kinds else [] for kind in _KINDS)
+    return _parts(MIXED, [list(map(codes.__getitem__, map(type, items))), *of_kinds], depth)
+
+
+def _parts(shape: int, columns: Sequence[Sequence[Any]], depth: int) -> tuple[int, bytes]:
+    """Columns one after the other; the lengths and kinds among them are found by their place."""
+    return shape, _encode([_encoded(column, depth + 1) for column in columns])
 
 
 def decode_column(shape: int, body: bytes | memoryview) -> list[Any]:
     """The column that `encode_column` was given. Raises CorruptData for anything else."""
     try:
-        if shape == PLAIN:
-            return _decode(body)
-        if shape == TUPLES:
-            return _decode_tuples(body)
         if shape == NONES:
             count = int.from_bytes(body, "little")
             if len(body) != 4 or count > MAX_NONES:
                 raise ValueError(f"expected 4 bytes and at most {MAX_NONES} items")
             return [None] * count
-        if shape == TAGGED:
-            return _decode_tagged(body)
+        return _decoded(shape, body, 0)
     except _UNDECODABLE as error:
         raise CorruptData(f"a column of shape {shape} does not decode: {error}") from error
-    raise CorruptData(f"expected a column of shape 0 to {NONES}, got {shape}")
+
+
+def _decoded(shape: int, body: bytes | memoryview, depth: int) -> list[Any]:
+    """Every item takes a byte at least, so that few bytes cannot claim to be many items."""
+    if shape == PLAIN:
+        return _decode(body)
+    if shape == TUPLES:
+        return _decode_tuples(body)
+    if shape == TAGGED:
+        return _decode_tagged(body)
+    if shape == DECIMALS:
+        return list(map(Decimal, _decode_texts(body)))
+    if not TUPLE_PLACES <= shape <= MIXED or depth == _DEPTH:
+        raise ValueError(f"expected a column of shape 0 to {DECIMALS}, got {shape} at depth {depth}")
+    parts = [_decoded(own, part, depth + 1) for own, part in _decode_parts(body)]
+    if shape in (TUPLE_PLACES, LIST_PLACES):
+        rows = zip(*parts, strict=True)
+        return list(rows) if shape == TUPLE_PLACES else list(map(list, rows))
+    if shape == MIXED:
+        return _unmixed(*parts)
+    lengths, *columns = parts
+    return _cut(shape, lengths, columns)
+
+
+def _cut(shape: int, lengths: list[int], columns: list[list[Any]]) -> list[Any]:
+    """Tuples, lists or dicts of these lengths, from the columns of all that they hold."""
+    total = sum(lengths)
+    if len(columns) != 1 + (shape == DICTS) or any(len(column) != total for column in columns):
+        raise ValueError(f"expected {total} items, got {', '.join(str(len(column)) for column in columns)}")
+    if shape == DICTS:
+        pairs = zip(*columns, strict=True)
+        return [dict(islice(pairs, length)) for length in lengths]
+    items = iter(columns[0])
+    kind = tuple if shape == SOME_TUPLES else list
+    return [kind(islice(items, length)) for length in lengths]
+
+
+def _unmixed(codes: list[int], *columns: list[Any]) -> list[Any]:
+    sizes = list(map(len, columns))
+    if sum(sizes) != len(codes) or [codes.count(code) for code in range(len(columns))] != sizes:
+        raise ValueError("the kinds of items are others than the items")
+    sources = list(map(iter, columns))
+    return [next(sources[code]) for code in codes]
 
 
 def type_names(items: Iterable[Any]) -> str:
@@ -92,14 +184,18 @@ def type_names(items: Iterable[Any]) -> str:
     return " and ".join(names)
 
 
-def _is_plain(item: Any) -> bool:
-    """Whether plain msgpack gives back exactly this (a tuple becomes a list, a subclass its base)."""
-    kind = type(item)
-    if kind is list:
-        return set(map(type, item)) <= SCALARS or all(map(_is_plain, item))
-    if kind is dict:
-        return set(map(type, item)) <= SCALARS and _is_plain(list(item.values()))
-    return kind in SCALARS
+def _are_plain(items: Sequence[Any], kinds: set[type]) -> bool:
+    """Whether plain msgpack gives back exactly these (a tuple becomes a list, a subclass its base)."""
+    if not kinds <= SCALARS | _CONTAINERS:
+        return False
+    for kind in kinds & _CONTAINERS:
+        some: Sequence[Any] = items if len(kinds) == 1 else [item for item in items if type(item) is kind]
+        if kind is dict and not set(map(type, chain.from_iterable(some))) <= SCALARS:
+            return False
+        inner = list(chain.from_iterable(map(dict.values, some) if kind is dict else some))
+        if not _are_plain(inner, set(map(type, inner))):
+            return False
+    return True
 
 
 def _tagged(item: Any) -> Any:

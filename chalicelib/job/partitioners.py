@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 from zlib import crc32
 
@@ -21,6 +21,8 @@ from ..core.errors import DataTypeError
 
 _encode = msgspec.msgpack.Encoder().encode
 _EXACT = frozenset({str, bytes, type(None)})
+#: What `_canonical` leaves alone.
+_ENCODED_AS_THEY_ARE = _EXACT | {int}
 
 
 def key_bytes(key: Any) -> bytes:
@@ -107,7 +109,16 @@ class Hash(Partitioner):
         kinds = set(map(type, keys))
         if kinds == {bytes}:
             return map(crc32, keys)
-        return map(crc32, map(str.encode if kinds == {str} else key_bytes, keys))
+        if kinds == {str}:
+            return map(crc32, map(str.encode, keys))
+        if kinds == {int} or (
+            kinds == {tuple} and set(map(type, chain.from_iterable(keys))) <= _ENCODED_AS_THEY_ARE
+        ):
+            try:
+                return list(map(crc32, map(_encode, keys)))
+            except OverflowError:
+                pass  # an int over 64 bits has an encoding of its own
+        return map(crc32, map(key_bytes, keys))
 
 
 @contextmanager

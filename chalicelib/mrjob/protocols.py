@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import json
-from json.encoder import encode_basestring_ascii
+from collections.abc import Callable, Iterable
+from json.encoder import c_make_encoder, encode_basestring_ascii  # type: ignore[attr-defined]
 from typing import Any, NoReturn, Protocol
 
 from ..core.errors import UserError
@@ -66,14 +67,41 @@ def _to_json(value: Any) -> bytes:
         return encode_basestring_ascii(value).encode()
     if kind is int:
         return b"%d" % value
-    return json.dumps(value).encode()
+    try:
+        return "".join(_chunks(value, 0)).encode()
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps(value).encode()  # it knows what is wrong
+
+
+def _encoder() -> Callable[[Any, int], Iterable[str]]:
+    """What `json.dumps` makes anew for each value, made once; what it refuses, `json.dumps` is left to tell."""
+    if c_make_encoder is None:
+        return lambda value, _: (json.dumps(value),)
+    default = json.JSONEncoder().default
+    made: Callable[[Any, int], Iterable[str]] = c_make_encoder(
+        None, default, encode_basestring_ascii, None, ": ", ", ", False, False, True
+    )
+    return made
+
+
+_chunks = _encoder()
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+
+
+def _of_json(text: str) -> Any:
+    """What `json.loads` reads, at a third of its cost for a document without blanks around it."""
+    try:
+        value, end = _scan(text, 0)
+    except (StopIteration, ValueError, RecursionError):
+        return json.loads(text)  # it knows what is wrong
+    return value if end == len(text) else json.loads(text)
 
 
 class StandardJSONProtocol(PairProtocol):
     """Two JSON documents with a tab between them. Tuples come back as lists, keys of dicts as text."""
 
     def _loads(self, value: bytes) -> Any:
-        return json.loads(value.decode())
+        return _of_json(value.decode())
 
     def _dumps(self, value: Any) -> bytes:
         return _to_json(value)
@@ -83,7 +111,7 @@ class StandardJSONValueProtocol(ValueProtocol):
     """The value as a JSON document."""
 
     def read(self, line: bytes) -> Pair:
-        return None, json.loads(line.decode())
+        return None, _of_json(line.decode())
 
     def write(self, key: Any, value: Any) -> bytes:  # noqa: ARG002 - the interface
         return _to_json(value)

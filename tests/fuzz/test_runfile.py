@@ -70,10 +70,11 @@ def test_a_frame_of_any_content(raw: bytes, pairs: int) -> None:
 
 
 @given(
-    st.integers(0, 6),
+    st.integers(0, 12),
     st.one_of(
         st.binary(max_size=60),
         st.lists(values, max_size=4).map(lambda items: encode_column(items)[1]).flatmap(damaged),
+        st.lists(values, max_size=3).map(lambda items: encode_column(items * 8)[1]).flatmap(damaged),
     ),
 )
 @examples(500)
@@ -82,7 +83,7 @@ def test_a_column_of_anything(shape: int, body: bytes) -> None:
     assert found is None or isinstance(found, list)
 
 
-@pytest.mark.parametrize("shape", range(4))
+@pytest.mark.parametrize("shape", range(11))
 @pytest.mark.parametrize(
     "body", [b"\x91" * 200_000, b"\xdd\xff\xff\xff\xff", b"\xff" * 8, b"\xff\xff\xff\xff"]
 )

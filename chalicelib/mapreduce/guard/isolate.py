@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ...core.errors import DataTypeError, DiskError, InputChanged, ProcessKilled, StoreError, UserError
 from ...core.plan import Split
@@ -20,6 +20,9 @@ from .location import Where
 from .quarantine import Quarantine
 
 Pair = tuple[Any, Any]
+T = TypeVar("T")
+#: Keys of these kinds go into any table.
+_HASHABLE = frozenset({str, int, bytes, float, bool, type(None)})
 #: What no record is bad for: the world's faults, which fail the attempt.
 _NO_RECORDS_FAULT = (InputChanged, StoreError, DiskError)
 
@@ -75,6 +78,31 @@ class Isolation:
         """List a record, and take back what it counted."""
         self._counters.forget()
         self._quarantine.add(error, self._url, place.offset, place.record, place.line)
+
+    def each(
+        self,
+        records: Iterable[T],
+        mapper: Callable[[T], Iterable[Pair] | None],
+        place: Callable[[int, T], RecordPlace],
+    ) -> Iterator[list[Pair]]:
+        """The pairs of each record, complete or, for a bad record, none; `place` finds record `number`."""
+        if self._trail or self._pace.careful or not self._quarantine.active:
+            for number, record in enumerate(records):
+                yield self.pairs(partial(mapper, record), partial(place, number, record))
+            return
+        keyed, keep = self._keyed, self._counters.keep
+        for number, record in enumerate(records):
+            try:
+                found = list(mapper(record) or ())
+                if keyed:
+                    _check_keys(found)
+                keep()
+            except _NO_RECORDS_FAULT:
+                raise
+            except Exception as error:  # noqa: BLE001 - the policy is to go on
+                self.set_aside(error, place(number, record))
+                found = []
+            yield found
 
     def pairs(
         self, make: Callable[[], Iterable[Pair] | None], place: Callable[[], RecordPlace]
@@ -156,7 +184,7 @@ class Isolation:
 def _check_keys(pairs: list[Pair]) -> None:
     """Raise DataTypeError for a key that no table takes: behind this, nobody knows any more which record made it."""
     for pair in pairs:
-        if type(pair) is tuple and pair:
+        if type(pair) is tuple and pair and type(pair[0]) not in _HASHABLE:
             try:
                 {pair[0]}  # a set takes it, or says why not
             except TypeError as error:

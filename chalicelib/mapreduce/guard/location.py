@@ -128,18 +128,24 @@ class LineNumbers:
         self._known = known
         self._block = TextBlock(0, b"")
         self._before = 0
+        #: A byte of the block, and the lines that end before it: to go on from there.
+        self._counted = 0, 0
 
     def block(self, block: TextBlock) -> None:
         """What is read next."""
         if self._known:
             self._before += self._block.data.count(b"\n")
             self._block = block
+            self._counted = 0, 0
 
     def number(self, at: int) -> int | None:
         """The number, from 1, of the line at a byte of the object that is in the block in hand."""
         if not self._known:
             return None
-        return self._before + self._block.data.count(b"\n", 0, at - self._block.offset) + 1
+        there = at - self._block.offset
+        known, ends = self._counted if 0 <= self._counted[0] <= there else (0, 0)
+        self._counted = there, ends + self._block.data.count(b"\n", known, there)
+        return self._before + self._counted[1] + 1
 
 
 class blame:  # noqa: N801 - reads as a statement

@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
-from ...core.errors import InputError, UserError, user_traceback
+from ...core.errors import InputError, UserError
 from ...core.keys import Phase, RunKeys
 from ...core.ports import Store
 from ...core.spec import BadRecordsSpec
 from ...core.tasks import BadRecord
+from .tracebacks import Tracebacks
 
 #: Bytes of a record that are kept; enough to run it again, unless it is a whole file.
 KEPT = 1 << 20
@@ -28,6 +29,7 @@ class Quarantine:
         self._spec = spec
         self._phase = phase
         self.records: list[BadRecord] = []
+        self._tracebacks = Tracebacks()
 
     @property
     def active(self) -> bool:
@@ -50,7 +52,7 @@ class Quarantine:
                 offset=offset,
                 line=line,
                 error=f"{type(error).__name__}: {error}",
-                traceback="" if isinstance(error, InputError) else user_traceback(error),
+                traceback="" if isinstance(error, InputError) else self._tracebacks.of(error),
                 text=body[:500].decode(errors="replace"),
                 record=base64.b64encode(body[:KEPT]).decode(),
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from ...core.ports import Loc
@@ -38,13 +39,12 @@ def start_of(
     block: TextBlock, number: int, comment: bytes, blank: Callable[[bytes], bytes] | None = None
 ) -> int:
     """Where kept line `number` begins; a line of which `blank` leaves nothing is not counted."""
-    for at, line in kept_lines(block.data, comment):
-        if blank and not blank(line):
-            continue
-        if number == 0:
-            return at
-        number -= 1
-    return 0
+    return next(islice(starts(block, comment, blank), number, None), 0)
+
+
+def starts(block: TextBlock, comment: bytes, blank: Callable[[bytes], bytes] | None = None) -> Iterator[int]:
+    """Where each kept line begins."""
+    return (at for at, line in kept_lines(block.data, comment) if not blank or blank(line))
 
 
 class OneLine:
@@ -78,3 +78,6 @@ class LineReader(OneLine):
 
     def start_of(self, block: TextBlock, number: int) -> int:
         return start_of(block, number, self._comment)
+
+    def starts(self, block: TextBlock) -> Iterator[int]:
+        return starts(block, self._comment)

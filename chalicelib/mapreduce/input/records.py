@@ -6,6 +6,7 @@ of the block it begins.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import msgspec
@@ -16,7 +17,7 @@ from ...core.plan import Split
 from ...core.ports import Loc, Streams
 from ...core.spec import InputSpec
 from .blocks import TextBlock
-from .lines import LineReader, OneLine, kept_lines, start_of, without_comments
+from .lines import LineReader, OneLine, kept_lines, start_of, starts, without_comments
 from .rows import RowReader
 
 #: What JSON has between documents.
@@ -35,6 +36,9 @@ class RecordReader(Protocol):
 
     def start_of(self, block: TextBlock, number: int) -> int:
         """Byte in the block at which its record `number` (from 0) begins."""
+
+    def starts(self, block: TextBlock) -> Iterator[int]:
+        """The same of all records of a block, one after the other, in one pass."""
 
     def goes_on(self, line: bytes, inside: bool) -> bool:
         """Whether a record goes on behind this line; `inside`: it began in a line before."""
@@ -85,6 +89,9 @@ class _JsonLines(OneLine):
     def start_of(self, block: TextBlock, number: int) -> int:
         return start_of(block, number, self._comment, bytes.strip)
 
+    def starts(self, block: TextBlock) -> Iterator[int]:
+        return starts(block, self._comment, bytes.strip)
+
     def _culprit(self, block: TextBlock, error: Exception) -> InputError:
         """The error of the first line that does not decode."""
         bad = 0
@@ -123,3 +130,6 @@ class _Fixed(OneLine):
 
     def start_of(self, block: TextBlock, number: int) -> int:  # noqa: ARG002 - all are of one size
         return number * self._size
+
+    def starts(self, block: TextBlock) -> Iterator[int]:
+        return iter(range(0, len(block.data), self._size))

@@ -17,7 +17,7 @@ from ...core.ports import Streams
 from ...core.spec import InputSpec
 from .blocks import MARK, TextBlock, decode_text, head_of, split_lines, without_mark
 from .compression import BLOCK, ChunkFile
-from .lines import LineReader, kept_lines, start_of
+from .lines import LineReader, kept_lines, start_of, starts
 
 # The module's own limit, 128 KiB a field, would refuse good ones: rows are bounded by max_record_bytes.
 csv.field_size_limit((1 << 31) - 1)
@@ -112,17 +112,22 @@ class RowReader:
         if self._header is None:
             return rows
         names = self._names
-        for number, row in enumerate(rows):
+        for number, row in enumerate(rows) if set(map(len, rows)) - {len(names)} else ():
             if len(row) != len(names):
                 at = block.offset + self.start_of(block, number)
                 raise InputError(
                     f"{self._url}: line at byte {at}: expected {len(names)} fields as in the header, got {len(row)}"
                 )
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        return [dict(zip(names, row)) for row in rows]  # noqa: B905 - all are as long as the names
 
     def start_of(self, block: TextBlock, number: int) -> int:
         rows = self._without_header(block)
         return rows.offset - block.offset + start_of(rows, number, self._comment, _without_end)
+
+    def starts(self, block: TextBlock) -> Iterator[int]:
+        rows = self._without_header(block)
+        before = rows.offset - block.offset
+        return (before + at for at in starts(rows, self._comment, _without_end))
 
     def goes_on(self, line: bytes, inside: bool) -> bool:
         """Whether quotes are open at the end of a line that begins inside them, or not."""

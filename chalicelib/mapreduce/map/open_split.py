@@ -71,8 +71,7 @@ class OpenSplit:
         place: Callable[[int, T], RecordPlace],
     ) -> Iterator[list[Pair]]:
         """The pairs of each record, complete or, for a bad record, none; `place` finds record `number`."""
-        for number, record in enumerate(records):
-            yield self.isolation.pairs(partial(mapper, record), partial(place, number, record))
+        return self.isolation.each(records, mapper, place)
 
     def steps(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import starmap
+from itertools import repeat, starmap
 from operator import length_hint
 from typing import Any
 
@@ -65,3 +65,6 @@ class _KeyReader(OneLine):
 
     def start_of(self, block: TextBlock, number: int) -> int:  # noqa: ARG002 - a pair has no byte of its own
         return 0
+
+    def starts(self, block: TextBlock) -> Iterator[int]:  # noqa: ARG002
+        return repeat(0, len(self._keys))

@@ -8,6 +8,7 @@ record goes the run fails: behind the split's end, behind more lines than may be
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ...core.errors import InputError, UserError
 from ..guard.isolate import RecordPlace
@@ -56,8 +57,11 @@ class ReadableText:
         self._reader = reader
         self._record: _OpenRecord | None = None
 
-    def blocks(self) -> Iterator[TextBlock]:
-        """Blocks of good lines. Raises UserError where nobody can know which lines are rows."""
+    def blocks(self) -> Iterator[tuple[TextBlock, list[Any] | None]]:
+        """Blocks of good lines, and their records where they are known already.
+
+        Raises UserError where nobody can know which lines are rows.
+        """
         for block in self.text.blocks():
             yield from self._readable(block)
         if self._record is None:
@@ -67,16 +71,17 @@ class ReadableText:
             raise self._unknown(f"beyond the end of its split, byte {split.stop} of {split.size}")
         self._close(self._record)
 
-    def _readable(self, block: TextBlock) -> Iterator[TextBlock]:
+    def _readable(self, block: TextBlock) -> Iterator[tuple[TextBlock, list[Any] | None]]:
         if self._record is None:
             try:
-                self._reader.records(block)
+                records = self._reader.records(block)
             except InputError:
                 pass
             else:
-                yield block
+                yield block, records
                 return
-        yield from self._between_bad_records(block)
+        for good in self._between_bad_records(block):
+            yield good, None
 
     def _between_bad_records(self, block: TextBlock) -> Iterator[TextBlock]:
         good: list[bytes] = []

@@ -20,24 +20,34 @@ def steps(opened: OpenSplit) -> Iterator[Step]:
     reader = record_reader(opened.spec, opened.record_type, opened.store, opened.split)
     if opened.isolation.active:
         readable = ReadableText(opened, reader)
-        for block in readable.blocks():
-            yield from _of_block(opened, readable.text, reader, block)
+        for block, records in readable.blocks():
+            yield from _of_block(opened, readable.text, reader, block, records)
         return
     text = SplitText(opened)
     for block in text.blocks():
         yield from _of_block(opened, text, reader, block)
 
 
-def _of_block(opened: OpenSplit, text: SplitText, reader: RecordReader, block: TextBlock) -> Iterator[Step]:
+def _of_block(
+    opened: OpenSplit,
+    text: SplitText,
+    reader: RecordReader,
+    block: TextBlock,
+    known: list[Any] | None = None,
+) -> Iterator[Step]:
     mapper = opened.job.job.mapper
-    found = reader.records(block)
+    found = reader.records(block) if known is None else known
     count = len(found)
     records = iter(found)
     opened.where.records(reader, block, records, count)
 
+    starts: list[int] = []  # found when the first bad record asks for them
+
     def place(number: int, _record: Any) -> RecordPlace:
-        start = reader.start_of(block, number)
-        stop = reader.start_of(block, number + 1) if number + 1 < count else len(block.data)
+        if not starts:
+            starts.extend(reader.starts(block))
+        start = starts[number]
+        stop = starts[number + 1] if number + 1 < count else len(block.data)
         return text.place(block.offset + start, block.data[start:stop])
 
     def edge(done: int) -> Offset:

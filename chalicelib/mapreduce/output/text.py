@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import wraps
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -17,8 +18,12 @@ from ..shuffle.run_file import RunWriter
 
 Rows = Callable[[Sequence[Any], Sequence[Any]], bytes]
 
-_json = msgspec.json.Encoder(decimal_format="number").encode
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_json, _json_lines = _encoder.encode, _encoder.encode_lines
 _JSON_TYPES = frozenset({str, bool, type(None)})
+#: What JSON has a word for, if what is in it has one, and of these what holds others.
+_MAYBE_JSON = frozenset({*_JSON_TYPES, int, float, Decimal, dict, list, tuple})
+_CONTAINERS = frozenset({dict, list, tuple})
 _UNESCAPES = {"\\\\": "\\", "\\t": "\t", "\\n": "\n"}
 _ESCAPED = re.compile(r"\\[\\tn]")
 #: Bytes that are no UTF-8 go through text and come out as they were.
@@ -50,7 +55,7 @@ def _tsv_of_bytes(keys: Sequence[bytes], values: Sequence[Any]) -> bytes:
 
 def jsonl(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
     """One `{"key": ..., "value": ...}` a line."""
-    rows = zip(map(to_json, keys), map(to_json, values), strict=True)
+    rows = zip(_json_column(keys), _json_column(values), strict=True)
     return b"".join([b'{"key":%b,"value":%b}\n' % row for row in rows])
 
 
@@ -127,7 +132,37 @@ def _column(items: Sequence[Any]) -> Sequence[Any]:
         return _escaped(items)
     if kinds == {float} and all(map(math.isfinite, items)):
         return _json(items)[1:-1].decode().split(",")
+    if items and kinds <= _CONTAINERS:
+        return b"\n".join(_json_column(items)).decode().split("\n")
     return list(map(_cell, items))
+
+
+def _json_column(items: Sequence[Any]) -> list[bytes]:
+    """`to_json` of each; all at once where JSON has words for all that they hold. JSON never holds a newline."""
+    try:
+        if _has_words(items):
+            return _json_lines(items).split(b"\n")[:-1]
+    except (OverflowError, UnicodeEncodeError):
+        pass  # an int over 64 bits; text that is not valid, which the other way tells of
+    return list(map(to_json, items))
+
+
+def _has_words(items: Sequence[Any]) -> bool:
+    """Whether JSON has words for all of these: none of bytes, of Decimals that are no numbers, of keys but text."""
+    kinds = set(map(type, items))
+    if not kinds <= _MAYBE_JSON:
+        return False
+    if Decimal in kinds and not all(item.is_finite() for item in items if type(item) is Decimal):
+        return False
+    for kind in kinds & _CONTAINERS:
+        some: Sequence[Any] = items if len(kinds) == 1 else [item for item in items if type(item) is kind]
+        if kind is dict:
+            if not set(map(type, chain.from_iterable(some))) <= {str}:
+                return False
+            some = [item.values() for item in some]
+        if not _has_words(list(chain.from_iterable(some))):
+            return False
+    return True
 
 
 def _escaped(items: Sequence[str]) -> Sequence[str]:

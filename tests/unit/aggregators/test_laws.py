@@ -267,6 +267,9 @@ def test_quantiles_hold_to_their_buckets(numbers: list[float], most: int) -> Non
     aggregator = Quantiles(0.5, max_buckets=most)
     table: dict[str, Any] = {}
     aggregator.absorb(table, [("key", number) for number in numbers])
+    if isinstance(table["key"], tuple):
+        assert len(table["key"]) == len(numbers) <= 16
+        return
     level, _, _, counts = table["key"]
     assert len(counts) <= most
     assert sum(counts.values()) == len(numbers)

@@ -12,11 +12,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import msgpack
 
 from chalicelib.core.codec import (
+    DECIMALS,
+    DICTS,
+    LIST_PLACES,
+    MAX_NONES,
+    MIXED,
     NONES,
     PLAIN,
+    SOME_LISTS,
+    SOME_TUPLES,
     TAGGED,
+    TUPLE_PLACES,
     TUPLES,
     Unsupported,
     decode_column,
@@ -77,6 +86,94 @@ def test_the_cheapest_shape_that_is_exact(column: list[Any], shape: int) -> None
     assert found == shape
 
 
+@given(
+    st.lists(values, min_size=1, max_size=3).flatmap(lambda some: st.lists(st.sampled_from(some), min_size=8))
+)
+@examples(100)
+def test_a_long_column_comes_back_type_for_type(column: list[Any]) -> None:
+    assert same(decode_column(*encode_column(column)), column)
+
+
+D = Decimal
+#: A column by its repeated items, and the shape that it is written in.
+TAKEN_APART = [
+    ([D("1.10"), D("1.1"), D("-0"), D("NaN"), D("1E+400"), D("sNaN12")], DECIMALS),
+    ([(D("1.5"), 1), (D("2"), 7)], TUPLE_PLACES),
+    ([("a", ("b", 1)), ("c", ("d", 2.5))], TUPLE_PLACES),
+    ([[3, (D("1"), 3), [0, 1.5, 2.5, {7: 2}]], [1, (D("2"), 1), [4.5]]], LIST_PLACES),
+    ([(2**80, 1)], TUPLE_PLACES),
+    ([(), (1, ()), (D("1"),)], SOME_TUPLES),
+    ([[], [(1, 2)], [("x",), None]], SOME_LISTS),
+    ([{}, {(1, 2): 3}, {"a": D("1"), 2: [(1,)]}], DICTS),
+    ([None, D("1"), 2.5, (1, 2), [(1,)], {"a": ()}], MIXED),
+    ([2**64, 1], TAGGED),
+    ([(((((((((1,),),),),),),),),)], TUPLE_PLACES),
+]
+
+
+@pytest.mark.parametrize(("items", "shape"), TAKEN_APART, ids=lambda case: repr(case)[:40])
+def test_a_long_column_is_taken_apart(items: list[Any], shape: int) -> None:
+    column = items * 8
+    found, body = encode_column(column)
+    assert [repr(item) for item in decode_column(found, body)] == [repr(item) for item in column]
+    assert found == shape
+
+
+@pytest.mark.parametrize("item", [case[0] for case in TAKEN_APART], ids=lambda case: repr(case)[:40])
+def test_what_is_taken_apart_shares_nothing(item: Any) -> None:
+    first, *rest = decode_column(*encode_column([[item, [item]]] * 8))
+    before = repr(rest)
+    first[1].append("changed")
+    assert repr(rest) == before
+
+
+def test_the_column_of_one_value_never_changes() -> None:
+    """States of `Distinct` and others hold such columns, and totals keep states for ever."""
+    assert encode_column([("a", D("1.50"))]) == (TAGGED, b"\x91\xc7\x09\x01\x92\xa1a\xd6\x031.50")
+    assert encode_column([[2**64]]) == (TAGGED, b"\x91\x91\xc7\x14\x0218446744073709551616")
+    assert encode_column([None]) == (NONES, b"\x01\0\0\0")
+
+
+def _parts(*columns: tuple[int, bytes]) -> bytes:
+    return msgpack.encode(list(columns))
+
+
+def _of(*items: Any) -> tuple[int, bytes]:
+    return PLAIN, msgpack.encode(list(items))
+
+
+@pytest.mark.parametrize(
+    ("shape", "body"),
+    [
+        (DECIMALS, msgpack.encode(["1", "x"])),
+        (TUPLE_PLACES, _parts(_of(1, 2), _of(1))),
+        (LIST_PLACES, _parts(_of(1, 2), _of(1))),
+        (TUPLE_PLACES, _parts((NONES, MAX_NONES.to_bytes(4, "little")))),
+        (SOME_LISTS, _parts(_of(2, 1), _of(1, 2))),
+        (SOME_TUPLES, _parts(_of(1), _of(1), _of(1))),
+        (SOME_LISTS, _parts(_of(3, -1), _of(1, 2))),
+        (SOME_LISTS, _parts()),
+        (DICTS, _parts(_of(1), _of(1))),
+        (DICTS, _parts(_of(1), _of([1]), _of(1))),
+        (MIXED, _parts(_of(0, 1), _of(1, 2), _of())),
+        (MIXED, _parts(_of(0, 7), _of(1))),
+        (MIXED, _parts(_of("a"), _of(1))),
+        (11, _parts(_of(1))),
+    ],
+)
+def test_parts_that_make_no_column_are_corrupt(shape: int, body: bytes) -> None:
+    with pytest.raises(CorruptData):
+        decode_column(shape, body)
+
+
+def test_columns_in_columns_end_somewhere() -> None:
+    shape, body = _of(1)
+    for _ in range(2000):
+        shape, body = TUPLE_PLACES, _parts((shape, body))
+    with pytest.raises(CorruptData, match="depth"):
+        decode_column(shape, body)
+
+
 REFUSED = [
     {1, 2},
     frozenset(),
@@ -100,6 +197,8 @@ REFUSED = [
     ids=["bare", "in list", "in tuple", "in dict", "deep"],
 )
 def test_another_type_is_refused_by_name_wherever_it_hides(bad: Any, wrapped: Any) -> None:
+    with pytest.raises(Unsupported, match=type(bad).__name__):
+        encode_column([wrapped(1)] * 9 + [wrapped(bad)])
     with pytest.raises(Unsupported, match=type(bad).__name__) as refusal:
         encode_column(["fine", wrapped(bad)])
     assert "convert it first" in str(refusal.value)
@@ -110,6 +209,8 @@ def test_another_type_is_refused_by_name_wherever_it_hides(bad: Any, wrapped: An
 def test_a_lone_surrogate_is_refused_with_a_way_out(item: Any) -> None:
     with pytest.raises(Unsupported, match=r"surrogate.*errors: replace"):
         encode_column([item])
+    with pytest.raises(Unsupported, match=r"surrogate.*errors: replace"):
+        encode_column([Decimal(1), (1, (2, 3))] * 9 + [item])
 
 
 @pytest.mark.parametrize(

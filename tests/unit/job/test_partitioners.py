@@ -115,3 +115,27 @@ def test_another_process_agrees_whatever_its_hash_seed() -> None:
             check=True,
         )
         assert theirs.stdout.strip() == mine
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [("a", 1), ("b", None), (b"c", -7)],
+        [("a", 2**64), ("b", 1)],
+        [("a", 2**63), ("b", -(2**63))],
+        [(), ("a",)],
+        [("a", True), ("a", 1)],
+        [("a", 1.0), ("a", 2.5)],
+        [("a", (1.0,)), ("a", ("b",))],
+        [1, 2**64 - 1, -5],
+        [1, 2**70],
+    ],
+)
+def test_keys_that_are_encoded_together_are_encoded_as_each_alone(keys: list[Any]) -> None:
+    assert list(Hash().codes(keys, 7)) == [crc32(key_bytes(key)) for key in keys]
+
+
+@given(key_lists)
+@examples(100)
+def test_codes_are_those_of_the_encodings(keys: list[Any]) -> None:
+    assert list(Hash().codes(keys, 7)) == [crc32(key_bytes(key)) for key in keys]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 
 from chalicelib import mrjob
 from chalicelib.core.errors import UserError
+from chalicelib.mrjob.protocols import _of_json, _to_json
 
 from .documents import DOCUMENTS
 
@@ -61,3 +63,47 @@ def test_raw_lines_break_at_the_first_tab_and_fall_back_to_latin_1() -> None:
 def test_a_line_without_a_tab_is_no_pair() -> None:
     with pytest.raises(ValueError, match="unpack"):
         mrjob.JSONProtocol().read(b"1")
+
+
+@given(DOCUMENTS)
+def test_json_is_what_json_dumps_writes(value: Any) -> None:
+    for item in (value, [value], {"k": value}, (value, 1.5)):
+        assert _to_json(item) == json.dumps(item).encode()
+        assert repr(_of_json(json.dumps(item))) == repr(json.loads(json.dumps(item)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "1 ",
+        " [1]",
+        "[1] x",
+        "NaN",
+        "-Infinity",
+        '"\\ud800"',
+        '{"a":1,"a":2}',
+        "[" * 5000,
+        "\ufeff1",
+        "1" * 30,
+    ],
+)
+def test_json_is_what_json_loads_reads(text: str) -> None:
+    assert outcome(lambda: _of_json(text)) == outcome(lambda: json.loads(text))
+
+
+def test_what_json_dumps_refuses_is_refused() -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    for bad in (circle, {1, 2}, b"x", {(1, 2): 3}, [object]):
+        assert outcome(lambda bad=bad: _to_json(bad)) == outcome(lambda bad=bad: json.dumps(bad))
+    for odd in ({1: 2, None: True, 1.5: "é"}, [float("nan"), float("-inf"), 2**80, True]):
+        assert _to_json(odd) == json.dumps(odd).encode()
+
+
+def outcome(work: Callable[[], Any]) -> str:
+    try:
+        return repr(work())
+    except (ValueError, TypeError, RecursionError) as error:
+        return f"{type(error).__name__}: {error}"

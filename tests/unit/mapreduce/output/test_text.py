@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.mapreduce.output.text import FORMATS, to_json
+from chalicelib.mapreduce.output.text import FORMATS, _json_column, to_json
 from tests.strategies import examples, scalars, text, values
 
 tsv, jsonl = FORMATS["tsv"], FORMATS["jsonl"]
@@ -145,3 +145,22 @@ def test_jsonl_is_json_a_line() -> None:
 
 def test_bytes_in_json_are_text_with_escapes() -> None:
     assert to_json([b"ok", b"\xff"]) == b'["ok","\\\\xff"]'
+
+
+@given(
+    st.lists(
+        values | st.dictionaries(st.text(max_size=2), scalars | st.decimals(allow_nan=False), max_size=3),
+        max_size=6,
+    )
+)
+@examples(150)
+def test_a_column_of_json_is_its_items(column: list[Any]) -> None:
+    assert _json_column(column) == list(map(to_json, column))
+
+
+@pytest.mark.parametrize(
+    "item", [2**64, b"\xff", Decimal("NaN"), float("inf"), {1: 2}, (Decimal("1.50"), -0.0)]
+)
+def test_one_item_without_a_word_changes_no_other(item: Any) -> None:
+    column = [{"n": 1, "q": [Decimal("1.0")]}, {"n": item}, [item], {"n": "\n"}]
+    assert _json_column(column) == list(map(to_json, column))
