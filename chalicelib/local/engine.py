@@ -35,10 +35,9 @@ _DELIVERIES = 3
 #: Times in a row a run that stopped moving is picked up again before it is given up, and the seconds before
 #: the first of them; before each further one twice as many.
 _REVIVALS, _PAUSE = 5, 0.1
-#: Seconds of the least time-out there is here: some of it is kept for writing.
-_LEAST_TIMEOUT = 5
-#: Seconds of a time-out that stand for none: there is no longer one in a job's file.
-_NO_TIMEOUT = 900
+#: Seconds of the least time-out there is here (some of it is kept for writing), and of the longest that a job's file
+#: may have, which stands for none.
+_LEAST_TIMEOUT, _NO_TIMEOUT = 5, 900
 #: Seconds of a wait for reports, after which it is begun again.
 _LONGEST_WAIT = 3600.0
 #: Errors that are kept, to be told if the run is given up.
