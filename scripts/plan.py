@@ -26,6 +26,7 @@ from chalicelib.run.estimate.estimate import estimate
 from chalicelib.run.estimate.figures import PACES
 from chalicelib.run.estimate.likeness import likeness
 from chalicelib.run.estimate.work import CONCURRENCY, Work
+from chalicelib.run.status.price_list import prices_of
 from scripts.console.terminal import Parser, Screen, run_main
 from scripts.planning import inputs
 from scripts.planning.show import Planned, as_json, lines
@@ -50,6 +51,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "--like", choices=sorted(PACES), help="the kind of work it is taken for (default: by the job's code)"
     )
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a setting to try")
+    parser.add_argument(
+        "--region", metavar="R", default=os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or "",
+        help="whose prices (default: AWS_DEFAULT_REGION, then AWS_REGION)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="stable JSON")
     options = parser.parse_args(argv)
     if options.concurrency < 1 or (options.objects is not None and options.objects < 1):
@@ -71,9 +76,10 @@ def main(argv: Sequence[str], root: Path, screen: Screen, open_s3: Callable[[], 
         map_only=like.map_only,
         concurrency=options.concurrency,
     )
-    found = estimate(loaded.spec, work)
-    advice = advise(loaded.spec, work)
-    planned = Planned(job=loaded.name, work=work, like=like, found=found, advice=advice)
+    prices = prices_of(options.region)
+    found = estimate(loaded.spec, work, prices=prices)
+    advice = advise(loaded.spec, work, prices=prices)
+    planned = Planned(job=loaded.name, work=work, like=like, found=found, advice=advice, prices=prices)
     if options.json:
         screen.write(as_json(planned))
     else:
