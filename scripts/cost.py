@@ -1,0 +1,78 @@
+#!/usr/bin/env python
+"""Show what runs have cost, by day and job, from what is left of them: estimates by AWS's list prices.
+
+    scripts/cost.py                                    all jobs in jobs/, the last 30 days
+    scripts/cost.py wordcount --since 7d
+    scripts/cost.py wordcount --work work/             what runs of the local engine would have cost on AWS
+
+Runs whose work objects have expired count by their manifests, which stay with the results. It reads two or three
+objects for each run, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from chalicelib.config.units import parse as parse_quantity
+from chalicelib.core.errors import StoreError, UserError
+from chalicelib.run.status.price_list import prices_of
+from scripts.console.terminal import Parser, run_main
+from scripts.costing.history import History
+from scripts.costing.read import read_costs
+from scripts.costing.show import as_json, lines
+from scripts.runs.places import find_places
+from scripts.runs.world import World, real_world
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(prog="cost.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?", metavar="JOB", help="the job: jobs/JOB.yml, or a .yml file")
+    parser.add_argument(
+        "--since", default="30d", metavar="TIME", help="runs of the last 12h, 30d, ... (default %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="stable JSON")
+    parser.add_argument(
+        "--work", metavar="PLACE", help="a work folder or s3:// URL, instead of the job's own work place"
+    )
+    parser.add_argument(
+        "--region",
+        default="",
+        metavar="R",
+        help="whose prices (default: those of the region that AWS is set to)",
+    )
+    options = parser.parse_args(argv)
+    options.seconds = parse_quantity(options.since, "seconds")
+    if not options.seconds:
+        parser.error(f"--since {options.since}: expected a time such as 12h, 7d or 30d")
+    return options
+
+
+def main(argv: Sequence[str], world: World) -> int:
+    options = parse(argv)
+    places, problems = find_places([options.name] if options.name else [], options.work, world)
+    if not places and not problems:
+        raise UserError(f"{world.root / 'jobs'}: no job there (*.yml): scripts/new_job.py NAME makes one")
+    region = options.region or next((world.region_of(place.work) for place in places), "")
+    prices, since = prices_of(region), world.clock.now() - options.seconds
+    history = History(problems=list(problems))
+    for place in places:
+        try:
+            history.take(read_costs(world, place, since, prices))
+        except StoreError as error:
+            if len(places) == 1:
+                raise
+            history.problems.append(f"{place.job}: {error}")
+    if options.json:
+        world.screen.write(as_json(history, prices, since))
+    else:
+        world.screen.print(*lines(history, prices, options.since))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(lambda: main(sys.argv[1:], real_world())))
