@@ -2,7 +2,8 @@
 """Show what runs have cost, by day and job, from what is left of them: estimates by AWS's list prices.
 
     scripts/cost.py                                    all jobs in jobs/, the last 30 days
-    scripts/cost.py wordcount --since 7d
+    scripts/cost.py wordcount --since 7d               and what would make its runs cheaper
+    scripts/cost.py wordcount --advice                 that alone
     scripts/cost.py wordcount --work work/             what runs of the local engine would have cost on AWS
 
 Runs whose work objects have expired count by their manifests, which stay with the results. It reads two or three
@@ -22,9 +23,11 @@ from chalicelib.config.units import parse as parse_quantity
 from chalicelib.core.errors import StoreError, UserError
 from chalicelib.run.status.price_list import prices_of
 from scripts.console.terminal import Parser, run_main
+from scripts.costing.advice import advise
 from scripts.costing.history import History
 from scripts.costing.read import read_costs
-from scripts.costing.show import as_json, lines
+from scripts.costing.show import advice_lines, as_json, lines
+from scripts.costing.told import alike
 from scripts.runs.places import find_places
 from scripts.runs.world import World, real_world
 
@@ -34,6 +37,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("name", nargs="?", metavar="JOB", help="the job: jobs/JOB.yml, or a .yml file")
     parser.add_argument(
         "--since", default="30d", metavar="TIME", help="runs of the last 12h, 30d, ... (default %(default)s)"
+    )
+    parser.add_argument(
+        "--advice",
+        action="store_true",
+        help="only the settings that would cost less, by the newest runs of JOB",
     )
     parser.add_argument("--json", action="store_true", help="stable JSON")
     parser.add_argument(
@@ -49,6 +57,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     options.seconds = parse_quantity(options.since, "seconds")
     if not options.seconds:
         parser.error(f"--since {options.since}: expected a time such as 12h, 7d or 30d")
+    if options.advice and not options.name:
+        parser.error("--advice is about one job: name it")
     return options
 
 
@@ -67,10 +77,15 @@ def main(argv: Sequence[str], world: World) -> int:
             if len(places) == 1:
                 raise
             history.problems.append(f"{place.job}: {error}")
+    told = alike(history.recent.get(places[0].job, ())) if options.name else None
+    advice = advise(told, prices) if told else []
     if options.json:
-        world.screen.write(as_json(history, prices, since))
-    else:
+        world.screen.write(as_json(history, prices, since, told, advice))
+        return 0
+    if not options.advice:
         world.screen.print(*lines(history, prices, options.since))
+    if options.name and history.total.runs:
+        world.screen.print(*advice_lines(told, advice))
     return 0
 
 

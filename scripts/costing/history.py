@@ -7,12 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import msgspec
-
 from chalicelib.run.status.fields import Dollars
 
-from .advice import Told
 from .read import RunCost
+from .told import Told, both
 
 #: Bytes of a GB, as prices and speeds are quoted.
 GB = 1_000_000_000
@@ -83,12 +81,6 @@ class History:
                 found.add(run)
             if run.told:
                 self.recent.setdefault(run.job, deque(maxlen=RECENT)).append(run.told)
-
-
-def both(one: Dollars, other: Dollars) -> Dollars:
-    """Part by part."""
-    pairs = zip(msgspec.structs.astuple(one), msgspec.structs.astuple(other), strict=True)
-    return Dollars(**dict(zip(Dollars.__struct_fields__, (a + b for a, b in pairs), strict=True)))
 
 
 def _day(at: float) -> str:

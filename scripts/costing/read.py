@@ -27,7 +27,7 @@ from scripts.runs.places import Place, find_runs, results_of
 from scripts.runs.show import MAX_MARKERS
 from scripts.runs.world import World
 
-from .advice import Told
+from .told import Told
 
 #: Runs that are read before anybody has taken what was read of them, for each that is read at once.
 AHEAD = 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -11,7 +12,9 @@ import msgspec
 from chalicelib.run.status.price_list import Prices, whose
 from scripts.console.terminal import Line, count, human_dollars
 
+from .advice import Advice
 from .history import History, Sum
+from .told import Told
 
 _HEAD = ("day", "job", "runs", "failed", "GB", "dollars", "a GB")
 _RIGHT = 2
@@ -78,8 +81,41 @@ def _problems(history: History) -> list[Line]:
     return [[(text, "yellow")] for text in history.problems]
 
 
-def as_json(history: History, prices: Prices, since: float) -> str:
-    """Stable names. Dollars are not rounded; `dollars_per_gb` is null where it is unknown."""
+def advice_lines(told: Told | None, found: Sequence[Advice]) -> list[Line]:
+    """Each piece of advice with what it saves, and below it how that was worked out."""
+    if told is None:
+        return [[("advice: no run has succeeded in that time whose settings are known", "dim")]]
+    runs = count(told.runs, "run")
+    if not told.mapped.starts:
+        return [[(f"advice: the newest {runs} did not tell what memory and time went into", "dim")]]
+    if not found:
+        return [[(f"advice: by the newest {runs}, nothing that would pay", "dim")]]
+    shown: list[Line] = [
+        [(f"advice, by the newest {runs} with the settings of the last; each by itself:", "bold")]
+    ]
+    for one in found:
+        shown.append([(f"  {one.setting}: {one.value}", "green"), (f", and not {one.now}: {_pays(one)}", "")])
+        shown.append([(f"    {one.why}", "dim")])
+    return shown
+
+
+def _pays(one: Advice) -> str:
+    if abs(one.share) < 0.005:
+        return "for the same money"
+    verb = "saves" if one.saving > 0 else "costs"
+    dollars = abs(one.saving)
+    return (
+        f"{verb} {'about ' if dollars >= 0.000_1 else ''}{human_dollars(dollars)} a run, {abs(one.share):.0%}"
+    )
+
+
+def as_json(
+    history: History, prices: Prices, since: float, told: Told | None, found: Sequence[Advice]
+) -> str:
+    """Stable names. Dollars are not rounded; `dollars_per_gb` is null where it is unknown.
+
+    Advice is given for one job: `saving` is in dollars a run, `share` that of what a run costs.
+    """
     document: dict[str, Any] = {
         "since": since,
         "region": prices.asked,
@@ -87,6 +123,8 @@ def as_json(history: History, prices: Prices, since: float) -> str:
         "days": [{"day": day, "job": job, **_sum(one)} for (day, job), one in sorted(history.days.items())],
         "jobs": [{"job": job, **_sum(one)} for job, one in sorted(history.jobs.items())],
         "total": _sum(history.total),
+        "advice_runs": told.runs if told else 0,
+        "advice": [asdict(one) for one in found],
         "errors": history.problems,
     }
     return json.dumps(document, indent=2)

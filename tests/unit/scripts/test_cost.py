@@ -218,6 +218,37 @@ def test_lost_attempts_are_bounded_beside_the_bill(user: User) -> None:
     assert "at most $0.0060 more for attempts that left no word" in run(user, "wordcount")
 
 
+def test_a_job_s_history_ends_with_advice(user: User) -> None:
+    """4096 MB for tasks that used 600 of them and one processor; the job file says nothing of arm64."""
+    user.job("wordcount")
+    put(user, MORNING, mapped=Stats(seconds=100.0, starts=10, memory=4096, peak=600, code=90.0))
+    below = run(user, "wordcount").splitlines()[3:]
+    assert below[0].startswith("dollars: map 0.0067")
+    assert below[1] == "advice, by the newest 1 run with the settings of the last; each by itself:"
+    assert below[2].startswith("  memory.mapper: 1769, and not 4096: saves about $0.0038 a run, ")
+    assert "  architecture: arm64, and not x86_64: saves about $0.0016 a run, 20%" in below
+    assert run(user, "wordcount", "--advice").splitlines() == below[1:]
+    found = document(user, "wordcount")
+    assert (found["advice_runs"], [one["value"] for one in found["advice"]]) == (1, ["1769", "arm64"])
+    assert document(user)["advice"] == []  # of all jobs
+    assert "advice" not in run(user)
+    with pytest.raises(SystemExit):
+        run(user, "--advice")
+
+
+def test_where_there_is_nothing_to_advise_that_is_said(user: User) -> None:
+    user.job("wordcount")
+    put(user, MORNING)  # by an earlier version
+    assert "advice: the newest 1 run did not tell" in run(user, "wordcount", "--advice")
+    put_failed(user, NIGHT, "sales")
+    user.job("sales", more=", format: text")
+    assert "advice: no run has succeeded" in run(user, "sales", "--advice")
+    put(user, MORNING, mapped=Stats(seconds=100.0, starts=10, memory=1769, peak=900, code=90.0))
+    text = (user.root / "jobs/wordcount.yml").read_text()
+    (user.root / "jobs/wordcount.yml").write_text(text + "architecture: arm64\n")
+    assert run(user, "wordcount", "--advice") == "advice: by the newest 1 run, nothing that would pay\n"
+
+
 def test_a_run_takes_two_requests_and_is_read_when_it_is_asked_for(user: User) -> None:
     """Of each run its manifest and a look for its plan, so thousands of runs are no more in memory than a few."""
     user.job("wordcount")
