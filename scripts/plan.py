@@ -30,6 +30,7 @@ from chalicelib.run.status.price_list import prices_of
 from scripts.console.terminal import Parser, Screen, run_main
 from scripts.planning import inputs
 from scripts.planning.show import Planned, as_json, lines
+from scripts.runs.world import named_region
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -52,7 +53,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a setting to try")
     parser.add_argument(
-        "--region", metavar="R", default=os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or "",
+        "--region", metavar="R", default=named_region(os.environ),
         help="whose prices (default: AWS_DEFAULT_REGION, then AWS_REGION)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="stable JSON")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,6 +15,9 @@ from scripts.console.terminal import Line, count, human_dollars
 from .advice import Advice
 from .history import History, Sum
 from .told import Told
+
+if TYPE_CHECKING:
+    from .reconcile import Compared
 
 _HEAD = ("day", "job", "runs", "failed", "GB", "dollars", "a GB")
 _RIGHT = 2
@@ -109,8 +112,26 @@ def _pays(one: Advice) -> str:
     )
 
 
+def reconcile_lines(found: Sequence[Compared]) -> list[Line]:
+    """A row for each, and what is compared."""
+    head: Line = [("Lambda's own time, by its REPORT lines, beside what is worked out here:", "bold")]
+    rows: list[Line] = [[(_compared(one), "")] for one in found]
+    return [head, *rows, [("requests of S3 and of Lambda are in no REPORT line", "dim")]]
+
+
+def _compared(one: Compared) -> str:
+    told = f"  {one.what:<23}  {one.invocations:>7,} invocations  {one.seconds:>10,.1f} s"
+    told += f"  billed {human_dollars(one.billed)}, here {human_dollars(one.ours)}"
+    return told if one.difference is None else f"{told}: {one.difference:+.1%}"
+
+
 def as_json(
-    history: History, prices: Prices, since: float, told: Told | None, found: Sequence[Advice]
+    history: History,
+    prices: Prices,
+    since: float,
+    told: Told | None,
+    found: Sequence[Advice],
+    compared: Sequence[Compared],
 ) -> str:
     """Stable names. Dollars are not rounded; `dollars_per_gb` is null where it is unknown.
 
@@ -125,6 +146,7 @@ def as_json(
         "total": _sum(history.total),
         "advice_runs": told.runs if told else 0,
         "advice": [asdict(one) for one in found],
+        "reconciled": [{**asdict(one), "difference": one.difference} for one in compared],
         "errors": history.problems,
     }
     return json.dumps(document, indent=2)

@@ -33,10 +33,13 @@ class World:
 
     def region_of(self, work: Loc) -> str:
         """The region of the functions that work over a place, by AWS's usual places; "" if none of them says."""
-        for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):  # boto3, and so deploy.py, goes by the first alone
-            if given := self.environ.get(name):
-                return given
-        return "" if work.bucket.startswith("/") else self.configured_region()
+        given = named_region(self.environ)
+        return given or ("" if work.bucket.startswith("/") else self.configured_region())
+
+
+def named_region(environ: Mapping[str, str]) -> str:
+    """The region that AWS's variables name, "" if none does. boto3, and so deploy.py, goes by the first alone."""
+    return environ.get("AWS_DEFAULT_REGION") or environ.get("AWS_REGION") or ""
 
 
 def real_world() -> World:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chalicelib.config.load import load_job
+from scripts.runs.world import named_region
 
 from .send import send
 from .uploads import plan_uploads
@@ -32,4 +33,5 @@ def submit(
         text = f"scripts/status.py {job.name} shows the {runs}, or that {they} not begun yet; --wait waits"
         world.screen.print([(text, "dim")])
         return 0
-    return wait(Started(store, job, before, triggers), world, start_timeout)
+    started = Started(store, job, before, triggers, region=named_region(world.environ))
+    return wait(started, world, start_timeout)

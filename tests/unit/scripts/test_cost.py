@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 from msgspec.structs import replace
 
 from chalicelib.core.errors import UserError
@@ -280,6 +283,121 @@ def test_runs_of_the_local_engine_and_a_checkout_without_jobs(user: User, tmp_pa
     assert done.stdout.splitlines()[1].split()[:4] == ["2026-11-21", "wordcount", "1", "0"]
     with pytest.raises(UserError, match="no job there"):
         run(user)
+
+
+@pytest.fixture
+def client() -> Iterator[Any]:
+    made = boto3.client(
+        "logs", endpoint_url="http://127.0.0.1:1", region_name="eu-west-1",
+        aws_access_key_id="test", aws_secret_access_key="test",
+    )  # fmt: skip
+    yield made
+    made.close()
+
+
+def answer(stub: Stubber, function: str, *messages: str, token: str = "", after: str = "") -> None:
+    """The next answer of CloudWatch Logs, to the question that it has to be the answer of."""
+    asked = {
+        "logGroupName": f"/aws/lambda/sluice-wordcount-{function}",
+        "filterPattern": '?"REPORT RequestId" ?"platform.report"', "startTime": int((T0 - 7 * DAY) * 1000),
+        **({"nextToken": after} if after else {}),
+    }  # fmt: skip
+    events = [{"timestamp": int(T0 * 1000), "message": message, "eventId": message} for message in messages]
+    stub.add_response(
+        "filter_log_events", {"events": events, **({"nextToken": token} if token else {})}, asked
+    )
+
+
+def report(milliseconds: int, megabytes: int, more: str = "") -> str:
+    """As Lambda writes it: the billed time of a new process has its start in it."""
+    return (
+        f"REPORT RequestId: bf5f58db-ef7d-4cb2-b3c6-266eba1bbedb\tDuration: {milliseconds - 1}.20 ms\tBilled Duration:"
+        f" {milliseconds} ms\tMemory Size: {megabytes} MB\tMax Memory Used: 301 MB\t{more}\n"
+    )
+
+
+AS_JSON = json.dumps(
+    {
+        "time": "2026-11-21T03:00:00.000Z", "type": "platform.report",
+        "record": {"requestId": "r", "status": "success", "metrics": {
+            "durationMs": 49_999.2, "billedDurationMs": 50_000, "memorySizeMB": 1024, "maxMemoryUsedMB": 300}},
+    }
+)  # fmt: skip
+
+
+def reconciled(user: User, client: Any, *argv: str) -> int:
+    user.out.truncate(0)
+    user.out.seek(0)
+    world = World(
+        root=user.root, environ={}, screen=user.screen(), clock=user.clock,
+        open_store=lambda work, runs: user.store,
+    )  # fmt: skip
+    return cost.main(["wordcount", "--since", "7d", "--reconcile", *argv], world, lambda region: client)
+
+
+def answer_all(stub: Stubber) -> None:
+    """Mappers: 100 s of 4 GB and 8 s; reducers: 50 s of 1 GB; the supervisor: 10 s; the coordinator: 2 s."""
+    answer(stub, "coordinator", report(2000, 512, "Init Duration: 265.72 ms"))
+    answer(stub, "mapper", report(100_000, 4096), "a line of ours that quotes REPORT RequestId: x", token="t")
+    answer(
+        stub, "mapper", report(8000, 4096), '{"message": "platform.report"}', '"platform.report"', after="t"
+    )
+    answer(stub, "supervisor", report(10_000, 256))
+    answer(stub, "reducer", AS_JSON)
+
+
+def test_lambda_s_own_time_is_compared_with_ours(user: User, client: Any) -> None:
+    user.job("wordcount")
+    put(user, MORNING)
+    with Stubber(client) as stub:
+        answer_all(stub)
+        assert reconciled(user, client) == 0
+        shown = user.lines[-5:]
+        answer_all(stub)
+        reconciled(user, client, "--json")
+        tasks, others, both = json.loads(user.out.getvalue())["reconciled"]
+        stub.assert_no_pending_responses()
+    assert (tasks["invocations"], tasks["seconds"]) == (3, 158.0)
+    assert tasks["billed"] == pytest.approx((108 * 4 + 50) * GB_SECOND)
+    assert tasks["ours"] == pytest.approx((102 * 4 + 50) * GB_SECOND)
+    assert tasks["difference"] == pytest.approx(458 / 482 - 1)
+    assert others["billed"] == pytest.approx((10 * 0.25 + 2 * 0.5) * GB_SECOND)
+    assert others["ours"] == pytest.approx((60.7 * 0.25 + 0.5) * GB_SECOND)
+    assert both["billed"] == pytest.approx(tasks["billed"] + others["billed"])
+    assert shown[0].startswith("Lambda's own time, by its REPORT lines")
+    assert shown[1].split() == (
+        [
+            "mapper,",
+            "reducer",
+            "3",
+            "invocations",
+            "158.0",
+            "s",
+            "billed",
+            "$0.0080,",
+            "here",
+            "$0.0076:",
+            "-5.0%",
+        ]
+    )
+
+
+def test_where_there_is_nothing_to_compare_with_that_is_said(user: User, client: Any, tmp_path: Path) -> None:
+    user.job("wordcount")
+    put(user, MORNING)
+    with Stubber(client) as stub:
+        for function in ("coordinator", "mapper", "supervisor", "reducer"):
+            answer(stub, function)
+        with pytest.raises(UserError, match="no REPORT line is that new"):
+            reconciled(user, client)
+        for _ in range(4):
+            stub.add_client_error("filter_log_events", "ResourceNotFoundException")
+        with pytest.raises(UserError, match="there are no log groups"):
+            reconciled(user, client)
+    with pytest.raises(UserError, match="nobody bills"):
+        reconciled(user, client, "--work", str(tmp_path))
+    with pytest.raises(SystemExit):
+        run(user, "--reconcile")
 
 
 def test_help_has_an_example() -> None:
