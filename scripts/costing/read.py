@@ -104,7 +104,7 @@ class _Reader:
     def _ended(self, keys: RunKeys, manifest: Manifest, plan: Plan | None) -> RunCost:
         """From the manifest; a plan that is gone had, for all one knows, the settings that the job has now."""
         spec = plan.spec if plan else _as_told(self.place.spec, manifest)
-        small = plan.small if plan else manifest.steps == manifest.map_tasks == manifest.reduce_tasks == 1
+        small = plan.small if plan else bool(spec and _looks_small(manifest, spec))
         succeeded = manifest.outcome == "success"
         wasted = manifest.map_wasted, manifest.reduce_wasted
         dollars = cost_told(manifest, spec, self.prices, small=small) if spec else None
@@ -135,6 +135,12 @@ class _Reader:
         except NotFound:
             return None
         return manifest if (manifest.job, manifest.run) == (keys.job, keys.run) else None
+
+
+def _looks_small(manifest: Manifest, spec: JobSpec) -> bool:
+    """As `Plan.small` is decided; but for where waiting is free, where nobody bills anything."""
+    one = manifest.steps == manifest.map_tasks == manifest.reduce_tasks == 1
+    return one and spec.memory.mapper >= spec.memory.reducer
 
 
 def _as_told(spec: JobSpec | None, manifest: Manifest) -> JobSpec | None:

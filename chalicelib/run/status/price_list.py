@@ -3,15 +3,12 @@
 US dollars, without the free tier, storage, logs or transfer, and without the discounts for billions of GB-seconds. A
 region stands here only if each of its figures was found; others are taken for `us-east-1`, and whoever shows a price
 says so. It is a module, and no other file, because functions need it too (`limits.dollars`), and they are shipped
-modules alone. Whence each figure, all read 2026-11-27:
+modules alone. Whence each figure; all are what others wrote down of AWS's own lists, collected 2026-11-27:
 
 [L] Lambda: AWS's pricing calculator (meteredUnitMaps/lambda), as kept by Remotion, where each price has its rate code.
 [A] Lambda: artillery 2.0.28, from aws.amazon.com/lambda/pricing: one price for all regions but five, none of them here.
-[P] S3, PUT and LIST: AWS's Price List, group S3-API-Tier1, of 2026-05, as kept by s3du.
-[S] S3, GET: AWS's Price List, of 2026-09-26 (sa-east-1), 2026-09-28 (us-east-1), 2026-09-18 (ap-southeast-3), or read
-    of it in 2026 (ap-northeast-1 and -2, ca-central-1, and ap-southeast-2 on 2026-09-10).
-[B] S3, GET: lines of bills that name the price; eu-central-1 of 2020-06, eu-west-3 undated.
-[C] S3, GET: a table of a cost calculator, undated and older; what else it has agrees with [P] and [S].
+S3, PUT and LIST: AWS's Price List, group S3-API-Tier1, of 2026-05, as kept by s3du, and where GET was read.
+S3, GET: AWS's Price List of the region (offers/v1.0/aws/AmazonS3/current/REGION), read on the day in the row.
 """
 
 from __future__ import annotations
@@ -39,20 +36,22 @@ class Prices:
 # fmt: off
 #: By region: a GB-second of Lambda on x86_64 and arm64; a million Lambda requests; a thousand PUT, LIST and GET of S3.
 _LIST: dict[str, tuple[float, float, float, float, float, float]] = {
-    #                   x86_64          arm64           million  PUT      LIST     GET
-    "us-east-1":      (0.000_016_666_7, 0.000_013_333_4, 0.20,   0.005,   0.005,   0.000_4),   # [L] [P] [S]
-    "us-west-2":      (0.000_016_666_7, 0.000_013_333_4, 0.20,   0.005,   0.005,   0.000_4),   # [L] [P] [C]
-    "ca-central-1":   (0.000_016_666_7, 0.000_013_333_4, 0.20,   0.005_5, 0.005_5, 0.000_44),  # [A] [P] [S]
-    "sa-east-1":      (0.000_016_666_7, 0.000_013_333_4, 0.20,   0.007,   0.007,   0.000_56),  # [A] [P] [S]
-    "eu-west-1":      (0.000_016_666_7, 0.000_013_333_4, 0.20,   0.005,   0.005,   0.000_4),   # [L] [P] [C]
-    "eu-west-3":      (0.000_016_666_7, 0.000_013_333_4, 0.20,   0.005_3, 0.005_3, 0.000_42),  # [A] [P] [B]
-    "eu-central-1":   (0.000_016_666_7, 0.000_013_333_4, 0.20,   0.005_4, 0.005_4, 0.000_43),  # [L] [P] [B]
-    "ap-south-1":     (0.000_016_666_7, 0.000_013_333_4, 0.20,   0.005,   0.005,   0.000_4),   # [L] [P] [C]
-    "ap-southeast-1": (0.000_016_666_7, 0.000_013_333_4, 0.20,   0.005,   0.005,   0.000_4),   # [L] [P] [C]
-    "ap-southeast-2": (0.000_016_666_7, 0.000_013_333_4, 0.20,   0.005_5, 0.005_5, 0.000_44),  # [L] [P] [S]
-    "ap-southeast-3": (0.000_016_666_7, 0.000_013_333_4, 0.20,   0.005,   0.005,   0.000_4),   # [A] [P] [S]
-    "ap-northeast-1": (0.000_016_666_7, 0.000_013_333_4, 0.20,   0.004_7, 0.004_7, 0.000_37),  # [L] [P] [S]
-    "ap-northeast-2": (0.000_016_666_7, 0.000_013_333_4, 0.20,   0.004_5, 0.004_5, 0.000_35),  # [A] [P] [S]
+    #                  x86_64            arm64            million PUT     LIST     GET           source; GET read
+    "us-east-1":       (0.000_016_666_7, 0.000_013_333_4, 0.20, 0.005,   0.005,   0.000_4),    # [L], 2026-09-28
+    "us-east-2":       (0.000_016_666_7, 0.000_013_333_4, 0.20, 0.005,   0.005,   0.000_4),    # [L], 2026-07-23
+    "us-west-2":       (0.000_016_666_7, 0.000_013_333_4, 0.20, 0.005,   0.005,   0.000_4),    # [L], 2026-09-14
+    "ca-central-1":    (0.000_016_666_7, 0.000_013_333_4, 0.20, 0.005_5, 0.005_5, 0.000_44),   # [A], 2026-09-20
+    "sa-east-1":       (0.000_016_666_7, 0.000_013_333_4, 0.20, 0.007,   0.007,   0.000_56),   # [A], 2026-09-26
+    "eu-west-1":       (0.000_016_666_7, 0.000_013_333_4, 0.20, 0.005,   0.005,   0.000_4),    # [L], 2026-09-06
+    "eu-west-3":       (0.000_016_666_7, 0.000_013_333_4, 0.20, 0.005_3, 0.005_3, 0.000_42),   # [A], 2026-09-28
+    "eu-central-1":    (0.000_016_666_7, 0.000_013_333_4, 0.20, 0.005_4, 0.005_4, 0.000_43),   # [L], 2026-09-28
+    "eu-north-1":      (0.000_016_666_7, 0.000_013_333_4, 0.20, 0.005,   0.005,   0.000_4),    # [A], 2026-08-30
+    "ap-south-1":      (0.000_016_666_7, 0.000_013_333_4, 0.20, 0.005,   0.005,   0.000_4),    # [L], 2026-09-13
+    "ap-southeast-1":  (0.000_016_666_7, 0.000_013_333_4, 0.20, 0.005,   0.005,   0.000_4),    # [L], 2026-09-26
+    "ap-southeast-2":  (0.000_016_666_7, 0.000_013_333_4, 0.20, 0.005_5, 0.005_5, 0.000_44),   # [L], 2026-09-10
+    "ap-southeast-3":  (0.000_016_666_7, 0.000_013_333_4, 0.20, 0.005,   0.005,   0.000_4),    # [A], 2026-09-18
+    "ap-northeast-1":  (0.000_016_666_7, 0.000_013_333_4, 0.20, 0.004_7, 0.004_7, 0.000_37),   # [L], in 2026
+    "ap-northeast-2":  (0.000_016_666_7, 0.000_013_333_4, 0.20, 0.004_5, 0.004_5, 0.000_35),   # [A], in 2026
 }
 # fmt: on
 

@@ -184,6 +184,21 @@ def test_the_bill_of_a_run_whose_plan_is_there_is_that_of_status(user: User) -> 
     assert found["dollars_by_part"]["map"] == status.cost_parts.map
 
 
+@pytest.mark.parametrize(("reducer", "supervised"), [(2048, False), (4096, True)])
+def test_a_run_of_one_task_is_taken_for_one_that_nobody_supervised(
+    user: User, reducer: int, supervised: bool
+) -> None:
+    """Unless its mapper has less memory than the reducer: then it did not go on as one."""
+    user.job("wordcount", more=f", format: text}}\nmemory: {{mapper: 2048, reducer: {reducer}")
+    one = Stats(seconds=10.0)
+    put(user, MORNING, map_tasks=1, reduce_tasks=1, mapped=one, reduced=one)
+    parts = document(user, "wordcount")["total"]["dollars_by_part"]
+    assert parts["reduce"] == pytest.approx(10 * reducer / 1024 * GB_SECOND)
+    events = 4 if supervised else 1
+    watched = (60 if supervised else 0) + events * 0.05
+    assert parts["supervision"] == pytest.approx((watched * 0.25 + 0.5) * GB_SECOND)
+
+
 def test_runs_that_are_not_over_or_failed_are_counted_by_their_markers(user: User) -> None:
     user.job("wordcount")
     begin(user.store, run_keys(MORNING), results(MORNING))
