@@ -27,9 +27,11 @@ from chalicelib.run.estimate.estimate import estimate
 from chalicelib.run.estimate.figures import PACES
 from chalicelib.run.estimate.likeness import likeness
 from chalicelib.run.estimate.work import CONCURRENCY, Work
+from chalicelib.run.status.price_list import prices_of
 from scripts.console.terminal import Parser, Screen, run_main
 from scripts.planning import inputs
 from scripts.planning.show import Planned, as_json, lines
+from scripts.runs.world import named_region
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -74,9 +76,10 @@ def main(argv: Sequence[str], root: Path, screen: Screen, open_s3: Callable[[], 
         map_only=like.map_only,
         concurrency=options.concurrency,
     )
-    found = estimate(loaded.spec, work)
-    advice = advise(loaded.spec, work)
-    planned = Planned(job=loaded.name, work=work, like=like, found=found, advice=advice)
+    prices = prices_of(options.region or named_region(os.environ))
+    found = estimate(loaded.spec, work, prices=prices)
+    advice = advise(loaded.spec, work, prices=prices)
+    planned = Planned(job=loaded.name, work=work, like=like, found=found, advice=advice, prices=prices)
     if options.json:
         screen.write(as_json(planned))
     else:

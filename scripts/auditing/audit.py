@@ -188,7 +188,10 @@ def _lines(findings: Sequence[Finding]) -> list[Line]:
                 ]
             )
     told = ", ".join(f"{number:,} {state}" for state, number in states.items()) or "nothing"
-    return [*lines, [(f"{count(len(findings), 'object that starts a run', 'objects that start runs')}: {told}", "")]]
+    return [
+        *lines,
+        [(f"{count(len(findings), 'object that starts a run', 'objects that start runs')}: {told}", "")],
+    ]
 
 
 def _as_json(finding: Finding) -> dict[str, object]:

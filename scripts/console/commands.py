@@ -34,6 +34,7 @@ TOPICS: dict[str, tuple[Command, ...]] = {
         Command("status", "show how runs stand", "status visits latest --watch"),
         Command("logs", "show what a run has logged", "logs visits --follow"),
         Command("report", "write a run as a page", "report visits -o report.html"),
+        Command("cost", "show what runs have cost, and what would cost less", "cost visits --since 30d"),
     ),
     "Tidy up": (
         Command("quarantine", "show bad records, and run them again", "quarantine visits latest --redrive"),

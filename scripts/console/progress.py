@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+import msgspec
+
 from chalicelib.core.tasks import Failure
 from chalicelib.run.status.collect import PhaseStatus, RunStatus
+from chalicelib.run.status.price_list import whose
 
 from .terminal import Line, bar, count, human_bytes, human_dollars, human_seconds
 
@@ -90,6 +93,7 @@ def _cost(status: RunStatus) -> list[Line]:
     if in_vain and status.cost_wasted:
         told = f", {human_dollars(status.cost_wasted)} of it for {count(in_vain, 'attempt')}"
         lines[0].append((f"{told} that failed or that another was faster than", "yellow"))
+    lines += [_row("", text) for text in _parts(status)]
     lost = status.map.wasted.lost + status.reduce.wasted.lost
     if lost and status.cost_lost:
         told = (
@@ -97,6 +101,15 @@ def _cost(status: RunStatus) -> list[Line]:
         )
         lines.append([*_row("", ""), (told, "yellow")])
     return lines
+
+
+def _parts(status: RunStatus) -> Iterator[str]:
+    """What the cost is made of, and by whose prices; of a run that costs next to nothing not worth a line."""
+    if status.cost_parts is None or (status.cost or 0.0) < 0.000_1:
+        return
+    dollars = msgspec.structs.asdict(status.cost_parts)
+    told = ", ".join(f"{name} {human_dollars(part)}" for name, part in dollars.items() if part >= 0.000_05)
+    yield f"{told}; {whose(status.region, status.cost_region)}"
 
 
 def failure_lines(failure: Failure, told: str = "") -> list[Line]:

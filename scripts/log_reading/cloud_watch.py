@@ -26,10 +26,10 @@ _LATE = 60
 _CONFIG = Config(retries={"mode": "standard", "max_attempts": 8}, connect_timeout=10, read_timeout=60)
 
 
-def make_client() -> Any:
-    """boto3's client for CloudWatch Logs in the region that its usual places name. Raises DeployError."""
+def make_client(region: str = "") -> Any:
+    """boto3's client for CloudWatch Logs in a region, or the one that its usual places name. Raises DeployError."""
     with translated("read logs"):
-        return boto3.client("logs", config=_CONFIG)
+        return boto3.client("logs", config=_CONFIG, region_name=region or None)
 
 
 def log_group(job: str, function: FunctionName) -> str:
@@ -89,19 +89,33 @@ class CloudWatch:
         }
         if not math.isinf(until):
             asked["endTime"] = int(until * 1000)
-        pages = iter(self._client.get_paginator("filter_log_events").paginate(**asked))
-        while True:
-            with translated(f"read the log group {asked['logGroupName']}"):
-                try:
-                    page = next(pages, None)  # one may be empty though more follow
-                except ClientError as error:
-                    if error_code(error) not in MISSING:
-                        raise
-                    self._missing.add(function)  # it has not been called yet
-                    return
-            if page is None:
-                return
-            yield from page["events"]
+        try:
+            yield from read_events(self._client, asked)
+        except NoLogGroup:  # it has not been called yet
+            self._missing.add(function)
+
+
+class NoLogGroup(Exception):
+    """There is no such log group."""
+
+
+def read_events(client: Any, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The events of a group, by the arguments of `FilterLogEvents`, in order of time; holds one page.
+
+    Raises NoLogGroup, and DeployError for what AWS refuses.
+    """
+    pages = iter(client.get_paginator("filter_log_events").paginate(**asked))
+    while True:
+        with translated(f"read the log group {asked['logGroupName']}"):
+            try:
+                page = next(pages, None)  # one may be empty though more follow
+            except ClientError as error:
+                if error_code(error) not in MISSING:
+                    raise
+                raise NoLogGroup(asked["logGroupName"]) from error
+        if page is None:
+            return
+        yield from page["events"]
 
 
 def _begun(run: str) -> int:

@@ -10,6 +10,7 @@ from chalicelib.run.estimate.advice import Advice
 from chalicelib.run.estimate.estimate import Estimate
 from chalicelib.run.estimate.likeness import Likeness
 from chalicelib.run.estimate.work import Work
+from chalicelib.run.status.price_list import Prices, whose
 from scripts.console.terminal import Line, count, human_bytes
 
 _HONEST = (
@@ -26,6 +27,7 @@ class Planned:
     like: Likeness
     found: Estimate
     advice: Advice | None
+    prices: Prices
 
 
 def as_json(planned: Planned) -> str:
@@ -40,6 +42,7 @@ def as_json(planned: Planned) -> str:
         "ends": found.ends,
         "seconds": _seconds(found),
         "dollars": round(found.total, 6),
+        "region": planned.prices.region,
         "binding": found.binding.name,
         "requests": found.requests.total,
         "tasks": shape.tasks,
@@ -92,6 +95,7 @@ def lines(planned: Planned) -> list[Line]:
         ("", ", ".join(f"{one.name} {one.median:,.1f}" for one in found.times.phases if one.median >= 0.05)),
         ("dollars", f"{found.total:,.4f}"),
         ("", ", ".join(f"{name} {part:,.4f}" for name, part in found.dollars.items() if part >= 0.00005)),
+        ("", whose(planned.prices.asked, planned.prices.region)),
     ]  # fmt: skip
     shown: list[Line] = [[(head, "bold")], *(_row(name, text) for name, text in rows)]
     for limit in found.fatal:

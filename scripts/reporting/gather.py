@@ -54,15 +54,17 @@ def gather(world: World, place: Place, run: str) -> Seen:
     """Read the run of this id, or the newest if it is `latest`. Raises UserError if there is none."""
     keys = named_run(world, place, run)
     store, now = world.open_store(place.work, [keys]), world.clock.now()
-    return look(store, keys, now, results_of(place, keys))
+    return look(store, keys, now, results_of(place, keys), world.region_of(place.work))
 
 
-def look(store: Store, keys: RunKeys, now: float, output: Loc | None = None) -> Seen:
-    """Read a run whose results are at `output`, if its plan does not tell."""
+def look(store: Store, keys: RunKeys, now: float, output: Loc | None = None, region: str = "") -> Seen:
+    """Read a run whose results are at `output`, if its plan does not tell, and whose functions are in `region`."""
     memory = Memory()
     ended = collect(store, keys, now=now, output=output, memory=memory).ended
     history = read_history(store, keys, ended=ended, memory=memory)
-    status = collect(store, keys, now=now, output=output, max_failures=_FAILURES, memory=memory)
+    status = collect(
+        store, keys, now=now, output=output, max_failures=_FAILURES, memory=memory, region=region
+    )
     problems = list(history.problems)
     bad = tuple(islice(_bad(store, keys, status, history, problems), BAD_SHOWN))
     return Seen(status=status, history=history, bad=bad, problems=tuple(problems), now=now)

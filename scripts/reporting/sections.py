@@ -10,6 +10,7 @@ from statistics import median
 from chalicelib.core.tasks import BadRecord
 from chalicelib.run.status.attempts import Attempt, History, StepHistory
 from chalicelib.run.status.fields import PhaseStatus, RunStatus
+from chalicelib.run.status.price_list import whose
 from scripts.console.terminal import count, human_bytes, human_dollars, human_seconds
 
 from .bars import bars_of
@@ -40,7 +41,7 @@ def sections(seen: Seen) -> Html:
         ),
         ("Partitions and skew", "partitions", _partitions(history)),
         ("Slowest tasks", "slowest", _slowest(history)),
-        ("Cost by part", "cost", _cost(status, history)),
+        ("Cost by part", "cost", _cost(status)),
         ("Counters", "counters", _counters(status)),
         ("Bad records", "bad", _bad(seen)),
         ("Configuration", "configuration", _settings(history)),
@@ -87,7 +88,8 @@ def _facts(seen: Seen) -> Html:
         rows.append(
             (
                 "cost",
-                f"{'' if status.cost < 0.000_1 else 'about '}{human_dollars(status.cost)} on AWS, by list prices",
+                f"{'' if status.cost < 0.000_1 else 'about '}{human_dollars(status.cost)} on AWS, by "
+                f"{whose(status.region, status.cost_region)}",
             )
         )
     if status.cost_lost:
@@ -266,8 +268,8 @@ def _slow(task: SlowTask, history: History) -> Row:
     )
 
 
-def _cost(status: RunStatus, history: History) -> Html:
-    parts = by_part(status, history)
+def _cost(status: RunStatus) -> Html:
+    parts = by_part(status)
     return (
         table(
             ("part", "dollars"),

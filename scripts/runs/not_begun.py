@@ -40,7 +40,7 @@ def not_begun(store: Store, spec: JobSpec, newest: str, now: float) -> str:
         return ""
     loc, info = max(found, key=lambda item: item[1].modified)
     age = now - info.modified
-    if info.modified < _second(newest) + 1 or age > _RECENT:
+    if info.modified < second_of(newest) + 1 or age > _RECENT:
         return ""
     return f"{loc.url} was put {human_seconds(max(age, 0.0))} ago, and its run has not begun yet"
 
@@ -56,8 +56,8 @@ def _starting(store: Store, spec: JobSpec) -> Iterator[tuple[Loc, ObjectInfo]]:
                 yield Loc(place.bucket, info.key), info
 
 
-def _second(run: str) -> float:
-    """When a run was started, by its id."""
+def second_of(run: str) -> float:
+    """When a run was started, by its id, in seconds since the epoch; 0 if that does not tell."""
     try:
         return datetime.strptime(run[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC).timestamp()
     except ValueError:

@@ -47,6 +47,7 @@ def show_run(world: World, place: Place, run: str, view: View) -> int:
             max_markers=MAX_MARKERS,
             max_failures=MAX_FAILURES,
             memory=memory,
+            region=world.region_of(place.work),
         )
         return [status]
 

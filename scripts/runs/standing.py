@@ -44,11 +44,13 @@ def snapshot(
 def collect_all(world: World, place: Place, shown: Sequence[RunKeys]) -> Iterator[RunStatus | str]:
     """The status of each run, or why it cannot be read. Several are read at once where that helps."""
     store, now = world.open_store(place.work, shown), world.clock.now()
+    region = world.region_of(place.work)
 
     def one(keys: RunKeys) -> RunStatus | str | None:
         memory = place.memories.setdefault(keys, Memory())
         try:
-            return collect(store, keys, now=now, output=results_of(place, keys), memory=memory)
+            output = results_of(place, keys)
+            return collect(store, keys, now=now, output=output, memory=memory, region=region)
         except CorruptData as error:
             return f"{keys.job} {keys.run}: {error}"
         except UserError:  # deleted since it was listed

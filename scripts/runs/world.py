@@ -28,6 +28,18 @@ class World:
     clock: Clock
     #: A store that can read a work place, and the results of the runs named.
     open_store: Callable[[Loc, Sequence[RunKeys]], Store]
+    #: The region that AWS's configuration files name; "" if they name none.
+    configured_region: Callable[[], str] = str
+
+    def region_of(self, work: Loc) -> str:
+        """The region of the functions that work over a place, by AWS's usual places; "" if none of them says."""
+        given = named_region(self.environ)
+        return given or ("" if work.bucket.startswith("/") else self.configured_region())
+
+
+def named_region(environ: Mapping[str, str]) -> str:
+    """The region that AWS's variables name, "" if none does. boto3, and so deploy.py, goes by the first alone."""
+    return environ.get("AWS_DEFAULT_REGION") or environ.get("AWS_REGION") or ""
 
 
 def real_world() -> World:
@@ -40,7 +52,14 @@ def real_world() -> World:
         screen=Screen(sys.stdout),
         clock=SystemClock(),
         open_store=open_store,
+        configured_region=_configured_region,
     )
+
+
+def _configured_region() -> str:
+    import boto3  # slow to import, and known by now: the place is on S3
+
+    return boto3.Session().region_name or ""
 
 
 def open_store(work: Loc, wanted: Sequence[RunKeys]) -> Store:

@@ -8,6 +8,7 @@ from pathlib import Path
 from chalicelib.config.load import LoadedJob, load_job
 from chalicelib.core.ports import Loc, Store
 from scripts.console.terminal import count, human_bytes
+from scripts.runs.world import named_region
 
 from .again import same_objects
 from .existing import Selection, choose, named, watched
@@ -77,4 +78,5 @@ def _follow(
         text = f"scripts/status.py {job.name} shows the {runs}, or that {they} not begun yet; --wait waits"
         world.screen.print([(text, "dim")])
         return 0
-    return wait(Started(store, job, before, triggers), world, start_timeout)
+    started = Started(store, job, before, triggers, region=named_region(world.environ))
+    return wait(started, world, start_timeout)

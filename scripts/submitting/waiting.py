@@ -37,6 +37,8 @@ class Started:
     job: LoadedJob
     before: set[RunKeys]
     triggers: Sequence[Loc]
+    #: Where the functions are, for the prices.
+    region: str = ""
     memories: dict[RunKeys, Memory] = field(default_factory=dict)
     #: New runs that other objects started.
     foreign: set[RunKeys] = field(default_factory=set)
@@ -79,6 +81,7 @@ class Started:
             output=results_place(self.job.spec.output_loc, keys.run),
             max_failures=MAX_FAILURES,
             memory=self.memories.setdefault(keys, Memory()),
+            region=self.region,
         )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from ...core.spec import GIB, MIB, JobSpec
+from ..status.price_list import Prices
+from ..status.prices import US_EAST_1
 from .estimate import Estimate, estimate
 from .figures import FIGURES, Figures
 from .work import Work
@@ -39,23 +41,27 @@ class Advice:
     estimate: Estimate
 
 
-def advise(spec: JobSpec, work: Work, figures: Figures = FIGURES) -> Advice | None:
+def advise(
+    spec: JobSpec, work: Work, figures: Figures = FIGURES, prices: Prices = US_EAST_1
+) -> Advice | None:
     """Settings that are much better than those of `spec`; None where they are good as they are."""
-    now = estimate(spec, work, figures)
+    now = estimate(spec, work, figures, prices)
     begun = [
         ({}, spec),
         *(({change.setting: change.value}, other) for change, other in _sizes(spec, "split_size")),
     ]
-    found = [_improved(made, other, work, figures) for made, other in begun]
+    found = [_improved(made, other, work, figures, prices) for made, other in begun]
     better = [one for one in found if _is_worth_it(now, one.estimate)]
     return min(better, key=lambda one: _badness(one.estimate)) if better else None
 
 
-def _improved(made: dict[str, str], spec: JobSpec, work: Work, figures: Figures) -> Advice:
+def _improved(made: dict[str, str], spec: JobSpec, work: Work, figures: Figures, prices: Prices) -> Advice:
     """`made` are changes that were made already. Makes the best one more, until none is worth it."""
-    made, now = dict(made), estimate(spec, work, figures)
+    made, now = dict(made), estimate(spec, work, figures, prices)
     for _ in range(_MOST):
-        tried = [(change, other, estimate(other, work, figures)) for change, other in _neighbours(spec)]
+        tried = [
+            (change, other, estimate(other, work, figures, prices)) for change, other in _neighbours(spec)
+        ]
         better = [found for found in tried if _is_worth_it(now, found[2])]
         if not better:
             break

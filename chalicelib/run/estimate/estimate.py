@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...core.spec import JobSpec
-from ..status.prices import US_EAST_1, Prices, Usage, cost
+from ..status.price_list import Prices
+from ..status.prices import US_EAST_1, Usage, cost
 from .figures import FIGURES, Figures
 from .limits import fatal, slowest
 from .shape import Requests, Shape, requests_of, shape_of

@@ -22,7 +22,8 @@ from ...core.plan import Plan
 from ...core.ports import Loc
 from ...core.tasks import MapMarker, ReduceMarker, ReducePlan
 from .fields import ENDED, PhaseStatus, RunPhase, RunStatus
-from .prices import cost_lost, cost_so_far, cost_wasted
+from .price_list import Prices
+from .prices import cost_lost, cost_so_far
 from .reader import Listing, Reader
 
 
@@ -40,6 +41,8 @@ class Facts:
     closed: bool
     #: The run's results, if it is known where they are.
     place: Loc | None
+    #: What is paid where the run's functions are.
+    prices: Prices
 
     @property
     def ending(self) -> Manifest | Verdict | None:
@@ -72,14 +75,14 @@ def running(facts: Facts, plan: Plan, reader: Reader, now: float) -> RunStatus:
     status = replace(
         _timed(status, _begun(plan), None, now), phase=_phase(facts, plan), idle=_idle(facts, now)
     )
-    return _priced(status, plan)
+    return _priced(status, plan, facts.prices)
 
 
 def ended(facts: Facts, plan: Plan, reader: Reader, now: float) -> RunStatus:
     """A run with a verdict whose plan is still there; it may yet lack its manifest, or the marker after it."""
     status = _planned(_counted(facts, reader, plan.tasks), plan)
     status = _concluded(status, facts, reader, _begun(plan), now)
-    return _priced(status, plan, whole=facts.success is not None)
+    return _priced(status, plan, facts.prices, whole=facts.success is not None)
 
 
 def refused(facts: Facts, manifest: Manifest, reader: Reader, now: float) -> RunStatus:
@@ -137,14 +140,17 @@ def _counted(facts: Facts, reader: Reader, map_tasks: int | None) -> RunStatus:
     )
 
 
-def _priced(status: RunStatus, plan: Plan, *, whole: bool = False) -> RunStatus:
+def _priced(status: RunStatus, plan: Plan, prices: Prices, *, whole: bool = False) -> RunStatus:
     """With what it costs. `whole` as of `cost_so_far`."""
-    wasted = status.map.wasted, status.reduce.wasted
+    dollars = cost_so_far(plan, status, prices, whole=whole)
     return replace(
         status,
-        cost=cost_so_far(plan, status, whole=whole),
-        cost_wasted=cost_wasted(plan.spec, *wasted),
-        cost_lost=cost_lost(plan.spec, *wasted),
+        cost=dollars.total,
+        cost_parts=dollars,
+        cost_region=prices.region,
+        region=prices.asked,
+        cost_wasted=dollars.wasted,
+        cost_lost=cost_lost(plan.spec, status.map.wasted, status.reduce.wasted, prices),
     )
 
 

@@ -17,6 +17,7 @@ from ...core.ports import Loc, Store
 from ...core.tasks import ReducePlan
 from .cases import Facts, run_status
 from .fields import ENDED, PhaseStatus, RunStatus
+from .price_list import Prices, prices_of
 from .reader import Memory, Reader, scan
 from .runs import current_step, list_finished, list_runs, most_steps
 
@@ -41,11 +42,13 @@ def collect(
     max_markers: int = 0,
     max_failures: int = 0,
     memory: Memory | None = None,
+    region: str = "",
 ) -> RunStatus:
     """How the run stands at `now`.
 
     `output` is the run's own results prefix, used if the plan that names it is gone. At most
-    `max_markers` markers of each phase and `max_failures` failures are read (a request each).
+    `max_markers` markers of each phase and `max_failures` failures are read (a request each). `region`: where its
+    functions are, for the prices.
 
     Raises UserError if there is no such run.
     """
@@ -55,7 +58,7 @@ def collect(
     if head:
         keys = current_step(store, keys, most_steps(head)) if head.steps > 1 else head.keys(keys)
     reader = Reader(store, keys, memory, max_markers, max_failures)
-    facts = _read(reader, output)
+    facts = _read(reader, output, prices_of(region))
     if not facts.listing.names and facts.manifest is None:
         raise UserError(
             f"{keys.root.url}: there is no run {keys.run!r} of job {keys.job!r} here: "
@@ -64,7 +67,7 @@ def collect(
     return run_status(facts, reader, now)
 
 
-def _read(reader: Reader, output: Loc | None) -> Facts:
+def _read(reader: Reader, output: Loc | None, prices: Prices) -> Facts:
     """What there is of the run; `output` is its results prefix if the plan that names it is gone."""
     keys, listing = reader.keys, scan(reader.store, reader.keys)
     plan = reader.plan() if keys.plan.key in listing.names else None
@@ -83,6 +86,7 @@ def _read(reader: Reader, output: Loc | None) -> Facts:
         manifest=manifest,
         closed=closed,
         place=place,
+        prices=prices,
     )
 
 

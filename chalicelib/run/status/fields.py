@@ -27,6 +27,24 @@ class PhaseStatus(Message, frozen=True, kw_only=True):
     wasted: Wasted = Wasted()
 
 
+class Dollars(Message, frozen=True, kw_only=True):
+    """Estimated US dollars of a run by part; the parts add up to its cost."""
+
+    #: The time of the functions that did the tasks, starts of new processes included.
+    map: float = 0.0
+    reduce: float = 0.0
+    #: The time of coordinator and supervisors, which nobody measures.
+    supervision: float = 0.0
+    #: Invocations, and requests of S3.
+    requests: float = 0.0
+    #: Time and requests of attempts that do not count: they failed, or another was faster.
+    wasted: float = 0.0
+
+    @property
+    def total(self) -> float:
+        return self.map + self.reduce + self.supervision + self.requests + self.wasted
+
+
 class RunStatus(Message, frozen=True, kw_only=True):
     """One run at one moment. These fields are the JSON of `scripts/status.py --json`.
 
@@ -72,8 +90,14 @@ class RunStatus(Message, frozen=True, kw_only=True):
     elapsed: float | None = None
     #: Seconds since the run last wrote an object to the work place; None when it has ended.
     idle: float | None = None
-    #: Estimated US dollars on AWS so far, by the table in `prices`; None while unknown.
+    #: Estimated US dollars on AWS so far, by the table in `price_list`; None while unknown.
     cost: float | None = None
+    #: The same by part.
+    cost_parts: Dollars | None = None
+    #: The region whose list prices these are; "" while the cost is unknown. Another than `region` where its prices
+    #: are not in the list, or where that is "", as nobody said where the functions are.
+    cost_region: str = ""
+    region: str = ""
     #: How much of it went into attempts that do not count.
     cost_wasted: float | None = None
     #: The most that lost attempts, which leave nothing to tell what they used, can have cost beside that.

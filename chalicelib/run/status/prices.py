@@ -1,43 +1,20 @@
-"""What a run costs on AWS: one table of list prices, and the sum over what a run used.
-
-The table is US East (N. Virginia), in US dollars, without the free tier, storage, logs or transfer.
-Edit it for another region.
-"""
+"""What a run costs on AWS: the sum over what it used, by part, times the prices of `price_list`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from ...core.messages import Stats, Wasted
+from ...core.outcome import Manifest
 from ...core.plan import Plan
 from ...core.spec import JobSpec
-from .fields import PhaseStatus, RunStatus
+from .fields import Dollars, PhaseStatus, RunStatus
+from .price_list import Architecture, Prices, prices_of
 
-Architecture = Literal["x86_64", "arm64"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prices:
-    """US dollars per unit."""
-
-    gb_second: dict[Architecture, float]
-    lambda_request: float
-    #: PUT and LIST requests cost the same.
-    s3_put: float
-    s3_list: float
-    s3_get: float
-
-
-US_EAST_1 = Prices(
-    gb_second={"x86_64": 0.000_016_666_7, "arm64": 0.000_013_333_4},
-    lambda_request=0.20 / 1_000_000,
-    s3_put=0.005 / 1_000,
-    s3_list=0.005 / 1_000,
-    s3_get=0.000_4 / 1_000,
-)
+US_EAST_1 = prices_of()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +27,11 @@ class Usage:
     puts: float = 0.0
     gets: float = 0.0
     lists: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        """Both together, by functions of the same architecture."""
+        names = [one.name for one in fields(self) if one.name != "architecture"]
+        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
 def cost(usage: Usage, prices: Prices = US_EAST_1) -> float:
@@ -81,37 +63,70 @@ class Bill:
     #: Invocations of its function, those for nothing included.
     attempts: int
     #: What attempts used that do not count.
-    wasted: Stats = field(default_factory=Stats)
+    wasted: Wasted = field(default_factory=Wasted)
 
 
-def usage(spec: JobSpec, mapped: Bill, reduced: Bill, elapsed: float, *, small: bool = False) -> Usage:
+class Parts(NamedTuple):
+    """What the parts of a run used, as in `fields.Dollars`."""
+
+    map: Usage
+    reduce: Usage
+    supervision: Usage
+    requests: Usage
+    wasted: Usage
+
+
+def billed(stats: Stats) -> float:
+    """Seconds that Lambda bills for attempts: those until a new process was ready are among them."""
+    return stats.seconds + stats.init
+
+
+def usage(spec: JobSpec, mapped: Bill, reduced: Bill, elapsed: float, *, small: bool = False) -> Parts:
     """What a run of `elapsed` seconds has used so far: tasks by their markers, the rest estimated.
 
     In a `small` run the mapper did all of it, and the verdict's event alone called a supervisor.
     """
     memory = spec.memory
+    reducer = memory.mapper if small else memory.reducer
     events = 1 if small else mapped.attempts + reduced.attempts + 2  # plan.done and run.done are events too
-    megabyte_seconds = (
-        (mapped.stats.seconds * mapped.scale + mapped.wasted.seconds) * memory.mapper
-        + (reduced.stats.seconds * reduced.scale + reduced.wasted.seconds)
-        * (memory.mapper if small else memory.reducer)
-        + ((0.0 if small else elapsed) + events * _EVENT_SECONDS) * memory.supervisor
-        + _COORDINATOR_SECONDS * memory.coordinator
-    )
+    in_vain = mapped.wasted.attempts + reduced.wasted.attempts
+    watched = (0.0 if small else elapsed) + events * _EVENT_SECONDS
+
+    def time(*pairs: tuple[float, int]) -> Usage:
+        """Of functions that ran so many seconds with so many MB."""
+        gb_seconds = sum(seconds * megabytes for seconds, megabytes in pairs) / 1024
+        return Usage(gb_seconds=gb_seconds, architecture=spec.architecture)
 
     def requests(counter: Literal["puts", "gets", "lists"]) -> float:
-        return sum(
-            float(getattr(bill.stats, counter) * bill.scale + getattr(bill.wasted, counter))
-            for bill in (mapped, reduced)
-        )
+        return sum(float(getattr(bill.stats, counter) * bill.scale) for bill in (mapped, reduced))
 
+    return Parts(
+        map=time((billed(mapped.stats) * mapped.scale, memory.mapper)),
+        reduce=time((billed(reduced.stats) * reduced.scale, reducer)),
+        supervision=time((watched, memory.supervisor), (_COORDINATOR_SECONDS, memory.coordinator)),
+        requests=Usage(
+            architecture=spec.architecture,
+            lambda_requests=max(
+                0, 1 + mapped.attempts + (0 if small else reduced.attempts) + events - in_vain
+            ),
+            puts=requests("puts") + _RUN_PUTS,
+            gets=requests("gets") + 2 * events,  # each event reads the lease, the shuffle reads each marker
+            lists=requests("lists") + (3 if small else 1 + elapsed / _COUNT_EVERY),
+        ),
+        wasted=_for_nothing(mapped.wasted, memory.mapper, spec) + _for_nothing(reduced.wasted, reducer, spec),
+    )
+
+
+def _for_nothing(wasted: Wasted, memory: int, spec: JobSpec) -> Usage:
+    """What attempts of a phase used that do not count, as far as they told."""
+    stats = wasted.stats
     return Usage(
-        gb_seconds=megabyte_seconds / 1024,
+        gb_seconds=billed(stats) * memory / 1024,
         architecture=spec.architecture,
-        lambda_requests=1 + mapped.attempts + (0 if small else reduced.attempts) + events,
-        puts=requests("puts") + _RUN_PUTS,
-        gets=requests("gets") + 2 * events,  # each event reads the lease, the shuffle reads each marker
-        lists=requests("lists") + (3 if small else 1 + elapsed / _COUNT_EVERY),
+        lambda_requests=wasted.attempts,
+        puts=stats.puts,
+        gets=stats.gets,
+        lists=stats.lists,
     )
 
 
@@ -139,7 +154,7 @@ def foreseen(spec: JobSpec, size: int, tasks: int) -> float:
     )
 
 
-def cost_so_far(plan: Plan, status: RunStatus, *, whole: bool = False) -> float:
+def cost_so_far(plan: Plan, status: RunStatus, prices: Prices = US_EAST_1, *, whole: bool = False) -> Dollars:
     """Estimated US dollars of a run so far; what was measured of a phase stands for all of it.
 
     `whole`: the figures of `status` are those of all steps together, and not of the last one alone.
@@ -148,34 +163,39 @@ def cost_so_far(plan: Plan, status: RunStatus, *, whole: bool = False) -> float:
     if before and not whole:
         mapped = _with_earlier(mapped, before.mapped, before.map_tasks)
         reduced = _with_earlier(reduced, before.reduced, before.reduce_tasks)
-    return cost(usage(plan.spec, mapped, reduced, status.elapsed or 0.0, small=plan.small))
+    return _dollars(usage(plan.spec, mapped, reduced, status.elapsed or 0.0, small=plan.small), prices)
 
 
-def cost_wasted(spec: JobSpec, mapped: Wasted, reduced: Wasted) -> float:
-    """US dollars for what attempts used that do not count, as far as they told."""
-    both = mapped.stats + reduced.stats
-    megabytes = mapped.stats.seconds * spec.memory.mapper + reduced.stats.seconds * spec.memory.reducer
-    return cost(
-        Usage(
-            gb_seconds=megabytes / 1024,
-            architecture=spec.architecture,
-            lambda_requests=mapped.attempts + reduced.attempts,
-            puts=both.puts,
-            gets=both.gets,
-            lists=both.lists,
-        )
-    )
+def cost_told(manifest: Manifest, spec: JobSpec, prices: Prices = US_EAST_1, *, small: bool) -> Dollars:
+    """Estimated US dollars of a run that has ended, from its manifest alone.
+
+    Of a run that has failed a manifest does not say what tasks used that were done. `spec`: what the run was planned
+    with, or the job's settings as they are now; then the memory that functions told of counts, if they did.
+    """
+    mapped = _of_manifest(manifest.map_tasks, manifest.mapped, manifest.map_wasted)
+    reduced = _of_manifest(manifest.reduce_tasks, manifest.reduced, manifest.reduce_wasted)
+    elapsed = max(0.0, manifest.finished - manifest.started) if manifest.started else 0.0
+    return _dollars(usage(spec, mapped, reduced, elapsed, small=small), prices)
 
 
-def cost_lost(spec: JobSpec, mapped: Wasted, reduced: Wasted) -> float:
+def _of_manifest(tasks: int, stats: Stats, wasted: Wasted) -> Bill:
+    return Bill(stats=stats, scale=1.0, attempts=tasks + wasted.attempts + wasted.lost, wasted=wasted)
+
+
+def _dollars(parts: Parts, prices: Prices) -> Dollars:
+    return Dollars(**{name: cost(part, prices) for name, part in parts._asdict().items()})
+
+
+def cost_lost(spec: JobSpec, mapped: Wasted, reduced: Wasted, prices: Prices = US_EAST_1) -> float:
     """The most US dollars that the time of lost attempts can have cost; what they asked of S3 nobody knows."""
     megabytes = mapped.lost_seconds * spec.memory.mapper + reduced.lost_seconds * spec.memory.reducer
-    return cost(Usage(gb_seconds=megabytes / 1024, architecture=spec.architecture))
+    return cost(Usage(gb_seconds=megabytes / 1024, architecture=spec.architecture), prices)
 
 
 def _with_earlier(bill: Bill, stats: Stats, tasks: int) -> Bill:
     """The bill with what earlier steps did; its scale is that of the step under way."""
-    scaled = {name: getattr(stats, name) / (bill.scale or 1) for name in ("seconds", "gets", "puts", "lists")}
+    names = ("seconds", "init", "gets", "puts", "lists")
+    scaled = {name: getattr(stats, name) / (bill.scale or 1) for name in names}
     more = msgspec.structs.replace(stats, **scaled)
     return replace(bill, stats=bill.stats + more, scale=bill.scale or 1, attempts=bill.attempts + tasks)
 
@@ -185,4 +205,4 @@ def _bill(phase: PhaseStatus) -> Bill:
     scale = done / phase.measured if phase.measured else 0.0
     wasted = phase.wasted
     attempts = done + max(phase.failed_attempts, wasted.attempts) + wasted.lost
-    return Bill(stats=phase.stats, scale=scale, attempts=attempts, wasted=wasted.stats)
+    return Bill(stats=phase.stats, scale=scale, attempts=attempts, wasted=wasted)

@@ -45,6 +45,20 @@ def test_every_job_here_can_be_planned(job: str) -> None:
     assert found["ends"] is (not any(limit["fatal"] for limit in found["limits"]))
 
 
+def test_the_dollars_are_those_of_the_region_that_was_named() -> None:
+    """On sa-east-1 a PUT costs 1.4 times as much as on us-east-1; whoever names another region is told."""
+    here, there, unknown = (
+        document("wordcount", "--size", "10GB", "--region", region)
+        for region in ("us-east-1", "sa-east-1", "xx-west-9")
+    )
+    assert [found["region"] for found in (here, there, unknown)] == ["us-east-1", "sa-east-1", "us-east-1"]
+    parts = [found["dollars_by_part"] for found in (here, there, unknown)]
+    assert parts[0] == parts[2]
+    assert parts[1]["writes"] == pytest.approx(1.4 * parts[0]["writes"], abs=2e-6)
+    assert parts[1]["map"] == parts[0]["map"]
+    assert "those of xx-west-9 are not in" in plan("wordcount", "--size", "1GB", "--region", "xx-west-9")[1]
+
+
 def test_a_run_is_cut_as_the_local_engine_cuts_it(tmp_path: Path) -> None:
     for number in range(5):
         (tmp_path / f"{number}.txt").write_text("to be or not to be\n" * 1000)

@@ -13,6 +13,8 @@ from chalicelib.core.messages import encode
 from chalicelib.core.outcome import Manifest
 from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import Failure
+from chalicelib.run.status.price_list import whose
+from scripts import status
 from scripts.console import terminal
 from tests.unit.scripts.user import (
     BOOM,
@@ -125,6 +127,36 @@ def test_the_full_picture_of_a_failed_run(user: User) -> None:
     assert 'File "jobs/wordcount.py", line 7, in mapper' in text
     assert "about $0.00" in text
     assert "\x1b" not in text  # neither ours nor the user's
+
+
+@pytest.mark.parametrize(
+    ("environ", "configured", "region", "priced"),
+    [
+        ({}, "", "", "us-east-1"),
+        ({}, "sa-east-1", "sa-east-1", "sa-east-1"),
+        ({"AWS_REGION": "eu-west-1"}, "sa-east-1", "eu-west-1", "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "xx-west-9", "AWS_REGION": "eu-west-1"}, "", "xx-west-9", "us-east-1"),
+    ],
+)
+def test_the_price_is_that_of_the_region_of_the_functions(
+    user: User, environ: dict[str, str], configured: str, region: str, priced: str
+) -> None:
+    user.job()
+    begin(user.store, run_keys(), results())
+    finish(user.store, run_keys(), results())
+    world = status.World(
+        root=user.root, environ=environ, screen=user.screen(), clock=user.clock,
+        open_store=lambda work, runs: user.store, configured_region=lambda: configured,
+    )  # fmt: skip
+    status.main(["wordcount", "latest"], world)
+    assert whose(region, priced) in user.out.getvalue()
+    user.out.truncate(0)
+    user.out.seek(0)
+    status.main(["wordcount", "latest", "--json"], world)
+    one = json.loads(user.out.getvalue())
+    assert (one["region"], one["cost_region"]) == (region, priced)
+    assert sum(one["cost_parts"].values()) == pytest.approx(one["cost"], rel=1e-12)
+    assert one["cost_parts"]["requests"] > 0
 
 
 def test_json_of_a_run_and_of_a_list(user: User) -> None:

@@ -15,6 +15,7 @@ from chalicelib.core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
 from chalicelib.core.tasks import Failure
 from chalicelib.run.status.cases import Facts, run_status
 from chalicelib.run.status.fields import RunStatus
+from chalicelib.run.status.price_list import prices_of
 from chalicelib.run.status.reader import Listing, Memory, Reader
 from chalicelib.stores.memory import MemoryStore
 
@@ -38,6 +39,7 @@ MANIFEST = Manifest(
 LOST = Failure(phase="map", task=1, attempt=0, error="ValueError", message="bad", detail="")
 UNPLANNED = Failure(phase="plan", task=0, attempt=0, error="UserError", message="no", detail="")
 NOTHING = Facts(
+    prices=prices_of(),
     keys=KEYS,
     listing=Listing(
         names=frozenset({KEYS.root.key}), done={"map": frozenset(), "reduce": frozenset()},

@@ -362,7 +362,8 @@ def test_json_has_the_documented_fields(world: World) -> None:
         "job", "run", "phase", "work", "output", "totals", "source", "step", "steps", "map", "reduce", "partitions",
         "inputs", "input_bytes", "output_records", "output_bytes", "parts", "attempts_failed", "bad", "counters",
         "continued", "reason", "failures",
-        "started", "finished", "elapsed", "idle", "cost", "cost_wasted", "cost_lost", "expired",
+        "started", "finished", "elapsed", "idle", "cost", "cost_parts", "cost_region", "cost_wasted", "cost_lost",
+        "region", "expired",
     }  # fmt: skip
     assert set(told["map"]) == {"done", "total", "failed_attempts", "stats", "measured", "wasted"}
     assert told["source"] == "s3://in/a.txt"
