@@ -185,6 +185,7 @@ def test_input_of_any_bytes(fields: dict[str, Any], body: bytes) -> None:
         records = reader.records(block)
         starts = [reader.start_of(block, number) for number in range(len(records))]
         assert starts == sorted(starts)
+        assert list(reader.starts(block))[: len(records)] == starts
         assert all(0 <= start < len(body) for start in starts)
         return records
 

@@ -43,11 +43,14 @@ def _of_block(
 
     starts: list[int] = []  # found when the first bad record asks for them
 
-    def place(number: int, _record: Any) -> RecordPlace:
+    def start_of(number: int) -> int:
         if not starts:
             starts.extend(reader.starts(block))
-        start = starts[number]
-        stop = starts[number + 1] if number + 1 < count else len(block.data)
+        return starts[number] if number < len(starts) else 0
+
+    def place(number: int, _record: Any) -> RecordPlace:
+        start = start_of(number)
+        stop = start_of(number + 1) if number + 1 < count else len(block.data)
         return text.place(block.offset + start, block.data[start:stop])
 
     def edge(done: int) -> Offset:
