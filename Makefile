@@ -24,7 +24,7 @@ QUICK := tests/test_architecture.py tests/unit tests/contracts tests/features/te
 # Hundreds of processes begin in the tests: without compiled files each would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test quick check audit scale picture pictures pins cloud-up cloud-down clean
+.PHONY: help setup demo test quick check audit scale picture pictures schemas pins cloud-up cloud-down clean
 
 help:
 	@echo "scripts/sluice.py lists the commands for jobs and runs; these are for Sluice itself:"
@@ -35,6 +35,7 @@ help:
 	@echo "make audit       other people's linters on the code and on the policies of a deployment"
 	@echo "make picture     draw the rooms of docs/architecture.md anew, from the imports"
 	@echo "make pictures    take the pictures of the documents anew, from a real run; needs Chromium"
+	@echo "make schemas     write docs/schemas anew, from the types"
 	@echo "make cloud-up    start an emulated AWS to play with; make cloud-down ends it"
 	@echo "make scale       the estimates of docs/scale.md anew; with ARGS=--twin what the simulated cloud says, too"
 	@echo "make bench       measure against other programs; docs/performance.md explains"
@@ -89,6 +90,10 @@ picture: setup
 
 pictures: setup
 	@$(PY) -m docs.pictures
+
+# The JSON Schemas of what is published, anew from the types.
+schemas: setup
+	@$(PY) docs/schemas.py
 
 cloud-up: setup
 	@$(PY) scripts/cloud.py up
