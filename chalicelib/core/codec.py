@@ -63,7 +63,7 @@ class Unsupported(DataTypeError):
 
 def encode_column(items: Sequence[Any]) -> tuple[int, bytes]:
     """(shape, bytes) of a column. Raises Unsupported for a type that is not carried."""
-    if len(items) <= MAX_NONES and set(map(type, items)) == {type(None)}:
+    if items and items[0] is None and len(items) <= MAX_NONES and set(map(type, items)) == {type(None)}:
         return NONES, len(items).to_bytes(4, "little")
     return _encoded(items, 0)
 
