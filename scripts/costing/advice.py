@@ -37,6 +37,8 @@ _WORTH = 0.05
 _OVERHEAD, _FINE = 0.3, 0.1
 #: Tasks that take so much of their function's time are near its end; of so little they are not.
 _LONG, _SHORT = 0.5, 0.25
+#: So many runs of one task are a habit.
+_MANY = 5
 #: Attempts that ran out of time, of all.
 _OUT_OF_TIME = 0.05
 
@@ -66,7 +68,7 @@ def advise(told: Told, prices: Prices) -> list[Advice]:
         more = phase.name in memory and int(memory[phase.name].value) > phase.memory
         if phase.stats.spilled and not more:
             found += _spilled(phase)
-    found += [*_splits(work[0], told), *_arm64(told, prices)]
+    found += [*_splits(work[0], told), *_many_runs(work, told), *_arm64(told, prices)]
     return sorted(found, key=lambda one: -one.saving)
 
 
@@ -175,14 +177,12 @@ def _memory(phase: _Phase) -> Advice | None:
         quickest = min(phase.at(m) for m in faster)
         best = next(m for m in faster if phase.at(m) <= 1.01 * quickest)
         why = f"{memory:,} MB come with {phase._share(memory):.0%} of a processor: {_at_both(phase, best)}"
-    elif full:
-        best = next((m for m in _MEMORY if m >= phase.needed and m > memory), 0)
+    elif full and memory < _MEMORY[-1]:
+        best = next((m for m in _MEMORY if m >= phase.needed), _MEMORY[-1])
         why = (
             f"a task that needs more than there is dies, and is paid for three times: {_at_both(phase, best)}"
         )
     else:
-        return None
-    if not best:
         return None
     held = f"tasks used up to {stats.peak:,} of {memory:,} MB; " if full else ""
     spilled = f"; {human_bytes(stats.spilled)} that were spilled may then fit" if stats.spilled else ""
@@ -208,7 +208,7 @@ def _spilled(phase: _Phase) -> Iterator[Advice]:
     size = stats.bytes_in / phase.tasks
     fits = spec.budget(phase.name) / FIGURES.record_overhead
     smaller = _power(min(size / 2, fits) / MIB)
-    if smaller < 1:
+    if smaller < 1 or (mapper and _whole(phase.told)):
         return
     reading = stats.reading if mapper else 0.0
     handling = max(0.0, stats.seconds - stats.starting - stats.code - reading)
@@ -260,6 +260,11 @@ def _splits(phase: _Phase, told: Told) -> Iterator[Advice]:
     yield phase.advice("split_size", _size(told.spec.split_size, size), larger, saving, why)
 
 
+def _whole(told: Told) -> bool:
+    """Whether objects are not cut, however small a split is."""
+    return any(one.whole for one in told.spec.inputs)
+
+
 def _held(phase: _Phase) -> float:
     """How many times as large a task may be until its records fill their share of memory."""
     base = FIGURES.process / MIB
@@ -271,7 +276,7 @@ def _too_large(phase: _Phase, told: Told, mean: float, size: float, again: int) 
     tasks, wasted = phase.tasks, told.map_wasted
     times = max(2, _power_up(mean / (_SHORT * phase.timeout)))
     smaller = _power(size / times / MIB)
-    if smaller < 1:
+    if smaller < 1 or _whole(told):
         return
     each = phase.overhead / max(phase.stats.starts, 1)
     lost = phase.money(billed(wasted.stats)) + again * each
@@ -288,6 +293,24 @@ def _too_large(phase: _Phase, told: Told, mean: float, size: float, again: int) 
         f" {human_dollars(more)}; a task that is lost is then done again in a fraction of the time"
     )
     yield phase.advice("split_size", _size(told.spec.split_size, size), f"{smaller}MiB", lost - more, why)
+
+
+def _many_runs(work: list[_Phase], told: Told) -> Iterator[Advice]:
+    """Many runs of one small task each: what a run takes whatever its size is paid for each file."""
+    if told.spec.trigger != "each" or told.runs < _MANY or told.map_tasks > told.runs:
+        return
+    dollars = told.dollars
+    starts = sum(phase.money(phase.starting) for phase in work)
+    overhead = starts + dollars.supervision + dollars.requests
+    saving = overhead * (1 - 1 / told.runs)
+    if overhead <= _OVERHEAD * dollars.total or saving <= _WORTH * dollars.total:
+        return
+    why = (
+        f"{count(told.runs, 'run')} of one map task, of {human_bytes(told.mapped.bytes_in / told.runs)}: starts,"
+        f" requests and supervision are {overhead / dollars.total:.0%} of what they cost, {human_dollars(overhead)} of"
+        f" {human_dollars(dollars.total)}; of one run over all these files {human_dollars(overhead / told.runs)}"
+    )
+    yield work[0].advice("trigger", "each", "marker", saving, why)
 
 
 def _arm64(told: Told, prices: Prices) -> Iterator[Advice]:

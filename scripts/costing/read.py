@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from msgspec.structs import replace
-
 from chalicelib.core.errors import CorruptData, NotFound, UserError
 from chalicelib.core.keys import OutputKeys, RunKeys
 from chalicelib.core.messages import decode
@@ -17,11 +15,10 @@ from chalicelib.core.outcome import Manifest
 from chalicelib.core.plan import Plan
 from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Loc, Store
-from chalicelib.core.spec import JobSpec
 from chalicelib.run.status.collect import RunStatus, collect
 from chalicelib.run.status.fields import Dollars
 from chalicelib.run.status.price_list import Prices
-from chalicelib.run.status.prices import cost_lost, cost_told
+from chalicelib.run.status.prices import cost_lost, cost_told, settings_told
 from scripts.runs.not_begun import second_of
 from scripts.runs.places import Place, find_runs, results_of
 from scripts.runs.show import MAX_MARKERS
@@ -102,9 +99,10 @@ class _Reader:
         return _of_status(keys, status)
 
     def _ended(self, keys: RunKeys, manifest: Manifest, plan: Plan | None) -> RunCost:
-        """From the manifest; a plan that is gone had, for all one knows, the settings that the job has now."""
-        spec = plan.spec if plan else _as_told(self.place.spec, manifest)
-        small = plan.small if plan else bool(spec and _looks_small(manifest, spec))
+        """From the manifest, by the settings of the plan or, if that is gone, by those that the job has now."""
+        spec, small = (plan.spec, plan.small) if plan else (self.place.spec, False)
+        if plan is None and spec is not None:
+            spec, small = settings_told(manifest, spec)
         succeeded = manifest.outcome == "success"
         wasted = manifest.map_wasted, manifest.reduce_wasted
         dollars = cost_told(manifest, spec, self.prices, small=small) if spec else None
@@ -135,21 +133,6 @@ class _Reader:
         except NotFound:
             return None
         return manifest if (manifest.job, manifest.run) == (keys.job, keys.run) else None
-
-
-def _looks_small(manifest: Manifest, spec: JobSpec) -> bool:
-    """As `Plan.small` is decided; but for where waiting is free, where nobody bills anything."""
-    one = manifest.steps == manifest.map_tasks == manifest.reduce_tasks == 1
-    return one and spec.memory.mapper >= spec.memory.reducer
-
-
-def _as_told(spec: JobSpec | None, manifest: Manifest) -> JobSpec | None:
-    """With the memory that the run's functions said they had."""
-    if spec is None:
-        return None
-    mapper = manifest.mapped.memory or spec.memory.mapper
-    reducer = manifest.reduced.memory or spec.memory.reducer
-    return replace(spec, memory=replace(spec.memory, mapper=mapper, reducer=reducer))
 
 
 def _of_status(keys: RunKeys, status: RunStatus) -> RunCost:

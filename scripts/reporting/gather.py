@@ -11,7 +11,7 @@ from chalicelib.core.keys import OutputKeys, RunKeys
 from chalicelib.core.messages import decode
 from chalicelib.core.outcome import Manifest
 from chalicelib.core.ports import Loc, Store
-from chalicelib.core.spec import parse_url
+from chalicelib.core.spec import JobSpec, parse_url
 from chalicelib.core.tasks import BadRecord
 from chalicelib.run.status.attempts import History, read_history
 from chalicelib.run.status.collect import Memory, RunStatus, collect
@@ -54,16 +54,22 @@ def gather(world: World, place: Place, run: str) -> Seen:
     """Read the run of this id, or the newest if it is `latest`. Raises UserError if there is none."""
     keys = named_run(world, place, run)
     store, now = world.open_store(place.work, [keys]), world.clock.now()
-    return look(store, keys, now, results_of(place, keys), world.region_of(place.work))
+    return look(store, keys, now, results_of(place, keys), world.region_of(place.work), place.spec)
 
 
-def look(store: Store, keys: RunKeys, now: float, output: Loc | None = None, region: str = "") -> Seen:
-    """Read a run whose results are at `output`, if its plan does not tell, and whose functions are in `region`."""
+def look(
+    store: Store, keys: RunKeys, now: float, output: Loc | None = None, region: str = "",
+    spec: JobSpec | None = None,
+) -> Seen:  # fmt: skip
+    """Read a run whose results are at `output`, if its plan does not tell, and whose functions are in `region`.
+
+    `spec`: the settings that the job has now, for the price of a run whose plan is gone.
+    """
     memory = Memory()
     ended = collect(store, keys, now=now, output=output, memory=memory).ended
     history = read_history(store, keys, ended=ended, memory=memory)
     status = collect(
-        store, keys, now=now, output=output, max_failures=_FAILURES, memory=memory, region=region
+        store, keys, now=now, output=output, max_failures=_FAILURES, memory=memory, region=region, spec=spec
     )
     problems = list(history.problems)
     bad = tuple(islice(_bad(store, keys, status, history, problems), BAD_SHOWN))

@@ -48,6 +48,7 @@ def show_run(world: World, place: Place, run: str, view: View) -> int:
             max_failures=MAX_FAILURES,
             memory=memory,
             region=world.region_of(place.work),
+            spec=place.spec,
         )
         return [status]
 

@@ -50,7 +50,7 @@ def collect_all(world: World, place: Place, shown: Sequence[RunKeys]) -> Iterato
         memory = place.memories.setdefault(keys, Memory())
         try:
             output = results_of(place, keys)
-            return collect(store, keys, now=now, output=output, memory=memory, region=region)
+            return collect(store, keys, now=now, output=output, memory=memory, region=region, spec=place.spec)
         except CorruptData as error:
             return f"{keys.job} {keys.run}: {error}"
         except UserError:  # deleted since it was listed

@@ -86,3 +86,15 @@ def test_status_tells_all_of_a_run(cloud: Cloud) -> None:
     assert state["map"]["stats"]["records_in"] == 500
     assert state["output_records"] == 3
     assert state["input_bytes"] == len(body)
+
+
+def test_cost_adds_up_what_status_tells_of_each_run(cloud: Cloud) -> None:
+    cloud.count("small", {f"to pay {number}.txt": b"one two two\n" * 100 for number in range(2)})
+
+    told = json.loads(cloud.script("status", "small", "--json", "--last", "1000", check=True).stdout)["runs"]
+    found = json.loads(cloud.script("cost", "small", "--json", check=True).stdout)
+
+    assert found["total"]["runs"] == len(told) >= 2
+    assert found["total"]["dollars"] == pytest.approx(sum(run["cost"] for run in told), rel=0.01)
+    assert found["region"] == found["cost_region"] == told[0]["region"] == "us-east-1"
+    assert found["errors"] == []

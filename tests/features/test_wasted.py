@@ -126,6 +126,14 @@ def test_an_attempt_that_comes_to_nothing_is_in_the_cost_once_it_has_ended(
     assert status.cost is not None
     assert status.cost_wasted is not None
     assert status.cost > status.cost_wasted > least
+    assert status.cost_parts is not None
+    parts, price = status.cost_parts, {"x86_64": 0.0000166667, "arm64": 0.0000133334}[cloud.spec.architecture]
+    gb = {"mapper": cloud.spec.memory.mapper / 1024, "reducer": cloud.spec.memory.reducer / 1024}
+    paid = sum(cloud.seconds[name] * gb[name] * price for name in gb)
+    vain = status.map.wasted + status.reduce.wasted
+    asked = vain.stats.puts * 0.005e-3 + vain.stats.lists * 0.005e-3 + vain.stats.gets * 0.0004e-3
+    time = parts.map + parts.reduce + parts.wasted - asked - vain.attempts * 0.20e-6
+    assert time == pytest.approx(paid, rel=1e-4)
     assert "of it for 1 attempt that failed or that another was faster than" in as_text(status)
     assert status.cost_lost == 0.0
     assert "left no word" not in as_text(status)

@@ -20,10 +20,11 @@ from ...core.messages import Wasted, sum_counters
 from ...core.outcome import Manifest, Verdict
 from ...core.plan import Plan
 from ...core.ports import Loc
+from ...core.spec import JobSpec
 from ...core.tasks import MapMarker, ReduceMarker, ReducePlan
-from .fields import ENDED, PhaseStatus, RunPhase, RunStatus
+from .fields import ENDED, Dollars, PhaseStatus, RunPhase, RunStatus
 from .price_list import Prices
-from .prices import cost_lost, cost_so_far
+from .prices import cost_lost, cost_so_far, cost_told, settings_told
 from .reader import Listing, Reader
 
 
@@ -43,6 +44,8 @@ class Facts:
     place: Loc | None
     #: What is paid where the run's functions are.
     prices: Prices
+    #: The settings that the job has now, if they are known.
+    spec: JobSpec | None = None
 
     @property
     def ending(self) -> Manifest | Verdict | None:
@@ -100,7 +103,8 @@ def expired(facts: Facts, reader: Reader, now: float) -> RunStatus:
         mapped = status.map if known else replace(status.map, done=None)
         status = replace(status, map=mapped, reduce=replace(status.reduce, done=None))
     if manifest is not None:
-        return _concluded(_described(status, manifest), facts, reader, manifest.started, now)
+        status = _concluded(_described(status, manifest), facts, reader, manifest.started, now)
+        return _priced_as_told(status, manifest, facts)
     if facts.verdict is not None:
         return _concluded(status, facts, reader, facts.listing.first, now)
     phase: RunPhase = _reducing(facts) or "mapping"
@@ -142,7 +146,18 @@ def _counted(facts: Facts, reader: Reader, map_tasks: int | None) -> RunStatus:
 
 def _priced(status: RunStatus, plan: Plan, prices: Prices, *, whole: bool = False) -> RunStatus:
     """With what it costs. `whole` as of `cost_so_far`."""
-    dollars = cost_so_far(plan, status, prices, whole=whole)
+    return _with(status, cost_so_far(plan, status, prices, whole=whole), plan.spec, prices)
+
+
+def _priced_as_told(status: RunStatus, manifest: Manifest, facts: Facts) -> RunStatus:
+    """With what the manifest says that it cost, if the job's settings are known."""
+    if facts.spec is None:
+        return status
+    spec, small = settings_told(manifest, facts.spec)
+    return _with(status, cost_told(manifest, spec, facts.prices, small=small), spec, facts.prices)
+
+
+def _with(status: RunStatus, dollars: Dollars, spec: JobSpec, prices: Prices) -> RunStatus:
     return replace(
         status,
         cost=dollars.total,
@@ -150,7 +165,7 @@ def _priced(status: RunStatus, plan: Plan, prices: Prices, *, whole: bool = Fals
         cost_region=prices.region,
         region=prices.asked,
         cost_wasted=dollars.wasted,
-        cost_lost=cost_lost(plan.spec, status.map.wasted, status.reduce.wasted, prices),
+        cost_lost=cost_lost(spec, status.map.wasted, status.reduce.wasted, prices),
     )
 
 

@@ -14,6 +14,7 @@ from ...core.keys import OutputKeys, RunKeys
 from ...core.outcome import Manifest, Verdict
 from ...core.plan import Plan
 from ...core.ports import Loc, Store
+from ...core.spec import JobSpec
 from ...core.tasks import ReducePlan
 from .cases import Facts, run_status
 from .fields import ENDED, PhaseStatus, RunStatus
@@ -43,12 +44,13 @@ def collect(
     max_failures: int = 0,
     memory: Memory | None = None,
     region: str = "",
+    spec: JobSpec | None = None,
 ) -> RunStatus:
     """How the run stands at `now`.
 
     `output` is the run's own results prefix, used if the plan that names it is gone. At most
     `max_markers` markers of each phase and `max_failures` failures are read (a request each). `region`: where its
-    functions are, for the prices.
+    functions are, for the prices. `spec`: the settings that the job has now, for the price of a run whose plan is gone.
 
     Raises UserError if there is no such run.
     """
@@ -58,7 +60,7 @@ def collect(
     if head:
         keys = current_step(store, keys, most_steps(head)) if head.steps > 1 else head.keys(keys)
     reader = Reader(store, keys, memory, max_markers, max_failures)
-    facts = _read(reader, output, prices_of(region))
+    facts = _read(reader, output, prices_of(region), spec)
     if not facts.listing.names and facts.manifest is None:
         raise UserError(
             f"{keys.root.url}: there is no run {keys.run!r} of job {keys.job!r} here: "
@@ -67,7 +69,7 @@ def collect(
     return run_status(facts, reader, now)
 
 
-def _read(reader: Reader, output: Loc | None, prices: Prices) -> Facts:
+def _read(reader: Reader, output: Loc | None, prices: Prices, spec: JobSpec | None) -> Facts:
     """What there is of the run; `output` is its results prefix if the plan that names it is gone."""
     keys, listing = reader.keys, scan(reader.store, reader.keys)
     plan = reader.plan() if keys.plan.key in listing.names else None
@@ -87,6 +89,7 @@ def _read(reader: Reader, output: Loc | None, prices: Prices) -> Facts:
         closed=closed,
         place=place,
         prices=prices,
+        spec=spec,
     )
 
 

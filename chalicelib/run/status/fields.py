@@ -90,7 +90,8 @@ class RunStatus(Message, frozen=True, kw_only=True):
     elapsed: float | None = None
     #: Seconds since the run last wrote an object to the work place; None when it has ended.
     idle: float | None = None
-    #: Estimated US dollars on AWS so far, by the table in `price_list`; None while unknown.
+    #: Estimated US dollars on AWS so far, by the table in `price_list`; None while unknown. Of a run whose plan is gone
+    #: by its manifest, and the settings that the job has now.
     cost: float | None = None
     #: The same by part.
     cost_parts: Dollars | None = None

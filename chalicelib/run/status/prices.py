@@ -169,13 +169,27 @@ def cost_so_far(plan: Plan, status: RunStatus, prices: Prices = US_EAST_1, *, wh
 def cost_told(manifest: Manifest, spec: JobSpec, prices: Prices = US_EAST_1, *, small: bool) -> Dollars:
     """Estimated US dollars of a run that has ended, from its manifest alone.
 
-    Of a run that has failed a manifest does not say what tasks used that were done. `spec`: what the run was planned
-    with, or the job's settings as they are now; then the memory that functions told of counts, if they did.
+    Of a run that has failed a manifest does not say what tasks used that were done. `spec` and `small` are those of
+    its plan, or else `settings_told`.
     """
     mapped = _of_manifest(manifest.map_tasks, manifest.mapped, manifest.map_wasted)
     reduced = _of_manifest(manifest.reduce_tasks, manifest.reduced, manifest.reduce_wasted)
     elapsed = max(0.0, manifest.finished - manifest.started) if manifest.started else 0.0
     return _dollars(usage(spec, mapped, reduced, elapsed, small=small), prices)
+
+
+def settings_told(manifest: Manifest, spec: JobSpec) -> tuple[JobSpec, bool]:
+    """What a run whose plan is gone was planned with, for all one knows, and whether it was a small one.
+
+    `spec`: the job's settings as they are now; the memory that its functions told of counts instead, if they did.
+    """
+    memory = msgspec.structs.replace(
+        spec.memory,
+        mapper=manifest.mapped.memory or spec.memory.mapper,
+        reducer=manifest.reduced.memory or spec.memory.reducer,
+    )
+    one = manifest.steps == manifest.map_tasks == manifest.reduce_tasks == 1
+    return msgspec.structs.replace(spec, memory=memory), one and memory.mapper >= memory.reducer
 
 
 def _of_manifest(tasks: int, stats: Stats, wasted: Wasted) -> Bill:

@@ -129,6 +129,15 @@ def test_the_full_picture_of_a_failed_run(user: User) -> None:
     assert "\x1b" not in text  # neither ours nor the user's
 
 
+def test_a_run_of_which_only_the_results_are_left_has_its_price(user: User) -> None:
+    user.job()
+    finish(user.store, run_keys(), results())
+    user.store.delete("demo-work", [run_keys().run_done.key])
+    user.status("wordcount", RUN)
+    assert "its plan and markers are gone" in user.out.getvalue()
+    assert "on AWS" in user.out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("environ", "configured", "region", "priced"),
     [

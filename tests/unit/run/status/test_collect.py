@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -353,6 +354,20 @@ def test_what_was_measured_stands_for_the_rest_in_the_cost(world: World) -> None
         world.mapped(task, seconds=10_000.0)
     some, all_ = world.status(max_markers=1).cost, world.status(max_markers=4).cost
     assert some == pytest.approx(all_)
+
+
+def test_an_expired_run_is_priced_by_its_manifest_and_the_settings_of_now(world: World) -> None:
+    """The functions told that they had 4 GB; the job file says 2 and 1 by now."""
+    world.manifest(mapped=Stats(seconds=1000.0, memory=4096), reduced=Stats(seconds=500.0))
+    world.put(world.results.success)
+    asked: dict[str, Any] = {"now": world.now, "output": world.results.prefix}
+    assert collect(world.store, world.keys, **asked).cost is None
+    status = collect(world.store, world.keys, **asked, spec=SPEC, region="sa-east-1")
+    assert (status.expired, status.region, status.cost_region) == (True, "sa-east-1", "sa-east-1")
+    assert status.cost_parts is not None
+    assert status.cost_parts.map == pytest.approx(4 * 1000 * 0.0000166667)
+    assert status.cost_parts.reduce == pytest.approx(500 * 0.0000166667)
+    assert status.cost == status.cost_parts.total > status.cost_parts.map + status.cost_parts.reduce
 
 
 def test_json_has_the_documented_fields(world: World) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.core.messages import Stats, Wasted
@@ -127,6 +129,12 @@ def test_memory_that_is_nearly_full_is_worth_money() -> None:
     assert one.why.startswith("tasks used up to 1,650 of 1,769 MB; a task that needs more than there is dies")
 
 
+def test_of_the_most_memory_that_there_is_there_is_no_more() -> None:
+    assert advise(told(spec(10_240), mapped(memory=10_240, peak=10_000), reduced()), PRICES) == []
+    one = only(advise(told(spec(9000), mapped(memory=9000, peak=8900), reduced()), PRICES))
+    assert (one.setting, one.value) == ("memory.mapper", "10240")
+
+
 def test_spilled() -> None:
     """Of 2000 s for sorting and writing three quarters went over the disk beside the run files."""
     stats = mapped(seconds=3530.0, starting=30.0, reading=500.0, code=1000.0, spilled=3000 * MIB, peak=1100)
@@ -187,8 +195,8 @@ def test_tiny_splits() -> None:
     assert [other.setting for other in found] == ["split_size"]
 
 
-def test_one_task_a_run_cannot_be_fewer() -> None:
-    """A thousand runs of one small task each: a larger split changes nothing."""
+def test_many_runs_of_one_small_task() -> None:
+    """A larger split changes nothing; one run over all twenty files takes once what each of them took."""
     stats = Stats(
         bytes_in=MIB, seconds=0.6, starting=0.5, starts=1, init=0.3, puts=2, gets=4, memory=1769, peak=90
     )
@@ -197,7 +205,16 @@ def test_one_task_a_run_cannot_be_fewer() -> None:
     whole = alike([small] * 20)
     assert whole is not None
     assert whole.runs == 20
-    assert advise(whole, PRICES) == []
+    one = only(advise(whole, PRICES))
+    assert (one.setting, one.now, one.value) == ("trigger", "each", "marker")
+    starts = 0.8 * 1769 / 1024 * GB_SECOND
+    overhead = starts + small.dollars.supervision + small.dollars.requests
+    assert one.saving == pytest.approx(overhead * 19 / 20, rel=1e-9)
+    assert one.why.startswith("20 runs of one map task, of 1.0 MiB: starts, requests and supervision are ")
+    assert alike([small] * 4) is not None
+    assert advise(alike([small] * 4) or small, PRICES) == []
+    by_hand = told(spec(trigger="marker"), stats, other, map_tasks=1, reduce_tasks=1)
+    assert advise(alike([by_hand] * 20) or by_hand, PRICES) == []
 
 
 def test_huge_splits() -> None:
@@ -213,6 +230,16 @@ def test_huge_splits() -> None:
         "100 map tasks of 1.0 GiB took 10m 00s each, of 15m 00s that their function has; they ran out of time 10 times;"
         " 2 attempts came to nothing"
     )
+
+
+def test_objects_that_are_not_cut_are_not_to_be_cut_smaller() -> None:
+    """The same tasks, one for each whole object."""
+    whole = InputSpec(url="s3://in/", format="whole_file")
+    long = mapped(bytes_in=100 * 1024 * MIB, seconds=60_000.0, starts=110, reading=10_000.0, code=49_000.0)
+    spilled = mapped(seconds=3530.0, reading=500.0, code=1000.0, spilled=3000 * MIB, bytes_in=100 * 512 * MIB)
+    for stats in (long, spilled):
+        assert advise(told(spec(), stats, reduced()), PRICES) != []
+        assert advise(told(replace(spec(), input=whole), stats, reduced()), PRICES) == []
 
 
 def test_tasks_that_take_long_by_what_their_function_has() -> None:
@@ -258,3 +285,34 @@ def test_the_memory_of_runs_on_this_machine_is_nobody_s_limit() -> None:
 def test_a_job_in_sql_may_use_more_than_one_processor() -> None:
     settings = spec(4096, sql=SqlSpec(map="SELECT 1", reduce="SELECT 1"))
     assert advise(told(settings, mapped(memory=4096, peak=600), reduced()), PRICES) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    memory=st.sampled_from([128, 256, 512, 1024, 1769, 2048, 4096, 10_240]),
+    used=st.floats(0.05, 1.0),
+    reading=st.floats(0.0, 1.0),
+    seconds=st.floats(1.0, 1e6),
+)
+def test_whoever_follows_the_advice_on_memory_is_not_sent_back(
+    memory: int, used: float, reading: float, seconds: float
+) -> None:
+    """The same tasks in functions of the memory that was advised, by the same arithmetic: at most, further on."""
+    peak, timeout = max(1, round(used * memory)), TimeoutSpec(mapper=900)
+
+    def run(memory: int, seconds: float, reading: float) -> Told:
+        stats = mapped(
+            memory=memory, peak=peak, seconds=seconds, reading=reading, init=0.0, starting=0.0, starts=10_000
+        )
+        return told(spec(memory, timeout=timeout), stats, Stats(), map_tasks=10_000, reduce_tasks=0)
+
+    def memory_of(one: Told) -> list[Advice]:
+        return [found for found in advise(one, PRICES) if found.setting == "memory.mapper"]
+
+    waiting = reading * seconds
+    found = memory_of(run(memory, seconds, waiting))
+    if found:
+        better = int(only(found).value)
+        faster = min(1.0, better / 1769) / min(1.0, memory / 1769)
+        then = memory_of(run(better, waiting + (seconds - waiting) / faster, waiting))
+        assert all((int(one.value) > better) == (better > memory) for one in then)
