@@ -159,7 +159,10 @@ def checkout_in(folder: Path, emulator: ministack.Emulator) -> Iterator[Cloud]:
     shutil.copytree(ROOT / "scripts", root / "scripts", ignore=compiled)
     for jobs in ("cloud/jobs", "features/mrjob/jobs"):
         shutil.copytree(ROOT / "tests" / jobs, root / "jobs", ignore=compiled, dirs_exist_ok=True)
-    environ = emulator.environment() | {"AWS_DATA_PATH": str(fast_waiters(folder / "models"))}
+    environ = emulator.environment() | {
+        "AWS_DATA_PATH": str(fast_waiters(folder / "models")),
+        "PYTHONFAULTHANDLER": "1",  # a crash of Python itself says where
+    }
     cloud = connect(root, environ)
     yield cloud
     for client in (cloud.s3, cloud.functions, cloud.iam, cloud.logs):

@@ -246,6 +246,17 @@ class Cloud:
         assert not check or done.returncode == 0, said
         return done
 
+    def started(self, name: str, *args: str) -> subprocess.Popen[str]:
+        """The same, while it runs; what it prints, errors too, can be read line by line."""
+        return subprocess.Popen(
+            [sys.executable, "-u", str(self.root / "scripts" / f"{name}.py"), *args],
+            cwd=self.root,
+            env=dict(self.environ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def chalice(self, command: str, stage: str) -> str:
         """Run the real chalice, with nothing of ours around it."""
         run = "import sys; from chalice.cli import main; sys.exit(main())"

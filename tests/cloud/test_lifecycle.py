@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 import zipfile
 from typing import Any
 
@@ -189,12 +188,16 @@ def test_a_run_under_way_is_named_and_waited_for(cloud: Cloud) -> None:
         source.write_text(code + "\n\nNEW = 1\n")
         assert "so its next attempt ends it in _FAILED" in told("--dry-run")
 
-        signal = threading.Timer(5, cloud.put, (WORK, "late-signal"))
-        signal.start()
-        said = cloud.script("deploy", "late", "--wait", check=True).stdout
-        assert said.index(f"waiting for 1 run of late to end: {run}") < said.index(
-            "deploying the four functions"
-        )
+        said = []
+        with cloud.started("deploy", "late", "--wait") as deploying:
+            assert deploying.stdout is not None
+            for line in deploying.stdout:
+                said.append(line)
+                if line == f"waiting for 1 run of late to end: {run}\n":
+                    cloud.put(WORK, "late-signal")
+        assert deploying.returncode == 0, "".join(said)
+        waited = said.index(f"waiting for 1 run of late to end: {run}\n")
+        assert any(line.startswith("deploying the four functions") for line in said[waited:])
         assert cloud.wait("late", [url])[url].counts() == {"red": 1, "blue": 1}
     finally:
         source.write_text(code)
