@@ -5,6 +5,7 @@ And the figures that many of them carry.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -115,10 +116,28 @@ def encode(message: Message) -> bytes:
     return msgspec.json.encode(message)
 
 
+#: Types of which msgspec knows all that it wants to know.
+_known: set[type[Any]] = set()
+_first = threading.Lock()
+
+
+def known(kind: type[M]) -> type[M]:
+    """The type itself, ready for any thread to decode.
+
+    At the first use of a struct msgspec 0.22 looks up the types of its fields, and while one thread does, another that
+    decodes the same struct crashes the process.
+    """
+    if kind not in _known:
+        with _first:
+            msgspec.json.Decoder(kind)
+            _known.add(kind)
+    return kind
+
+
 def decode(kind: type[M], body: bytes, where: str) -> M:
     """Decode `body` as `kind`. Raises CorruptData, naming `where`, if it is anything else."""
     try:
-        return msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(body, type=known(kind))
     except UNDECODABLE as error:
         raise CorruptData(f"{where}: expected a {kind.__name__}: {error}") from error
 
@@ -131,6 +150,6 @@ def to_payload(message: Message) -> dict[str, Any]:
 
 def from_payload(kind: type[M], payload: object, where: str) -> M:
     try:
-        return msgspec.convert(payload, type=kind)
+        return msgspec.convert(payload, type=known(kind))
     except (msgspec.ValidationError, UnicodeEncodeError, RecursionError) as error:
         raise CorruptData(f"{where}: expected a {kind.__name__} payload: {error}") from error

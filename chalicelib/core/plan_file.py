@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from .errors import CorruptData
 from .keys import RunKeys
-from .messages import UNDECODABLE, encode
+from .messages import UNDECODABLE, encode, known
 from .plan import Plan, Split
 from .ports import Store
 
@@ -97,7 +97,7 @@ def read_head(store: Store, keys: RunKeys) -> Plan:
     if not (head.startswith(_OPEN) and head.endswith(_CLOSE)):
         raise CorruptData(f"{keys.plan.url}: expected a plan, got {data[:60]!r}")
     try:
-        return msgspec.json.decode(head[len(_OPEN) : -len(_CLOSE)], type=Plan)
+        return msgspec.json.decode(head[len(_OPEN) : -len(_CLOSE)], type=known(Plan))
     except UNDECODABLE as error:
         raise CorruptData(f"{keys.plan.url}: expected a plan: {error}") from error
 
