@@ -96,7 +96,9 @@ def test_a_small_run_is_told(seats: int | None) -> None:
 
 
 def test_a_failure_is_told_with_the_beginning_of_its_reason() -> None:
-    world = ran(text=b"a\nbad " + b"x" * 5000 + b"\nb\n", spec={"max_attempts": 1}, seats=0)
+    world = ran(
+        text=b"a\nbad " + b"x" * 5000 + b"\nb\n", spec={"max_attempts": 1, "split_size": None}, seats=0
+    )
     (notice,) = world.heard
     assert notice.outcome == "failed"
     assert "ValueError" in notice.reason

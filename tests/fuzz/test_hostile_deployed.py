@@ -23,7 +23,7 @@ from chalicelib.config.load import load_job
 from chalicelib.core.messages import decode
 from chalicelib.core.outcome import Manifest
 from chalicelib.core.spec import JobSpec
-from chalicelib.run.status.prices import Bill, cost, cost_lost, cost_wasted, usage
+from chalicelib.run.status.prices import cost_lost, cost_told
 from scripts.emulation.emulator import Emulator
 from tests.cloud.harness import IN, OUT, WORK, Cloud
 from tests.fuzz.hostile import Case, case, good_parquet, judged, told
@@ -227,17 +227,8 @@ class Watch:
         self.wrong.append(f"SEED={SEED} ONLY={number}: {made.kind}, {made.key!r}: {why:.600}")
 
     def _pay(self, manifest: Manifest) -> None:
-        bills = [
-            Bill(stats=stats, scale=1.0, attempts=tasks)
-            for stats, tasks in (
-                (manifest.mapped, manifest.map_tasks),
-                (manifest.reduced, manifest.reduce_tasks),
-            )
-        ]
-        seconds = manifest.finished - (manifest.started or manifest.finished)  # of what never began: none
-        dollars = cost(usage(self.spec, *bills, seconds))
-        for more in (cost_wasted, cost_lost):
-            dollars += more(self.spec, manifest.map_wasted, manifest.reduce_wasted)
+        dollars = cost_told(manifest, self.spec, small=False).total
+        dollars += cost_lost(self.spec, manifest.map_wasted, manifest.reduce_wasted)
         self.dollars += dollars
         self.dearest = max(self.dearest, dollars)
 
