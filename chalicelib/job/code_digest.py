@@ -110,10 +110,11 @@ def _sources(path: Path) -> list[Path]:
     return sorted(seen)
 
 
-#: A call that names the module it imports; and what comes from a package, over several lines.
-_NAMED = re.compile(rb"""(?:import_module|__import__)\(\s*["']([\w.]+)["']""")
-_LISTED = re.compile(rb"from\s+(\w+)\s+import\s*\(([^)]*)\)")
-_COMMENT = re.compile(rb"#[^\n]*")
+#: A call that names the module it imports; and what comes from a package, over several lines. All are compiled at their
+#: first use: a function that starts may need none of them.
+_NAMED = rb"""(?:import_module|__import__)\(\s*["']([\w.]+)["']"""
+_LISTED = rb"from\s+(\w+)\s+import\s*\(([^)]*)\)"
+_COMMENT = rb"#[^\n]*"
 
 
 def _imported(source: bytes) -> Iterator[str]:
@@ -121,10 +122,10 @@ def _imported(source: bytes) -> Iterator[str]:
 
     Cheaper than a syntax tree: functions do this while they start.
     """
-    for named in _NAMED.finditer(source):
+    for named in re.finditer(_NAMED, source):
         yield named[1].decode("ascii", "replace")
-    for package, listed in _LISTED.findall(source):
-        yield from _members(package, _COMMENT.sub(b"", listed))
+    for package, listed in re.findall(_LISTED, source):
+        yield from _members(package, re.sub(_COMMENT, b"", listed))
     for line in source.replace(b"\\\n", b" ").splitlines():
         if b"import" not in line:
             continue
