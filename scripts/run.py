@@ -31,11 +31,11 @@ from chalicelib.core.ports import ObjectInfo, Store  # noqa: E402
 from chalicelib.core.spec import JobSpec  # noqa: E402
 from chalicelib.job.load_class import job_loader  # noqa: E402
 from chalicelib.job.side_files import brought  # noqa: E402
-from chalicelib.local.engine import LocalRun, Progress, usable_cpus  # noqa: E402
+from chalicelib.local.engine import LocalRun, Progress  # noqa: E402
 from chalicelib.local.inputs import refuse_inside, tagged_inputs  # noqa: E402
 from chalicelib.local.publishing import run_into  # noqa: E402
 from chalicelib.local.results import claimed  # noqa: E402
-from chalicelib.local.tune import tune  # noqa: E402
+from chalicelib.local.tune import tune, usable_cpus  # noqa: E402
 from chalicelib.local.workers import new_token  # noqa: E402
 from chalicelib.run import job_code  # noqa: E402
 from chalicelib.stores.disk import LocalDisk  # noqa: E402

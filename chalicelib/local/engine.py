@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -14,30 +13,37 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import NotFound, RunFailed, StoreError
-from ..core.keys import DONE, FAILURE, RUN_DONE, OutputKeys, Phase, RunKeys, parse_done, parse_run_key
+from ..core.keys import (
+    DONE,
+    FAILURE,
+    RUN_DONE,
+    OutputKeys,
+    Phase,
+    RunKeys,
+    TotalsKeys,
+    parse_done,
+    parse_run_key,
+)
 from ..core.messages import decode, encode
 from ..core.outcome import Manifest, Verdict
 from ..core.plan_file import read_head
 from ..core.ports import Clock, FunctionName, Loc, ObjectInfo, Runtime
-from ..core.spec import JobSpec, TimeoutSpec
+from ..core.spec import JobSpec
 from ..core.tasks import CRASHED, Failure, ReducePlan
 from ..functions import limits
-from ..run import lease, plan_step
+from ..run import lease, plan_step, totals_pointer
 from ..run.calls import FUNCTION
 from ..run.events import created, event_for
 from ..run.verdict import conclude, read_verdict
 from ..stores.disk import LocalDisk
 from ..stores.folder import TEMPORARY, FolderStore
-from .workers import Call, Setup, Worker, World, new_token
+from .workers import Call, Setup, Worker, World, new_token, timeouts_of
 
 #: Deliveries of an invocation that dies or raises: the first and two more, as on AWS.
 _DELIVERIES = 3
 #: Times in a row a run that stopped moving is picked up again before it is given up, and the seconds before
 #: the first of them; before each further one twice as many.
 _REVIVALS, _PAUSE = 5, 0.1
-#: Seconds of the least time-out there is here (some of it is kept for writing), and of the longest that a job's file
-#: may have, which stands for none.
-_LEAST_TIMEOUT, _NO_TIMEOUT = 5, 900
 #: Seconds of a wait for reports, after which it is begun again.
 _LONGEST_WAIT = 3600.0
 #: Errors that are kept, to be told if the run is given up.
@@ -118,7 +124,7 @@ class _Engine:
             scratch=scratch,
             watched=self._watched,
             world=run.world,
-            timeouts=_timeouts(run.spec.timeout),
+            timeouts=timeouts_of(run.spec.timeout),
             standing_in=places,
             private=run.private,
             log=lambda worker: run.work / run.keys.log(worker).key,
@@ -164,6 +170,8 @@ class _Engine:
         finally:
             for worker in self._all():
                 worker.stop()
+            if run.spec.accumulate:  # the supervisor was perhaps stopped before it could end the run's turn
+                totals_pointer.end_turn(self._runtime.store, TotalsKeys(run.keys.work, run.name), run.run)
             gc.unfreeze()  # frozen for the workers' sake; extension modules want their objects back at exit
             # Who was stopped while writing left a file that has no name yet.
             folder = self._results
@@ -378,12 +386,6 @@ class _Engine:
             self._tell(Call("supervisor", event_for(keys.plan_done)))
 
 
-def _timeouts(spec: TimeoutSpec) -> dict[FunctionName, float]:
-    """Those of the functions that run the job's code. The longest that AWS allows means that there is none here."""
-    given: dict[FunctionName, int] = {"mapper": spec.mapper, "reducer": spec.reducer}
-    return {name: max(seconds, _LEAST_TIMEOUT) for name, seconds in given.items() if seconds < _NO_TIMEOUT}
-
-
 def _step_of(call: Call) -> int:
     """The step that a call of the supervisor is about."""
     for item in created(call.payload):
@@ -391,10 +393,3 @@ def _step_of(call: Call) -> int:
         if found:
             return found[0].step
     return 0
-
-
-def usable_cpus() -> int:
-    """The processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -24,6 +24,7 @@ from msgspec import Struct, msgpack
 
 from ..core.errors import StoreError, user_traceback
 from ..core.ports import FunctionName, Loc, Runtime
+from ..core.spec import TimeoutSpec
 from ..functions import mapper, reducer, supervisor
 from ..functions.attempt.log_lines import printed_as_lines
 from ..mapreduce.guard.apart import Fork
@@ -37,10 +38,19 @@ _HANDLERS: dict[FunctionName, Callable[[Runtime, dict[str, Any]], None]] = {
     "reducer": reducer.handle,
     "supervisor": supervisor.handle,
 }
+#: Seconds of the least time-out there is here (some of it is kept for writing), and of the longest that a job's file
+#: may have, which stands for none.
+_LEAST_TIMEOUT, _NO_TIMEOUT = 5, 900
 #: Seconds of a function without a time-out. The supervisor has none here: it hands over when it has one.
 _FOREVER = 10.0**9
 #: Seconds beyond its time-out after which a function is ended that does not end by itself.
 _GRACE = 5.0
+
+
+def timeouts_of(spec: TimeoutSpec) -> dict[FunctionName, float]:
+    """Those of the functions that run the job's code. The longest that AWS allows means that there is none here."""
+    given: dict[FunctionName, int] = {"mapper": spec.mapper, "reducer": spec.reducer}
+    return {name: max(seconds, _LEAST_TIMEOUT) for name, seconds in given.items() if seconds < _NO_TIMEOUT}
 
 
 class Call(Struct, frozen=True):

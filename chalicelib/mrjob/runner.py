@@ -17,10 +17,10 @@ from ..config.load import DEFAULT
 from ..core.errors import RunFailed, UserError
 from ..core.outcome import Manifest
 from ..core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
-from ..local.engine import LocalRun, run_local, usable_cpus
+from ..local.engine import LocalRun, run_local
 from ..local.inline import run_inline
 from ..local.inputs import find_inputs
-from ..local.tune import tune
+from ..local.tune import tune, usable_cpus
 from ..local.workers import new_token
 from .definition import JobDefinition
 from .environment import folder_of

@@ -14,12 +14,12 @@ import pytest
 
 from chalicelib import Job, Sum
 from chalicelib.core.errors import RunFailed
-from chalicelib.core.keys import MANIFEST
+from chalicelib.core.keys import MANIFEST, TotalsKeys
 from chalicelib.core.ports import Loc, Runtime
 from chalicelib.local import LocalRun, run_local
 from chalicelib.local.inputs import find_inputs
 from chalicelib.local.workers import World
-from chalicelib.run.lease import TTL
+from chalicelib.run.lease import TTL, read
 from chalicelib.stores.folder import FolderStore
 from tests.worlds.simulation import spec
 
@@ -65,6 +65,10 @@ class Deadly(FolderStore):
         self._strike(loc)
         return super().put_if_absent(loc, body, mark)
 
+    def put_if_match(self, loc: Loc, body: bytes, etag: str) -> str | None:
+        self._strike(loc)
+        return super().put_if_match(loc, body, etag)
+
 
 @dataclass
 class Kills(World):
@@ -87,11 +91,11 @@ class Here:
     folder: Path
     clock: Clock = field(default_factory=Clock)
 
-    def run(self, world: World | None = None) -> bytes:
+    def run(self, world: World | None = None, **settings: Any) -> bytes:
         run_local(
             LocalRun(
                 name="words",
-                spec=spec("words:Words"),
+                spec=spec("words:Words", **settings),
                 run="r",
                 inputs=find_inputs([str(self.folder / "in.txt")]),
                 source="test",
@@ -152,3 +156,13 @@ def test_a_supervisor_that_is_killed_costs_no_wait_for_its_lease(what: str, time
     assert here.run(here.kills(lambda loc: loc.key.endswith(what), times)) == b"a\t2\nb\t1\n"
     assert 1 <= here.deaths <= times  # once the reducers are started, they may be faster
     assert time.monotonic() - began < TTL / 2
+
+
+def test_a_run_that_is_over_leaves_the_turn_to_the_next(here: Here) -> None:
+    """Its supervisor may be stopped between `_SUCCESS` and the end of its turn; the next run need not wait for that."""
+    turn = TotalsKeys(Loc(str(here.folder / "work"), ""), "words").turn
+    over = here.folder / "out/_SUCCESS"
+    assert here.run(here.kills(lambda loc: loc == turn and over.exists(), 1000), accumulate=True)
+    found = read(FolderStore([here.folder / "work"]), turn)
+    assert found is not None
+    assert (found[0].token, found[0].expires) == ("r", 0.0)

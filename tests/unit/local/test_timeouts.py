@@ -14,8 +14,8 @@ from chalicelib import Job, Sum
 from chalicelib.core.errors import RunFailed
 from chalicelib.core.spec import BadRecordsSpec, TimeoutSpec
 from chalicelib.local import LocalRun, run_local
-from chalicelib.local.engine import _timeouts
 from chalicelib.local.inputs import find_inputs
+from chalicelib.local.workers import timeouts_of
 from tests.worlds.simulation import spec
 
 pytestmark = pytest.mark.slow
@@ -102,5 +102,5 @@ def test_what_hears_no_alarm_is_ended_with_its_process(tmp_path: Path) -> None:
 
 
 def test_the_longest_time_there_is_means_no_limit() -> None:
-    assert _timeouts(TimeoutSpec()) == {}
-    assert _timeouts(TimeoutSpec(mapper=1, reducer=60)) == {"mapper": 5, "reducer": 60}
+    assert timeouts_of(TimeoutSpec()) == {}
+    assert timeouts_of(TimeoutSpec(mapper=1, reducer=60)) == {"mapper": 5, "reducer": 60}
