@@ -46,9 +46,9 @@ def problems(
 
 
 def _code(spec: JobSpec) -> Iterator[Problem]:
-    if spec.sql.map and not spec.job:
+    if spec.is_sql and not spec.job:
         return
-    if spec.sql.map:
+    if spec.is_sql:
         yield Problem("sql.map", f"a job is either a class or SQL; leave out sql, or job: {spec.job}")
     module, colon, cls = spec.job.partition(":")
     if not colon or not cls.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
@@ -59,13 +59,22 @@ def _code(spec: JobSpec) -> Iterator[Problem]:
 def _sql(spec: JobSpec) -> Iterator[Problem]:
     """The keys that only a job in SQL may have, and those that it may not have."""
     sql = spec.sql
-    if not sql.map:
+    if not spec.is_sql:
         if sql != SqlSpec():
             yield Problem("sql.map", "missing; expected a query over the table `input`")
         return
-    yield from _sql_input(spec.input)
-    if spec.more_inputs:
-        yield Problem("input", "a job in SQL has one input; expected a mapping, got a list")
+    for given in spec.inputs:
+        for name, text in _sql_input(given):
+            yield Problem(input_key(spec, given, name), text)
+        if not spec.map_query(given):
+            key = input_key(spec, given, "map")
+            yield Problem(key, "missing; expected a query over the table `input`, here or in sql.map")
+    if spec.more_inputs and not sql.keys:
+        yield Problem(
+            "sql.key", "missing; expected the columns in which rows of several inputs have to agree to meet"
+        )
+    if not spec.more_inputs and spec.input.map:
+        yield Problem("input.map", "there is one input: write its query as sql.map")
     for name in ("columns", "header", "by"):
         if getattr(spec.output, name):
             yield Problem(f"output.{name}", "a job in SQL names its columns in sql.reduce; leave it out")
@@ -82,26 +91,26 @@ def _sql(spec: JobSpec) -> Iterator[Problem]:
         yield Problem("partitions", f"{why}, so there is one partition; leave it out, got {spec.partitions}")
 
 
-def _sql_input(given: InputSpec) -> Iterator[Problem]:
-    """What DuckDB cannot read as a table."""
+def _sql_input(given: InputSpec) -> Iterator[tuple[str, str]]:
+    """What DuckDB cannot read as a table: names of settings, and sentences."""
     with suppress(ValueError):  # DuckDB knows more types than we do
         untyped = [name for name, kind in parse_columns(given.columns) if not kind]
         if untyped:
             text = f"such as `a BIGINT, b VARCHAR`; {untyped[0]} has no type"
-            yield Problem("input.columns", f"expected column definitions {text}")
+            yield "columns", f"expected column definitions {text}"
     if given.format in ("fixed", "whole_file"):
         text = f"{given.format} is not a table; expected text, csv, tsv, jsonl or parquet"
-        yield Problem("input.format", text)
+        yield "format", text
     if given.type:
-        yield Problem("input.type", "a job in SQL has no class to decode into; declare input.columns")
+        yield "type", "a job in SQL has no class to decode into; declare input.columns"
     if given.format in ("text", "parquet") and given.columns:
         what = "one column, line" if given.format == "text" else "the columns that its files have"
-        yield Problem("input.columns", f"{given.format} has {what}; leave it out")
+        yield "columns", f"{given.format} has {what}; leave it out"
     if given.encoding == "bytes":
-        yield Problem("input.encoding", "a job in SQL reads text; expected the name of a codec, got bytes")
+        yield "encoding", "a job in SQL reads text; expected the name of a codec, got bytes"
     if given.multiline and (given.comment or given.errors != "strict" or given.encoding.lower() != "utf-8"):
         text = "a job in SQL reads such objects as they are: plain utf-8 without comments"
-        yield Problem("input.multiline", f"{text}; leave out input.comment, input.encoding and input.errors")
+        yield "multiline", f"{text}; leave out input.comment, input.encoding and input.errors"
 
 
 def _duckdb_memory(spec: JobSpec, function: str) -> Iterator[Problem]:
@@ -113,7 +122,7 @@ def _duckdb_memory(spec: JobSpec, function: str) -> Iterator[Problem]:
 def _inputs(spec: JobSpec) -> Iterator[Problem]:
     for given in spec.inputs:
         yield from _encoding(given, input_key(spec, given, "encoding"))
-        if given.columns and not spec.sql.map and given.format != "parquet":
+        if given.columns and not spec.is_sql and given.format != "parquet":
             text = f"only parquet and jobs in SQL have columns to choose from; {given.format} has none"
             yield Problem(input_key(spec, given, "columns"), text)
 
@@ -131,7 +140,7 @@ def _output(spec: JobSpec) -> Iterator[Problem]:
     if given.one_file and (spec.partitions or 1) > 1:
         text = f"output.one_file makes one sorted part of one partition; leave it out, got {spec.partitions}"
         yield Problem("partitions", text)
-    if given.sorted and spec.sql.map and not spec.sql.order_by:
+    if given.sorted and spec.is_sql and not spec.sql.order_by:
         text = "a job in SQL is sorted as a whole by sql.order_by; write that, or leave it out"
         yield Problem("output.sorted", text)
     if given.one_file and given.by:
@@ -152,7 +161,7 @@ def _side_files(spec: JobSpec) -> Iterator[Problem]:
 
 def _parquet(spec: JobSpec) -> Iterator[Problem]:
     """What a job that is not SQL needs so that DuckDB can read or write Parquet for it."""
-    if spec.sql.map:
+    if spec.is_sql:
         return
     for given in spec.inputs:
         if given.format != "parquet":

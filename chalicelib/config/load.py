@@ -154,8 +154,8 @@ def _fill(
         leaf = schema.LEAVES[schema.plain(key)]
         if key in values:
             continue
-        if key == "job" and "sql.map" not in values:
-            if not tried & {"job", "sql", "sql.map"}:
+        if key == "job" and not _SQL & {schema.plain(given) for given in values}:
+            if not tried & {"job", "sql", *_SQL}:
                 problems.append(f"{shown}: job: missing; expected {_MISSING[key]}")
         elif not require_cloud and schema.plain(key) in PLACEHOLDERS:
             values[key] = (PLACEHOLDERS[schema.plain(key)], PLACEHOLDER)
@@ -167,6 +167,8 @@ def _fill(
     return problems
 
 
+#: Where a job in SQL has its map queries.
+_SQL = {"sql.map", "input.map"}
 _MISSING = {
     "job": "`module:Class`, a class in jobs/module.py",
     "input.url": "the place to watch, such as s3://bucket/prefix/",

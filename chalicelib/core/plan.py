@@ -52,11 +52,30 @@ class Column(Message, frozen=True, kw_only=True, array_like=True):
     body: bytes
 
 
+class SqlInput(Message, frozen=True, kw_only=True):
+    """Names and types of the columns of one of several inputs of a SQL job, and of what its map query gives."""
+
+    input: tuple[tuple[str, str], ...]
+    mapped: tuple[tuple[str, str], ...]
+
+
 class SqlTables(Message, frozen=True, kw_only=True):
     """Names and types of the columns of a SQL job's tables: what every task must agree on."""
 
+    #: Of the one input; nothing if there are several.
     input: tuple[tuple[str, str], ...]
     shuffled: tuple[tuple[str, str], ...]
+    #: Of several inputs, by tag. Their rows are shuffled in one table, with columns of its own for each.
+    tagged: dict[str, SqlInput] = field(default_factory=dict)
+
+    @property
+    def mapped(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """The columns of what the map queries of several inputs give, by tag."""
+        return {tag: given.mapped for tag, given in self.tagged.items()}
+
+    def columns_of(self, tag: str) -> tuple[tuple[str, str], ...]:
+        """The columns of the table `input` over the records of one input."""
+        return self.tagged[tag].input if tag else self.input
 
 
 class Earlier(Message, frozen=True, kw_only=True):

@@ -44,6 +44,8 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     #: SQL jobs: names and types of the columns, as in CREATE TABLE; empty: found out from the first object.
     #: parquet in other jobs: the names of the columns to read; empty: all.
     columns: Columns = ""
+    #: SQL jobs of several inputs: the map query over the records of this one; empty: that of `sql.map`.
+    map: str = ""
     #: jsonl: a class of the job's module (a msgspec.Struct, a dataclass) to decode documents into.
     type: str = ""
     #: csv: what stands between fields, if not a comma (tsv: a tab).
@@ -221,11 +223,12 @@ class ManifestSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 class SqlSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A job in SQL, instead of a class: DuckDB runs its queries inside the map and reduce tasks."""
 
-    #: Over the table `input`: the records of one task.
+    #: Over the table `input`: the records of one task. Of several inputs, each may have a query of its own.
     map: str = ""
     #: Columns of its result: rows that agree in them meet in one reduce. None: all rows meet.
     key: Names = ""
-    #: Over the table `shuffled`: all rows of the map queries that belong to one partition.
+    #: Over the table `shuffled`: all rows of the map query that belong to one partition. Of several inputs, over a
+    #: table for each, called by its tag.
     reduce: str = "SELECT * FROM shuffled"
     #: What the whole result is sorted by, as behind ORDER BY; empty: each partition by the key.
     order_by: str = ""
@@ -296,10 +299,19 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return next((given for given in holders if loc.key.startswith(given.loc.key)), None)
 
     @property
+    def is_sql(self) -> bool:
+        """Whether the job is queries instead of a class."""
+        return bool(self.sql.map or any(given.map for given in self.inputs))
+
+    def map_query(self, given: InputSpec) -> str:
+        """The query over the records of one of the inputs of a job in SQL."""
+        return given.map or self.sql.map
+
+    @property
     def uses_duckdb(self) -> bool:
         """Whether its functions need DuckDB, which travels with such jobs only."""
         formats = {self.output.format, *(given.format for given in self.inputs)}
-        return bool(self.sql.map) or "parquet" in formats
+        return self.is_sql or "parquet" in formats
 
     @property
     def work_loc(self) -> Loc:

@@ -45,7 +45,7 @@ def check_same(load_job: Callable[[str], type[Any]], plan: Plan) -> None:
 
 def digest(load_job: Callable[[str], type[Any]], spec: JobSpec) -> str:
     """The digest of a job's code as this process has it. Raises ConfigError for a class that cannot be loaded."""
-    return of_queries(spec) if spec.sql.map else of_class(load_job(spec.job), spec)
+    return of_queries(spec) if spec.is_sql else of_class(load_job(spec.job), spec)
 
 
 def of_class(cls: type[Any], spec: JobSpec, version: str = VERSION) -> str:
@@ -57,7 +57,9 @@ def of_class(cls: type[Any], spec: JobSpec, version: str = VERSION) -> str:
 def of_queries(spec: JobSpec, version: str = VERSION) -> str:
     """The digest of a job in SQL: its queries, and the versions of what runs them."""
     sql = spec.sql
-    parts = (version, _duckdb(), sql.map, sql.key, sql.reduce, sql.order_by, spec.input.columns)
+    parts = [version, _duckdb(), sql.map, sql.key, sql.reduce, sql.order_by, spec.input.columns]
+    for given in spec.inputs if spec.more_inputs else ():
+        parts += [given.tag, given.map, given.columns]
     return _shown(hashlib.sha256("\0".join(parts).encode()))
 
 

@@ -29,11 +29,11 @@ _LARGEST_BUDGET = 1024 * MIB
 def tune(spec: JobSpec, provenance: Mapping[str, str], input_bytes: int, workers: int) -> JobSpec:
     """The configuration with split size and memory budget fit for this machine."""
     if provenance.get("split_size") == DEFAULT:
-        tasks = workers * (_SQL_TASKS_A_WORKER if spec.sql.map else _TASKS_A_WORKER)
+        tasks = workers * (_SQL_TASKS_A_WORKER if spec.is_sql else _TASKS_A_WORKER)
         # In whole steps, so that files a few bytes larger than others are cut into as many pieces.
         fair = -(-input_bytes // (tasks * _SMALLEST_SPLIT)) * _SMALLEST_SPLIT
         largest = _LARGEST_JSON_SPLIT if spec.input.format == "jsonl" else _LARGEST_SPLIT
-        if spec.sql.map:
+        if spec.is_sql:
             largest = _LARGEST_SQL_SPLIT
         spec = replace(spec, split_size=min(max(fair, _SMALLEST_SPLIT), largest))
     if provenance.get("memory_budget") == DEFAULT:

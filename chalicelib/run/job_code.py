@@ -12,7 +12,7 @@ from typing import Any
 from ..core.errors import ConfigError
 from ..core.plan import Plan, SqlTables
 from ..core.ports import ObjectInfo, Runtime
-from ..core.spec import JobSpec, OutputSpec
+from ..core.spec import InputSpec, JobSpec, OutputSpec
 from ..job import code_digest, side_files
 from ..job.binding import IDENTITY, BoundJob, bind
 from ..job.order_by import Ordered
@@ -30,6 +30,10 @@ class StepCode:
     map_only: bool = False
     #: All pairs have to meet in one place.
     one_partition: bool = False
+
+
+#: Which of a job's inputs an object in a bucket is of.
+InputOf = Callable[[str, ObjectInfo], InputSpec]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,22 +54,29 @@ class JobCode:
     sql: SqlTables | None = None
 
 
-def of_job(runtime: Runtime, name: str, spec: JobSpec, inputs: Sequence[tuple[str, ObjectInfo]]) -> JobCode:
-    """The code of a run over `inputs`. Raises UserError for a job that cannot run."""
-    return _of_queries(runtime, name, spec, inputs) if spec.sql.map else _of_class(runtime, name, spec)
+def of_job(
+    runtime: Runtime, name: str, spec: JobSpec, inputs: Sequence[tuple[str, ObjectInfo]], input_of: InputOf
+) -> JobCode:
+    """The code of a run over `inputs`; `input_of` says which of the job's inputs an object is of.
+
+    Raises UserError for a job that cannot run.
+    """
+    return (
+        _of_queries(runtime, name, spec, inputs, input_of) if spec.is_sql else _of_class(runtime, name, spec)
+    )
 
 
 def _of_queries(
-    runtime: Runtime, name: str, spec: JobSpec, inputs: Sequence[tuple[str, ObjectInfo]]
+    runtime: Runtime, name: str, spec: JobSpec, inputs: Sequence[tuple[str, ObjectInfo]], input_of: InputOf
 ) -> JobCode:
     from ..mapreduce.sql import prepare  # only such jobs have DuckDB
 
     return JobCode(
         digest=code_digest.of_queries(spec),
-        whole=spec.input.format == "parquet" or spec.input.multiline,
+        whole=False,
         first=StepCode(),
         partitions=_sql_partitions(spec, sum(info.size for _, info in inputs)),
-        sql=prepare.prepare(runtime, name, spec, inputs),
+        sql=prepare.prepare(runtime, name, spec, inputs, input_of),
     )
 
 
@@ -124,7 +135,7 @@ def _sql_partitions(spec: JobSpec, input_bytes: int) -> int:
 
 def check(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> None:
     """Raise ConfigError for a class that is no job, or queries that DuckDB does not take."""
-    if spec.sql.map:
+    if spec.is_sql:
         from ..mapreduce.sql import prepare  # only such jobs have DuckDB
 
         prepare.check(name, spec, Path(tempfile.gettempdir()))
@@ -144,7 +155,7 @@ def check(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> Non
 
 def warnings(load_job: Callable[[str], type[Any]], spec: JobSpec) -> list[str]:
     """What in a job's code is most likely a mistake, a sentence each; for a job that `check` has passed."""
-    if spec.sql.map:
+    if spec.is_sql:
         return []
     from ..job.likely_mistakes import likely_mistakes  # only for people, not for functions
 
@@ -188,7 +199,7 @@ class Shape:
 
 def shape(load_job: Callable[[str], type[Any]], spec: JobSpec) -> Shape:
     """The shape of a job. Raises ConfigError for a class that is no job."""
-    if spec.sql.map:
+    if spec.is_sql:
         return Shape(small=may_be_small(spec, 1))
     classes = all_steps(load_job, spec).classes
     return Shape(

@@ -63,13 +63,20 @@ class NewRun:
     def split_size(self) -> int:
         return splits.split_size(self.spec.split_size, self.bytes)
 
+    def input_of(self, bucket: str, info: ObjectInfo) -> InputSpec:
+        """Which of the job's inputs an object is of. Raises UserError if it is of none."""
+        tag = self.tags.get(info.key)
+        if tag is not None:
+            return next(given for given in self.spec.inputs if given.tag == tag)
+        return _input_of(self.spec, Loc(bucket, info.key))
+
 
 def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
     """Plan the first step of a run and start its map tree.
 
     Safe to call again for the same `keys`: the first plan stays. Raises UserError for a job that cannot run.
     """
-    code = job_code.of_job(runtime, keys.job, run.spec, run.inputs)
+    code = job_code.of_job(runtime, keys.job, run.spec, run.inputs, run.input_of)
     pieces = _Cut(run, code.whole)
     plan = _plan_of_run(runtime, keys, run, code)
     plan = replace(plan, bounds=_bounds(runtime, code.first.job, plan, pieces))
@@ -239,12 +246,11 @@ class _Cut:
 
 
 def _cut_inputs(run: NewRun, *, whole: bool) -> Iterator[Split]:
-    spec, size, by_tag = run.spec, run.split_size, {given.tag: given for given in run.spec.inputs}
     for bucket, info in run.inputs:
-        tag = run.tags.get(info.key)
-        given = _input_of(spec, Loc(bucket, info.key)) if tag is None else by_tag[tag]
-        splittable = not (whole or given.whole or (compression(info.key) and given.format != "parquet"))
-        for split in splits.cut(bucket, info, size, splittable):
+        given = run.input_of(bucket, info)
+        cuttable = not run.spec.is_sql if given.format == "parquet" else not compression(info.key)
+        splittable = cuttable and not (whole or given.whole)
+        for split in splits.cut(bucket, info, run.split_size, splittable):
             yield replace(split, tag=given.tag) if given.tag else split
 
 

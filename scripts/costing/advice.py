@@ -103,7 +103,7 @@ class _Phase:
 
     def _share(self, memory: int) -> float:
         """Of processors. Python's tasks use one; for DuckDB each more is taken to help."""
-        return memory / FIGURES.one_processor if self.told.spec.sql.map else FIGURES.share(memory)
+        return memory / FIGURES.one_processor if self.told.spec.is_sql else FIGURES.share(memory)
 
     @property
     def needed(self) -> float:

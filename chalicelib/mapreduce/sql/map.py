@@ -5,13 +5,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from ...core.errors import CorruptData, InputError, JobCodeError
 from ...core.plan import Plan, Split
 from ...core.ports import Runtime, Streams
+from ...core.spec import InputSpec
 from ...core.tasks import Position
 from ..guard.deadline import Pace
 from ..guard.location import located
@@ -31,7 +35,7 @@ from ..input.read_ahead import ReadAhead
 from ..shuffle.run_file import RunWriter
 from .feed import Feed, Lines, locate
 from .partition_file import frames_of
-from .tables import PARTITION, partitioned, scan, stored
+from .tables import PARTITION, partitioned, scan, stored, tagged
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -75,83 +79,170 @@ class SqlMap:
             task_database(self._spec, folder, "mapper") as database,
             ReadAhead(self._store, splits) as store,
         ):
-            if self._spec.input.format == "parquet":
-                self._map_files(database, store, folder, splits, writer)
-                return None
-            return self._map_lines(database, store, folder, splits, writer)
+            inputs = [(tag, list(some)) for tag, some in groupby(splits, lambda split: split.tag)]
+            if not inputs and self._tables.tagged:
+                return None  # an attempt that goes on behind the last record
+            if len(inputs) > 1:
+                return self._map_together(database, store, folder, inputs, writer)
+            tag = inputs[0][0] if inputs else ""
+            return self._map(
+                database, store, folder, splits, lambda: self._write(database, folder, writer, tag)
+            )
+
+    def _map_together(
+        self,
+        database: Connection,
+        store: Streams,
+        folder: Path,
+        inputs: Sequence[tuple[str, Sequence[Split]]],
+        writer: RunWriter,
+    ) -> Position | None:
+        """Map splits of several inputs by a query each, and write their rows together."""
+        stopped = None
+        before = 0
+        for tag, splits in inputs:
+            into = f"INSERT INTO {_MAPPED} BY NAME" if before else f"CREATE TEMP TABLE {_MAPPED} AS"
+            statement = f"{into} {self._rows(tag)} {self._in_order}"
+            stopped = self._map(database, store, folder, splits, lambda: database.execute(statement))  # noqa: B023
+            if stopped:
+                stopped = replace(stopped, split=before + stopped.split)
+                break
+            before += len(splits)
+        self._append_all(database, folder, writer)
+        return stopped
+
+    def _rows(self, tag: str) -> str:
+        """The query that gives the stored rows of an input, each with its partition if there are several."""
+        tables, partitions = self._tables, self._plan.partitions
+        columns = tables.tagged[tag].mapped if tag else tables.shuffled
+        rows = f"SELECT {stored(columns)} FROM {subquery(self._query(tag))}"
+        if partitions > 1:
+            rows = partitioned(self._query(tag), columns, self._spec.sql.keys, partitions)
+        return tagged(rows, tag, tables.mapped, numbered=partitions > 1) if tag else rows
+
+    @property
+    def _in_order(self) -> str:
+        return f"ORDER BY {quoted(PARTITION)}" if self._plan.partitions > 1 else ""
 
     def _where(self, splits: Sequence[Split]) -> str:
         some = f"{splits[0].loc.url} and {len(splits) - 1} more" if splits else "no input"
         return f"job {self._plan.job}: {some}"
 
+    def _input(self, tag: str) -> InputSpec:
+        return next(given for given in self._spec.inputs if given.tag == tag) if tag else self._spec.input
+
+    def _query(self, tag: str) -> str:
+        return self._spec.map_query(self._input(tag))
+
+    def _query_key(self, tag: str) -> str:
+        """Where the query stands in the job's file, for messages."""
+        return f"input.{tag}.map" if tag and self._input(tag).map else "sql.map"
+
+    def _map(
+        self,
+        database: Connection,
+        store: Streams,
+        folder: Path,
+        splits: Sequence[Split],
+        write: Callable[[], object],
+    ) -> Position | None:
+        """Run `write` while there is a table `input` over splits of one input; where to go on, if time ran out."""
+        tag = splits[0].tag if splits else ""
+        if self._input(tag).format == "parquet":
+            self._map_files(database, store, folder, splits, write)
+            return None
+        return self._map_lines(database, store, folder, splits, write)
+
     def _map_files(
-        self, database: Connection, store: Streams, folder: Path, splits: Sequence[Split], writer: RunWriter
+        self,
+        database: Connection,
+        store: Streams,
+        folder: Path,
+        splits: Sequence[Split],
+        write: Callable[[], object],
     ) -> None:
         """Parquet has its table of contents at the end: objects are copied to disk first."""
-        paths = []
+        paths, tag = [], splits[0].tag
         for number, split in enumerate(splits):
-            path = folder / f"object-{number}"
+            path = folder / f"object-{tag}-{number}"
             with self._disk.open(path, "wb", split.size) as file:
                 for chunk in whole_object(store, split):
                     file.write(chunk)
                     self.bytes += len(chunk)
             paths.append(str(path))
-        source = scan(self._spec.input, self._tables.input, paths)
+        source = scan(self._input(tag), self._tables.columns_of(tag), paths)
         with blamed(self._where(splits)):
-            self.records = count(database, f"SELECT count(*) FROM {subquery(source)}")
+            self.records += count(database, f"SELECT count(*) FROM {subquery(source)}")
             database.execute(f"CREATE VIEW input AS {source}")
-        with blamed(f"job {self._plan.job}: sql.map"):
-            self._write(database, folder, writer)
+        with blamed(f"job {self._plan.job}: {self._query_key(tag)}"):
+            write()
+        database.execute("DROP VIEW input")
 
     def _map_lines(
-        self, database: Connection, store: Streams, folder: Path, splits: Sequence[Split], writer: RunWriter
+        self,
+        database: Connection,
+        store: Streams,
+        folder: Path,
+        splits: Sequence[Split],
+        write: Callable[[], object],
     ) -> Position | None:
-        spec = self._spec.input
+        tag = splits[0].tag if splits else ""
+        spec, columns = self._input(tag), self._tables.columns_of(tag)
         ratio = self._spec.limits.unpack_ratio
-        lines = Lines(spec, self._tables.input, store, lambda: self._pace.out_of_time, ratio)
-        fifo = folder / "input"
+        lines = Lines(spec, columns, store, lambda: self._pace.out_of_time, ratio)
+        fifo = folder / f"input-{tag}"
         fifo.touch()  # what a query is bound over may be opened, and nobody feeds it yet
-        source = scan(spec, self._tables.input, [str(fifo)])
+        source = scan(spec, columns, [str(fifo)])
         try:
             database.execute(f"CREATE VIEW input AS {source}")
-            if self._reads_once(database):
+            if self._reads_once(database, tag):
                 with Feed(fifo, lines.of(splits)):
-                    self._write(database, folder, writer)
+                    write()
+                database.execute("DROP VIEW input")
             else:
                 database.execute("DROP VIEW input")
                 with Feed(fifo, lines.of(splits)):
                     database.execute(f"CREATE TABLE input AS {source}")
-                self._write(database, folder, writer)
+                write()
+                database.execute("DROP TABLE input")
         except duckdb_error() as error:
             raise self._explained(error, splits) from error
-        self.bytes = lines.bytes
+        self.bytes += lines.bytes
         return lines.stopped
 
-    def _reads_once(self, database: Connection) -> bool:
+    def _reads_once(self, database: Connection, tag: str) -> bool:
         """Whether the map query goes through `input` once, as a FIFO wants it: it is held in a table if not."""
         rows = database.execute(
-            f"EXPLAIN (FORMAT json) SELECT * FROM {subquery(self._spec.sql.map)}"
+            f"EXPLAIN (FORMAT json) SELECT * FROM {subquery(self._query(tag))}"
         ).fetchall()
         plan = str(rows)
         return len(_SCAN.findall(plan)) == 1 and not _REPEATING.search(plan)
 
-    def _write(self, database: Connection, folder: Path, writer: RunWriter) -> None:
-        """Run the map query and write its rows, partition after partition."""
-        query, columns = self._spec.sql.map, self._tables.shuffled
-        path = folder / "stretch.parquet"
+    def _write(self, database: Connection, folder: Path, writer: RunWriter, tag: str) -> None:
+        """Run the map query of one input and write its rows, partition after partition."""
         if self._plan.partitions == 1:
-            rows = count(database, _copy(f"SELECT {stored(columns)} FROM {subquery(query)}", path))
-            self._append(writer, 0, path, rows)
+            self._copy(database, self._rows(tag), folder, writer, 0)
             return
-        numbered = partitioned(query, columns, self._spec.sql.keys, self._plan.partitions)
+        database.execute(f"CREATE TEMP TABLE {_MAPPED} AS {self._rows(tag)} {self._in_order}")
+        self._append_all(database, folder, writer)
+
+    def _append_all(self, database: Connection, folder: Path, writer: RunWriter) -> None:
+        """Write the rows that wait in a table, partition after partition."""
+        if self._plan.partitions == 1:
+            self._copy(database, f"FROM {_MAPPED}", folder, writer, 0)
+            return
         number = quoted(PARTITION)
-        database.execute(f"CREATE TEMP TABLE {_MAPPED} AS {numbered} ORDER BY {number}")
         found = f"SELECT {number} FROM {_MAPPED} GROUP BY ALL ORDER BY ALL"
         for (partition,) in database.execute(found).fetchall():
             own = f"SELECT * EXCLUDE ({number}) FROM {_MAPPED} WHERE {number} = {partition}"
-            self._append(writer, partition, path, count(database, _copy(own, path)))
+            self._copy(database, own, folder, writer, partition)
 
-    def _append(self, writer: RunWriter, partition: int, path: Path, rows: int) -> None:
+    def _copy(
+        self, database: Connection, query: str, folder: Path, writer: RunWriter, partition: int
+    ) -> None:
+        """Write the rows of a query as a partition, unless there are none."""
+        path = folder / "stretch.parquet"
+        rows = count(database, f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet)")
         if rows:
             with self._disk.open(path, "rb") as file:
                 writer.add_raw(partition, frames_of(file), rows)
@@ -159,15 +250,12 @@ class SqlMap:
 
     def _explained(self, error: Exception, splits: Sequence[Split]) -> Exception:
         """What DuckDB says, with the place in the input if it is about a row of it."""
-        where, text = f"job {self._plan.job}: sql.map", explained(error)
+        tag = splits[0].tag if splits else ""
+        where, text = f"job {self._plan.job}: {self._query_key(tag)}", explained(error)
         refuse_full_disk(error)
         row = _ROW.search(str(error))
         if row is None:
             return JobCodeError(f"{where}: {text}")
-        again = Lines(self._spec.input, self._tables.input, self._store)
+        again = Lines(self._input(tag), self._tables.columns_of(tag), self._store)
         place = locate(again, splits, int(row[1] or row[2]))
         return InputError(f"job {self._plan.job}: {place}: {text}")
-
-
-def _copy(query: str, path: Path) -> str:
-    return f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet)"

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from ...config.problem import input_key
 from ...core.errors import ConfigError, InputError, JobCodeError
-from ...core.plan import Split, SqlTables
+from ...core.plan import Split, SqlInput, SqlTables
 from ...core.ports import Loc, ObjectInfo, Runtime
 from ...core.spec import MIB, InputSpec, JobSpec
 from ..input.compression import compression
@@ -22,12 +23,21 @@ from ..input.duckdb import (
     explained,
     literal,
     opened,
+    quoted,
     subquery,
 )
 from ..input.rows import Header, header_names
 from .feed import Lines
 from .reduce import sorted_query
-from .tables import MAX_LINE, TEXT_COLUMNS, check_storable, definitions, delimiter
+from .tables import (
+    MAX_LINE,
+    TEXT_COLUMNS,
+    check_storable,
+    definitions,
+    delimiter,
+    shuffled_tables,
+    together,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -41,15 +51,29 @@ _FOOTER = 8
 Input = tuple[str, ObjectInfo]
 
 
-def prepare(runtime: Runtime, job: str, spec: JobSpec, inputs: Sequence[Input]) -> SqlTables:
-    """The tables of a run over `inputs`. Raises ConfigError or InputError for what could not run."""
+def prepare(
+    runtime: Runtime,
+    job: str,
+    spec: JobSpec,
+    inputs: Sequence[Input],
+    input_of: Callable[[str, ObjectInfo], InputSpec],
+) -> SqlTables:
+    """The tables of a run over `inputs`; `input_of` says which of the job's inputs an object is of.
+
+    Raises ConfigError or InputError for what could not run.
+    """
     with (
         runtime.disk.folder("sluice-sql-") as folder,
         opened(folder, _MEMORY, 1, spec.params) as database,
     ):
         try:
-            columns = _declared(database, spec.input) or _found(database, runtime, spec, inputs, folder)
-            return SqlTables(input=columns, shuffled=_checked(database, spec, columns))
+            columns = {}
+            for given in spec.inputs:
+                own = (one for one in inputs if input_of(*one) == given)
+                columns[given.tag] = _declared(database, spec, given) or _found(
+                    database, runtime, spec, given, own, folder
+                )
+            return _checked(database, spec, columns)
         except JobCodeError as error:
             raise ConfigError(f"job {job}: {error}") from error
 
@@ -61,10 +85,9 @@ def check(job: str, spec: JobSpec, folder: Path) -> None:
         opened(Path(own), _MEMORY, 1, spec.params) as database,
     ):
         try:
-            for query in ("map", "reduce"):
-                _single(database, f"sql.{query}", getattr(spec.sql, query))
-            columns = _declared(database, spec.input)
-            if columns:
+            _check_singles(database, spec)
+            columns = {given.tag: _declared(database, spec, given) for given in spec.inputs}
+            if all(columns.values()):
                 _checked(database, spec, columns)
         except JobCodeError as error:
             raise ConfigError(f"job {job}: {error}") from error
@@ -73,41 +96,42 @@ def check(job: str, spec: JobSpec, folder: Path) -> None:
 # The columns of `input`
 
 
-def _declared(database: Connection, spec: InputSpec) -> Columns:
+def _declared(database: Connection, spec: JobSpec, given: InputSpec) -> Columns:
     """What the configuration says; nothing if it says nothing."""
-    if spec.format == "text":
+    if given.format == "text":
         return TEXT_COLUMNS
-    if not spec.columns:
+    if not given.columns:
         return ()
-    with blamed("input.columns"):
-        database.execute(f"CREATE TABLE declared (\n{spec.columns}\n)")
+    with blamed(input_key(spec, given, "columns")):
+        database.execute(f"CREATE OR REPLACE TABLE declared (\n{given.columns}\n)")
         return described(database, "declared")
 
 
 def _found(
-    database: Connection, runtime: Runtime, spec: JobSpec, inputs: Sequence[Input], folder: Path
+    database: Connection,
+    runtime: Runtime,
+    spec: JobSpec,
+    given: InputSpec,
+    inputs: Iterable[Input],
+    folder: Path,
 ) -> Columns:
     """What the first object that has any bytes holds."""
-    first = (
-        next((Loc(bucket, info.key), info) for bucket, info in inputs if info.size) if _any(inputs) else None
-    )
+    key = input_key(spec, given, "columns")
+    first = next(((Loc(bucket, info.key), info) for bucket, info in inputs if info.size), None)
     if first is None:
-        raise InputError("no input has any bytes, so its columns cannot be found out: declare input.columns")
+        which = f"no input of {given.tag}" if given.tag else "no input"
+        raise InputError(f"{which} has any bytes, so its columns cannot be found out: declare {key}")
     loc, info = first
-    path = folder / "sample"
+    path = folder / f"sample-{given.tag}"
     try:
-        if spec.input.format == "parquet":
+        if given.format == "parquet":
             _footer_only(runtime, loc, info.size, path)
             return described(database, f"SELECT * FROM read_parquet({literal(str(path))})")
-        return _sniffed(database, runtime, spec.input, loc, info, path)
+        return _sniffed(database, runtime, given, loc, info, path)
     except duckdb_error() as error:
         raise InputError(
-            f"{loc.url}: its columns cannot be found out: declare input.columns: {explained(error)}"
+            f"{loc.url}: its columns cannot be found out: declare {key}: {explained(error)}"
         ) from error
-
-
-def _any(inputs: Sequence[Input]) -> bool:
-    return any(info.size for _, info in inputs)
 
 
 def _sniffed(
@@ -163,30 +187,67 @@ def _footer_only(runtime: Runtime, loc: Loc, size: int, path: Path) -> None:
 # The queries
 
 
-def _checked(database: Connection, spec: JobSpec, columns: Columns) -> Columns:
-    """The columns of the map query's result. Raises ConfigError or JobCodeError for a query that cannot run."""
-    sql = spec.sql
-    for query in ("map", "reduce"):
-        _single(database, f"sql.{query}", getattr(sql, query))
-    with blamed("sql.map"):
-        database.execute(f"CREATE TABLE input ({definitions(columns)})")
-        # A column of nothing but NULL has no type; one must be written.
-        found = described(database, subquery(sql.map))
-        shuffled = tuple((name, "INTEGER" if kind == '"NULL"' else kind) for name, kind in found)
-    _check_names("sql.map", shuffled)
-    check_storable(shuffled)
-    names = {name.lower() for name, _ in shuffled}
-    for key in sql.keys:
-        if key.lower() not in names:
-            there = ", ".join(name for name, _ in shuffled)
-            raise ConfigError(f"sql.key: no column {key} in the result of sql.map, which has {there}")
+def _checked(database: Connection, spec: JobSpec, columns: Mapping[str, Columns]) -> SqlTables:
+    """The tables of inputs with these columns, by tag. Raises ConfigError or JobCodeError for what cannot run."""
+    _check_singles(database, spec)
+    mapped = {given.tag: _mapped(database, spec, given, columns[given.tag]) for given in spec.inputs}
+    if spec.more_inputs:
+        _check_key_types(spec, mapped)
+        inputs = {tag: SqlInput(input=columns[tag], mapped=own) for tag, own in mapped.items()}
+        tables = SqlTables(input=(), shuffled=together(mapped), tagged=inputs)
+    else:
+        tables = SqlTables(input=columns[spec.input.tag], shuffled=mapped[spec.input.tag])
     with blamed("sql.reduce"):
-        database.execute(f"CREATE TABLE shuffled ({definitions(shuffled)})")
-        result = described(database, subquery(sql.reduce))
+        for name, own in shuffled_tables(tables).items():
+            database.execute(f"CREATE TABLE {quoted(name)} ({definitions(own)})")
+        result = described(database, subquery(spec.sql.reduce))
     _check_names("sql.reduce", result)
     with blamed("sql.order_by"):
-        database.execute(f"EXPLAIN {sorted_query(sql.reduce, result, sql.order_by, sql.keys)}")
-    return shuffled
+        database.execute(f"EXPLAIN {sorted_query(spec.sql.reduce, result, spec.sql.order_by, spec.sql.keys)}")
+    return tables
+
+
+def _mapped(database: Connection, spec: JobSpec, given: InputSpec, columns: Columns) -> Columns:
+    """The columns of what the map query gives for an input."""
+    where = _map_key(spec, given)
+    with blamed(where):
+        database.execute(f"CREATE TABLE input ({definitions(columns)})")
+        # A column of nothing but NULL has no type; one must be written.
+        found = described(database, subquery(spec.map_query(given)))
+        database.execute("DROP TABLE input")
+    mapped = tuple((name, "INTEGER" if kind == '"NULL"' else kind) for name, kind in found)
+    _check_names(where, mapped)
+    check_storable(where, mapped)
+    names = {name.lower() for name, _ in mapped}
+    for key in spec.sql.keys:
+        if key.lower() not in names:
+            there = ", ".join(name for name, _ in mapped)
+            raise ConfigError(f"sql.key: no column {key} in the result of {where}, which has {there}")
+    return mapped
+
+
+def _check_key_types(spec: JobSpec, mapped: Mapping[str, Columns]) -> None:
+    """Rows meet whose keys have the same text, so equal keys have to be of one type."""
+    for key in spec.sql.keys:
+        kinds = {tag: dict(_lower(columns))[key.lower()] for tag, columns in mapped.items()}
+        if len(set(kinds.values())) > 1:
+            told = ", ".join(f"{kind} of {tag}" for tag, kind in kinds.items())
+            raise ConfigError(f"sql.key: {key} is {told}: cast it to one type in the map queries")
+
+
+def _lower(columns: Columns) -> Columns:
+    return tuple((name.lower(), kind) for name, kind in columns)
+
+
+def _map_key(spec: JobSpec, given: InputSpec) -> str:
+    """Where the map query of an input stands in the job's file."""
+    return input_key(spec, given, "map") if given.map else "sql.map"
+
+
+def _check_singles(database: Connection, spec: JobSpec) -> None:
+    for given in spec.inputs:
+        _single(database, _map_key(spec, given), spec.map_query(given))
+    _single(database, "sql.reduce", spec.sql.reduce)
 
 
 def _single(database: Connection, where: str, query: str) -> None:

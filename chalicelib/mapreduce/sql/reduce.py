@@ -18,7 +18,7 @@ from ..input.duckdb import Columns, blamed, count, described, literal, quoted, s
 from ..shuffle.fetch import fetch_all, stretches
 from ..shuffle.index import Slices
 from .partition_file import payloads
-from .tables import definitions, restored, stored
+from .tables import definitions, shuffled_tables, stored, unshuffled
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -55,7 +55,7 @@ class SqlReduce:
         self._bucket = work_bucket
         self._plan = plan
         self._spec = plan.spec
-        self._columns = plan.sql.shuffled
+        self._tables = plan.sql
         self._pace = pace
         self._where = f"job {plan.job}: sql.reduce"
         self.records = 0
@@ -100,25 +100,28 @@ class SqlReduce:
         """
         text = self._spec.sql.reduce
         with blamed(self._where):
-            database.execute(f"CREATE TABLE shuffled ({definitions(self._columns)})")
+            self._empty_tables(database)
             columns = described(database, subquery(text))
             query = sorted_query(text, columns, self._spec.sql.order_by, self._spec.sql.keys)
             if parquet:
                 query = f"SELECT {stored(columns)} FROM ({query})"
                 database.execute(f"CREATE TEMP TABLE {_RESULT} AS {query} LIMIT 0")
-            database.execute("DROP TABLE shuffled")
+            for name in shuffled_tables(self._tables):
+                database.execute(f"DROP TABLE {quoted(name)}")
         return query
+
+    def _empty_tables(self, database: Connection) -> None:
+        for name, columns in shuffled_tables(self._tables).items():
+            database.execute(f"CREATE TABLE {quoted(name)} ({definitions(columns)})")
 
     def _reduce(self, database: Connection, query: str, paths: list[Path], out: Path, write: Write) -> None:
         with blamed(self._where):
-            files = ", ".join(literal(str(path)) for path in paths)
-            if files:
-                source = f"SELECT {restored(self._columns)} FROM read_parquet([{files}])"
-                database.execute(f"CREATE OR REPLACE VIEW shuffled AS {source}")
-                self.pairs_in += count(database, "SELECT count(*) FROM shuffled")
-            else:
-                database.execute("DROP VIEW IF EXISTS shuffled")
-                database.execute(f"CREATE TABLE shuffled ({definitions(self._columns)})")
+            if paths:
+                for name, source in unshuffled(self._tables, [str(path) for path in paths]).items():
+                    database.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS {source}")
+                    self.pairs_in += count(database, f"SELECT count(*) FROM {quoted(name)}")
+            else:  # the only partition there is
+                self._empty_tables(database)
             if self._spec.output.format == "parquet":
                 database.execute(f"INSERT INTO {_RESULT} {query}")
             else:

@@ -9,8 +9,10 @@ holds the same values, and become what they were when they are read.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from ...core.errors import ConfigError
+from ...core.plan import SqlTables
 from ...core.spec import InputSpec
 from ..input.duckdb import Columns, literal, quoted, subquery
 
@@ -23,6 +25,10 @@ TEXT_COLUMNS: Columns = (("line", "VARCHAR"),)
 
 #: The column of the partition's number, beside those of the map query.
 PARTITION = "sluice partition"
+#: The column of the input's tag, where rows of several inputs are shuffled in one table.
+TAG = "sluice tag"
+#: The table that the reduce query sees, unless there is one for each input.
+SHUFFLED = "shuffled"
 #: Hexadecimal digits of the key's MD5 that choose the partition; as a number they fit into 32 bits.
 _DIGITS = 7
 
@@ -87,12 +93,12 @@ def definitions(columns: Columns) -> str:
     return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns)
 
 
-def check_storable(columns: Columns) -> None:
-    """Raises ConfigError for a type that the shuffle would change."""
+def check_storable(where: str, columns: Columns) -> None:
+    """Raises ConfigError, naming the query's place, for a type that the shuffle would change."""
     for name, kind in columns:
         if _storage(kind) == kind and not _is_exact(kind):
             raise ConfigError(
-                f"sql.map: column {name} is {kind}, which cannot be shuffled as it is: cast it, to VARCHAR for instance"
+                f"{where}: column {name} is {kind}, which cannot be shuffled as it is: cast it, to VARCHAR for instance"
             )
 
 
@@ -103,6 +109,51 @@ def partitioned(query: str, columns: Columns, keys: tuple[str, ...], partitions:
     text = texts if len(keys) == 1 else f"concat_ws(chr(31), {texts})"
     number = f"('0x' || left(md5({text}), {_DIGITS}))::INTEGER % {partitions}"
     return f"SELECT {stored(columns)}, {number} AS {quoted(PARTITION)} FROM {subquery(query)}"
+
+
+def together(mapped: Mapping[str, Columns]) -> Columns:
+    """The columns of the one table in which the rows of several inputs are shuffled: a tag, and those of each input.
+
+    A row has NULL in the columns of the others, which costs Parquet next to nothing.
+    """
+    own = ((_column_of(tag, name), kind) for tag, columns in mapped.items() for name, kind in columns)
+    return ((TAG, "VARCHAR"), *own)
+
+
+def tagged(rows: str, tag: str, mapped: Mapping[str, Columns], *, numbered: bool) -> str:
+    """The query that gives the stored rows of one input as rows of the one table; `numbered`: with their partition."""
+    mine = ", ".join(f"{quoted(name)} AS {quoted(_column_of(tag, name))}" for name, _ in mapped[tag])
+    nothing = [
+        f"NULL::{_storage(kind)} AS {quoted(_column_of(other, name))}"
+        for other, columns in mapped.items()
+        if other != tag
+        for name, kind in columns
+    ]
+    rest = "".join(f", {column}" for column in [*nothing, *[quoted(PARTITION)] * numbered])
+    return f"SELECT {literal(tag)} AS {quoted(TAG)}, {mine}{rest} FROM {subquery(rows)}"
+
+
+def shuffled_tables(tables: SqlTables) -> dict[str, Columns]:
+    """The tables that the reduce query sees, with their columns."""
+    return tables.mapped or {SHUFFLED: tables.shuffled}
+
+
+def unshuffled(tables: SqlTables, paths: list[str]) -> dict[str, str]:
+    """The same tables as queries that read them from the files of a partition."""
+    files = f"read_parquet([{', '.join(map(literal, paths))}])"
+    found = {}
+    for tag, given in tables.tagged.items():
+        names = ", ".join(
+            f"CAST({quoted(_column_of(tag, name))} AS {kind}) AS {quoted(name)}"
+            for name, kind in given.mapped
+        )
+        found[tag] = f"SELECT {names} FROM {files} WHERE {quoted(TAG)} = {literal(tag)}"
+    return found or {SHUFFLED: f"SELECT {restored(tables.shuffled)} FROM {files}"}
+
+
+def _column_of(tag: str, name: str) -> str:
+    """What a column of one input is called in the one table. Tags have no dots."""
+    return f"{tag}.{name}"
 
 
 def _text(key: str, kind: str) -> str:

@@ -28,7 +28,7 @@ def likeness(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> 
     sort; one that shuffles nothing for a filter. A map query that groups has few groups if its result comes together in
     one partition, for its author would not do so with many.
     """
-    if spec.sql.map:
+    if spec.is_sql:
         return Likeness(kind=_kind_of_query(spec), way="sql")
     classes = all_steps(load_job, spec).classes
     job = bind(classes[0], name, spec.params, identity=True)
@@ -41,6 +41,7 @@ def likeness(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> 
 
 def _kind_of_query(spec: JobSpec) -> str:
     together = bool(spec.sql.order_by) or not spec.sql.keys
-    if "group by" not in " ".join(spec.sql.map.lower().split()) and spec.sql.keys:
+    queries = " ".join(spec.map_query(given) for given in spec.inputs)
+    if "group by" not in " ".join(queries.lower().split()) and spec.sql.keys:
         return "sort"
     return "few groups" if together else "many groups"

@@ -90,7 +90,7 @@ def shape_of(spec: JobSpec, work: Work, figures: Figures = FIGURES) -> Shape:
 def _partitions(spec: JobSpec, work: Work) -> int:
     if spec.reducers == 1 or spec.output.one_file:
         return 1
-    if spec.sql.map and (spec.sql.order_by or not spec.sql.keys):
+    if spec.is_sql and (spec.sql.order_by or not spec.sql.keys):
         return spec.partitions or 1
     if work.way == "sql":  # as `job_code` has it
         return spec.partitions or default_partitions(work.bytes, 4 * spec.reduce_size, least=4)

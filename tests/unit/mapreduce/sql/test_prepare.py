@@ -61,7 +61,8 @@ def tables(spec: JobSpec, body: bytes, tmp_path: Path, key: str = "x") -> SqlTab
     store = MemoryStore()
     store.put(Loc("in", key), body)
     runtime: Any = SimpleNamespace(store=store, disk=LocalDisk(tmp_path))
-    return prepare.prepare(runtime, "j", spec, [("in", store.head(Loc("in", key)))])
+    found = [("in", store.head(Loc("in", key)))]
+    return prepare.prepare(runtime, "j", spec, found, lambda *_: spec.input)
 
 
 def test_undeclared_columns_are_found_out(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_every_kind_of_value_comes_back_as_it_was(kind: str, value: str, tmp_pat
     (row,) = database.execute("DESCRIBE before").fetchall()
     columns = ((row[0], row[1]),)
     assert row[1] == kind
-    check_storable(columns)
+    check_storable("sql.map", columns)
     file = literal(str(tmp_path / "x.parquet"))
     database.execute(f"COPY (SELECT {stored(columns)} FROM before) TO {file} (FORMAT parquet)")
     database.execute(f"CREATE TABLE after AS SELECT {restored(columns)} FROM read_parquet({file})")
@@ -64,7 +64,7 @@ def test_every_kind_of_value_comes_back_as_it_was(kind: str, value: str, tmp_pat
 @pytest.mark.parametrize("kind", ["STRUCT(a HUGEINT)", "INTERVAL[]", "MAP(VARCHAR, BIT)", "UNION(a INTEGER)"])
 def test_a_kind_that_would_change_is_refused(kind: str) -> None:
     with pytest.raises(ConfigError, match=r"sql.map: column v is .*: cast it"):
-        check_storable((("v", kind),))
+        check_storable("sql.map", (("v", kind),))
 
 
 def partitions(value: str, kind: str, keys: int = 1, count: int = 64) -> set[Any]:
