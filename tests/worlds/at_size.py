@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from random import Random
 from typing import Any, Self
@@ -146,11 +146,24 @@ def reducer(folder: Path, tasks: int, partitions: int, share: int) -> Counts:
 def count(_: Path, tasks: int, *missing: int) -> Counts:
     """A supervisor's look at a phase: one listing of all markers, and of the run files beside them."""
 
+    stem = KEYS.phase("map").key
+
+    def number(task: int) -> str:
+        """As the keys have it, which would take longer to make than all else takes."""
+        return f"{task:06d}" if task < 10**6 else f"a{task}"
+
+    for task in (0, 7, 999_999, 10**6, tasks - 1):
+        assert f"{stem}{number(task)}.done" == KEYS.done("map", task).key
+        assert f"{stem}{number(task)}.0.0123456789ab.run" == KEYS.run_file(task, 0, "0123456789ab").key
+
     class Listed:
         def list(self, _prefix: Loc, after: str = "") -> Iterator[ObjectInfo]:
-            for task in filter(lambda task: task not in missing, range(tasks)):
-                for loc in (KEYS.run_file(task, 0, "0123456789ab"), KEYS.done("map", task)):
-                    yield ObjectInfo(loc.key, 1, "", 0.0)
+            gaps = [-1, *sorted(missing), tasks]
+            for before, gap in pairwise(gaps):
+                for task in range(before + 1, gap):
+                    key = f"{stem}{number(task)}"
+                    yield ObjectInfo(f"{key}.0.0123456789ab.run", 1, "", 0.0)
+                    yield ObjectInfo(f"{key}.done", 1, "", 0.0)
 
     store: Any = Listed()
     progress = Progress("map", tasks)
