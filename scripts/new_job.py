@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from chalicelib.core.errors import UserError
 from scripts.console.terminal import Parser, run_main, say
 from scripts.deployment.target import check_name
+from scripts.projects.where import project_root
 
-ROOT = Path(__file__).resolve().parent.parent
 #: The prefix of the buckets' names for who has no credentials here.
 NO_ACCOUNT = "sluice-demo"
 
@@ -111,7 +111,7 @@ def _account() -> str:
     )
 
 
-def main(argv: Sequence[str], root: Path = ROOT, account: Callable[[], str] = _account) -> int:
+def main(argv: Sequence[str], root: Path | None = None, account: Callable[[], str] = _account) -> int:
     parser = Parser(
         prog="new_job.py", aws=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -123,7 +123,7 @@ def main(argv: Sequence[str], root: Path = ROOT, account: Callable[[], str] = _a
         f"AWS account, which nobody else is likely to take; {NO_ACCOUNT} where there are no credentials)",
     )
     options = parser.parse_args(argv)
-    module, _ = scaffold(root, options.name, options.buckets or own_prefix(account))
+    module, _ = scaffold(root or project_root(), options.name, options.buckets or own_prefix(account))
     say(*NEXT_STEPS.format(module=module, name=options.name).splitlines())
     return 0
 

@@ -1,8 +1,11 @@
-"""All commands, by what people want to do. Pure; `sluice.py` prints it, docs/commands.md shows it."""
+"""All commands, by what people want to do, and how they are called. Pure; `sluice.py` prints it, docs/commands.md
+shows it.
+"""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -43,6 +46,23 @@ TOPICS: dict[str, tuple[Command, ...]] = {
     "Look around": (Command("demo", "count words on an emulated AWS", "demo"),),
 }
 COMMANDS = {command.name: command for commands in TOPICS.values() for command in commands}
+
+
+#: A command as our texts name it, and no file of anybody's with such a name.
+_CALL = re.compile(
+    rf"(?<![\w/.-])(?:\.venv/bin/python )?(?:scripts/)?({'|'.join(COMMANDS)}|sluice)\.py\b(?!:\d)"
+)
+
+
+def as_typed(text: str, *, installed: bool) -> str:
+    """`text`, in which commands are those of a checkout, as who has Sluice installed types them.
+
+    >>> as_typed("scripts/status.py visits shows it", installed=True)
+    'sluice status visits shows it'
+    """
+    if not installed:
+        return text
+    return _CALL.sub(lambda call: "sluice" if call[1] == "sluice" else f"sluice {call[1]}", text)
 
 
 def overview() -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Any
 from chalicelib.config.load import JOBS, PROJECT_FILE
 from chalicelib.core.ports import FunctionName
 from chalicelib.core.spec import JobSpec
+from scripts.projects.where import HOME
 
 from . import package
 from .shipment import chalice_layout, shipped
@@ -21,7 +22,7 @@ from .stage import with_stage
 from .target import FUNCTIONS, STAGING, DeployError, Json, Target, bill_path, policy_file
 
 #: The checkout that these scripts belong to.
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = HOME
 BASE: Json = {"version": "2.0", "app_name": "sluice", "stages": {}}
 #: What a deployment reads of a checkout.
 SHIPPED = ("app.py", "chalicelib", "jobs", "requirements.txt", "requirements-sql.txt", PROJECT_FILE)
