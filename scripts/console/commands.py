@@ -20,7 +20,8 @@ class Command(NamedTuple):
 
 TOPICS: dict[str, tuple[Command, ...]] = {
     "Write a job and try it": (
-        Command("new_job", "write the two files of a new job", "new_job visits"),
+        Command("init", "make a project for jobs of your own", "init ~/visits"),
+        Command("new_job", "write the files of a new job", "new_job visits"),
         Command("run", "run a job on this machine", "run visits logs/ --output counts/"),
         Command("plan", "say what a run will take, before it runs", "plan visits --size 1TB"),
     ),

@@ -14,6 +14,8 @@ from typing import Any
 from chalicelib.config.load import JOBS, PROJECT_FILE
 from chalicelib.core.ports import FunctionName
 from chalicelib.core.spec import JobSpec
+from scripts.projects import vendor
+from scripts.projects.renew import without_hashes
 from scripts.projects.where import HOME
 
 from . import package
@@ -94,7 +96,12 @@ class Project:
     # -------------------------------------------------------------- what goes into the zip
 
     def check_vendor(self) -> None:
-        """Raises DeployError unless `vendor/jobs` links to `../jobs`: a plain `chalice deploy` ships jobs by it."""
+        """Raises DeployError unless `vendor/jobs` links to `../jobs`: a plain `chalice deploy` ships jobs by it.
+
+        A checkout has that link from git; elsewhere `link_defaults` makes it.
+        """
+        if JOBS in vendor.links(self.root):
+            return
         link = self.root / "vendor" / "jobs"
         if link.is_dir() and link.resolve() == (self.root / "jobs").resolve():
             return
@@ -106,17 +113,16 @@ class Project:
 
     def link_defaults(self) -> None:
         """Let `sluice.yml` travel with the jobs, if there is one: the coordinator reads the same layers."""
-        link = self.root / "vendor" / PROJECT_FILE
-        if (self.root / PROJECT_FILE).exists():
-            if not link.is_symlink():
-                link.symlink_to(f"../{PROJECT_FILE}")
-        else:
-            link.unlink(missing_ok=True)
+        vendor.link(self.root)
 
     def requirements(self, spec: JobSpec) -> str:
         """What `pip` is to install for the job: DuckDB is among it only for jobs that need it."""
-        names = ("requirements.txt", "requirements-sql.txt") if spec.uses_duckdb else ("requirements.txt",)
-        return "\n".join(self._text(name) for name in names)
+        base = self._text("requirements.txt")
+        if not spec.uses_duckdb:
+            return base
+        own = self._text("requirements-sql.txt") or (HOME / "requirements-sql.txt").read_text("utf-8")
+        # pip wants the hashes of all or of none
+        return "\n".join((base, own if "--hash" in base else without_hashes(own)))
 
     def _text(self, name: str) -> str:
         path = self.root / name

@@ -124,6 +124,33 @@ def test_outside_of_a_project_it_says_what_to_do(sluice: Command, tmp_path: Path
     assert done.stderr.count("\n") == 1
 
 
+def test_a_new_project_runs_tests_and_tracks_nothing_that_is_generated(
+    sluice: Command, tmp_path: Path
+) -> None:
+    done = sluice("init", "mine", AWS_EC2_METADATA_DISABLED="true")
+    assert done.returncode == 0, done.stderr
+    project = tmp_path / "mine"
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(project)]
+    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "-m", "all"]):
+        subprocess.run([*git, *words], check=True)
+    tracked = subprocess.run([*git, "ls-files"], check=True, capture_output=True, text=True).stdout.split()
+    assert not [path for path in tracked if path.startswith((".chalice/", "vendor/"))]
+    (tmp_path / "a.txt").write_text("to be\n")
+    assert sluice("run", "wordcount", "../a.txt", "--output", "../out", cwd=project).returncode == 0
+    done = sluice("new_job", "visits", cwd=project, AWS_EC2_METADATA_DISABLED="true")
+    assert "tests/test_visits.py" in done.stdout
+    tested = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=project, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(HOME)},
+    )  # fmt: skip
+    assert "2 passed" in tested.stdout, tested.stdout + tested.stderr
+    changed = subprocess.run(
+        [*git, "status", "--porcelain"], check=True, capture_output=True, text=True
+    ).stdout
+    assert sorted(changed.split()[1::2]) == ["jobs/visits.py", "jobs/visits.yml", "tests/test_visits.py"]
+
+
 def test_it_speaks_of_itself(sluice: Command) -> None:
     shown = sluice("plan", "--help").stdout
     assert "usage: sluice plan " in shown
