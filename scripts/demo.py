@@ -3,8 +3,8 @@
 
     scripts/demo.py
 
-Everything happens in a temporary copy of this checkout (installed: in a project made for it) and on a free port of the loopback interface;
-what was started is stopped at the end, also on Ctrl-C. A report of the last run stays.
+Everything happens in a temporary copy of this checkout (installed: in a project made for it) and on a free port of
+the loopback interface; what was started is stopped at the end, also on Ctrl-C. A report of the last run stays.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from scripts.deployment.project import Project
 from scripts.deployment.target import Target
 from scripts.deployment.waiters import fast_waiters
 from scripts.emulation import emulator
-from scripts.projects.where import INSTALLED, project_root
+from scripts.projects.where import INSTALLED, VARIABLE, project_root
 from scripts.reporting.gather import gather
 from scripts.reporting.page import page
 from scripts.runs import world as runs
@@ -57,6 +57,7 @@ def main(screen: Screen) -> int:
 
 def demo(screen: Screen) -> None:
     begun = time.monotonic()
+    report = project_root() / ".sluice/demo-report.html"  # it outlives all else of the demo
     with tempfile.TemporaryDirectory(prefix="sluice-demo-") as name:
         folder = Path(name)
         os.environ["TMPDIR"] = name  # the emulator leaves its functions' code behind: let it go with us
@@ -74,7 +75,6 @@ def demo(screen: Screen) -> None:
             if words != counted_here(files):
                 raise RunFailed("the results differ from what Python counts in the same files")
             show_top(words, target, screen)
-            report = project_root() / ".sluice/demo-report.html"  # it outlives all else of the demo
             tell_of(report, report_of(JOB, runs.real_world(), report), screen)
     screen.print(f"all done in {human_seconds(time.monotonic() - begun)}; the emulator is stopped")
 
@@ -93,6 +93,7 @@ def deploy(folder: Path, screen: Screen) -> Target:
         init.main([str(folder), "--buckets", "sluice-demo"])
         project = Project(folder)
         project.take_packages(original)
+        os.environ[VARIABLE] = str(folder)
     else:
         folder.mkdir()
         project = original.copy_to(folder)

@@ -66,6 +66,7 @@ output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, 
 #kms_key: ""                    # the ARN of a KMS key for the buckets that a deployment makes
 #architecture: x86_64           # or arm64, a fifth cheaper
 #files: ""                      # side files for the job's code, in jobs/ or s3://...: self.file(name)
+#requirements: ""               # packages that the code imports, name==version each, or a list of them in jobs/
 #params: {{}}                     # your job's own settings: self.params
 """
 

@@ -22,6 +22,7 @@ TOPICS: dict[str, tuple[Command, ...]] = {
     "Write a job and try it": (
         Command("init", "make a project for jobs of your own", "init ~/visits"),
         Command("new_job", "write the files of a new job", "new_job visits"),
+        Command("install", "install the packages that jobs need here", "install visits"),
         Command("run", "run a job on this machine", "run visits logs/ --output counts/"),
         Command("plan", "say what a run will take, before it runs", "plan visits --size 1TB"),
     ),

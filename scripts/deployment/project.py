@@ -15,10 +15,9 @@ from chalicelib.config.load import JOBS, PROJECT_FILE
 from chalicelib.core.ports import FunctionName
 from chalicelib.core.spec import JobSpec
 from scripts.projects import vendor
-from scripts.projects.renew import without_hashes
 from scripts.projects.where import HOME
 
-from . import package
+from . import package, requirements
 from .shipment import chalice_layout, shipped
 from .stage import with_stage
 from .target import FUNCTIONS, STAGING, DeployError, Json, Target, bill_path, policy_file
@@ -116,17 +115,8 @@ class Project:
         vendor.link(self.root)
 
     def requirements(self, spec: JobSpec) -> str:
-        """What `pip` is to install for the job: DuckDB is among it only for jobs that need it."""
-        base = self._text("requirements.txt")
-        if not spec.uses_duckdb:
-            return base
-        own = self._text("requirements-sql.txt") or (HOME / "requirements-sql.txt").read_text("utf-8")
-        # pip wants the hashes of all or of none
-        return "\n".join((base, own if "--hash" in base else without_hashes(own)))
-
-    def _text(self, name: str) -> str:
-        path = self.root / name
-        return path.read_text("utf-8") if path.exists() else ""
+        """What `pip` is to install for the job, as one list. Raises DeployError for a list that is missing."""
+        return "\n".join(requirements.lists(self.root, spec))
 
     def check_shipment(self, target: Target) -> None:
         """Raises DeployError for a job that cannot be shipped as it is; reads only."""
@@ -144,7 +134,9 @@ class Project:
         """
         libraries = self._libraries(target)
         if not zipfile.is_zipfile(libraries):
-            package.build_libraries(libraries, self.requirements(target.spec), target.spec.architecture)
+            package.build_libraries(
+                libraries, requirements.lists(self.root, target.spec), target.spec.architecture
+            )
         files = shipped(self.root, target, package.library_modules(libraries))
         folder = self.staging(target.name)
         shutil.rmtree(folder, ignore_errors=True)

@@ -21,8 +21,8 @@ def shipped(root: Path, target: Target, libraries: frozenset[str] | None) -> dic
     """The files of the project `root` that the job needs, by their names in the zip.
 
     `app.py`, the package, the project's defaults, the job's YAML, its module with all that this imports from
-    `jobs/`, its side files. `libraries` are the modules that its requirements bring, if known.
-    Raises DeployError for what is missing, or is no code or data but a secret.
+    `jobs/`, its side files and lists of requirements, which are of its code. `libraries` are the modules that its
+    requirements bring, if known. Raises DeployError for what is missing, or is no code or data but a secret.
     """
     jobs, spec = root / JOBS, target.spec
     package = package_of(root)
@@ -32,7 +32,7 @@ def shipped(root: Path, target: Target, libraries: frozenset[str] | None) -> dic
     if spec.job:
         files += imported_files(jobs, spec.job.partition(":")[0], libraries)
     listed = [entry for entry in spec.side_files if object_of(entry) is None]
-    files += [_side_file(jobs, entry) for entry in (*listed, *target.named_files)]
+    files += [_side_file(jobs, entry) for entry in (*listed, *spec.package_lists, *target.named_files)]
     ours = {f"{_PACKAGE}/{path.relative_to(package).as_posix()}": path for path in _sources(package)}
     return dict(sorted({**ours, **{path.relative_to(root).as_posix(): path for path in files}}.items()))
 
