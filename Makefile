@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 
 # One file per environment says which requirements it was made from.
-STAMPS := .venv/.made .venv-cloud/.made .venv-lambda/.made
+STAMPS := .venv/.made .venv-cloud/.made .venv-lambda/.made .venv-wheel/.made
 PY := .venv/bin/python
 
 # The tests run side by side in so many processes: one more than there are processors, or `make PROCESSES=0` for a
@@ -24,7 +24,7 @@ QUICK := tests/test_architecture.py tests/unit tests/contracts tests/features/te
 # Hundreds of processes begin in the tests: without compiled files each would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test quick check audit scale picture pictures schemas pins cloud-up cloud-down clean
+.PHONY: help setup demo test quick check audit scale wheel picture pictures schemas pins cloud-up cloud-down clean
 
 help:
 	@echo "scripts/sluice.py lists the commands for jobs and runs; these are for Sluice itself:"
@@ -33,6 +33,7 @@ help:
 	@echo "make quick       what to run after each change: check, and the tests of a minute"
 	@echo "make check       lint, format, types"
 	@echo "make audit       other people's linters on the code and on the policies of a deployment"
+	@echo "make wheel       build the package that pip installs elsewhere, into dist/"
 	@echo "make picture     draw the rooms of docs/architecture.md anew, from the imports"
 	@echo "make pictures    take the pictures of the documents anew, from a real run; needs Chromium"
 	@echo "make schemas     write docs/schemas anew, from the types"
@@ -53,6 +54,7 @@ setup:
 .venv/.made: requirements-dev.txt requirements.txt
 .venv-cloud/.made: requirements-cloud.txt
 .venv-lambda/.made: requirements-lambda.txt
+.venv-wheel/.made: requirements-wheel.txt
 
 $(STAMPS) .venv-audit/.made:
 	@test -n "$(PYTHON)" || { echo "Sluice needs Python 3.11 or later; found none. Name one: make PYTHON=..." >&2; exit 1; }
@@ -85,6 +87,12 @@ audit: setup .venv-audit/.made
 
 .venv-audit/.made: requirements-audit.txt
 
+# The backend comes from its own environment: pip would fetch it anew each time, and without hashes.
+wheel: .venv-wheel/.made
+	@.venv-wheel/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--wheel-dir dist .
+	@ls dist/*.whl
+
 picture: setup
 	@$(PY) docs/house.py
 
@@ -109,7 +117,7 @@ pins:
 
 # What was deployed to AWS is remembered in .chalice/deployed/, which stays.
 clean:
-	rm -rf .venv .venv-* .sluice .hypothesis .pytest_cache .mypy_cache .ruff_cache .chalice/deployments
+	rm -rf dist .venv .venv-* .sluice .hypothesis .pytest_cache .mypy_cache .ruff_cache .chalice/deployments
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 include benchmarks/bench.mk

@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Keep an emulated AWS (MiniStack) running to play with: `up` starts it, `down` ends it.
 
+    scripts/cloud.py install     # once, into .venv-cloud/; needs the network
     scripts/cloud.py up          # says which file has its address and keys
     scripts/cloud.py down
 
@@ -13,6 +14,7 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -22,16 +24,15 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from chalicelib.config.load import job_names
 from chalicelib.core.errors import UserError
 from scripts.console.terminal import Parser, run_main, say
 from scripts.deployment.waiters import fast_waiters
 from scripts.emulation import emulator
+from scripts.projects.where import HOME, project_root
 
-ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / ".sluice"
-STATE = FOLDER / "cloud.json"
-SHELL = FOLDER / "cloud.sh"
-LOG = FOLDER / "ministack.log"
+#: Of MiniStack, with hashes.
+REQUIREMENTS = HOME / "requirements-cloud.txt"
 #: What a shell needs to be pointed at the emulator.
 EXPORTED = (
     "AWS_ENDPOINT_URL",
@@ -40,6 +41,25 @@ EXPORTED = (
     "AWS_DEFAULT_REGION",
     "AWS_DATA_PATH",
 )
+
+
+class Files(NamedTuple):
+    """Where a project keeps what belongs to its emulator."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "cloud.json"
+
+    @property
+    def shell(self) -> Path:
+        """To be read by a shell."""
+        return self.folder / "cloud.sh"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "ministack.log"
 
 
 class State(NamedTuple):
@@ -56,44 +76,82 @@ def main(argv: Sequence[str]) -> int:
     parser = Parser(
         prog="cloud.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("action", choices=["up", "down"])
-    action = up if parser.parse_args(argv).action == "up" else down
+    parser.add_argument("action", choices=["install", "up", "down"])
+    action = parser.parse_args(argv).action
+    root = project_root()
+    files = Files(root / ".sluice")
     try:
-        action()
+        if action == "install":
+            install()
+        elif action == "up":
+            up(files, root)
+        else:
+            down(files)
     except emulator.EmulatorError as error:
         raise UserError(str(error)) from error
     return 0
 
 
-def up() -> None:
+def install() -> None:
+    """Install MiniStack, in the versions that Sluice is tested with, into an environment of its own: it wants another
+    botocore than Chalice.
+    """
+    found, home = emulator.program(), emulator.home()
+    if found.exists():
+        say(f"{found} is there already")
+        return
+    say(f"installing MiniStack into {home}")
+    python = home / "bin" / "python"
+    for command in (
+        [sys.executable, "-m", "venv", str(home)],
+        [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+            str(REQUIREMENTS),
+        ],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            shutil.rmtree(home, ignore_errors=True)
+            raise UserError(f"{' '.join(command)}: failed, and said:\n{done.stdout}{done.stderr}")
+
+
+def up(files: Files, root: Path) -> None:
     """Start the emulator unless it runs, and say how to use it."""
-    FOLDER.mkdir(exist_ok=True)
-    state = read_state()
+    files.folder.mkdir(exist_ok=True)
+    state = read_state(files.state)
     if state is None or not state.secret or not answers(state.endpoint):
-        down(quiet=True)
-        started = emulator.start(LOG)
+        down(files, quiet=True)
+        started = emulator.start(files.log)
         state = State(started.endpoint, started.pid, *started.keys)
-        write_private(STATE, json.dumps(state._asdict()) + "\n")
+        write_private(files.state, json.dumps(state._asdict()) + "\n")
     variables = emulator.client_environment(
         state.endpoint, emulator.Keys(state.key_id, state.secret), os.environ
     )
-    variables["AWS_DATA_PATH"] = str(fast_waiters(FOLDER / "models"))
-    write_private(SHELL, "".join(f"export {name}='{variables[name]}'\n" for name in EXPORTED))
+    variables["AWS_DATA_PATH"] = str(fast_waiters(files.folder / "models"))
+    write_private(files.shell, "".join(f"export {name}='{variables[name]}'\n" for name in EXPORTED))
     say(f"an emulated AWS runs at {state.endpoint}; let a shell use it with:")
-    say(f"  . {SHELL.relative_to(ROOT)}")
-    say("  .venv/bin/python scripts/deploy.py wordcount")
-    say("  .venv/bin/python scripts/submit.py wordcount README.md --wait")
-    say("make cloud-down ends it, and forgets its data")
+    jobs = job_names(root)
+    job = "wordcount" if "wordcount" in jobs else (*jobs, "NAME")[0]
+    say(f"  . {os.path.relpath(files.shell)}")
+    say(f"  .venv/bin/python scripts/deploy.py {job}")
+    say(f"  .venv/bin/python scripts/submit.py {job} README.md --wait")
+    say("scripts/cloud.py down ends it, and forgets its data")
 
 
-def down(*, quiet: bool = False) -> None:
+def down(files: Files, *, quiet: bool = False) -> None:
     """End the emulator that `up` started, if there is one."""
-    state = read_state()
+    state = read_state(files.state)
     if state is not None:
         emulator.stop(state.pid)
-        shutil.rmtree(emulator.scratch_folder(LOG), ignore_errors=True)
-    STATE.unlink(missing_ok=True)
-    SHELL.unlink(missing_ok=True)
+        shutil.rmtree(emulator.scratch_folder(files.log), ignore_errors=True)
+    files.state.unlink(missing_ok=True)
+    files.shell.unlink(missing_ok=True)
     if not quiet:
         say("no emulated AWS was running" if state is None else f"ended the one at {state.endpoint}")
 
@@ -105,7 +163,7 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def read_state(path: Path = STATE) -> State | None:
+def read_state(path: Path) -> State | None:
     """What `up` wrote, or None if there is nothing to read."""
     try:
         state = json.loads(path.read_text("utf-8"))

@@ -3,8 +3,8 @@
 
     scripts/demo.py
 
-Everything happens in a temporary copy of this checkout and on a free port of the loopback interface;
-what was started is stopped at the end, also on Ctrl-C. A report of the last run stays.
+Everything happens in a temporary copy of this checkout (installed: in a project made for it) and on a free port of
+the loopback interface; what was started is stopped at the end, also on Ctrl-C. A report of the last run stays.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from chalicelib.core.errors import RunFailed, UserError
 from chalicelib.core.ports import Loc, Store
 from chalicelib.mapreduce.output.text import unescape
+from scripts import init
 from scripts.console.terminal import Parser, Screen, count, human_bytes, human_seconds, run_main
 from scripts.deployment.aws.clients import connect
 from scripts.deployment.deploy import Deployer
 from scripts.deployment.load import load_target
-from scripts.deployment.project import ROOT, Project
+from scripts.deployment.project import Project
 from scripts.deployment.target import Target
 from scripts.deployment.waiters import fast_waiters
 from scripts.emulation import emulator
+from scripts.projects.where import INSTALLED, VARIABLE, project_root
 from scripts.reporting.gather import gather
 from scripts.reporting.page import page
 from scripts.runs import world as runs
@@ -40,8 +42,6 @@ from scripts.submitting.world import real_world
 
 JOB = "wordcount"
 TOP = 10
-#: The report, which outlives all else of the demo.
-REPORT = ROOT / ".sluice/demo-report.html"
 #: Bytes of each text file, about; Python's own help texts fill four of them.
 FILE_SIZE = 160_000
 
@@ -57,6 +57,7 @@ def main(screen: Screen) -> int:
 
 def demo(screen: Screen) -> None:
     begun = time.monotonic()
+    report = project_root() / ".sluice/demo-report.html"  # it outlives all else of the demo
     with tempfile.TemporaryDirectory(prefix="sluice-demo-") as name:
         folder = Path(name)
         os.environ["TMPDIR"] = name  # the emulator leaves its functions' code behind: let it go with us
@@ -74,7 +75,7 @@ def demo(screen: Screen) -> None:
             if words != counted_here(files):
                 raise RunFailed("the results differ from what Python counts in the same files")
             show_top(words, target, screen)
-            tell_of(REPORT, report_of(JOB, runs.real_world(), REPORT), screen)
+            tell_of(report, report_of(JOB, runs.real_world(), report), screen)
     screen.print(f"all done in {human_seconds(time.monotonic() - begun)}; the emulator is stopped")
 
 
@@ -86,10 +87,16 @@ def use(cloud: emulator.Emulator, folder: Path) -> None:
 
 
 def deploy(folder: Path, screen: Screen) -> Target:
-    """Make the buckets and run the real `chalice deploy`, in a copy of this checkout."""
-    folder.mkdir()
-    original = Project(ROOT)
-    project = original.copy_to(folder)
+    """Make the buckets and run the real `chalice deploy`, in a copy of this checkout, or in a project made for it."""
+    original = Project(project_root())
+    if INSTALLED:
+        init.main([str(folder), "--buckets", "sluice-demo"])
+        project = Project(folder)
+        project.take_packages(original)
+        os.environ[VARIABLE] = str(folder)
+    else:
+        folder.mkdir()
+        project = original.copy_to(folder)
     target = load_target(JOB, project, os.environ)
     Deployer(project=project, clients=connect(), environ=os.environ, say=screen.print).deploy(target)
     original.take_packages(project)

@@ -36,9 +36,10 @@ from scripts.deployment.aws.clients import connect
 from scripts.deployment.deploy import Deployer
 from scripts.deployment.lifecycle import WORK_RETENTION_DAYS
 from scripts.deployment.load import find_target, load_target
-from scripts.deployment.project import ROOT, Project
+from scripts.deployment.project import Project
 from scripts.deployment.steps import AnyStep
 from scripts.deployment.target import Target, check_name
+from scripts.projects.where import project_root
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -74,7 +75,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def main(argv: list[str]) -> int:
     options = parse(argv)
-    name, project = check_name(options.name), Project(ROOT)
+    name, project = check_name(options.name), Project(project_root())
     # A mistake in the job is told before AWS is asked for anything.
     target = None if options.delete else load_target(name, project, os.environ)
     for text in target.warnings if target else ():

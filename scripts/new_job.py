@@ -1,6 +1,6 @@
 #!/usr/bin/env python
 # PYTHON_ARGCOMPLETE_OK
-"""Write the two files of a new job, jobs/NAME.py and jobs/NAME.yml, to start from.
+"""Write the files of a new job, jobs/NAME.py and jobs/NAME.yml, to start from; in a project of one's own its test, too.
 
 scripts/new_job.py visits
 """
@@ -12,14 +12,16 @@ import keyword
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from chalicelib.core.errors import UserError
 from scripts.console.terminal import Parser, run_main, say
 from scripts.deployment.target import check_name
+from scripts.projects.files import template
+from scripts.projects.where import project_root
 
-ROOT = Path(__file__).resolve().parent.parent
 #: The prefix of the buckets' names for who has no credentials here.
 NO_ACCOUNT = "sluice-demo"
 
@@ -64,32 +66,46 @@ output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, 
 #kms_key: ""                    # the ARN of a KMS key for the buckets that a deployment makes
 #architecture: x86_64           # or arm64, a fifth cheaper
 #files: ""                      # side files for the job's code, in jobs/ or s3://...: self.file(name)
+#requirements: ""               # packages that the code imports, name==version each, or a list of them in jobs/
 #params: {{}}                     # your job's own settings: self.params
 """
 
 NEXT_STEPS = """\
-wrote jobs/{module}.py and jobs/{name}.yml; next:
+wrote {files}; next:
   1. write the mapper in jobs/{module}.py, and name your buckets in jobs/{name}.yml
   2. try it here:        scripts/run.py {name} FILE... --output DIR
   3. deploy it to AWS:   scripts/deploy.py {name}
   4. drop files in:      scripts/submit.py {name} FILE... --wait"""
 
 
-def scaffold(root: Path, name: str, buckets: str) -> tuple[str, str]:
-    """Write the job's two files below `root`; (module, class). Raises UserError, and then wrote nothing."""
+class Scaffold(NamedTuple):
+    """A new job: where its class is, and the files that were written, below the project."""
+
+    module: str
+    cls: str
+    paths: tuple[str, ...]
+
+
+def scaffold(root: Path, name: str, buckets: str) -> Scaffold:
+    """Write the job's files below `root`: the two in `jobs/`, and its test in a project that `init.py` made.
+
+    Raises UserError, and then wrote nothing.
+    """
     module = check_name(name).replace("-", "_")
     if keyword.iskeyword(module):
         raise UserError(f"{name!r} cannot be a job's name: it is a keyword of Python")
     cls = "".join(word.capitalize() for word in module.split("_")) or module
-    code, settings = root / "jobs" / f"{module}.py", root / "jobs" / f"{name}.yml"
-    for path in (code, settings):
-        if path.exists():
-            raise UserError(f"{path.relative_to(root)} exists already; choose another name, or remove it")
     values = {"name": name, "module": module, "cls": cls, "buckets": buckets}
-    code.parent.mkdir(exist_ok=True)
-    code.write_text(CODE.format(**values), "utf-8")
-    settings.write_text(SETTINGS.format(**values), "utf-8")
-    return module, cls
+    texts = {f"jobs/{module}.py": CODE.format(**values), f"jobs/{name}.yml": SETTINGS.format(**values)}
+    if (root / "pytest.ini").is_file():
+        texts[f"tests/test_{module}.py"] = template("test.py", module=module, cls=cls)
+    for path in texts:
+        if (root / path).exists():
+            raise UserError(f"{path} exists already; choose another name, or remove it")
+    for path, text in texts.items():
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_text(text, "utf-8")
+    return Scaffold(module, cls, tuple(texts))
 
 
 def own_prefix(account: Callable[[], str]) -> str:
@@ -100,7 +116,7 @@ def own_prefix(account: Callable[[], str]) -> str:
         return NO_ACCOUNT
 
 
-def _account() -> str:
+def asked_account() -> str:
     """Asked quickly or not at all: it is only for names."""
     from botocore.config import Config
 
@@ -111,7 +127,7 @@ def _account() -> str:
     )
 
 
-def main(argv: Sequence[str], root: Path = ROOT, account: Callable[[], str] = _account) -> int:
+def main(argv: Sequence[str], root: Path | None = None, account: Callable[[], str] | None = None) -> int:
     parser = Parser(
         prog="new_job.py", aws=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -123,8 +139,11 @@ def main(argv: Sequence[str], root: Path = ROOT, account: Callable[[], str] = _a
         f"AWS account, which nobody else is likely to take; {NO_ACCOUNT} where there are no credentials)",
     )
     options = parser.parse_args(argv)
-    module, _ = scaffold(root, options.name, options.buckets or own_prefix(account))
-    say(*NEXT_STEPS.format(module=module, name=options.name).splitlines())
+    made = scaffold(
+        root or project_root(), options.name, options.buckets or own_prefix(account or asked_account)
+    )
+    said = NEXT_STEPS.format(files=" and ".join(made.paths), module=made.module, name=options.name)
+    say(*said.splitlines())
     return 0
 
 

@@ -31,9 +31,8 @@ from chalicelib.run.status.price_list import prices_of
 from scripts.console.terminal import Parser, Screen, run_main
 from scripts.planning import inputs
 from scripts.planning.show import Planned, as_json, lines
+from scripts.projects.where import root_for
 from scripts.runs.world import named_region
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -62,8 +61,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def main(argv: Sequence[str], root: Path, screen: Screen, open_s3: Callable[[], Store]) -> int:
+def main(argv: Sequence[str], root: Path | None, screen: Screen, open_s3: Callable[[], Store]) -> int:
     options = parse(argv)
+    root = root or root_for(options.job)
     loaded = load_job(options.job, root=root, overrides=options.set, environ=os.environ, require_cloud=False)
     like = likeness(job_loader(loaded.path.absolute().parent), loaded.name, loaded.spec)
     size, objects, compressed = _input(options, open_s3)
@@ -102,4 +102,4 @@ def _real_s3() -> Store:
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(lambda: main(sys.argv[1:], ROOT, Screen(sys.stdout), _real_s3)))
+    sys.exit(run_main(lambda: main(sys.argv[1:], None, Screen(sys.stdout), _real_s3)))

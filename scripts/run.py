@@ -20,33 +20,34 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from chalicelib.config.load import LoadedJob, load_job  # noqa: E402
-from chalicelib.config.show import format_config  # noqa: E402
-from chalicelib.core.errors import UserError  # noqa: E402
-from chalicelib.core.outcome import Manifest  # noqa: E402
-from chalicelib.core.ports import ObjectInfo, Store  # noqa: E402
-from chalicelib.core.spec import JobSpec  # noqa: E402
-from chalicelib.job.load_class import job_loader  # noqa: E402
-from chalicelib.job.side_files import brought  # noqa: E402
-from chalicelib.local.engine import LocalRun, Progress  # noqa: E402
-from chalicelib.local.inputs import refuse_inside, tagged_inputs  # noqa: E402
-from chalicelib.local.publishing import run_into  # noqa: E402
-from chalicelib.local.results import claimed  # noqa: E402
-from chalicelib.local.tune import tune, usable_cpus  # noqa: E402
-from chalicelib.local.workers import new_token  # noqa: E402
-from chalicelib.run import job_code  # noqa: E402
-from chalicelib.stores.disk import LocalDisk  # noqa: E402
-from scripts.console.terminal import Parser, count, human_bytes, run_main, say  # noqa: E402
-from scripts.stopping.world import local_user  # noqa: E402
+from chalicelib.config.load import LoadedJob, load_job
+from chalicelib.config.show import format_config
+from chalicelib.core.errors import UserError
+from chalicelib.core.outcome import Manifest
+from chalicelib.core.ports import ObjectInfo, Store
+from chalicelib.core.spec import JobSpec
+from chalicelib.job.load_class import job_loader
+from chalicelib.job.side_files import brought
+from chalicelib.local.engine import LocalRun, Progress
+from chalicelib.local.inputs import refuse_inside, tagged_inputs
+from chalicelib.local.publishing import run_into
+from chalicelib.local.results import claimed
+from chalicelib.local.tune import tune, usable_cpus
+from chalicelib.local.workers import new_token
+from chalicelib.run import job_code
+from chalicelib.stores.disk import LocalDisk
+from scripts.console.terminal import Parser, count, human_bytes, run_main, say
+from scripts.projects.where import root_for
+from scripts.stopping.world import local_user
 
 
 def main() -> int:
     options = _parse()
     logging.getLogger("chalicelib").setLevel(logging.ERROR)  # a failure is told once, at the end
-    loaded = load_job(options.job, root=ROOT, overrides=options.set, environ=os.environ, require_cloud=False)
+    root = root_for(options.job)
+    loaded = load_job(options.job, root=root, overrides=options.set, environ=os.environ, require_cloud=False)
     if options.print_config:
         say(*format_config(loaded).splitlines())
         return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,6 +60,7 @@ GROUPS = {
         "tests/cloud/test_inputs.py",
         "tests/cloud/test_steps.py",
         "tests/features/mrjob/test_cloud.py",
+        "tests/documents/test_tutorial.py",  # it has an emulator of its own
     ),
 }
 _GROUP_OF = {file: group for group, files in GROUPS.items() for file in files}
@@ -118,6 +120,34 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if said:
         terminalreporter.section("measured")
         terminalreporter.write_line("\n".join(said))
+
+
+# ---------------------------------------------------------------------------------------------------
+# The package that pip installs
+
+
+@pytest.fixture(scope="session")
+def build_wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """What `make wheel` does; the new wheel's path."""
+    python = ROOT / ".venv-wheel" / "bin" / "python"
+    options = ("--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--disable-pip-version-check")
+
+    def build() -> Path:
+        if not python.exists():
+            pytest.fail(f"{python} is missing: run `make setup`")
+        folder = tmp_path_factory.mktemp("dist")
+        command = [python, "-m", "pip", "wheel", *options, "--wheel-dir", folder, ROOT]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (built,) = folder.glob("*.whl")
+        return built
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def wheel(build_wheel: Callable[[], Path]) -> Path:
+    return build_wheel()
 
 
 # ---------------------------------------------------------------------------------------------------

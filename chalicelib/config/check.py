@@ -5,6 +5,7 @@ Pure: names and specs in, sentences out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
@@ -38,6 +39,7 @@ def problems(
 ) -> list[Problem]:
     """The same by key. Without `places`, only what matters wherever the job runs: not its S3 places and limits."""
     found = [*_code(spec), *_sql(spec), *_inputs(spec), *_output(spec), *_parquet(spec), *_trigger(spec)]
+    found += _requirements(spec)
     if not places:
         return found
     found += [*_limits(spec), *_side_files(spec), *lambda_problems(spec.lambda_)]
@@ -157,6 +159,20 @@ def _side_files(spec: JobSpec) -> Iterator[Problem]:
         elif mark := pattern_in(entry):
             text = f"{mark!a} stands for other objects in the functions' policies; expected the name of one"
             yield Problem("files", f"{entry}: {text}")
+
+
+_LIST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\.txt")
+#: A version of a package; extras, and a marker that says where it is needed.
+_PINNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^\]]*\])? *== *[A-Za-z0-9][A-Za-z0-9.!+_-]*( *;.*)?")
+
+
+def _requirements(spec: JobSpec) -> Iterator[Problem]:
+    for entry in spec.packages:
+        if not _LIST.fullmatch(entry) and not _PINNED.fullmatch(entry):
+            wanted = (
+                "name==version, so that each deployment ships the same, or a list beside the job file (*.txt)"
+            )
+            yield Problem("requirements", f"expected {wanted}, got {entry!a}")
 
 
 def _parquet(spec: JobSpec) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """Which objects start which function: a job's S3 rules, one for each input and one for its work place.
 
-`app.py` registers them, and the deployment checks that the buckets have them.
+`aws.chalice_app` registers them, and the deployment checks that the buckets have them.
 """
 
 from __future__ import annotations

@@ -281,6 +281,17 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     params: dict[str, Any] = {}
     #: Side files, `self.file(name)` in its methods: files beside the job file, or `s3://bucket/key`.
     files: Names = ""
+    #: Packages that the job imports, `name==version` each, or lists of such (`*.txt`) beside the job file.
+    requirements: Names = ""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return _split(self.requirements)
+
+    @property
+    def package_lists(self) -> tuple[str, ...]:
+        """Those of `packages` that are files beside the job file."""
+        return tuple(entry for entry in self.packages if entry.endswith(".txt"))
 
     @property
     def side_files(self) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 The digest is a function of the sources alone, the same on every machine: Sluice's version, the job's file, the modules
 beside it that it imports (and those that they import), by statement or by `import_module("name")`, and the side files
-beside it: what `scripts/deploy.py` ships. What is installed from requirements is not in it, nor is a module that is
-imported under a name made at run time, unless `files` lists it: `unseen_imports` tells of such.
+beside it, and lists of requirements: what `scripts/deploy.py` ships. What is installed from them is not in it, nor is a
+module that is imported under a name made at run time, unless `files` lists it: `unseen_imports` tells of such.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def digest(load_job: Callable[[str], type[Any]], spec: JobSpec) -> str:
 def of_class(cls: type[Any], spec: JobSpec, version: str = VERSION) -> str:
     """The digest of a job that is a class. Its files are read once a process."""
     beside = tuple(entry for entry in spec.side_files if object_of(entry) is None)
-    return _of_module(module_of(spec.job, cls), cls.__qualname__, beside, version)
+    return _of_module(module_of(spec.job, cls), cls.__qualname__, (*beside, *spec.package_lists), version)
 
 
 def of_queries(spec: JobSpec, version: str = VERSION) -> str:

@@ -89,11 +89,26 @@ def _load_module(folder: Path, name: str) -> ModuleType:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
+    except ModuleNotFoundError as error:
+        del sys.modules[spec.name]
+        raise ConfigError(f"job: {path}: {_lacking(error, folder)}") from error
     except Exception as error:
         del sys.modules[spec.name]
         detail = "".join(traceback.format_exception(error, limit=-3)).rstrip()
         raise ConfigError(f"job: {path} does not load:\n{detail}") from error
     return module
+
+
+def _lacking(error: ModuleNotFoundError, folder: Path) -> str:
+    """What an import failed for, and what to do."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if folder in Path(frame.filename).parents]
+    last = (own or frames)[-1]
+    where = f"line {last.lineno} of {Path(last.filename).name}"
+    return (
+        f"{where} imports {error.name}, which is not here: put it beside the job file, or list the package that has it"
+        " in the job's `requirements`, and run scripts/install.py to have it on this machine"
+    )
 
 
 def _is_own(value: object, module: str) -> bool:

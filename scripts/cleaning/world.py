@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from chalicelib.core.ports import Loc
 from chalicelib.stores.unfinished import Uploads
 from scripts.console.terminal import Screen
+from scripts.projects.where import project_root
 from scripts.runs import world as reading
 
 
@@ -22,10 +23,10 @@ class World(reading.World):
 
 def real_world() -> World:
     """S3 or a folder, this terminal and this clock."""
-    from chalicelib.aws.function import ROOT, SystemClock
+    from chalicelib.aws.function import SystemClock
 
     return World(
-        root=ROOT,
+        root=project_root(),
         environ=os.environ,
         screen=Screen(sys.stdout),
         clock=SystemClock(),

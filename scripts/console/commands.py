@@ -1,8 +1,11 @@
-"""All commands, by what people want to do. Pure; `sluice.py` prints it, docs/commands.md shows it."""
+"""All commands, by what people want to do, and how they are called. Pure; `sluice.py` prints it, docs/commands.md
+shows it.
+"""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,7 +20,9 @@ class Command(NamedTuple):
 
 TOPICS: dict[str, tuple[Command, ...]] = {
     "Write a job and try it": (
-        Command("new_job", "write the two files of a new job", "new_job visits"),
+        Command("init", "make a project for jobs of your own", "init ~/visits"),
+        Command("new_job", "write the files of a new job", "new_job visits"),
+        Command("install", "install the packages that jobs need here", "install visits"),
         Command("run", "run a job on this machine", "run visits logs/ --output counts/"),
         Command("plan", "say what a run will take, before it runs", "plan visits --size 1TB"),
     ),
@@ -43,6 +48,23 @@ TOPICS: dict[str, tuple[Command, ...]] = {
     "Look around": (Command("demo", "count words on an emulated AWS", "demo"),),
 }
 COMMANDS = {command.name: command for commands in TOPICS.values() for command in commands}
+
+
+#: A command as our texts name it, and no file of anybody's with such a name.
+_CALL = re.compile(
+    rf"(?<![\w/.-])(?:\.venv/bin/python )?(?:scripts/)?({'|'.join(COMMANDS)}|sluice)\.py\b(?!:\d)"
+)
+
+
+def as_typed(text: str, *, installed: bool) -> str:
+    """`text`, in which commands are those of a checkout, as who has Sluice installed types them.
+
+    >>> as_typed("scripts/status.py visits shows it", installed=True)
+    'sluice status visits shows it'
+    """
+    if not installed:
+        return text
+    return _CALL.sub(lambda call: "sluice" if call[1] == "sluice" else f"sluice {call[1]}", text)
 
 
 def overview() -> Iterator[str]:

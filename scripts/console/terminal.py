@@ -21,6 +21,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from chalicelib.core.errors import SluiceError
+from scripts.projects.where import INSTALLED
+
+from .commands import as_typed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -114,8 +117,15 @@ def json_printable(text: str) -> str:
 
 
 def say(*lines: str, err: bool = False) -> None:
-    """Print lines of text to standard output, or to standard error; control characters are shown, line ends too."""
-    (sys.stderr if err else sys.stdout).write("".join(f"{printable(line)}\n" for line in lines))
+    """Print lines of text to standard output, or to standard error; control characters are shown, line ends too.
+
+    Commands that they name are shown as one calls them here.
+    """
+    (sys.stderr if err else sys.stdout).write("".join(f"{printable(_typed(line))}\n" for line in lines))
+
+
+def _typed(text: str) -> str:
+    return as_typed(text, installed=INSTALLED)
 
 
 class Parser(argparse.ArgumentParser):
@@ -126,7 +136,10 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, *args: Any, aws: bool = False, **options: Any) -> None:
-        super().__init__(*args, **options)
+        said = {
+            name: _typed(options[name]) for name in ("prog", "description", "epilog") if options.get(name)
+        }
+        super().__init__(*args, **{**options, **said})
         self._aws = aws
         if aws:
             group = self.add_argument_group("AWS")
@@ -273,5 +286,6 @@ def error_block(error: Exception) -> str:
     """`error: ...`, further lines indented under it; no control codes."""
     lines = str(error).splitlines() or [type(error).__name__]
     return "".join(
-        f"{'error: ' if number == 0 else _INDENT}{printable(line)}\n" for number, line in enumerate(lines)
+        f"{'error: ' if number == 0 else _INDENT}{printable(_typed(line))}\n"
+        for number, line in enumerate(lines)
     )

@@ -44,6 +44,7 @@ from .planner import plan_deletion, plan_deployment
 from .project import Project
 from .steps import AnyStep, told_before
 from .target import Target
+from .trial import try_out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,8 @@ class Deployer:
     work_days: int = WORK_RETENTION_DAYS
     #: Runs Chalice: command, stage, folder. None: the real one.
     run_chalice: Callable[[str, str, Path], object] | None = None
+    #: Tries the zip before it is deployed. Raises DeployError.
+    try_out: Callable[[Path, Target], object] = try_out
 
     def plan(self, target: Target) -> tuple[AnyStep, ...]:
         """The steps of a deployment as things are now. Reads only. Raises DeployError."""
@@ -78,7 +81,8 @@ class Deployer:
         """Deploy the job. Raises DeployError; what was done by then stays, and is used by the next try."""
         with self.project.locked():
             steps = self.plan(target)
-            self.project.pack(target)  # what cannot be shipped is told before the account is changed
+            # What cannot be shipped, or not be imported there, is told before the account is changed.
+            self.try_out(self.project.pack(target), target)
             if changes := told_before(steps):
                 self.say(f"changing in account {self.clients.account}, {self.clients.region}:")
                 for line in changes:

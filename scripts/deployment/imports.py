@@ -181,6 +181,6 @@ def _missing(shown: str, wanted: Import, folder: str) -> str:
     first = wanted.name.partition(".")[0]
     return (
         f"{shown}:{wanted.line}: imports {wanted.name}, which Lambda would not find: it is not in Python, in "
-        f"{folder}/ or in requirements.txt; put {first}.py beside the job file, or the package that has it into "
-        "requirements.txt"
+        f"{folder}/ or in requirements.txt; put {first}.py beside the job file, or list the package that has it in the "
+        "job's `requirements`"
     )

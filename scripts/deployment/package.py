@@ -16,7 +16,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,8 @@ def libraries_name(requirements: str, architecture: str) -> str:
     return f"libraries-{digest}-{PYTHON}-{architecture}.zip"
 
 
-def build_libraries(path: Path, requirements: str, architecture: str) -> None:
-    """Download what `requirements` list, for Lambda, and write it to `path` as a zip. It needs the network.
+def build_libraries(path: Path, lists: Sequence[str], architecture: str) -> None:
+    """Download what the lists of requirements name, for Lambda, and write it to `path` as a zip. It needs the network.
 
     Raises DeployError for what has no wheel for Lambda, does not exist, or has another hash than is listed.
     """
@@ -69,25 +69,45 @@ def build_libraries(path: Path, requirements: str, architecture: str) -> None:
     from chalice.utils import OSUtils
 
     with tempfile.TemporaryDirectory(prefix="sluice-libraries-") as name:
-        listed, target = Path(name, "requirements.txt"), Path(name, "libraries")
-        listed.write_text(requirements, "utf-8")
-        target.mkdir()
-        builder = packager.DependencyBuilder(OSUtils(), _checking_pip(requirements, Path(name)), architecture)
         abi = "cp" + PYTHON.removeprefix("python").replace(".", "")
+        targets = []
         try:
-            builder.build_site_packages(abi, str(listed), str(target))
+            for number, requirements in enumerate(lists):
+                folder = Path(name, str(number))
+                listed, target = folder / "requirements.txt", folder / "libraries"
+                target.mkdir(parents=True)
+                listed.write_text(requirements, "utf-8")
+                builder = packager.DependencyBuilder(
+                    OSUtils(), _checking_pip(requirements, folder), architecture
+                )
+                builder.build_site_packages(abi, str(listed), str(target))
+                targets.append(target)
         except packager.MissingDependencyError as error:
             missing = ", ".join(sorted(package.identifier for package in error.missing))
             raise DeployError(
-                f"Chalice could not install {missing}; a package in requirements.txt has no wheel for Lambda's "
+                f"Chalice could not install {missing}; a package in the requirements has no wheel for Lambda's "
                 f"{PYTHON.capitalize()} on {architecture}: choose a version that has one"
             ) from error
         except (packager.NoSuchPackageError, packager.PackageDownloadError) as error:
             hint = (
                 "; run `make pins` after a change of requirements.txt" if "hash" in str(error).lower() else ""
             )
-            raise DeployError(f"what requirements.txt lists cannot be downloaded: {error}{hint}") from error
-        write_zip(path, ((file.relative_to(target).as_posix(), file.read_bytes()) for file in _all(target)))
+            raise DeployError(f"what the requirements list cannot be downloaded: {error}{hint}") from error
+        _check_versions(targets)
+        files = {file.relative_to(target).as_posix(): file for target in targets for file in _all(target)}
+        write_zip(path, ((name, file.read_bytes()) for name, file in sorted(files.items())))
+
+
+def _check_versions(folders: Iterable[Path]) -> None:
+    """Raises DeployError if two lists brought a package in different versions: their files would be mixed."""
+    found: dict[str, str] = {}
+    for path in (path for folder in folders for path in sorted(folder.glob("*.dist-info"))):
+        name, _, version = path.stem.partition("-")
+        if found.setdefault(name.lower(), version) != version:
+            raise DeployError(
+                f"the requirements of the project and those of the job need {name} in two versions, "
+                f"{found[name.lower()]} and {version}: list one that fits both in the job's"
+            )
 
 
 def _checking_pip(requirements: str, folder: Path) -> Any:

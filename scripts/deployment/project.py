@@ -14,14 +14,16 @@ from typing import Any
 from chalicelib.config.load import JOBS, PROJECT_FILE
 from chalicelib.core.ports import FunctionName
 from chalicelib.core.spec import JobSpec
+from scripts.projects import vendor
+from scripts.projects.where import HOME
 
-from . import package
+from . import package, requirements
 from .shipment import chalice_layout, shipped
 from .stage import with_stage
 from .target import FUNCTIONS, STAGING, DeployError, Json, Target, bill_path, policy_file
 
 #: The checkout that these scripts belong to.
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = HOME
 BASE: Json = {"version": "2.0", "app_name": "sluice", "stages": {}}
 #: What a deployment reads of a checkout.
 SHIPPED = ("app.py", "chalicelib", "jobs", "requirements.txt", "requirements-sql.txt", PROJECT_FILE)
@@ -93,7 +95,12 @@ class Project:
     # -------------------------------------------------------------- what goes into the zip
 
     def check_vendor(self) -> None:
-        """Raises DeployError unless `vendor/jobs` links to `../jobs`: a plain `chalice deploy` ships jobs by it."""
+        """Raises DeployError unless `vendor/jobs` links to `../jobs`: a plain `chalice deploy` ships jobs by it.
+
+        A checkout has that link from git; elsewhere `link_defaults` makes it.
+        """
+        if JOBS in vendor.links(self.root):
+            return
         link = self.root / "vendor" / "jobs"
         if link.is_dir() and link.resolve() == (self.root / "jobs").resolve():
             return
@@ -105,21 +112,11 @@ class Project:
 
     def link_defaults(self) -> None:
         """Let `sluice.yml` travel with the jobs, if there is one: the coordinator reads the same layers."""
-        link = self.root / "vendor" / PROJECT_FILE
-        if (self.root / PROJECT_FILE).exists():
-            if not link.is_symlink():
-                link.symlink_to(f"../{PROJECT_FILE}")
-        else:
-            link.unlink(missing_ok=True)
+        vendor.link(self.root)
 
     def requirements(self, spec: JobSpec) -> str:
-        """What `pip` is to install for the job: DuckDB is among it only for jobs that need it."""
-        names = ("requirements.txt", "requirements-sql.txt") if spec.uses_duckdb else ("requirements.txt",)
-        return "\n".join(self._text(name) for name in names)
-
-    def _text(self, name: str) -> str:
-        path = self.root / name
-        return path.read_text("utf-8") if path.exists() else ""
+        """What `pip` is to install for the job, as one list. Raises DeployError for a list that is missing."""
+        return "\n".join(requirements.lists(self.root, spec))
 
     def check_shipment(self, target: Target) -> None:
         """Raises DeployError for a job that cannot be shipped as it is; reads only."""
@@ -137,7 +134,9 @@ class Project:
         """
         libraries = self._libraries(target)
         if not zipfile.is_zipfile(libraries):
-            package.build_libraries(libraries, self.requirements(target.spec), target.spec.architecture)
+            package.build_libraries(
+                libraries, requirements.lists(self.root, target.spec), target.spec.architecture
+            )
         files = shipped(self.root, target, package.library_modules(libraries))
         folder = self.staging(target.name)
         shutil.rmtree(folder, ignore_errors=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chalicelib.config.load import JOBS, PROJECT_FILE
 from chalicelib.job.side_files import object_of
+from scripts.projects.where import package_of
 
 from .imports import imported_files
 from .target import DeployError, Target
@@ -17,21 +18,23 @@ _KEY = b"PRIVATE KEY-----"
 
 
 def shipped(root: Path, target: Target, libraries: frozenset[str] | None) -> dict[str, Path]:
-    """The files of the checkout `root` that the job needs, by their names in the zip.
+    """The files of the project `root` that the job needs, by their names in the zip.
 
     `app.py`, the package, the project's defaults, the job's YAML, its module with all that this imports from
-    `jobs/`, its side files. `libraries` are the modules that its requirements bring, if known.
-    Raises DeployError for what is missing, or is no code or data but a secret.
+    `jobs/`, its side files and lists of requirements, which are of its code. `libraries` are the modules that its
+    requirements bring, if known. Raises DeployError for what is missing, or is no code or data but a secret.
     """
     jobs, spec = root / JOBS, target.spec
-    files = [root / "app.py", *_sources(root / _PACKAGE), jobs / f"{target.name}.yml"]
+    package = package_of(root)
+    files = [root / "app.py", jobs / f"{target.name}.yml"]
     if (root / PROJECT_FILE).exists():
         files.append(root / PROJECT_FILE)
     if spec.job:
         files += imported_files(jobs, spec.job.partition(":")[0], libraries)
     listed = [entry for entry in spec.side_files if object_of(entry) is None]
-    files += [_side_file(jobs, entry) for entry in (*listed, *target.named_files)]
-    return {path.relative_to(root).as_posix(): path for path in sorted(set(files))}
+    files += [_side_file(jobs, entry) for entry in (*listed, *spec.package_lists, *target.named_files)]
+    ours = {f"{_PACKAGE}/{path.relative_to(package).as_posix()}": path for path in _sources(package)}
+    return dict(sorted({**ours, **{path.relative_to(root).as_posix(): path for path in files}}.items()))
 
 
 def chalice_layout(files: Mapping[str, Path]) -> dict[str, Path]:

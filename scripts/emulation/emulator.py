@@ -3,8 +3,8 @@
     with running(Path("ministack.log")) as emulator:
         subprocess.run([...], env=emulator.environment())
 
-The program is `.venv-cloud/bin/ministack`, or what SLUICE_MINISTACK names. Its data is in memory. It stands behind a
-gate (`gate.py`): only who has the keys of this very start is let in, and no web page.
+The program is `.venv-cloud/bin/ministack` of the checkout or of the project, or what SLUICE_MINISTACK names. Its data
+is in memory. It stands behind a gate (`gate.py`): only who has the keys of this very start is let in, and no web page.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+from scripts.projects.where import EMULATOR, HOME, INSTALLED, project_root
+
 GATE = Path(__file__).resolve().with_name("gate.py")
 HOST = "127.0.0.1"
 
@@ -104,13 +105,20 @@ def client_environment(endpoint: str, keys: Keys, base: Mapping[str, str]) -> di
 
 
 def program() -> Path:
-    return Path(os.environ.get("SLUICE_MINISTACK") or ROOT / ".venv-cloud/bin/ministack")
+    return Path(os.environ.get("SLUICE_MINISTACK") or home() / "bin" / "ministack")
+
+
+def home() -> Path:
+    """Its environment: in a checkout its own, else the project's. Raises NoProject."""
+    return (project_root() if INSTALLED else HOME) / EMULATOR
 
 
 def _installed() -> Path:
     found = program()
     if not found.exists():
-        raise EmulatorError(f"{found}: no such program; run `make setup`, or set SLUICE_MINISTACK")
+        raise EmulatorError(
+            f"{found}: no such program; `scripts/cloud.py install` installs it, or set SLUICE_MINISTACK"
+        )
     return found
 
 

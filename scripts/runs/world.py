@@ -13,6 +13,7 @@ from chalicelib.core.keys import RunKeys
 from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Clock, Loc, Store
 from scripts.console.terminal import Screen
+from scripts.projects.where import project_root
 
 #: Objects of S3 that are read at once: a report reads one for each attempt, and each takes 30 ms of waiting.
 _READS = 16
@@ -44,10 +45,10 @@ def named_region(environ: Mapping[str, str]) -> str:
 
 def real_world() -> World:
     """S3 or a folder, this terminal and this clock."""
-    from chalicelib.aws.function import ROOT, SystemClock
+    from chalicelib.aws.function import SystemClock
 
     return World(
-        root=ROOT,
+        root=project_root(),
         environ=os.environ,
         screen=Screen(sys.stdout),
         clock=SystemClock(),

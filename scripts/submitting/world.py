@@ -10,6 +10,7 @@ from pathlib import Path
 
 from chalicelib.core.ports import Clock, Invoker, Loc, Store
 from scripts.console.terminal import Screen
+from scripts.projects.where import project_root
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +37,13 @@ def lambda_invoker(job: str) -> Invoker:
 
 def real_world() -> World:
     """S3 and Lambda, this terminal and this clock."""
-    from chalicelib.aws.function import ROOT, SystemClock
+    from chalicelib.aws.function import SystemClock
     from chalicelib.stores.s3 import S3Store
     from chalicelib.stores.upload import upload_file
     from scripts.deployment.aws.owner import own_s3
 
     return World(
-        root=ROOT,
+        root=project_root(),
         environ=os.environ,
         screen=Screen(sys.stdout),
         clock=SystemClock(),

@@ -64,7 +64,8 @@ def test_it_is_the_command_itself_with_its_exit_code() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "hint"), [("statsu", "did you mean status?"), ("xyzzy", "there are new_job, run")]
+    ("wrong", "hint"),
+    [("statsu", "did you mean status?"), ("xyzzy", "there are init, new_job, install, run")],
 )
 def test_a_command_that_does_not_exist_is_told_with_the_likeliest(wrong: str, hint: str) -> None:
     done = said("scripts/sluice.py", wrong)

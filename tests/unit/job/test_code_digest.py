@@ -26,6 +26,7 @@ FILES = {
     "deeper/inner.py": "from . import other\n",
     "deeper/other.py": "",
     "words.txt": "the\nof\n",
+    "packages.txt": "shade==1.0\n",
     # not of the job
     "another.py": "",
     "csv.py": "raise AssertionError('Python has a csv of its own')\n",
@@ -33,7 +34,7 @@ FILES = {
     "good.yml": "",
     "unlisted.txt": "",
 }
-SPEC = spec("good:Good", files="words.txt, s3://bucket/table.txt")
+SPEC = spec("good:Good", files="words.txt, s3://bucket/table.txt", requirements="colour==1.0, packages.txt")
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ def test_what_is_shipped_is_what_counts(folder: Path, tmp_path: Path) -> None:
     (folder / "words.py").write_text("")
     files = imported_files(folder, "good", frozenset())
     assert {file.name for file in files} > {"helper.py", "further.py", "late.py", "words.py"}
-    for path in (*files, folder / "words.txt"):
+    for path in (*files, folder / "words.txt", folder / "packages.txt"):
         (tmp_path / "zip" / path.relative_to(tmp_path)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, tmp_path / "zip" / path.relative_to(tmp_path))
     before = digest_of(folder)

@@ -52,7 +52,7 @@ def test_the_settings_in_comments_are_the_defaults(tmp_path: Path) -> None:
     before = load_job("tally", root=tmp_path, require_cloud=True).spec
     text, uncommented = re.subn(r"(?m)^#(?=[a-z_]+:)", "", path.read_text())
     path.write_text(text)
-    assert uncommented == 20
+    assert uncommented == 21
     assert load_job("tally", root=tmp_path, require_cloud=True).spec == before
 
 
@@ -81,6 +81,6 @@ def test_bad_names_are_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["sum", "job", "a_", "a-1"])
 def test_names_that_collide_with_what_a_job_imports_still_work(tmp_path: Path, name: str) -> None:
-    module, cls = scaffold(tmp_path, name, "acme")
+    module, cls, _ = scaffold(tmp_path, name, "acme")
     found: type[Any] = job_loader(tmp_path / "jobs")(f"{module}:{cls}")
     assert bind(found, name, {}).mapper == "mapper"

@@ -109,7 +109,7 @@ def test_what_would_be_missing_on_lambda_is_told(code: str, name: str, tmp_path:
 def test_a_library_is_missed_only_once_the_libraries_are_known(tmp_path: Path) -> None:
     assert found(tmp_path, {"main.py": "import numpy"}, None) == []
     with pytest.raises(
-        DeployError, match=r"imports numpy, .*put numpy\.py beside the job file, or the package"
+        DeployError, match=r"imports numpy, .*put numpy\.py beside the job file, or list the package"
     ):
         found(tmp_path, {"main.py": "import numpy"})
 

@@ -21,7 +21,7 @@ def test_programs_see_the_emulator_and_nothing_of_the_users_aws() -> None:
 
 def test_a_missing_program_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_MINISTACK", str(tmp_path / "none"))
-    with pytest.raises(emulator.EmulatorError, match="no such program; run `make setup`"):
+    with pytest.raises(emulator.EmulatorError, match=r"no such program; `scripts/cloud\.py install`"):
         emulator.start(tmp_path / "log")
 
 

@@ -1,0 +1,153 @@
+"""Tries a zip before it is deployed: does it fit Lambda, and can the job be imported from it there?
+
+The job is imported from the unpacked zip by a process that has nothing else but what Lambda brings, boto3 and what that
+needs. Where this machine cannot run the functions (another processor, or no Linux), the libraries are only looked at.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from .package import PYTHON
+from .target import DeployError, Target
+
+#: What Lambda takes of a zip that is uploaded in a request, and of what it unpacks to, in bytes.
+MOST_ZIPPED, MOST_UNPACKED = 50 << 20, 250 << 20
+#: What Lambda's Python has beside its own modules.
+RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
+#: ELF's numbers of the processors that Lambda has, and what `platform` calls them.
+_MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}
+_NAMES = {"x86_64": ("x86_64", "AMD64"), "arm64": ("aarch64", "arm64")}
+_TAG = re.compile(r"\.(cpython-\d+)[^/]*\.so$")
+_SECONDS = 120
+
+_IMPORT = """\
+import sys
+folder, runtime, job, *modules = sys.argv[1:]
+sys.path[:0] = [folder, runtime]
+try:
+    from importlib import import_module
+    for module in modules:
+        import_module(module)
+    if job:
+        from pathlib import Path
+        from chalicelib.job.load_class import job_loader
+        job_loader(Path(folder, "jobs"))(job)
+except Exception as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+_MODULES = (
+    "app",
+    *(f"chalicelib.functions.{name}" for name in ("coordinator", "mapper", "supervisor", "reducer")),
+)
+
+
+def try_out(zipped: Path, target: Target) -> None:
+    """Raises DeployError if Lambda would refuse the zip, or could not import the job from it."""
+    spec = target.spec
+    with zipfile.ZipFile(zipped) as archive:
+        _check_size(target.name, zipped.stat().st_size, archive)
+        _check_extensions(target.name, spec.architecture, archive)
+        if not can_run(spec.architecture):
+            return
+        with tempfile.TemporaryDirectory(prefix="sluice-trial-") as name:
+            folder, runtime = Path(name, "code"), Path(name, "runtime")
+            archive.extractall(folder)
+            link_runtime(runtime)
+            _import(target, folder, runtime)
+
+
+def can_run(architecture: str) -> bool:
+    """Whether this machine is of the kind that the functions run on."""
+    return sys.platform == "linux" and platform.machine() in _NAMES[architecture]
+
+
+def link_runtime(folder: Path) -> None:
+    """Let `folder` have the modules that Lambda brings, as links to those of this environment, and no others."""
+    folder.mkdir()
+    for module in RUNTIME:
+        found = importlib.util.find_spec(module)
+        if found and found.origin:
+            path = Path(found.origin)
+            path = path.parent if path.name == "__init__.py" else path
+            (folder / path.name).symlink_to(path)
+
+
+def _import(target: Target, folder: Path, runtime: Path) -> None:
+    spec = target.spec
+    extra = ("duckdb",) if spec.uses_duckdb else ()
+    command = [sys.executable, "-I", "-S", "-c", _IMPORT, folder, runtime, spec.job, *_MODULES, *extra]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=_environment(target), stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, errors="replace", timeout=_SECONDS, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise DeployError(
+            f"{target.name}: importing the job took over {_SECONDS} s; do at the first record what takes long"
+        ) from error
+    if done.returncode:
+        told = done.stderr.replace(f"{folder}/", "").strip() or f"the process ended with {done.returncode}"
+        raise DeployError(
+            f"{target.name}: Lambda could not import the job from its zip: {told}\n"
+            "a package that is missing goes into the job's `requirements`, a file into its `files`"
+        )
+
+
+def _environment(target: Target) -> dict[str, str]:
+    """What a function has; no credentials, since nothing is to be called while it starts."""
+    theirs = {name: str(value) for name, value in target.spec.lambda_.environment.items()}
+    return {
+        **theirs, **target.overrides, "SLUICE_NAME": target.name, "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true", "LANG": "en_US.UTF-8", "PATH": "/usr/bin:/bin",
+    }  # fmt: skip
+
+
+def _check_size(name: str, zipped: int, archive: zipfile.ZipFile) -> None:
+    unpacked = sum(info.file_size for info in archive.infolist())
+    for size, most, what in ((zipped, MOST_ZIPPED, "zipped"), (unpacked, MOST_UNPACKED, "unpacked")):
+        if size > most:
+            raise DeployError(
+                f"{name}: its zip has {size / (1 << 20):.0f} MiB {what}, and Lambda takes {most >> 20}; the largest "
+                f"in it, {what}: {_largest(archive, zipped=what == 'zipped')}: do without, or put it into a layer "
+                "(lambda.layers)"
+            )
+
+
+def _largest(archive: zipfile.ZipFile, *, zipped: bool) -> str:
+    sizes: Counter[str] = Counter()
+    for info in archive.infolist():
+        sizes[info.filename.partition("/")[0]] += info.compress_size if zipped else info.file_size
+    return ", ".join(f"{name} {size / (1 << 20):.0f} MiB" for name, size in sizes.most_common(3))
+
+
+def _check_extensions(name: str, architecture: str, archive: zipfile.ZipFile) -> None:
+    for info in archive.infolist():
+        why = "".join(_misfits(info, architecture, archive)) if info.filename.endswith(".so") else ""
+        if why:
+            raise DeployError(
+                f"{name}: {info.filename} is {why}, and its functions run {PYTHON} on {architecture}: choose a version "
+                "of the package that has a wheel for that (pip download --platform tells)"
+            )
+
+
+def _misfits(info: zipfile.ZipInfo, architecture: str, archive: zipfile.ZipFile) -> Iterator[str]:
+    """Why Lambda could not load a compiled module, at most one reason."""
+    with archive.open(info) as file:
+        head = file.read(20)
+    tag = _TAG.search(info.filename)
+    if head[:4] != b"\x7fELF":
+        yield "no library of Linux"
+    elif int.from_bytes(head[18:20], "little") != _MACHINES[architecture]:
+        yield "for another processor"
+    elif tag and tag[1] != "cpython-" + PYTHON.removeprefix("python").replace(".", ""):
+        yield f"for {tag[1]}"

@@ -1,0 +1,129 @@
+#!/usr/bin/env python
+# PYTHON_ARGCOMPLETE_OK
+"""Make a project: a folder with one job and its test, and what it takes to run, test and deploy it.
+
+    init.py DIR                 a new project in DIR, or what is missing in one that is there
+    init.py DIR --upgrade       after a newer Sluice was installed: renew Sluice's own files, too
+
+Each file is named with what was done to it. A file that you have changed stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from chalicelib.config.load import job_names
+from chalicelib.core.errors import UserError
+from scripts.console.terminal import Parser, run_main, say
+from scripts.new_job import asked_account, own_prefix, scaffold
+from scripts.projects import files, vendor
+from scripts.projects.renew import Change, changes, with_block, without_hashes
+from scripts.projects.wheel import FOLDER, find_wheel, requirement
+from scripts.projects.where import HOME, LIBRARY
+
+JOB = "wordcount"
+SAID = {"write": "wrote", "renew": "renewed", "keep": "left as it is", "same": ""}
+
+NEXT_STEPS = """\
+next, in {folder}:
+  sluice run {job} FILE... --output counts/       the job, on this machine
+  make test                                       what CI runs
+  sluice new_job NAME                             a job of your own
+  sluice deploy {job} --dry-run                   what a deployment would change"""
+
+
+def main(argv: Sequence[str], account: Callable[[], str] | None = None) -> int:
+    parser = Parser(
+        prog="init.py", aws=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "folder", metavar="DIR", nargs="?", default=".", help="made if it is missing (default: .)"
+    )
+    parser.add_argument(
+        "--upgrade", action="store_true", help="renew Sluice's own files that nobody has changed"
+    )
+    parser.add_argument(
+        "--buckets", metavar="PREFIX",
+        help="the first job's buckets are PREFIX-in, PREFIX-work and PREFIX-out, as new_job.py says",
+    )  # fmt: skip
+    options = parser.parse_args(argv)
+    root = Path(options.folder).absolute()
+    _check(root)
+    is_new = not job_names(root)
+    for change in _changes(root, upgrade=options.upgrade, is_new=is_new):
+        _carry_out(root, change)
+    if is_new:
+        for path in scaffold(root, JOB, options.buckets or own_prefix(account or asked_account)).paths:
+            say(f"  wrote  {path}")
+    vendor.link(root)
+    if is_new:
+        say(*NEXT_STEPS.format(folder=options.folder, job=JOB).splitlines())
+    return 0
+
+
+def _check(root: Path) -> None:
+    """Raises UserError for a folder that can be no project; nothing was written."""
+    if root.exists() and not root.is_dir():
+        raise UserError(f"{root}: is a file; expected a folder, or the name of a new one")
+    if root.resolve() == HOME:
+        raise UserError(
+            f"{root}: is Sluice's own checkout, which is a project already; expected another folder"
+        )
+    if (root / LIBRARY.name).exists():
+        raise UserError(
+            f"{root / LIBRARY.name}: Chalice would ship this folder in the place of Sluice's package, which has the "
+            "same name; make the project in another folder, or rename this one"
+        )
+
+
+def _changes(root: Path, *, upgrade: bool, is_new: bool) -> Iterator[Change]:
+    wheel = find_wheel()
+    kept = sorted((root / FOLDER).glob("*.whl"))
+    name = wheel.name if wheel else kept[-1].name if kept else None
+    if wheel and not (root / FOLDER / wheel.name).exists():
+        _copy(wheel, root / FOLDER / wheel.name)
+    ours = files.own_files(requirement(name), f"{sys.version_info[0]}.{sys.version_info[1]}")
+    there = {path: text for path in ours if (text := _text(root / path)) is not None}
+    yield from changes(ours, there, upgrade=upgrade)
+    listed = _text(root / files.REQUIREMENTS)
+    pins = without_hashes((HOME / files.REQUIREMENTS).read_text("utf-8"))
+    wanted = with_block(files.template(files.REQUIREMENTS) if listed is None else listed, pins)
+    if listed is None or (listed != wanted and upgrade):
+        yield Change(files.REQUIREMENTS, "write" if listed is None else "renew", wanted)
+    elif listed != wanted:
+        why = "Sluice's part is of another version; `sluice init --upgrade` renews that part"
+        yield Change(files.REQUIREMENTS, "keep", listed, why)
+    for path, text in {
+        **(files.first_files() if is_new else {}),
+        files.CHALICE: files.CHALICE_CONFIG,
+    }.items():
+        if not (root / path).exists():
+            yield Change(path, "write", text)
+
+
+def _carry_out(root: Path, change: Change) -> None:
+    if change.action in ("write", "renew"):
+        path = root / change.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(change.text, "utf-8")
+    if SAID[change.action]:
+        say(f"  {SAID[change.action]}  {change.path}{change.why and ': '}{change.why}")
+
+
+def _copy(source: Path, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(source.read_bytes())
+    say(f"  wrote  {FOLDER}/{path.name}")
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text("utf-8") if path.is_file() else None
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(lambda: main(sys.argv[1:])))
