@@ -13,8 +13,11 @@ from chalicelib.core.outcome import Manifest
 from chalicelib.core.plan import Plan
 from chalicelib.core.plan_file import read_head, read_tasks
 from chalicelib.core.ports import Loc, ObjectInfo, Store
-from chalicelib.functions.run_inputs import MANIFEST_SUFFIX, READY
+from chalicelib.core.spec import MANIFEST_SUFFIX
+from chalicelib.functions.run_inputs import READY
 from chalicelib.run import totals_pointer
+from chalicelib.run.periods.given import read_period
+from chalicelib.run.periods.keys import is_period
 from scripts.console.terminal import Line, count
 
 from .existing import Selection, lines
@@ -28,6 +31,8 @@ def same_objects(store: Store, job: LoadedJob, keys: RunKeys) -> tuple[Selection
     plan, trigger = _plan(store, keys), job.spec.trigger
     _refuse_counted(store, keys)
     source = plan.source if plan else _told_source(store, job, keys)
+    if is_period(keys.work, _loc(source)):
+        return _same_period(store, _loc(source)), []
     objects = dict(objects_of(store, keys, plan)) if plan else {}
     by_itself = _starts_by_itself(source) and trigger != "marker"
     if by_itself and (trigger == "success" or len(objects) < 2):
@@ -41,6 +46,12 @@ def same_objects(store: Store, job: LoadedJob, keys: RunKeys) -> tuple[Selection
         starting = tuple((loc, found[loc].etag) for loc in objects)
         return Selection(starting=starting, objects=len(objects), bytes=size), changed
     return Selection(lines=lines(objects.keys()), objects=len(objects), bytes=size), changed
+
+
+def _same_period(store: Store, loc: Loc) -> Selection:
+    """The period that a run was given. The new run leaves out what was overwritten since: a later one has that."""
+    period = read_period(store, loc)
+    return Selection(starting=((loc, ""),), objects=period.count, bytes=period.bytes)
 
 
 def _told(changed: list[Loc]) -> list[Line]:
@@ -73,7 +84,8 @@ def _told_source(store: Store, job: LoadedJob, keys: RunKeys) -> str:
         source = decode(Manifest, store.get(place), place.url).source
     except NotFound:
         source = ""
-    if _starts_by_itself(source) and job.spec.trigger != "marker":
+    by_itself = _starts_by_itself(source) and job.spec.trigger != "marker"
+    if by_itself or is_period(keys.work, _loc(source)):
         return source
     raise UserError(
         f"{keys.plan.url}: there is no plan, so nobody knows what this run read: name it,"
