@@ -1,4 +1,4 @@
-"""What Chalice deploys: four functions, and the S3 events that start two of them.
+"""What Chalice deploys: four functions, the S3 events that start two of them, and what clocks start of some jobs.
 
 A stage is a job: its environment names it (`SLUICE_NAME`). The job's YAML is read here only while
 Chalice deploys, to learn which buckets to watch; on Lambda this module stays light.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
-from chalice.app import Chalice, EventSourceHandler, S3Event
+from chalice.app import Chalice, CloudWatchEvent, EventSourceHandler, S3Event
 
 from chalicelib.aws.function import ROOT, prepare, run
-from chalicelib.config.triggers import Trigger, TriggeredFunction
+from chalicelib.config.triggers import ClockFunction, Trigger, TriggeredFunction
 
 # Chalice would take the logger of its app's name, which the jobs' own are below, and write lines without ids.
 app = Chalice(app_name="sluice", configure_logs=False)
@@ -24,12 +24,12 @@ NOT_DEPLOYING: dict[TriggeredFunction, Trigger] = {
 }
 
 
-def watched() -> dict[TriggeredFunction, Trigger]:
-    """The objects that start the coordinator and the supervisor; real only while Chalice deploys."""
+def watched() -> tuple[dict[TriggeredFunction, Trigger], dict[ClockFunction, str]]:
+    """What starts which function, objects or a clock; real only while Chalice deploys."""
     if "AWS_CHALICE_CLI_MODE" not in os.environ:
-        return NOT_DEPLOYING
+        return NOT_DEPLOYING, this_clock(os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""))
     from chalicelib.config.load import load_job
-    from chalicelib.config.triggers import triggers
+    from chalicelib.config.triggers import clocks, triggers
     from chalicelib.core.errors import UserError
 
     name = os.environ.get("SLUICE_NAME")
@@ -42,7 +42,12 @@ def watched() -> dict[TriggeredFunction, Trigger]:
         job = load_job(name, root=ROOT, environ=os.environ, require_cloud=True)
     except UserError as error:
         raise SystemExit(f"sluice: {error}") from None
-    return triggers(job.name, job.spec)
+    return triggers(job.name, job.spec), clocks(job.spec)
+
+
+def this_clock(deployed: str) -> dict[ClockFunction, str]:
+    """The function that this process is, if a clock starts it."""
+    return {name: "rate(1 hour)" for name in get_args(ClockFunction) if deployed.endswith(f"-{name}")}
 
 
 class RawS3Event(S3Event):
@@ -53,6 +58,15 @@ class RawS3Event(S3Event):
     """
 
     context: Any  # Lambda's own, though Chalice calls it a dict
+
+    def _extract_attributes(self, event_dict: dict[str, Any]) -> None:
+        pass
+
+
+class RawClockEvent(CloudWatchEvent):
+    """A tick as it came: whatever it says, and whoever sends it, it is a tick."""
+
+    context: Any
 
     def _extract_attributes(self, event_dict: dict[str, Any]) -> None:
         pass
@@ -71,7 +85,7 @@ def on_created(
     )
 
 
-TRIGGERS = watched()
+TRIGGERS, CLOCKS = watched()
 
 
 @on_created("coordinator")
@@ -92,6 +106,24 @@ def supervisor(event: RawS3Event) -> None:
 @app.lambda_function()
 def reducer(event: dict[str, Any], context: Any) -> None:
     run(event, context)
+
+
+if "scheduler" in CLOCKS:
+
+    @app.schedule(CLOCKS["scheduler"])
+    def scheduler(event: RawClockEvent) -> None:
+        run(event.to_dict(), event.context)
+
+    scheduler.event_class = RawClockEvent
+
+
+if "auditor" in CLOCKS:
+
+    @app.schedule(CLOCKS["auditor"])
+    def auditor(event: RawClockEvent) -> None:
+        run(event.to_dict(), event.context)
+
+    auditor.event_class = RawClockEvent
 
 
 coordinator.event_class = RawS3Event

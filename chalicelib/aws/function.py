@@ -133,7 +133,7 @@ def compose(environ: Mapping[str, str], root: Path) -> Process:
     handle: Callable[..., None] = functools.partial(
         _handler(function), _runtime(prefix, time_left, host, root, environ)
     )
-    if function == "coordinator":
+    if function in ("coordinator", "scheduler", "auditor"):
         name, spec = _configured(job, environ, root)
         handle = functools.partial(handle, name=name, spec=spec)
     elif function == "supervisor":

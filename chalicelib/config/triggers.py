@@ -11,7 +11,7 @@ from ..core.keys import DONE, runs_prefix
 from ..core.spec import MANIFEST_SUFFIX, InputSpec, JobSpec
 
 TriggeredFunction = Literal["coordinator", "supervisor"]
-#: A function that only jobs have which ask for it.
+#: A function that a clock starts; only jobs have it that ask for it.
 ClockFunction = Literal["scheduler", "auditor"]
 
 
