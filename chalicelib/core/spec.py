@@ -317,6 +317,11 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return int(minutes.removesuffix("m")) * 60 if word == "every" else None
 
     @property
+    def shows_latest(self) -> bool:
+        """Whether `_latest.json` names the newest result: not of jobs of which each object is one, nor of totals."""
+        return self.trigger != "each" and not self.accumulate
+
+    @property
     def uses_duckdb(self) -> bool:
         """Whether its functions need DuckDB, which travels with such jobs only."""
         formats = {self.output.format, *(given.format for given in self.inputs)}

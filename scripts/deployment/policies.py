@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from chalicelib.core.keys import (
     FAILED,
     FAILURE,
+    LATEST,
     MANIFEST,
     PLAN,
     PLAN_DONE,
@@ -193,6 +194,7 @@ def _mapper(target: Target) -> list[Json]:
 def _supervisor(target: Target) -> list[Json]:
     _, work, output = _places(target)
     verdict = [output.child(f"*{name}") for name in (MANIFEST, SUCCESS, FAILURE)]
+    verdict += [output.child(LATEST)] if target.spec.shows_latest else []
     plans = _next_plans(target)
     return [
         _objects(READ, [work.child("*")]),
