@@ -21,6 +21,7 @@ ROOMS = (
     "mapreduce.shuffle", "mapreduce.input", "mapreduce.guard", "mapreduce.output",
     "mapreduce.map", "mapreduce.reduce", "mapreduce.sql",
     "run", "run.status", "run.estimate", "run.periods", "functions.attempt", "functions.supervision", "functions",
+    "functions.auditing",
     "stores", "aws", "local", "join", "testing", "mrjob",
 )  # fmt: skip
 #: What a room may not import though it is below it: handlers know no adapter, and tasks no protocol.
@@ -33,7 +34,7 @@ STRANGERS = {
 #: Rooms without effects of their own: what they need of the world comes in by `core.ports`.
 PURE = {"core", "aggregators", "mapreduce.shuffle", "mapreduce.output", "mapreduce.map", "mapreduce.reduce",
         "mapreduce", "run", "run.estimate", "run.periods",
-        "functions", "functions.attempt", "functions.supervision"}  # fmt: skip
+        "functions", "functions.attempt", "functions.supervision", "functions.auditing"}  # fmt: skip
 #: Modules with effects of their own in a pure room, and why.
 WITH_EFFECTS: dict[str, str] = {}
 FORBIDDEN = {

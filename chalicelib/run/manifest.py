@@ -119,7 +119,7 @@ def _put_manifest(store: Store, loc: Loc, manifest: Manifest) -> None:
 def _show_latest(store: Store, output: OutputKeys, manifest: Manifest) -> None:
     """Name these results as the newest, unless those of a later run are named. (A local folder has no others.)
 
-    A run's id begins with the time of its event, so a run that took longer than one that began after it changes nothing.
+    A run's id begins with the time of its event, so a run that took longer than a later one changes nothing.
     """
     loc = totals_shown(output.prefix, manifest.run, LATEST)
     body = encode(

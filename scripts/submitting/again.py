@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from chalicelib.config.load import LoadedJob
 from chalicelib.core.errors import NotFound, UserError
-from chalicelib.core.keys import OutputKeys, RunKeys, TotalsKeys, results_place
+from chalicelib.core.keys import OutputKeys, RunKeys, results_place
 from chalicelib.core.messages import decode
 from chalicelib.core.outcome import Manifest
 from chalicelib.core.plan import Plan
-from chalicelib.core.plan_file import read_head, read_tasks
+from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Loc, ObjectInfo, Store
 from chalicelib.core.spec import MANIFEST_SUFFIX
+from chalicelib.functions.auditing.examine import is_counted, objects_of
 from chalicelib.functions.run_inputs import READY
-from chalicelib.run import totals_pointer
 from chalicelib.run.periods.given import read_period
 from chalicelib.run.periods.keys import is_period
 from scripts.console.terminal import Line, count
@@ -68,13 +67,6 @@ def _plan(store: Store, keys: RunKeys) -> Plan | None:
         return read_head(store, keys)
     except NotFound:
         return None
-
-
-def objects_of(store: Store, keys: RunKeys, plan: Plan) -> Iterator[tuple[Loc, str]]:
-    """(object, etag) of each split of the plan, in input order."""
-    for first in range(0, plan.tasks, plan.page):
-        for task in read_tasks(store, keys, plan, first, min(first + plan.page, plan.tasks)):
-            yield from ((split.loc, split.etag) for split in task)
 
 
 def _told_source(store: Store, job: LoadedJob, keys: RunKeys) -> str:
@@ -131,11 +123,3 @@ def _refuse_counted(store: Store, keys: RunKeys) -> None:
             f"{keys.run}: its files are in the totals of {keys.job} (accumulate), or about to be: done again, it would"
             " count them twice"
         )
-
-
-def is_counted(store: Store, keys: RunKeys) -> bool:
-    """Whether what a run read is in the totals of its job, if it has any, or waits to be."""
-    places = TotalsKeys(keys.work, keys.job)
-    totals = totals_pointer.read(store, places)
-    waits = next(iter(store.list(places.waiting(keys.run))), None)
-    return waits is not None or bool(totals.etag and totals.generation_of(keys.run) is not None)
