@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """Write the JSON Schemas of what Sluice publishes, from the types themselves: `make schemas`.
 
-A file a type, in docs/schemas/: the manifest beside each run's results, a run in `status.py --json`, and a notice. What
+A file a type, in docs/schemas/: the manifest beside each run's results, `_latest.json` beside all of them, a run in
+`status.py --json`, and a notice. What
 a field means is taken from the comment above it in the code. A test keeps the files as the types are.
 """
 
@@ -20,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from chalicelib.core import messages, outcome, tasks  # noqa: E402
-from chalicelib.core.outcome import Manifest, Notice  # noqa: E402
+from chalicelib.core.outcome import Latest, Manifest, Notice  # noqa: E402
 from chalicelib.run.status import fields  # noqa: E402
 from chalicelib.run.status.fields import RunStatus  # noqa: E402
 
@@ -31,6 +32,7 @@ PUBLISHED: dict[str, tuple[type[msgspec.Struct], int]] = {
     "manifest": (Manifest, 1),
     "status": (RunStatus, 1),
     "notice": (Notice, 1),
+    "latest": (Latest, 1),
 }
 _STRUCTS = {
     name: found

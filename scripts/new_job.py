@@ -47,7 +47,9 @@ work: {{url: "s3://{buckets}-work/"}}                          # the job's own f
 output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, parquet, text
 
 # Below are the defaults; remove the # to change one.
-#trigger: each                  # marker: only _READY or a *.manifest starts a run; success: so does _SUCCESS
+#trigger: each                  # marker: only _READY or a *.manifest starts a run; success: so does _SUCCESS;
+                                # every 15m: the clock does, over all that is new
+#audit: null                    # 1h: so often, scripts/audit.py --mend is done by itself
 #manifest: {{scope: input}}      # folder: a *.manifest may name what lies in its own folder, and nothing else
 #split_size: null               # how much of the input one map task reads; null: 64MiB, more if there is much
 #partitions: null               # fixed slots of the key space, 1 to 4096; null: from the input's size
@@ -57,8 +59,8 @@ output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, 
 #max_attempts: 4                # tries at a task before the run fails
 #bad_records: {{policy: fail, max: 100, max_fraction: 0.001}}   # quarantine: set bad records aside, up to a limit
 #memory_budget: null            # records a task holds before it spills to disk; null: 60 % of its memory
-#memory: {{mapper: 2048, reducer: 2048, supervisor: 256, coordinator: 512}}     # MB; CPU grows with it
-#timeout: {{mapper: 15m, reducer: 15m, supervisor: 5m, coordinator: 5m}}
+#memory: {{mapper: 2048, reducer: 2048, supervisor: 256, coordinator: 512, scheduler: 512, auditor: 512}}   # MB
+#timeout: {{mapper: 15m, reducer: 15m, supervisor: 5m, coordinator: 5m, scheduler: 15m, auditor: 15m}}
 #limits: {{input_bytes: 128TiB, tasks: 4000000, dollars: 5000, unpack_ratio: 2000, runs_per_hour: null, max_chain: 16}}
 #notify: {{on: [success, failed, bad_records], topic: "", bus: "", webhook: "", secret: ""}}   # docs/how-to/notices.md
 #concurrency: null              # how many mappers, and how many reducers, may run at once; null: all the account has

@@ -58,6 +58,7 @@ GROUPS = {
         "tests/cloud/test_totals.py",
         "tests/features/sql/test_cloud.py",
         "tests/cloud/test_inputs.py",
+        "tests/cloud/test_clocks.py",
         "tests/cloud/test_steps.py",
         "tests/features/mrjob/test_cloud.py",
         "tests/documents/test_tutorial.py",  # it has an emulator of its own

@@ -20,7 +20,8 @@ ROOMS = (
     "core", "aggregators", "job", "config",
     "mapreduce.shuffle", "mapreduce.input", "mapreduce.guard", "mapreduce.output",
     "mapreduce.map", "mapreduce.reduce", "mapreduce.sql",
-    "run", "run.status", "run.estimate", "functions.attempt", "functions.supervision", "functions",
+    "run", "run.status", "run.estimate", "run.periods", "functions.attempt", "functions.supervision", "functions",
+    "functions.auditing",
     "stores", "aws", "local", "join", "testing", "mrjob",
 )  # fmt: skip
 #: What a room may not import though it is below it: handlers know no adapter, and tasks no protocol.
@@ -32,7 +33,8 @@ STRANGERS = {
 }
 #: Rooms without effects of their own: what they need of the world comes in by `core.ports`.
 PURE = {"core", "aggregators", "mapreduce.shuffle", "mapreduce.output", "mapreduce.map", "mapreduce.reduce",
-        "mapreduce", "run", "run.estimate", "functions", "functions.attempt", "functions.supervision"}  # fmt: skip
+        "mapreduce", "run", "run.estimate", "run.periods",
+        "functions", "functions.attempt", "functions.supervision", "functions.auditing"}  # fmt: skip
 #: Modules with effects of their own in a pure room, and why.
 WITH_EFFECTS: dict[str, str] = {}
 FORBIDDEN = {
@@ -134,7 +136,9 @@ def test_modules_stay_readable() -> None:
 
 
 def test_handlers_do_not_know_each_other() -> None:
-    handlers = {f"functions.{name}" for name in ("coordinator", "mapper", "reducer", "supervisor")}
+    handlers = {
+        f"functions.{name}" for name in ("coordinator", "mapper", "reducer", "supervisor", "scheduler")
+    }
     for module in handlers:
         assert ours(module) & handlers == set(), module
 

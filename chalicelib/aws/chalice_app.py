@@ -1,4 +1,6 @@
-"""What Chalice deploys: four functions, and the S3 events that start two of them. A project's `app.py` calls it.
+"""What Chalice deploys: four functions, the S3 events that start two of them, and what clocks start of some jobs.
+
+A project's `app.py` calls it.
 
 A stage is a job: its environment names it (`SLUICE_NAME`). The job's YAML is read here only while Chalice deploys, to
 learn which buckets to watch; on Lambda this module stays light.
@@ -9,11 +11,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
-from chalice.app import Chalice, EventSourceHandler, S3Event
+from chalice.app import Chalice, CloudWatchEvent, EventSourceHandler, S3Event
 
-from ..config.triggers import Trigger, TriggeredFunction
+from ..config.triggers import ClockFunction, Trigger, TriggeredFunction
 from .function import prepare, run
 
 NOT_DEPLOYING: dict[TriggeredFunction, Trigger] = {
@@ -30,6 +32,9 @@ class App(NamedTuple):
     mapper: Callable[..., None]
     supervisor: EventSourceHandler
     reducer: Callable[..., None]
+    #: What clocks start, of jobs that want it.
+    scheduler: EventSourceHandler | None
+    auditor: EventSourceHandler | None
 
 
 class RawS3Event(S3Event):
@@ -45,12 +50,21 @@ class RawS3Event(S3Event):
         pass
 
 
+class RawClockEvent(CloudWatchEvent):
+    """A tick as it came: whatever it says, and whoever sends it, it is a tick."""
+
+    context: Any
+
+    def _extract_attributes(self, event_dict: dict[str, Any]) -> None:
+        pass
+
+
 def chalice_app(root: Path, environ: Mapping[str, str] = os.environ) -> App:
     """The app of the project in the folder `root`. While Chalice deploys: raises SystemExit for a job that is wrong."""
     # Chalice would take the logger of its app's name, which the jobs' own are below, and write lines without ids.
     app = Chalice(app_name="sluice", configure_logs=False)
     deploying = "AWS_CHALICE_CLI_MODE" in environ
-    places = watched(root, environ) if deploying else NOT_DEPLOYING
+    places, clocks = watched(root, environ) if deploying else (NOT_DEPLOYING, this_clock(environ))
 
     def on_created(name: TriggeredFunction) -> Callable[[Callable[[RawS3Event], None]], EventSourceHandler]:
         """Register a handler for the objects that start the function."""
@@ -78,17 +92,32 @@ def chalice_app(root: Path, environ: Mapping[str, str] = os.environ) -> App:
     def reducer(event: dict[str, Any], context: Any) -> None:
         run(event, context)
 
+    def on_tick(name: ClockFunction) -> EventSourceHandler | None:
+        """Register a handler for a clock, if the job has it."""
+        if name not in clocks:
+            return None
+
+        def tick(event: RawClockEvent) -> None:
+            run(event.to_dict(), event.context)
+
+        tick.__name__ = name  # what Chalice calls the function
+        handler: EventSourceHandler = app.schedule(clocks[name], name=name)(tick)
+        handler.event_class = RawClockEvent
+        return handler
+
     coordinator.event_class = RawS3Event
     supervisor.event_class = RawS3Event
     if "AWS_LAMBDA_FUNCTION_NAME" in environ and not deploying:
         prepare()
-    return App(app, coordinator, mapper, supervisor, reducer)
+    return App(app, coordinator, mapper, supervisor, reducer, on_tick("scheduler"), on_tick("auditor"))
 
 
-def watched(root: Path, environ: Mapping[str, str]) -> dict[TriggeredFunction, Trigger]:
-    """The objects that start the coordinator and the supervisor, by the YAML of the stage's job."""
+def watched(
+    root: Path, environ: Mapping[str, str]
+) -> tuple[dict[TriggeredFunction, Trigger], dict[ClockFunction, str]]:
+    """What starts which function, objects or a clock, by the YAML of the stage's job."""
     from ..config.load import load_job
-    from ..config.triggers import triggers
+    from ..config.triggers import clocks, triggers
     from ..core.errors import UserError
 
     name = environ.get("SLUICE_NAME")
@@ -101,4 +130,10 @@ def watched(root: Path, environ: Mapping[str, str]) -> dict[TriggeredFunction, T
         job = load_job(name, root=root, environ=environ, require_cloud=True)
     except UserError as error:
         raise SystemExit(f"sluice: {error}") from None
-    return triggers(job.name, job.spec)
+    return triggers(job.name, job.spec), clocks(job.spec)
+
+
+def this_clock(environ: Mapping[str, str]) -> dict[ClockFunction, str]:
+    """The function that this process is, if a clock starts it."""
+    deployed = environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+    return {name: "rate(1 hour)" for name in get_args(ClockFunction) if deployed.endswith(f"-{name}")}

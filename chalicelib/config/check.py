@@ -224,11 +224,13 @@ def _encoding(given: InputSpec, key: str) -> Iterator[Problem]:
 
 def _trigger(spec: JobSpec) -> Iterator[Problem]:
     for given in spec.inputs:
-        if spec.trigger != "each" and given.suffix:
+        if spec.trigger in ("marker", "success") and given.suffix:
             text = f"{given.suffix!a} would filter out the markers that trigger: {spec.trigger} waits for"
             yield Problem(
                 input_key(spec, given, "suffix"), f"{text}; remove the suffix, or use trigger: each"
             )
+    if spec.audit and spec.audit % 60:
+        yield Problem("audit", f"expected whole minutes, such as 1h, got {spec.audit}s")
     if spec.trigger == "each" and spec.manifest.scope != "input":
         text = "with trigger: each no object is a manifest"
         yield Problem("manifest.scope", f"{text}; use trigger: marker, or leave it out")

@@ -29,7 +29,9 @@ class Leaf:
     """A key of the schema that holds one value."""
 
     key: str
-    kind: Literal["text", "choice", "switch", "integer", "number", "bytes", "seconds", "names", "columns"]
+    kind: Literal[
+        "text", "choice", "switch", "integer", "number", "bytes", "seconds", "names", "columns", "trigger"
+    ]
     default: Any
     low: int = -_MAX_INT
     high: int = _MAX_INT
@@ -51,6 +53,8 @@ class Leaf:
             what = "names, as a list or with commas between them"
         elif self.kind == "columns":
             what = "columns such as `a BIGINT, b VARCHAR`, a mapping of names to types, or a list of names"
+        elif self.kind == "trigger":
+            what = "each or marker or success, or every and whole minutes up to 7d, such as every 15m"
         elif self.kind == "seconds":
             what = f"a duration from {self.low}s to {self.high}s, such as 90s, 15m or a number of seconds"
         else:
@@ -72,6 +76,8 @@ class Leaf:
         value: Any = None
         if self.kind == "choice":
             value = text if text in self.choices else None
+        elif self.kind == "trigger":
+            value = _trigger(text)
         elif self.kind == "switch":
             value = {"true": True, "false": False}.get(text.lower())
         elif self.kind == "integer":
@@ -102,6 +108,15 @@ class Leaf:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _trigger(text: str) -> str | None:
+    """As `Trigger` has it: `every 15m` for `every 900s`; None for what is none."""
+    word, _, rest = text.strip().partition(" ")
+    if word != "every":
+        return word if word in ("each", "marker", "success") and not rest else None
+    seconds = units.parse(rest, "seconds") or 0
+    return f"every {seconds // 60}m" if seconds % 60 == 0 and 60 <= seconds <= 604_800 else None
 
 
 def _number(text: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Which objects start which function: a job's S3 rules, one for each input and one for its work place.
+"""What starts which function: a job's S3 rules, one for each input and one for its work place, and its clocks.
 
 `aws.chalice_app` registers them, and the deployment checks that the buckets have them.
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from ..core.keys import DONE, runs_prefix
-from ..core.spec import InputSpec, JobSpec
+from ..core.spec import MANIFEST_SUFFIX, InputSpec, JobSpec
 
 TriggeredFunction = Literal["coordinator", "supervisor"]
+#: A function that a clock starts; only jobs have it that ask for it.
+ClockFunction = Literal["scheduler", "auditor"]
 
 
 class Trigger(NamedTuple):
@@ -34,6 +36,17 @@ def triggers(name: str, spec: JobSpec) -> dict[TriggeredFunction, Trigger]:
     }
 
 
+def clocks(spec: JobSpec) -> dict[ClockFunction, str]:
+    """How often the clock starts which function, in the words of an EventBridge rule; none for most jobs."""
+    found: dict[ClockFunction, int | None] = {"scheduler": spec.period, "auditor": spec.audit}
+    return {function: _rate(seconds) for function, seconds in found.items() if seconds}
+
+
+def _rate(seconds: int) -> str:
+    minutes = seconds // 60
+    return "rate(1 minute)" if minutes == 1 else f"rate({minutes} minutes)"
+
+
 def further(spec: JobSpec) -> tuple[Trigger, ...]:
     """The coordinator's rules for all inputs but the first, since Chalice keeps one rule a function."""
     return tuple(of_input(spec, given) for given in spec.more_inputs)
@@ -41,4 +54,5 @@ def further(spec: JobSpec) -> tuple[Trigger, ...]:
 
 def of_input(spec: JobSpec, given: InputSpec) -> Trigger:
     """The rule that watches one of the job's inputs."""
-    return Trigger(given.loc.bucket, given.loc.key, given.suffix if spec.trigger == "each" else "")
+    suffix = MANIFEST_SUFFIX if spec.period else given.suffix if spec.trigger == "each" else ""
+    return Trigger(given.loc.bucket, given.loc.key, suffix)

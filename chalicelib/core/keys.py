@@ -23,7 +23,7 @@
 <work>/totals/<job>/waiting/<run>.json, merged/<run>  a run's states that are not merged yet; in which generation
 <work>/totals/<job>/turn                       a lease: whose turn it is to merge
 <work>/totals/<job>/states/0000000012.<run>.3/part-00007.pairs  what step 3 of a run made to be generation 12
-<output>/_totals.json                          the results that have all files in them
+<output>/_totals.json, _latest.json            the results that have all files in them; the newest whole result
 <output>/<run>/part-00007.tsv                  results; in a local folder <output> alone
 <output>/<run>/country=DE/part-00007.tsv       the same with `output.by: country`
 <output>/<run>/_manifest.json, _SUCCESS | _FAILED
@@ -52,7 +52,7 @@ PLAN, PLAN_DONE, PLAN_SILENT = "plan.json", f"plan{DONE}", f"plan{SILENT}"
 RUN_DONE, TOLD = "run.done", "told"
 LEASE = "reduce/lease"
 SUCCESS, FAILURE = "_SUCCESS", "_FAILED"
-MANIFEST, TOTALS = "_manifest.json", "_totals.json"
+MANIFEST, TOTALS, LATEST = "_manifest.json", "_totals.json", "_latest.json"
 #: What stands in a folder's name for nothing, as in Hive.
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
@@ -276,9 +276,9 @@ def parse_generation(key: str) -> int | None:
     return int(found["number"]) if found else None
 
 
-def totals_shown(output: Loc, run: str) -> Loc:
+def totals_shown(output: Loc, run: str, name: str = TOTALS) -> Loc:
     """Beside the results of all runs, of which `output` has those of `run`; in a local folder among them."""
-    return Loc(output.bucket, output.key.removesuffix(f"{run}/")).child(TOTALS)
+    return Loc(output.bucket, output.key.removesuffix(f"{run}/")).child(name)
 
 
 def results_place(output: Loc, run: str) -> Loc:

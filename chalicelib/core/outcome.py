@@ -56,6 +56,23 @@ class Notice(Message, frozen=True, kw_only=True):
     finished: str = ""
 
 
+class Latest(Message, frozen=True, kw_only=True):
+    """`_latest.json`: the newest whole result in an output place, by when the event came that started its run."""
+
+    job: str
+    run: str
+    #: URLs of the results and of their manifest, which lists the parts.
+    output: str
+    manifest: str
+    #: URL of what started the run.
+    source: str
+    records: Count = 0
+    bytes: Count = 0
+    inputs: Count = 0
+    #: ISO 8601 in UTC, to the second.
+    finished: str = ""
+
+
 class Manifest(Message, frozen=True, kw_only=True):
     """The final word on a run: its parts in order, or why it failed. A function of the markers alone."""
 

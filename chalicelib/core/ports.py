@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, Self, TypeVar
 
 T = TypeVar("T")
-FunctionName = Literal["coordinator", "mapper", "supervisor", "reducer"]
+FunctionName = Literal["coordinator", "mapper", "supervisor", "reducer", "scheduler", "auditor"]
 #: As for Python's own `open`.
 FileMode = Literal["rb", "wb", "ab", "r+b", "w+b"]
 

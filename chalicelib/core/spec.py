@@ -20,6 +20,12 @@ Bytes = Annotated[int, Meta(ge=1, extra={"unit": "bytes"})]
 Seconds = Annotated[int, Meta(ge=1, le=900, extra={"unit": "seconds"})]
 #: Policies name keys by their ARN; an alias would not do.
 _KMS_KEY = r"^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+)?$"
+#: Time between two ticks of a clock, in whole minutes.
+Period = Annotated[int, Meta(ge=60, le=604_800, extra={"unit": "seconds"})]
+#: `each`, ..., or `every 15m`, which is kept in minutes.
+Trigger = Annotated[
+    str, Meta(pattern=r"^(each|marker|success|every [1-9][0-9]{0,4}m)$", extra={"unit": "trigger"})
+]
 LambdaMemory = Annotated[int, Meta(ge=128, le=10_240)]
 #: Names with commas between them; in YAML also a list.
 Names = Annotated[str, Meta(extra={"unit": "names"})]
@@ -27,6 +33,8 @@ Names = Annotated[str, Meta(extra={"unit": "names"})]
 Columns = Annotated[str, Meta(extra={"unit": "columns"})]
 
 
+#: An object with this ending starts a run over the keys and prefixes it names, one a line.
+MANIFEST_SUFFIX = ".manifest"
 #: A word that names one of several inputs.
 TAG = r"[a-z][a-z0-9_]{0,31}"
 
@@ -119,6 +127,8 @@ class MemorySpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     reducer: LambdaMemory = 2048
     supervisor: LambdaMemory = 256
     coordinator: LambdaMemory = 512
+    scheduler: LambdaMemory = 512
+    auditor: LambdaMemory = 512
 
 
 class TimeoutSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -128,6 +138,8 @@ class TimeoutSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     reducer: Seconds = 900
     supervisor: Seconds = 300
     coordinator: Seconds = 300
+    scheduler: Seconds = 900
+    auditor: Seconds = 900
 
 
 class LambdaSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -250,8 +262,11 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     work: PlaceSpec
     output: OutputSpec
     #: each: every object starts a run. marker: `_READY` or `*.manifest` does, over what it names. success: so
-    #: does `_SUCCESS`, over the parts beside it: one job's results are the next one's input.
-    trigger: Literal["each", "marker", "success"] = "each"
+    #: does `_SUCCESS`, over the parts beside it: one job's results are the next one's input. every 15m: the clock
+    #: does, over all that is new since its last run, and so does `*.manifest`.
+    trigger: Trigger = "each"
+    #: Every so often `audit.py --mend` is done by itself. None: never.
+    audit: Period | None = None
     manifest: ManifestSpec = field(default_factory=ManifestSpec)
     #: Bytes of input of a map task; None: chosen from the input's size.
     split_size: Bytes | None = None
@@ -317,6 +332,17 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def map_query(self, given: InputSpec) -> str:
         """The query over the records of one of the inputs of a job in SQL."""
         return given.map or self.sql.map
+
+    @property
+    def period(self) -> int | None:
+        """Seconds between the runs that the clock starts; None where it starts none."""
+        word, _, minutes = self.trigger.partition(" ")
+        return int(minutes.removesuffix("m")) * 60 if word == "every" else None
+
+    @property
+    def shows_latest(self) -> bool:
+        """Whether `_latest.json` names the newest result: not of jobs of which each object is one, nor of totals."""
+        return self.trigger != "each" and not self.accumulate
 
     @property
     def uses_duckdb(self) -> bool:

@@ -1,4 +1,4 @@
-"""The objects that a run reads: the one that was dropped or, if it is a marker or a manifest, those it stands for.
+"""The objects that a run reads: the one that was dropped, or those that a marker, a manifest or a period stands for.
 
 Each object counts once, however many lines or prefixes of a manifest name it; the first place is the one it is read at.
 """
@@ -15,14 +15,12 @@ from ..core.errors import Forbidden, NotFound, UserError
 from ..core.keys import MANIFEST, SUCCESS, is_hidden
 from ..core.plan import chain_of
 from ..core.ports import Loc, ObjectInfo, Runtime
-from ..core.spec import JobSpec
+from ..core.spec import MANIFEST_SUFFIX, JobSpec
 from ..run.events import Created
 from .found_objects import Found, FoundObjects
 
 #: The marker object that starts a run over all objects of its folder.
 READY = "_READY"
-#: An object with this ending starts a run over the keys and prefixes it names, one a line.
-MANIFEST_SUFFIX = ".manifest"
 #: Bytes that a manifest may have; a larger one is surely a mistake.
 MAX_MANIFEST = 16 << 20
 _MARK = "\ufeff".encode()
@@ -40,6 +38,8 @@ class Superseded(Exception):
 def starts(loc: Loc, spec: JobSpec) -> bool:
     """Whether an object starts a run. Folders never do; hidden ones (`_x`, `.x/y`) only as the job's trigger."""
     base = loc.key.rpartition("/")[2]
+    if spec.period:
+        return base.endswith(MANIFEST_SUFFIX) or _is_period(loc, spec)
     if spec.trigger != "each":
         marker = base == READY or (base == SUCCESS and spec.trigger == "success")
         return marker or (base.endswith(MANIFEST_SUFFIX) and base != MANIFEST)
@@ -47,6 +47,12 @@ def starts(loc: Loc, spec: JobSpec) -> bool:
     if not base or given is None or not base.endswith(given.suffix):
         return False
     return not is_hidden(loc.key.removeprefix(given.loc.key))
+
+
+def _is_period(loc: Loc, spec: JobSpec) -> bool:
+    from ..run.periods.keys import is_period  # few jobs have periods
+
+    return is_period(spec.work_loc, loc)
 
 
 def is_read(prefix: Loc, key: str) -> bool:
@@ -64,6 +70,10 @@ def objects(runtime: Runtime, spec: JobSpec, item: Created) -> Sequence[Found]:
     search = _Search(runtime, item.loc)
     if spec.trigger == "each":
         return [_dropped(runtime, item)]
+    if spec.period and _is_period(item.loc, spec):
+        from ..run.periods import given  # few jobs have periods
+
+        return FoundObjects(given.objects_of(runtime.store, item))
     if item.loc.key.rpartition("/")[2] not in (READY, SUCCESS):
         return FoundObjects(_once(search.named_in_manifest(spec)))
     below = search.below_marker(spec)

@@ -8,12 +8,14 @@ of a step that is not the last writes nothing: the supervisor starts the next on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from ..core.keys import MANIFEST, OutputKeys, Phase, RunKeys
+from ..core.errors import NotFound, PreconditionFailed
+from ..core.keys import LATEST, MANIFEST, OutputKeys, Phase, RunKeys, totals_shown
 from ..core.messages import Stats, Wasted, decode, encode, sum_counters
-from ..core.outcome import Manifest, Verdict
+from ..core.outcome import Latest, Manifest, Verdict
 from ..core.plan import Earlier, Plan
 from ..core.ports import Loc, Runtime, Store
 from ..core.tasks import Failure, Part, ReduceMarker, ReducePlan
@@ -41,7 +43,7 @@ def publish(store: Store, keys: RunKeys, plan: Plan, verdict: Verdict) -> None:
     manifest = _succeeded(store, keys, plan) if succeeded else _failed(store, keys, plan, verdict)
     if succeeded and plan.role == "render":
         totals_pointer.show(store, plan, manifest)
-    _end(store, output, keys, manifest, verdict, plan.mark)
+    _end(store, output, keys, manifest, verdict, plan.mark, latest=plan.spec.shows_latest)
 
 
 def publish_counted(runtime: Runtime, keys: RunKeys, plan: Plan, done: Earlier, shown: Shown) -> None:
@@ -82,9 +84,18 @@ def is_ended(store: Store, output: OutputKeys) -> bool:
 
 
 def _end(
-    store: Store, output: OutputKeys, keys: RunKeys, manifest: Manifest, verdict: Verdict, mark: str = ""
+    store: Store,
+    output: OutputKeys,
+    keys: RunKeys,
+    manifest: Manifest,
+    verdict: Verdict,
+    mark: str = "",
+    *,
+    latest: bool = False,
 ) -> None:
     _put_manifest(store, output.manifest, manifest)
+    if latest and manifest.outcome == "success" and not output.prefix.bucket.startswith("/"):
+        _show_latest(store, output, manifest)
     if manifest.outcome == "success":
         store.put_if_absent(output.success, b"", mark)
     else:
@@ -103,6 +114,35 @@ def _put_manifest(store: Store, loc: Loc, manifest: Manifest) -> None:
     there = decode(Manifest, store.get(loc, etag=etag), loc.url)
     if there.started != manifest.started:
         store.put_if_match(loc, body, etag)
+
+
+def _show_latest(store: Store, output: OutputKeys, manifest: Manifest) -> None:
+    """Name these results as the newest, unless those of a later run are named. (A local folder has no others.)
+
+    A run's id begins with the time of its event, so a run that took longer than a later one changes nothing.
+    """
+    loc = totals_shown(output.prefix, manifest.run, LATEST)
+    body = encode(
+        Latest(
+            job=manifest.job,
+            run=manifest.run,
+            output=output.prefix.url,
+            manifest=output.manifest.url,
+            source=manifest.source,
+            records=manifest.records,
+            bytes=manifest.bytes,
+            inputs=manifest.inputs,
+            finished=datetime.fromtimestamp(manifest.finished, UTC).isoformat(timespec="seconds"),
+        )
+    )
+    while not store.put_if_absent(loc, body):
+        try:
+            etag = store.head(loc).etag
+            there = decode(Latest, store.get(loc, etag=etag), loc.url)
+        except (NotFound, PreconditionFailed):
+            continue  # deleted, or written between the two
+        if there.run >= manifest.run or store.put_if_match(loc, body, etag) is not None:
+            return
 
 
 def failure_text(keys: RunKeys, verdict: Verdict) -> str:

@@ -1,1 +1,1 @@
-"""Comparing what would start runs with the runs there are, and making up for what was lost."""
+"""Telling people what became of everything that starts runs, and what was made up for."""

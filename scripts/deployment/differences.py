@@ -130,6 +130,11 @@ def settings(old: FunctionState | None, wanted: ConfigureFunction) -> str:
     return ", ".join(filter(None, told))
 
 
+def clock(old: str | None, new: str) -> str:
+    """How the rule of a clock would change: how often it starts its function."""
+    return f"create, {new}" if old == "" else "" if old == new else f"{old or 'set'} -> {new}"
+
+
 def watched(triggers: Sequence[Trigger]) -> str:
     """What event rules would watch."""
     return "watch " + ", ".join(f"s3://{rule.bucket}/{rule.prefix}*{rule.suffix}" for rule in triggers)
@@ -165,7 +170,7 @@ def _shift(what: str, old: object, new: object, unit: str = "") -> str:
     return f"{what} {new}{unit}" if old is None else f"{what} {old} -> {new}{unit}"
 
 
-def _destination(old: str | None, new: str) -> str:
+def _destination(old: str | None, new: str | None) -> str:
     """By their names, unless only account or region differ."""
     names = [arn and arn.rpartition(":")[2] for arn in (old, new)]
     return _shift("failed events go to", *(names if names[0] != names[1] else (old, new)))

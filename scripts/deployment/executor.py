@@ -30,6 +30,7 @@ from .steps import (
 from .target import APP, function_names, sluice_function
 
 Say = Callable[[str], None]
+_WORDS = {4: "four", 5: "five", 6: "six"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,8 @@ class Executor:
         if step.command == "delete":
             self.run_chalice(step.command, step.name, self.project.root)
             return
-        self.say(f"deploying the four functions {APP}-{step.name}-* with Chalice")
+        number = _WORDS[len((step.stage or {}).get("lambda_functions", ())) or 4]
+        self.say(f"deploying the {number} functions {APP}-{step.name}-* with Chalice")
         self.project.link_defaults()
         with self.project.staged(step.name, step.stage or {}) as folder:
             self.run_chalice(step.command, step.name, folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from chalicelib.core.keys import runs_prefix
+from chalicelib.run.periods.keys import PeriodKeys
 
 from .target import APP, Json, Target
 
@@ -17,6 +18,10 @@ def lifecycle_rules(target: Target, bucket: str, work_days: int) -> list[Json]:
     if work.bucket == bucket:
         rule = _lifecycle_rule(f"{APP}-{target.name}-work", work.key)
         rules.append({**rule, "Expiration": {"Days": work_days}})
+        if target.spec.period:
+            given = PeriodKeys(target.spec.work_loc, target.name).all_given
+            rule = _lifecycle_rule(f"{APP}-{target.name}-periods", given.key)
+            rules.append({**rule, "Expiration": {"Days": work_days}})
     if output.bucket == bucket:
         rules.append(_lifecycle_rule(f"{APP}-{target.name}-output", output.key))
     return rules
@@ -39,4 +44,4 @@ def merged_lifecycle(existing: Sequence[Json], job: str, ours: Iterable[Json]) -
 
 def rule_ids(job: str) -> set[str]:
     """The IDs that the job's lifecycle rules may have."""
-    return {f"{APP}-{job}-work", f"{APP}-{job}-output"}
+    return {f"{APP}-{job}-{place}" for place in ("work", "periods", "output")}

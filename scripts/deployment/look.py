@@ -9,7 +9,7 @@ from .aws.account import Account
 from .project import Project
 from .stage import deployed_account, deployed_buckets
 from .survey import BucketState, Survey
-from .target import function_names
+from .target import CLOCKS, clock_names, clock_rule, function_names
 
 
 def look(project: Project, account: Account, name: str, buckets: Iterable[str]) -> Survey:
@@ -23,7 +23,8 @@ def look(project: Project, account: Account, name: str, buckets: Iterable[str]) 
     elsewhere = last if last and last != here else None
     if elsewhere:
         record = {}
-    names = function_names(name)
+    names = (*function_names(name), *clock_names(name).values())
+    rules = [clock_rule(name, function) for function in CLOCKS]
     return Survey(
         region=account.region,
         account=account.account,
@@ -39,6 +40,7 @@ def look(project: Project, account: Account, name: str, buckets: Iterable[str]) 
         functions={name: account.function(name) for name in names},
         roles={name: account.role(name) for name in names},
         logs={name: account.has_logs(name) for name in names},
+        clocks={rule: account.clock(rule) for rule in rules},
     )
 
 

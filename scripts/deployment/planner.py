@@ -6,16 +6,17 @@ The order of the steps is what makes an interrupted deployment harmless: see `pl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 
+from chalicelib.config.triggers import clocks
 from chalicelib.core.ports import FunctionName
 
 from . import differences, settings
 from .lifecycle import lifecycle_rules
 from .policies import Needs, policies
 from .rules import has_rule, rule_arns
-from .stage import chalice_stage, deployed_buckets, stage_config
+from .stage import chalice_stage, deployed_buckets, deployed_clocks, stage_config
 from .steps import (
     AnyStep,
     ConfigureFunction,
@@ -40,6 +41,8 @@ from .target import (
     Kind,
     Target,
     bill_path,
+    clock_names,
+    clock_rule,
     function_arn,
     function_name,
     function_names,
@@ -83,12 +86,13 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
         RunChalice(
             command="deploy",
             name=target.name,
-            change=f"ship this checkout to {', '.join(FUNCTIONS)}",
+            change=f"ship this checkout to {', '.join(target.functions)}",
             stage=given,
             details=tuple(_what_chalice_changes(target, survey, given, documents)),
             first=not any(survey.functions.values()),
         ),
-        *(_configure(target, function, survey) for function in FUNCTIONS),
+        *(_configure(target, function, survey) for function in target.functions),
+        *_stop_clocks(target.name, survey, set(target.functions)),
         *_set_rules(target, survey),
         *(_set_lifecycle(target, bucket, survey, work_days) for bucket in target.buckets),
         *_leave(target.name, deployed_buckets(survey.record) - set(target.buckets), survey),
@@ -109,7 +113,9 @@ def plan_deletion(name: str, target: Target | None, survey: Survey) -> tuple[Any
         raise DeployError(f"{name}: nothing to delete: no such job, stage or functions")
     buckets = deployed_buckets(survey.record) | set(target.buckets if target else ())
     steps: list[AnyStep] = [*_forget_other_account(name, survey), *_leave(name, buckets, survey)]
-    if survey.record and len(here) == len(function_names(name)):
+    clocks_here = here.keys() & set(clock_names(name).values())
+    recorded = deployed_clocks(survey.record, name)
+    if survey.record and len(here) == len(function_names(name)) + len(recorded) and clocks_here == recorded:
         steps.append(
             RunChalice(command="delete", name=name, change="remove the functions, roles and logs named below")
         )
@@ -118,6 +124,7 @@ def plan_deletion(name: str, target: Target | None, survey: Survey) -> tuple[Any
         for kind in KINDS
         for function in function_names(name)
     ]
+    steps += _stop_clocks(name, survey, set())
     return (
         *steps,
         ForgetRecord(name=name, change="remove" if survey.record else ""),
@@ -149,7 +156,7 @@ def _stages(target: Target, survey: Survey) -> tuple[Json, Json]:
     _check_share(target, survey)
     # What another account's functions are like says nothing of these.
     before = survey.stage
-    states = {name: survey.functions.get(function_name(target.name, name)) for name in FUNCTIONS}
+    states = {name: survey.functions.get(function_name(target.name, name)) for name in target.functions}
     bare = stage_config(target, before=before)
     share = settings.share(chalice_stage(bare, before, states))
     limit = survey.concurrency if share is None else share
@@ -173,7 +180,7 @@ def _check_share(target: Target, survey: Survey) -> None:
 
 
 def _needs(stage: Json) -> Needs:
-    rows = [settings.of_function(stage, function) for function in FUNCTIONS]
+    rows = [settings.of_function(stage, function) for function in stage["lambda_functions"]]
     return Needs(
         network=any(row.get("subnet_ids") for row in rows), tracing=any(row.get("xray") for row in rows)
     )
@@ -209,21 +216,25 @@ def _what_chalice_changes(
     target: Target, survey: Survey, stage: Json, documents: dict[FunctionName, Json]
 ) -> Iterator[str]:
     """A line for each function, role and log group."""
-    for function in FUNCTIONS:
+    for clock, often in clocks(target.spec).items():
+        rule = clock_rule(target.name, clock)
+        if told := differences.clock(survey.clocks.get(rule, ""), often):
+            yield f"rule {rule}: {told}"
+    for function in target.functions:
         name = function_name(target.name, function)
         yield f"function {name}: {differences.function(survey.functions.get(name), stage, function)}"
-        if told := differences.role(survey.roles[name], documents[function]):
+        if told := differences.role(survey.role(name), documents[function]):
             yield f"role {name}: {told}"
         if told := differences.logs(survey.logs.get(name), survey.functions.get(name), stage, function):
             yield f"logs /aws/lambda/{name}: {told}"
 
 
 def _configure(target: Target, function: FunctionName, survey: Survey) -> ConfigureFunction:
-    given = target.spec.lambda_
+    given, told = target.spec.lambda_, told_of_failures(function)
     step = ConfigureFunction(
         function=function_name(target.name, function),
-        recursion=RECURSION[function],
-        on_failure=function_arn(survey.where, target.name, told_of_failures(function)),
+        recursion=RECURSION.get(function, "Terminate"),
+        on_failure=told and function_arn(survey.where, target.name, told),
         ephemeral_storage=given.ephemeral_storage if function in ("mapper", "reducer") else None,
         untraced=given.tracing is False,
     )
@@ -264,11 +275,32 @@ def _leave(name: str, buckets: Iterable[str], survey: Survey) -> Iterator[LeaveB
         yield LeaveBucket(bucket=bucket, job=name, change=", ".join(told))
 
 
+def _stop_clocks(name: str, survey: Survey, kept: Container[FunctionName]) -> Iterator[Remove]:
+    """Remove the functions that a clock starts and the job does not ask for, if there is anything of them.
+
+    The rule goes first. Chalice removes what its record has; the record may be lost.
+    """
+    for clock, function in clock_names(name).items():
+        rule, role = clock_rule(name, clock), survey.role(function)
+        there = (
+            survey.clocks.get(rule),
+            survey.functions.get(function),
+            role.exists,
+            survey.logs.get(function),
+        )
+        if clock in kept or not any(there):
+            continue
+        yield Remove(kind="rule", name=rule, change="remove" if there[0] else "remove, if it is there")
+        yield from (
+            Remove(kind=kind, name=function, change=_removal(kind, function, survey)) for kind in KINDS
+        )
+
+
 def _removal(kind: Kind, function: str, survey: Survey) -> str:
     if kind == "function":
         there: bool | None = survey.functions.get(function) is not None
     elif kind == "role":
-        there = survey.roles[function].exists
+        there = survey.role(function).exists
     else:
         there = survey.logs.get(function)
     return "" if there is False else "remove" if there else "remove, if it is there"

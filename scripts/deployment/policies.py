@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from chalicelib.core.keys import (
     FAILED,
     FAILURE,
+    LATEST,
     MANIFEST,
     PLAN,
     PLAN_DONE,
@@ -30,8 +31,9 @@ from chalicelib.core.keys import (
 from chalicelib.core.ports import FunctionName, Loc
 from chalicelib.core.spec import NotifySpec
 from chalicelib.job.side_files import object_of
+from chalicelib.run.periods.keys import PeriodKeys
 
-from .target import FUNCTIONS, Json, Target, Where, function_arn, function_name, told_of_failures
+from .target import Json, Target, Where, function_arn, function_name, told_of_failures
 
 READ = ["s3:GetObject"]
 READ_WRITE = ["s3:GetObject", "s3:PutObject"]
@@ -54,7 +56,12 @@ INVOKES: dict[FunctionName, tuple[FunctionName, ...]] = {
     "mapper": ("mapper", "supervisor"),
     "supervisor": ("mapper", "reducer", "supervisor", "coordinator"),
     "reducer": ("reducer", "supervisor"),
+    "scheduler": ("coordinator",),
+    "auditor": ("coordinator", "mapper", "supervisor"),
 }
+
+#: Whose process runs the user's code, or reads what it needs.
+_WITH_SIDE_FILES = ("coordinator", "mapper", "reducer")
 
 
 def may_start(function: FunctionName, *, small: bool = False) -> tuple[FunctionName, ...]:
@@ -63,7 +70,8 @@ def may_start(function: FunctionName, *, small: bool = False) -> tuple[FunctionN
     Where mappers bring `small` runs to their end, they start what a reducer starts.
     """
     more = INVOKES["reducer"] if small and function == "mapper" else ()
-    return tuple(dict.fromkeys([*INVOKES[function], *more, told_of_failures(function)]))
+    told = told_of_failures(function)
+    return tuple(dict.fromkeys([*INVOKES[function], *more, *([told] if told else [])]))
 
 
 class Needs(NamedTuple):
@@ -84,6 +92,8 @@ def policies(
         "mapper": _mapper(target),
         "supervisor": _supervisor(target),
         "reducer": _reducer(target),
+        "scheduler": _scheduler(target),
+        "auditor": _auditor(target),
     }
     return {
         function: {
@@ -98,7 +108,7 @@ def policies(
                 *_settings(needs),
             ],
         }
-        for function in FUNCTIONS
+        for function in target.functions
     }
 
 
@@ -117,15 +127,47 @@ def _placed(statement: Json, where: Where) -> Json:
     return _of_partition({**statement, **({"Condition": condition} if condition else {})}, where)
 
 
+def _periods(target: Target) -> list[PeriodKeys]:
+    """The keys of what a job with `trigger: every` keeps from period to period."""
+    return [PeriodKeys(target.spec.work_loc, target.name)] if target.spec.period else []
+
+
+def _scheduler(target: Target) -> list[Json]:
+    """It lists the input and reads nothing of it."""
+    sources, work, output = _places(target)
+    keys = PeriodKeys(target.spec.work_loc, target.name)
+    return [
+        _objects(WRITE_PARTS, [keys.pointer, keys.all_taken.child("*"), keys.all_given.child("*")]),
+        _objects(["s3:DeleteObject"], [keys.all_taken.child("*"), keys.all_given.child("*.objects")]),
+        *_listing([*sources, work, output, keys.root]),
+    ]
+
+
+def _auditor(target: Target) -> list[Json]:
+    """It lists the input, reads how runs stand, and starts the tree of one whose coordinator did not come to that."""
+    sources, work, output = _places(target)
+    given = [keys.all_given for keys in _periods(target)]
+    started = [_any_run(target).root.child(name) for name in (PLAN_DONE, PLAN_SILENT)]
+    totals = [TotalsKeys(target.spec.work_loc, target.name)] if target.spec.accumulate else []
+    read = [work.child("*"), output.child(f"*{MANIFEST}"), *(place.child("*") for place in given)]
+    read += [loc for keys in totals for loc in (keys.pointer, keys.merged("*"), keys.all_waiting.child("*"))]
+    return [
+        _objects(READ, read),
+        _objects(["s3:PutObject"], started),
+        *_listing([*sources, work, output, *given, *_totals(target)]),
+    ]
+
+
 def _coordinator(target: Target) -> list[Json]:
     sources, work, output = _places(target)
+    given = [keys.all_given for keys in _periods(target)]
     plan_keys = [_any_run(target).root.child(name) for name in (PLAN, PLAN_DONE, PLAN_SILENT)]
     verdict = [output.child(f"*{name}") for name in (MANIFEST, SUCCESS, FAILURE)]
     return [
-        _objects(READ, [source.child("*") for source in sources]),
+        _objects(READ, [place.child("*") for place in (*sources, *given)]),
         _objects(WRITE_PARTS, plan_keys),
         _objects(READ_WRITE, [_any_run(target).run_done, *verdict]),
-        *_listing([*sources, work, output]),
+        *_listing([*sources, work, output, *given]),
     ]
 
 
@@ -152,6 +194,7 @@ def _mapper(target: Target) -> list[Json]:
 def _supervisor(target: Target) -> list[Json]:
     _, work, output = _places(target)
     verdict = [output.child(f"*{name}") for name in (MANIFEST, SUCCESS, FAILURE)]
+    verdict += [output.child(LATEST)] if target.spec.shows_latest else []
     plans = _next_plans(target)
     return [
         _objects(READ, [work.child("*")]),
@@ -264,7 +307,7 @@ def _side_files(target: Target, function: FunctionName) -> list[Json]:
     """Objects that `files` lists for the user's code, one by one, whosever they are."""
     found = (object_of(entry) for entry in target.spec.side_files)
     objects = [loc for loc in found if loc is not None]
-    return [_objects(READ, objects)] if objects and function != "supervisor" else []
+    return [_objects(READ, objects)] if objects and function in _WITH_SIDE_FILES else []
 
 
 def _objects(actions: list[str], keys: Iterable[Loc]) -> Json:

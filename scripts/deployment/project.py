@@ -20,7 +20,7 @@ from scripts.projects.where import HOME
 from . import package, requirements
 from .shipment import chalice_layout, shipped
 from .stage import with_stage
-from .target import FUNCTIONS, STAGING, DeployError, Json, Target, bill_path, policy_file
+from .target import CLOCKS, FUNCTIONS, STAGING, DeployError, Json, Target, bill_path, policy_file
 
 #: The checkout that these scripts belong to.
 ROOT = HOME
@@ -57,9 +57,9 @@ class Project:
         self, name: str, stage: Json | None, policies: Mapping[FunctionName, Json] | None = None
     ) -> None:
         """Write the stage and its policy files, or remove them all if `stage` is None."""
-        for function in FUNCTIONS:
+        for function in (*FUNCTIONS, *CLOCKS):
             path = self.folder / policy_file(name, function)
-            if policies is None:
+            if policies is None or function not in policies:
                 path.unlink(missing_ok=True)
             else:
                 _write_json(path, policies[function])
@@ -71,7 +71,7 @@ class Project:
     def policies(self, name: str) -> dict[FunctionName, Json]:
         """The stage's policy files as they are; one that is missing or broken is left out."""
         found = {}
-        for function in FUNCTIONS:
+        for function in (*FUNCTIONS, *CLOCKS):
             with contextlib.suppress(FileNotFoundError, ValueError):
                 found[function] = json.loads((self.folder / policy_file(name, function)).read_text("utf-8"))
         return found
@@ -166,7 +166,8 @@ class Project:
                 (folder / shared).symlink_to(Path("vendor", shared))
         (folder / ".chalice" / "deployments").mkdir(parents=True)
         (self.folder / "deployed").mkdir(parents=True, exist_ok=True)
-        for own in ("deployed", "config.json", *(policy_file(name, function) for function in FUNCTIONS)):
+        written = [policy_file(name, function) for function in (*FUNCTIONS, *CLOCKS)]
+        for own in ("deployed", "config.json", *written):
             (folder / ".chalice" / own).symlink_to((self.folder / own).absolute())
 
     @contextlib.contextmanager

@@ -9,7 +9,7 @@ from chalicelib.core.ports import FunctionName
 from . import settings
 from .settings import LOG_RETENTION_DAYS, REMEMBERED
 from .survey import FunctionState
-from .target import FUNCTIONS, Json, Target, policy_file
+from .target import Json, Target, clock_names, clock_rule, policy_file
 
 #: How many functions may run at once, for the supervisor.
 CONCURRENCY = "SLUICE_CONCURRENCY"
@@ -35,7 +35,7 @@ def stage_config(target: Target, concurrency: int | None = None, before: Json | 
                 "iam_policy_file": policy_file(target.name, function),
                 **_variables(function, concurrency, tells=spec.notify.tells),
             }
-            for function in FUNCTIONS
+            for function in target.functions
         },
     }
     theirs, yaml = settings.from_file(before), settings.from_yaml(spec)
@@ -74,6 +74,12 @@ def deployed_buckets(deployed: Json) -> set[str]:
     """The buckets that the last deployment watched, from `.chalice/deployed/<stage>.json`."""
     resources = deployed.get("resources", [])
     return {row["bucket"] for row in resources if row.get("resource_type") == "s3_event"}
+
+
+def deployed_clocks(deployed: Json, name: str) -> set[str]:
+    """The functions that a clock starts since the last deployment."""
+    rules = {row.get("rule_name") for row in deployed.get("resources", [])}
+    return {function for clock, function in clock_names(name).items() if clock_rule(name, clock) in rules}
 
 
 def deployed_account(deployed: Json) -> tuple[str, str] | None:

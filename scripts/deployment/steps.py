@@ -162,8 +162,8 @@ class ConfigureFunction(Step):
 
     function: str
     recursion: Recursion
-    #: ARN of the function that they are sent to.
-    on_failure: str
+    #: ARN of the function that they are sent to; None: of what a clock starts.
+    on_failure: str | None
     #: MB of local disk; None: as it is.
     ephemeral_storage: int | None = None
     #: X-Ray's tracing is off. (Chalice switches it on.)
@@ -217,7 +217,7 @@ class LeaveBucket(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Remove(Step):
-    """The function, its role or its logs are not there."""
+    """The function, its role, its logs or the clock that starts it are not there."""
 
     kind: Kind
     name: str

@@ -81,6 +81,12 @@ class Survey:
     roles: Mapping[str, RoleState] = field(default_factory=dict)
     logs: Mapping[str, bool | None] = field(default_factory=dict)
 
+    #: By name of the rule, how often a clock starts its function; "": no such rule, None: not to be read.
+    clocks: Mapping[str, str | None] = field(default_factory=dict)
+
+    def role(self, function: str) -> RoleState:
+        return self.roles.get(function) or RoleState(exists=False)
+
     @property
     def where(self) -> Where:
         return Where(self.partition, self.region, self.account)

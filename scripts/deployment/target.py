@@ -8,18 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from chalicelib.config.triggers import Trigger, further, triggers
+from chalicelib.config.triggers import ClockFunction, Trigger, clocks, further, triggers
 from chalicelib.core.errors import UserError
 from chalicelib.core.ports import FunctionName
 from chalicelib.core.spec import JobSpec
 from chalicelib.run.job_code import Shape
 
 APP = "sluice"
-FUNCTIONS: tuple[FunctionName, ...] = get_args(FunctionName)
+CLOCKS: tuple[ClockFunction, ...] = get_args(ClockFunction)
+#: Those that every job has.
+FUNCTIONS: tuple[FunctionName, ...] = tuple(name for name in get_args(FunctionName) if name not in CLOCKS)
 #: Whether Lambda lets a function be part of a chain in which it comes up again and again.
 Recursion = Literal["Allow", "Terminate"]
 #: What each function has beside what Chalice sets: see `aws.functions`. The trees and the supervisor are such chains.
-#: Nobody calls the coordinator: if one comes up again, jobs start each other without end.
+#: Nobody calls the coordinator: if one comes up again, jobs start each other without end. So it is with clocks.
 RECURSION: dict[FunctionName, Recursion] = {
     "coordinator": "Terminate",
     "mapper": "Allow",
@@ -33,7 +35,7 @@ ASYNC_MAX_AGE = 21_600
 #: `sluice-<name>-coordinator` must fit in the 64 letters of a function's or role's name.
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _FUNCTION_ARN = re.compile(
-    rf"arn:[^:]+:lambda:[^:]*:[^:]*:function:(?P<name>{APP}-.+-(?:{'|'.join(FUNCTIONS)}))(?::.*)?"
+    rf"arn:[^:]+:lambda:[^:]*:[^:]*:function:(?P<name>{APP}-.+-(?:{'|'.join((*FUNCTIONS, *CLOCKS))}))(?::.*)?"
 )
 
 #: In a checkout: below it is a folder for each job, from which it is deployed.
@@ -41,8 +43,9 @@ STAGING = Path(".sluice", "deploy")
 
 Json = dict[str, Any]
 #: What a function of ours consists of in an account, in the order in which it is removed.
-Kind = Literal["function", "role", "logs"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+Kind = Literal["rule", "function", "role", "logs"]
+#: Of a function that no clock starts.
+KINDS: tuple[Kind, ...] = ("function", "role", "logs")
 
 
 class Where(NamedTuple):
@@ -82,6 +85,11 @@ class Target:
         return dict(triggers(self.name, self.spec).items())
 
     @property
+    def functions(self) -> tuple[FunctionName, ...]:
+        """Those of every job, and those that a clock starts for this one."""
+        return (*FUNCTIONS, *clocks(self.spec))
+
+    @property
     def rules(self) -> dict[FunctionName, tuple[Trigger, ...]]:
         """All event rules, one for each input and one for the work place."""
         more = {"coordinator": further(self.spec)}
@@ -114,12 +122,19 @@ def function_name(job: str, function: FunctionName) -> str:
     return f"{APP}-{job}-{function}"
 
 
-def told_of_failures(function: FunctionName) -> FunctionName:
+def clock_rule(job: str, function: ClockFunction) -> str:
+    """The name that Chalice gives to the rule of EventBridge that starts the function."""
+    return f"{function_name(job, function)}-event"
+
+
+def told_of_failures(function: FunctionName) -> FunctionName | None:
     """The function of the same job that Lambda sends an event to which `function` has failed for good.
 
     That is the supervisor. A function cannot be a destination of its own, so the supervisor's events go to the
-    coordinator, which passes them on.
+    coordinator, which passes them on. What a clock starts needs none: the next tick does it all.
     """
+    if function in CLOCKS:
+        return None
     return "coordinator" if function == "supervisor" else "supervisor"
 
 
@@ -130,7 +145,13 @@ def function_arn(where: Where, job: str, function: FunctionName) -> str:
 
 
 def function_names(job: str) -> tuple[str, ...]:
+    """Those that every job has."""
     return tuple(function_name(job, function) for function in FUNCTIONS)
+
+
+def clock_names(job: str) -> dict[ClockFunction, str]:
+    """Those that a clock starts, if the job asks for them."""
+    return {function: function_name(job, function) for function in CLOCKS}
 
 
 def policy_file(job: str, function: FunctionName) -> str:

@@ -9,8 +9,7 @@ from itertools import islice
 from chalicelib.core.errors import StoreError
 from chalicelib.core.keys import is_hidden
 from chalicelib.core.ports import Loc, ObjectInfo, Store
-from chalicelib.core.spec import JobSpec
-from chalicelib.functions.run_inputs import MANIFEST_SUFFIX
+from chalicelib.core.spec import MANIFEST_SUFFIX, JobSpec
 from scripts.console.terminal import human_seconds
 
 #: Keys of an input place that are looked at; where there are more nothing is said.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from chalicelib.config.load import LoadedJob
 from chalicelib.core.errors import NotFound, UserError
-from chalicelib.core.keys import OutputKeys, RunKeys, TotalsKeys, results_place
+from chalicelib.core.keys import OutputKeys, RunKeys, results_place
 from chalicelib.core.messages import decode
 from chalicelib.core.outcome import Manifest
 from chalicelib.core.plan import Plan
-from chalicelib.core.plan_file import read_head, read_tasks
+from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Loc, ObjectInfo, Store
-from chalicelib.functions.run_inputs import MANIFEST_SUFFIX, READY
-from chalicelib.run import totals_pointer
+from chalicelib.core.spec import MANIFEST_SUFFIX
+from chalicelib.functions.auditing.examine import is_counted, objects_of
+from chalicelib.functions.run_inputs import READY
+from chalicelib.run.periods.given import read_period
+from chalicelib.run.periods.keys import is_period
 from scripts.console.terminal import Line, count
 
 from .existing import Selection, lines
@@ -28,6 +30,8 @@ def same_objects(store: Store, job: LoadedJob, keys: RunKeys) -> tuple[Selection
     plan, trigger = _plan(store, keys), job.spec.trigger
     _refuse_counted(store, keys)
     source = plan.source if plan else _told_source(store, job, keys)
+    if is_period(keys.work, _loc(source)):
+        return _same_period(store, _loc(source)), []
     objects = dict(objects_of(store, keys, plan)) if plan else {}
     by_itself = _starts_by_itself(source) and trigger != "marker"
     if by_itself and (trigger == "success" or len(objects) < 2):
@@ -41,6 +45,12 @@ def same_objects(store: Store, job: LoadedJob, keys: RunKeys) -> tuple[Selection
         starting = tuple((loc, found[loc].etag) for loc in objects)
         return Selection(starting=starting, objects=len(objects), bytes=size), changed
     return Selection(lines=lines(objects.keys()), objects=len(objects), bytes=size), changed
+
+
+def _same_period(store: Store, loc: Loc) -> Selection:
+    """The period that a run was given. The new run leaves out what was overwritten since: a later one has that."""
+    period = read_period(store, loc)
+    return Selection(starting=((loc, ""),), objects=period.count, bytes=period.bytes)
 
 
 def _told(changed: list[Loc]) -> list[Line]:
@@ -59,13 +69,6 @@ def _plan(store: Store, keys: RunKeys) -> Plan | None:
         return None
 
 
-def objects_of(store: Store, keys: RunKeys, plan: Plan) -> Iterator[tuple[Loc, str]]:
-    """(object, etag) of each split of the plan, in input order."""
-    for first in range(0, plan.tasks, plan.page):
-        for task in read_tasks(store, keys, plan, first, min(first + plan.page, plan.tasks)):
-            yield from ((split.loc, split.etag) for split in task)
-
-
 def _told_source(store: Store, job: LoadedJob, keys: RunKeys) -> str:
     """What started a run whose plan is not there, if that alone is what it reads. Raises UserError."""
     place = OutputKeys(results_place(job.spec.output_loc, keys.run)).manifest
@@ -73,7 +76,8 @@ def _told_source(store: Store, job: LoadedJob, keys: RunKeys) -> str:
         source = decode(Manifest, store.get(place), place.url).source
     except NotFound:
         source = ""
-    if _starts_by_itself(source) and job.spec.trigger != "marker":
+    by_itself = _starts_by_itself(source) and job.spec.trigger != "marker"
+    if by_itself or is_period(keys.work, _loc(source)):
         return source
     raise UserError(
         f"{keys.plan.url}: there is no plan, so nobody knows what this run read: name it,"
@@ -119,11 +123,3 @@ def _refuse_counted(store: Store, keys: RunKeys) -> None:
             f"{keys.run}: its files are in the totals of {keys.job} (accumulate), or about to be: done again, it would"
             " count them twice"
         )
-
-
-def is_counted(store: Store, keys: RunKeys) -> bool:
-    """Whether what a run read is in the totals of its job, if it has any, or waits to be."""
-    places = TotalsKeys(keys.work, keys.job)
-    totals = totals_pointer.read(store, places)
-    waits = next(iter(store.list(places.waiting(keys.run))), None)
-    return waits is not None or bool(totals.etag and totals.generation_of(keys.run) is not None)

@@ -62,7 +62,7 @@ def choose(store: Store, job: LoadedJob, places: Sequence[Loc], *, most: int) ->
     """
     if job.spec.accumulate:
         _refuse_totals(store, job)
-    if job.spec.trigger == "marker":
+    if job.spec.trigger == "marker" or job.spec.period:
         return _together(store, places)
     found = list(_starting(store, job.spec, places))
     if len(found) > most:
@@ -127,6 +127,11 @@ def _starts(loc: Loc, spec: JobSpec) -> bool:
 
 def _refuse_totals(store: Store, job: LoadedJob) -> None:
     keys = TotalsKeys(job.spec.work_loc, job.name)
+    if job.spec.period:
+        raise UserError(
+            f"{job.path.name}: accumulate: the clock takes all that is there, so whatever is read besides would be"
+            " counted twice"
+        )
     if totals_pointer.read(store, keys).etag or next(store.list(keys.all_waiting), None):
         raise UserError(
             f"{job.path.name}: accumulate: {keys.root.url} has totals already, and an object that is in them would be"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from chalicelib.config.load import LoadedJob, load_job
-from chalicelib.core.errors import NotFound, UserError
+from chalicelib.core.errors import UserError
 from chalicelib.core.keys import RunKeys, results_place
-from chalicelib.core.plan_file import read_head
-from chalicelib.core.ports import Invoker, Store
-from chalicelib.functions.supervision.stalled_runs import wake
+from chalicelib.core.ports import Store
+from chalicelib.functions.auditing.mend import pick_up
 from chalicelib.run.status.collect import Memory, RunStatus, collect
-from chalicelib.run.status.runs import current_step, list_runs, most_steps
+from chalicelib.run.status.runs import list_runs
 from scripts.console.follow import all_ended, follow
 from scripts.console.progress import table
-from scripts.console.terminal import count
 from scripts.runs.places import LATEST, checked_id
 
 from .waiting import MAX_FAILURES, ending
@@ -76,16 +74,3 @@ def resumed_run(store: Store, job: LoadedJob, name: str) -> RunKeys:
             raise UserError(f"{work.url}: there is no run of {job.name}")
         return found[-1]
     return RunKeys(work, job.name, checked_id(name))
-
-
-def pick_up(store: Store, keys: RunKeys, invoker: Invoker) -> Iterator[str]:
-    """Start what the coordinator did not get to, then the supervisor, which does the rest; says what was started."""
-    try:
-        started = wake(store, invoker, current_step(store, keys, most_steps(read_head(store, keys))))
-    except NotFound as error:
-        raise UserError(
-            f"{keys.plan.url}: there is no plan, so this run cannot be resumed: upload its input again"
-        ) from error
-    if started:
-        yield f"started the map tree of {count(started, 'task')}: the coordinator had not started it"
-    yield f"started the supervisor of {keys.job} {keys.run}: it starts whatever is lost again"

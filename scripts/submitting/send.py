@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from chalicelib.config.load import LoadedJob
 from chalicelib.core.errors import UserError
 from chalicelib.core.ports import Loc, Store
-from chalicelib.core.spec import JobSpec, parse_url
-from chalicelib.functions.run_inputs import MANIFEST_SUFFIX, MAX_MANIFEST
+from chalicelib.core.spec import MANIFEST_SUFFIX, JobSpec, parse_url
+from chalicelib.functions.run_inputs import MAX_MANIFEST
 from chalicelib.run.events import created, put_again, run_id
 from scripts.console.terminal import count, human_bytes
 from scripts.runs.not_begun import submit_prefix
@@ -21,10 +21,16 @@ from .world import World
 
 
 def send(uploads: Sequence[Upload], job: LoadedJob, world: World, store: Store) -> list[Loc]:
-    """Upload the files, print each URL, and return the objects that start runs. A manifest is written last."""
+    """Upload the files, print each URL, and return the objects that start runs. A manifest is written last.
+
+    Where the clock starts runs there are none.
+    """
     for upload in uploads:
         world.upload(upload.path, upload.loc)
         world.screen.print([(upload.loc.url, ""), (f"  {human_bytes(upload.size)}", "dim")])
+    if job.spec.period:
+        world.screen.print([(f"trigger: {job.spec.trigger}: the run of the next period reads them", "dim")])
+        return []
     if job.spec.trigger == "each":
         return [upload.loc for upload in uploads]
     return [put_manifest([upload.loc.url for upload in uploads], len(uploads), job, world, store)]

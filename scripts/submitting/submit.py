@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chalicelib.config.load import LoadedJob, load_job
+from chalicelib.core.errors import UserError
 from chalicelib.core.ports import Loc, Store
 from scripts.console.terminal import count, human_bytes
 from scripts.runs.world import named_region
@@ -27,6 +28,11 @@ def submit(
     With `start_timeout`, in seconds, wait for the runs that this starts: 1 then says that one failed.
     """
     job = _job(name, world)
+    if job.spec.period and start_timeout is not None:
+        raise UserError(
+            f"{job.path.name}: trigger: {job.spec.trigger}: the clock starts the run over what is uploaded, and nobody"
+            f" knows yet which: leave out --wait; scripts/status.py {job.name} --watch shows it"
+        )
     choice = plan_uploads(files, job, prefix_dir=prefix_dir)
     for text in choice.skipped:
         world.screen.print([(f"skipped {text}", "yellow")])
@@ -39,6 +45,11 @@ def submit_existing(
 ) -> int:
     """Run over what lies at `urls`, or without any in all places that the job watches; otherwise as `submit`."""
     job, store = _job(name, world), world.store()
+    if job.spec.period and not urls:
+        raise UserError(
+            f"{job.path.name}: trigger: {job.spec.trigger}: the clock starts a run over what is there already, by"
+            " itself: name s3://BUCKET/PREFIX/ to read it once more"
+        )
     places = named(urls, job.spec) if urls else watched(job.spec)
     return _run_over(choose(store, job, places, most=most), job, store, world, start_timeout)
 
@@ -74,6 +85,8 @@ def _follow(
     before = known_runs(store, job) if start_timeout is not None else set()
     triggers = begin()
     if start_timeout is None:
+        if not triggers:
+            return 0
         runs, they = ("run", "it has") if len(triggers) == 1 else ("runs", "they have")
         text = f"scripts/status.py {job.name} shows the {runs}, or that {they} not begun yet; --wait waits"
         world.screen.print([(text, "dim")])

@@ -11,8 +11,8 @@ from chalicelib.config.load import LoadedJob
 from chalicelib.core.errors import UserError
 from chalicelib.core.keys import is_hidden
 from chalicelib.core.ports import Loc
-from chalicelib.core.spec import InputSpec
-from chalicelib.functions.run_inputs import MANIFEST_SUFFIX, READY
+from chalicelib.core.spec import MANIFEST_SUFFIX, InputSpec
+from chalicelib.functions.run_inputs import READY
 from chalicelib.local.inputs import Below, look_below
 
 #: Bytes of the longest key that S3 takes.
@@ -99,7 +99,7 @@ def _named(given: Path, below: Below, prefix_dir: bool) -> Iterator[tuple[Path, 
 def _starts_nothing(name: str, job: LoadedJob, suffix: str) -> str:
     """Why the coordinator would pass over this name; "" if it would not."""
     base = name.rpartition("/")[2]
-    marker = job.spec.trigger != "each"
+    marker = job.spec.trigger in ("marker", "success")
     if is_hidden(name) and not (marker and base == READY):
         return (
             "would not be read: names that start with _ or . are hidden, and what is in folders of such names"

@@ -22,16 +22,15 @@ _METHODS = frozenset(
 _WORLD = ("store", "_store", "invoker", "sink")
 #: Not of the four handlers' protocol: adapters, tools, readers of formats; and what has faults of its own put to it:
 #: SQL (tests/features/sql), totals (tests/features/accumulate), processes of their own (test_deadly_records), what
-#: happens where no supervisor stays (tests/features/test_seats.py), notices (tests/features/test_notices.py), whoever
-#: stops a run (test_stopped.py).
+#: happens where no supervisor stays (tests/features/test_seats.py), what clocks start (tests/features/test_periods.py),
+#: notices (tests/features/test_notices.py), whoever stops a run (test_stopped.py).
 _OTHERS = (
     "stores/", "aws/", "local/", "mrjob/", "config/", "run/status/", "run/estimate/", "testing.py", "mapreduce/sql/",
     "mapreduce/input/records.py", "mapreduce/input/parquet.py", "mapreduce/output/parquet.py",
     "mapreduce/output/folders.py", "run/totals_pointer.py", "functions/supervision/totals_turn.py", "job/accumulate.py",
-    "functions/supervision/notices.py",
-    "functions/given_up.py", "functions/stop.py", "job/side_files.py",
-    "functions/attempt/deadly_records.py", "functions/attempt/read_only.py",
-    "functions/attempt/remembering.py",
+    "functions/supervision/notices.py", "functions/given_up.py", "functions/stop.py", "job/side_files.py",
+    "functions/attempt/deadly_records.py", "functions/attempt/read_only.py", "functions/attempt/remembering.py",
+    "run/periods/", "functions/scheduler.py", "functions/auditor.py", "functions/auditing/",
 )  # fmt: skip
 
 
@@ -41,6 +40,7 @@ ELSEWHERE = {
     ("mapreduce/shuffle/fetch.py", "store.get"): "reads side by side, in threads: on the emulator",
     ("run/verdict.py", "decide"): "verdicts that differ: test_repeat_safety",
     ("core/plan_file.py", "mark_stopped"): "a run that somebody stops: test_stopped.py",
+    ("run/manifest.py", "_show_latest"): "runs that end in any order: tests/features/test_latest.py",
     ("run/manifest.py", "publish_counted"): "totals: tests/features/accumulate",
     ("run/lease.py", "free"): "this machine's engine: tests/features/test_local_engine.py",
     ("run/manifest.py", "_put_manifest"): "a manifest of another plan: test_final",

@@ -340,13 +340,18 @@ def connect(root: Path, environ: Mapping[str, str]) -> Cloud:
     """Clients of the emulator that `environ` points to, and of nothing else."""
 
     def client(service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=environ["AWS_ENDPOINT_URL"],
-            region_name=environ["AWS_DEFAULT_REGION"],
-            aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
-            config=Config(read_timeout=PATIENCE, max_pool_connections=32),
-        )
+        return client_of(environ, service)
 
     return Cloud(root, environ, client("s3"), client("lambda"), client("iam"), client("logs"))
+
+
+def client_of(environ: Mapping[str, str], service: str) -> Any:
+    """A client of the emulator that `environ` points to."""
+    return boto3.client(
+        service,
+        endpoint_url=environ["AWS_ENDPOINT_URL"],
+        region_name=environ["AWS_DEFAULT_REGION"],
+        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+        config=Config(read_timeout=PATIENCE, max_pool_connections=32),
+    )

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace as replace_target
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,17 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core.authorization import enable_iam_authentication
 from moto.iam.access_control import IAMPolicy, PermissionResult
+from msgspec.structs import replace
 
 from chalicelib import Job, Sum
 from chalicelib.core.errors import Forbidden, StoreError
 from chalicelib.core.keys import DONE
 from chalicelib.core.ports import FunctionName, Loc, Runtime
 from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec, OutputSpec, PlaceSpec
-from chalicelib.functions import coordinator, mapper, reducer, supervisor
+from chalicelib.functions import coordinator, mapper, reducer, scheduler, supervisor
 from chalicelib.run import job_code
 from chalicelib.run.events import event_for
+from chalicelib.run.periods.keys import PeriodKeys
 from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.s3 import S3Store
 from chalicelib.stores.s3_errors import translated
@@ -60,8 +63,11 @@ SPEC = JobSpec(
 )
 TARGET = Target(name="words", spec=SPEC, overrides={}, shape=job_code.shape(lambda _: Words, SPEC))
 DOCUMENTS = policies(TARGET, Where("aws", "us-east-1", "123456789012"))
+CLOCKED = replace(SPEC, trigger="every 15m", audit=3600)
+CLOCKED_DOCUMENTS = policies(replace_target(TARGET, spec=CLOCKED), Where("aws", "us-east-1", "123456789012"))
 HANDLERS: dict[FunctionName, Callable[..., None]] = {
     "coordinator": lambda runtime, event: coordinator.handle(runtime, event, "words", SPEC),
+    "scheduler": lambda runtime, event: scheduler.handle(runtime, event, "words", CLOCKED),
     "mapper": mapper.handle,
     "supervisor": supervisor.handle,
     "reducer": reducer.handle,
@@ -90,7 +96,8 @@ class OneByOne(S3Store):
 class Account:
     """Buckets with objects of several owners, a role for each function, and one for the user who looks on."""
 
-    def __init__(self) -> None:
+    def __init__(self, documents: Mapping[FunctionName, Json]) -> None:
+        self.documents = documents
         self._iam = boto3.client("iam", region_name="us-east-1")
         self._sts = boto3.client("sts", region_name="us-east-1")
         everything = {
@@ -99,10 +106,8 @@ class Account:
         }
         self.admin = self._under_role("admin", everything)
         self.stores = {
-            function: self._under_role(
-                function_name("words", function), without_conditions(DOCUMENTS[function])
-            )
-            for function in FUNCTIONS
+            function: self._under_role(function_name("words", function), without_conditions(document))
+            for function, document in documents.items()
         }
         for bucket in (IN, WORK, OUT, ELSE):
             self.admin.client.create_bucket(Bucket=bucket)
@@ -155,7 +160,19 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     with mock_aws(), ExitStack() as stack:
-        found = Account()
+        found = Account(DOCUMENTS)
+        stack.callback(found.close)
+        stack.enter_context(enable_iam_authentication())
+        yield found
+
+
+@pytest.fixture
+def clocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    """The same of a job that the clock starts."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws(), ExitStack() as stack:
+        found = Account(CLOCKED_DOCUMENTS)
         stack.callback(found.close)
         stack.enter_context(enable_iam_authentication())
         yield found
@@ -189,7 +206,7 @@ class Cloud:
         class Invoker:
             def invoke(self, other: FunctionName, payload: dict[str, Any]) -> None:
                 arn = f"arn:aws:lambda:us-east-1:123456789012:function:{function_name('words', other)}"
-                assert allowed(DOCUMENTS[function], "lambda:InvokeFunction", arn)
+                assert allowed(cloud.account.documents[function], "lambda:InvokeFunction", arn)
                 cloud.queue.append((other, payload))
 
         class Clock:
@@ -265,6 +282,28 @@ def test_what_lambda_gave_up_on_is_noted_under_the_supervisors_own_role(
     assert any(info.key.endswith("/_SUCCESS") for info in account.admin.list(Loc(OUT, "words/")))
 
 
+def test_a_period_passes_under_the_functions_own_roles(
+    clocked: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ticks that come twice, one that loses, and what is no longer needed is deleted."""
+    monkeypatch.setitem(
+        HANDLERS, "coordinator", lambda runtime, event: coordinator.handle(runtime, event, "words", CLOCKED)
+    )
+    cloud = Cloud(clocked, tmp_path, Words)
+    for number in range(4):
+        clocked.admin.put(Loc(IN, f"data/{number}.txt"), f"{number}\n".encode())
+        cloud.queue.append(("scheduler", {}))
+        cloud.run(twice=True)
+    keys = PeriodKeys(Loc(WORK, "w/"), "words")
+    assert len(list(clocked.admin.list(keys.all_taken))) == 2
+    parts = [
+        clocked.admin.get(Loc(OUT, info.key))
+        for info in clocked.admin.list(Loc(OUT, "words/"))
+        if "/part-" in info.key and "words/r/" not in info.key
+    ]
+    assert sorted(b"".join(parts).splitlines()) == [b"0\t1", b"1\t1", b"2\t1", b"3\t1", b"secret\t1"]
+
+
 def multipart(store: S3Store, loc: Loc) -> object:
     with store.writer(loc) as writer:
         writer.write(bytes(9 << 20))
@@ -307,6 +346,14 @@ MAY: dict[FunctionName, dict[str, set[str]]] = {
         "a part": {*MAY_READ, *WRITES},
     },
 }
+
+
+def test_a_scheduler_is_refused_every_other_call(clocked: Account) -> None:
+    for loc in FOREIGN.values():
+        for call in ALL_KINDS.values():
+            with pytest.raises((Forbidden, ClientError), match=r"AccessDenied|403|Forbidden"):
+                call(clocked.stores["scheduler"], loc)
+        assert clocked.admin.get(loc) == SECRET
 
 
 @pytest.mark.parametrize("kind", ALL_KINDS)

@@ -19,7 +19,8 @@ from typing import Any
 from chalicelib.core.keys import DONE, parse_run_key
 from chalicelib.core.ports import Disk, Host, Loc, ObjectInfo, Runtime
 from chalicelib.core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
-from chalicelib.functions import coordinator, mapper, reducer, supervisor
+from chalicelib.functions import coordinator, mapper, reducer, scheduler, supervisor
+from chalicelib.functions.auditing import auditor
 from chalicelib.functions.supervision.notices import Tell
 from chalicelib.run.events import event_for
 from chalicelib.stores.disk import LocalDisk
@@ -257,6 +258,10 @@ class Simulation:
         )
         if function == "coordinator":
             coordinator.handle(runtime, payload, "job", self.spec)
+        elif function == "auditor":
+            auditor.handle(runtime, payload, "job", self.spec)
+        elif function == "scheduler":
+            scheduler.handle(runtime, payload, "job", self.spec)
         elif function == "supervisor":
             supervisor.handle(runtime, payload, lambda: ("job", self.spec), self.tell)
         else:

@@ -66,8 +66,11 @@ def current_step(store: Store, keys: RunKeys, steps: int) -> RunKeys:
     return keys.at(low)
 
 
-def list_finished(store: Store, output: Loc, work: Loc, job: str) -> list[RunKeys]:
-    """Runs of `job` with a manifest under `output`, whether or not their work objects remain; newest last."""
+def list_finished(store: Store, output: Loc, work: Loc, job: str, since: str = "") -> list[RunKeys]:
+    """Runs of `job` with a manifest under `output`, whether or not their work objects remain; newest last.
+
+    Those alone whose ids are not before `since`.
+    """
 
     def run_of(key: str) -> _Found | None:
         run, slash, _ = key[len(output.key) :].partition("/")
@@ -76,7 +79,7 @@ def list_finished(store: Store, output: Loc, work: Loc, job: str) -> list[RunKey
         results = results_place(output, run)
         return _Found(RunKeys(work, job, run), results, key == OutputKeys(results).manifest.key)
 
-    return _newest_last(_hop(store, output, run_of))
+    return _newest_last(_hop(store, output, run_of, output.child(since).key if since else ""))
 
 
 _RUN_ID = re.compile(r"[A-Za-z0-9._-]+")

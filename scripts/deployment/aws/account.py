@@ -22,7 +22,7 @@ class Account:
     def __init__(self, clients: Clients) -> None:
         self.region, self.account, self.partition = clients.region, clients.account, clients.partition
         self._s3, self._lambda = clients.s3, clients.lambda_
-        self._iam, self._logs = clients.iam, clients.logs
+        self._iam, self._logs, self._events = clients.iam, clients.logs, clients.events
 
     # -------------------------------------------------------------- buckets
 
@@ -138,6 +138,11 @@ class Account:
         """Whether the function has a log group; None if these credentials may not know."""
         found = self._log_group(function)
         return None if found is None else bool(found)
+
+    def clock(self, rule: str) -> str | None:
+        """How often a rule starts its function; "" if there is no such rule, None if these credentials may not know."""
+        found = _told(lambda: self._events.describe_rule(Name=rule))
+        return None if found is None else str(found.get("ScheduleExpression", ""))
 
     def _log_retention(self, function: str) -> int | None:
         """Days, 0 for lines that are kept for ever; None if there is no group, or it may not be looked at."""

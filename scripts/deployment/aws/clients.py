@@ -32,6 +32,7 @@ class Clients:
     lambda_: LambdaClient
     iam: IAMClient
     logs: Any
+    events: Any
 
 
 def connect(session: boto3.Session | None = None) -> Clients:
@@ -49,4 +50,5 @@ def connect(session: boto3.Session | None = None) -> Clients:
             lambda_=session.client("lambda", config=_CONFIG),
             iam=session.client("iam", config=_CONFIG),
             logs=session.client("logs", config=_CONFIG),
+            events=session.client("events", config=_CONFIG),
         )

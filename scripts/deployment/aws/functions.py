@@ -23,6 +23,7 @@ class Functions:
 
     def __init__(self, clients: Clients, pause: Callable[[float], None] = time.sleep) -> None:
         self._lambda, self._iam, self._logs = clients.lambda_, clients.iam, clients.logs
+        self._clients = clients
         self._pause = pause
 
     def configure(self, step: ConfigureFunction) -> None:
@@ -57,7 +58,7 @@ class Functions:
             FunctionName=step.function,
             MaximumRetryAttempts=ASYNC_RETRIES,
             MaximumEventAgeInSeconds=ASYNC_MAX_AGE,
-            DestinationConfig={"OnFailure": {"Destination": step.on_failure}},
+            DestinationConfig={"OnFailure": {"Destination": step.on_failure}} if step.on_failure else {},
         )
 
     def _set_disk_and_tracing(self, step: ConfigureFunction) -> None:
@@ -88,6 +89,11 @@ class Functions:
     def _delete(self, kind: Kind, name: str) -> None:
         if kind == "function":
             self._lambda.delete_function(FunctionName=name)
+        elif kind == "rule":
+            targets = self._clients.events.list_targets_by_rule(Rule=name)["Targets"]
+            if targets:
+                self._clients.events.remove_targets(Rule=name, Ids=[target["Id"] for target in targets])
+            self._clients.events.delete_rule(Name=name)
         elif kind == "logs":
             self._logs.delete_log_group(logGroupName=f"/aws/lambda/{name}")
         else:

@@ -12,6 +12,7 @@ from chalicelib import Job
 from chalicelib.core.keys import RunKeys, parse_run_key
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec
+from chalicelib.functions.auditing.mend import pick_up
 from chalicelib.run.status.collect import RunStatus
 from chalicelib.run.status.collect import collect as collect_status
 from chalicelib.run.status.runs import current_step, list_runs
@@ -20,7 +21,6 @@ from scripts.console.progress import picture, summary
 from scripts.redriving.bad_records import bad_records
 from scripts.redriving.batches import sort_out
 from scripts.runs.places import Place
-from scripts.submitting.resume import pick_up
 from tests.features.steps.jobs import TEXT, ByCount, CountWords, Longest, ThreeSteps
 from tests.features.steps.test_simulated import Fails, fault_free, rows, small, three_steps
 from tests.worlds.simulation import OUT, WORK, Simulation

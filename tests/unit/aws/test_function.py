@@ -186,6 +186,25 @@ def test_chalice_learns_the_buckets_from_the_jobs_yaml(load_app: Any) -> None:
     assert {function.name for function in chalice.pure_lambda_functions} == {"mapper", "reducer"}
 
 
+def test_chalice_learns_of_clocks_where_the_job_asks_for_them(load_app: Any) -> None:
+    app = load_app(
+        AWS_CHALICE_CLI_MODE="true", SLUICE_NAME="wordcount", SLUICE_TRIGGER="every 15m", SLUICE_AUDIT="1h"
+    )
+    sources = {source.name: source for source in app.app.event_sources}
+    assert sources["scheduler"].schedule_expression == "rate(15 minutes)"
+    assert sources["auditor"].schedule_expression == "rate(60 minutes)"
+    assert sources["coordinator"].suffix == ".manifest"
+    tick = app.scheduler.event_class({}, Context(1))
+    assert tick.to_dict() == {}
+
+
+def test_a_process_on_lambda_has_the_clock_that_starts_it_and_no_other(load_app: Any) -> None:
+    app = load_app()
+    assert not hasattr(app, "scheduler")
+    assert set(app.this_clock("sluice-wordcount-scheduler")) == {"scheduler"}
+    assert app.this_clock("sluice-wordcount-mapper") == {}
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"), [(None, "has no SLUICE_NAME"), ("no-such-job", "sluice: no-such-job: no such job")]
 )

@@ -245,6 +245,8 @@ def test_sections_merge_key_by_key(project: Project) -> None:
         "memory.reducer": "jobs/wordcount.yml:5",
         "memory.supervisor": "SLUICE_MEMORY_SUPERVISOR",
         "memory.coordinator": "--set memory.coordinator",
+        "memory.scheduler": "default",
+        "memory.auditor": "default",
         "params.a": "sluice.yml:2",
         "params.b": "jobs/wordcount.yml:6",
         "params.c": "SLUICE_PARAMS_C",
@@ -347,11 +349,15 @@ def test_without_a_project_file_and_with_an_empty_one(project: Project) -> None:
         ),
         ("partitions: 4097\n", "5: partitions: expected an integer from 1 to 4096, or null, got 4097"),
         ("partitions: many\n", "5: partitions: expected an integer from 1 to 4096, or null, got 'many'"),
-        ("trigger: on\n", "5: trigger: expected each or marker or success, got on"),
+        (
+            "trigger: on\n",
+            "5: trigger: expected each or marker or success, or every and whole minutes up to 7d, such as every 15m,"
+            " got on",
+        ),
         ("output: 1\n", "5: output: given twice; the first is in line 4"),
         (
             "memory: 1024\n",
-            "5: memory: expected a mapping of mapper, reducer, supervisor, coordinator, got 1024",
+            "5: memory: expected a mapping of mapper, reducer, supervisor, coordinator, scheduler, auditor, got 1024",
         ),
         ("params: [a]\n", "5: params: expected a mapping, got a list"),
         ("inptu: {}\n", "5: inptu: unknown key; did you mean 'input'?"),
@@ -359,7 +365,7 @@ def test_without_a_project_file_and_with_an_empty_one(project: Project) -> None:
         ("memory: {maper: 1024}\n", "5: memory.maper: unknown key; did you mean 'memory.mapper'?"),
         (
             "timeout: {zzz: 1}\n",
-            "5: timeout.zzz: unknown key; expected one of mapper, reducer, supervisor, coordinator",
+            "5: timeout.zzz: unknown key; expected one of mapper, reducer, supervisor, coordinator, scheduler, auditor",
         ),
         ("max_attempts: 2\n\nmax_attempts: 3\n", "7: max_attempts: given twice; the first is in line 5"),
         ("params: {a: 1, 'a': 2}\n", "5: params.a: given twice; the first is in line 5"),
@@ -448,7 +454,7 @@ def test_all_problems_of_all_layers_at_once(project: Project) -> None:
         "--set max_atempts: unknown key; did you mean 'max_attempts'?",
         "--set 'split_size': expected KEY=VALUE, such as memory.mapper=1024",
         "--set memory: expected one key of the section: memory.mapper, memory.reducer, memory.supervisor, "
-        "memory.coordinator",
+        "memory.coordinator, memory.scheduler, memory.auditor",
         "--set params: expected params.NAME, a name of letters, digits, _ and -",
         "--set params.a.b: expected params.NAME, a name of letters, digits, _ and -",
         "SLUICE_MEMORY_MAPER: unknown variable; did you mean SLUICE_MEMORY_MAPPER?",

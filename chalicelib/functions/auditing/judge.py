@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from chalicelib.core.keys import RunKeys
-from chalicelib.core.ports import Loc
-from chalicelib.functions.supervision.stalled_runs import QUIET
-from chalicelib.run.status.collect import RunStatus
+from ...core.keys import RunKeys
+from ...core.ports import Loc
+from ...run.status.collect import RunStatus
+from ..supervision.stalled_runs import QUIET
 
 #: done: a run has succeeded. twice: several have. under way: one may yet. young: none, but its event may be on its way.
 #: stopped: somebody wanted none. half done: one stands still. failed: all have. lost: there never was one.
@@ -26,6 +26,8 @@ class Starter:
     loc: Loc
     etag: str
     modified: float
+    #: Written once, so that all runs which it has started are over what it is now.
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ def judge(starter: Starter, runs: Iterable[Known], now: float, grace: float) -> 
 
 def is_since(run: Known, starter: Starter) -> bool:
     """Whether a run began after the starter was last written."""
+    if starter.final:
+        return True
     when = began(run.keys.run) or run.status.started
     return when is None or when + 1 >= int(starter.modified)
 
