@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -22,11 +21,12 @@ from ..local.inline import run_inline
 from ..local.inputs import find_inputs
 from ..local.tune import tune
 from ..local.workers import new_token
+from .adapt import adapt
 from .definition import JobDefinition
-from .environment import folder_of
-from .options import RUNNERS, log
-from .steps import StepFailedException
-from .tasks import adapt
+from .step import StepFailedException
+from .support import surroundings
+from .support.options import RUNNERS, log
+from .support.side_files import folder_of
 
 Counters = dict[str, dict[str, int]]
 
@@ -78,8 +78,7 @@ class Runner:
         work = self._scratch / "work"
         work.mkdir()
         size = sum(info.size for info in inputs)
-        here = Path.cwd()
-        root = adapt(type(self._job), here)
+        root = adapt(type(self._job), Path.cwd())
         try:
             self._manifest = _ENGINES[self.alias](
                 LocalRun(
@@ -97,7 +96,7 @@ class Runner:
         except RunFailed as error:
             raise StepFailedException(str(error)) from error
         finally:
-            os.chdir(here)  # tasks in this process go to a folder of their own
+            surroundings.leave_all()  # what a task that failed in this process could not put back
 
     def _spec(self, name: str, size: int, workers: int) -> JobSpec:
         spec = JobSpec(
@@ -105,7 +104,7 @@ class Runner:
             input=InputSpec(url="/dev/null/input", encoding="bytes"),
             work=PlaceSpec(url="/dev/null/work"),
             output=OutputSpec(url="/dev/null/output", format="text"),
-            params={"args": self._job.task_args},
+            params={"args": self._job.run_args},
         )
         spec = tune(spec, _UNSET, size, workers)
         # In this process keys come in one order from end to end, and what fails is not tried again.
@@ -116,7 +115,7 @@ class Runner:
         names: list[str] = []
         for name in self._job.options.args or ["-"]:
             if name == "-":
-                path = self._scratch / "stdin"
+                path = self._scratch / "STDIN"
                 with path.open("wb") as file:
                     file.writelines(self._job.stdin)
                 names.append(str(path))
@@ -168,7 +167,7 @@ def how_to_deploy(job: JobDefinition) -> str:
     cls, script = type(job), job.mr_job_script() or "job.py"
     module = Path(script).stem
     name = module.lower()
-    side = [*job.files(), *job.task_args]
+    side = [*job.files(), *job.run_args]
     shown = " ".join(job.options.args or ["FILE..."])
     return "\n".join(
         [
@@ -179,7 +178,7 @@ def how_to_deploy(job: JobDefinition) -> str:
             f'     input: {{url: "s3://BUCKET-in/{name}/", format: text, encoding: bytes}}',
             '     work: {url: "s3://BUCKET-work/"}',
             f'     output: {{url: "s3://BUCKET-out/{name}/", format: text}}',
-            f"     params: {{args: {json.dumps(job.task_args)}}}",
+            f"     params: {{args: {json.dumps(job.run_args)}}}",
             f"3. scripts/deploy.py {name}",
             f"4. scripts/submit.py {name} {shown} --wait",
         ]
