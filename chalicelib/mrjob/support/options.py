@@ -104,6 +104,9 @@ def add_options(parser: ArgumentParser) -> None:
         (["-D", "--jobconf"], "jobconf", "a setting, for jobconf_from_env; there is no Hadoop to configure"),
     ):
         add(*flags, dest=dest, metavar="NAME=VALUE", action=_Setting, default={}, help=shown)
+    add(
+        "--buckets", metavar="PREFIX", help="with -r lambda, for a job without a YAML: PREFIX-in, -work, -out"
+    )
     add("-q", "--quiet", action="store_true", help="no messages but errors")
     add("-v", "--verbose", action="store_true", help="more messages")
     add("-h", "--help", action="store_true", help="show this and stop")

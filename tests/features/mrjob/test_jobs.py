@@ -253,14 +253,6 @@ def test_other_runners_are_refused(runner: str) -> None:
         small.MRNoReducer(args=["-r", runner])
 
 
-def test_lambda_says_how_to_deploy() -> None:
-    job = small.MRThreshold(args=["-r", "lambda", "--least", "3", "words.txt"])
-    with pytest.raises(UserError) as caught:
-        job.make_runner()
-    for text in ("job: small:MRThreshold", '["--least", "3"]', "scripts/deploy.py small", "words.txt --wait"):
-        assert text in str(caught.value)
-
-
 @pytest.mark.parametrize(
     "attributes",
     [
