@@ -24,7 +24,8 @@ QUICK := tests/test_architecture.py tests/unit tests/contracts tests/features/te
 # Hundreds of processes begin in the tests: without compiled files each would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test quick check audit scale wheel picture pictures schemas pins cloud-up cloud-down clean
+.PHONY: help setup demo test quick check audit scale wheel picture pictures schemas mrjob-lines pins cloud-up \
+	cloud-down clean
 
 help:
 	@echo "scripts/sluice.py lists the commands for jobs and runs; these are for Sluice itself:"
@@ -36,6 +37,7 @@ help:
 	@echo "make wheel       build the package that pip installs elsewhere, into dist/"
 	@echo "make picture     draw the rooms of docs/architecture.md anew, from the imports"
 	@echo "make pictures    take the pictures of the documents anew, from a real run; needs Chromium"
+	@echo "make mrjob-lines what mrjob itself gives for the jobs that the drop-in is compared with, anew"
 	@echo "make schemas     write docs/schemas anew, from the types"
 	@echo "make cloud-up    start an emulated AWS to play with; make cloud-down ends it"
 	@echo "make scale       the estimates of docs/scale.md anew; with ARGS=--twin what the simulated cloud says, too"
@@ -56,7 +58,7 @@ setup:
 .venv-lambda/.made: requirements-lambda.txt
 .venv-wheel/.made: requirements-wheel.txt
 
-$(STAMPS) .venv-audit/.made:
+$(STAMPS) .venv-audit/.made .venv-mrjob/.made:
 	@test -n "$(PYTHON)" || { echo "Sluice needs Python 3.11 or later; found none. Name one: make PYTHON=..." >&2; exit 1; }
 	@echo "making $(@D) from $< (once, and when that file changes)"
 	@$(PYTHON) -m venv $(@D)
@@ -92,6 +94,15 @@ wheel: .venv-wheel/.made
 	@.venv-wheel/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 		--wheel-dir dist .
 	@ls dist/*.whl
+
+# What mrjob itself writes for the jobs of tests/features/mrjob/same_lines, anew, in some minutes; in an environment of
+# its own, with which the tests check the file, too.
+SAME_LINES := tests/features/mrjob/same_lines
+mrjob-lines: .venv-mrjob/.made
+	@folder=$$(mktemp -d) && .venv-mrjob/bin/python $(SAME_LINES)/drive.py $$folder/run > $$folder/lines.json \
+	  && mv $$folder/lines.json $(SAME_LINES)/lines.json && rm -rf $$folder
+
+.venv-mrjob/.made: requirements-mrjob.txt
 
 picture: setup
 	@$(PY) docs/house.py

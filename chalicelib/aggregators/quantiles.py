@@ -32,7 +32,7 @@ _NUMBERS = frozenset({int, float, Decimal})
 
 
 class Quantiles(Batched):
-    """The values at given quantiles, within a relative error: a list of floats, in the order asked for.
+    """The values at given quantiles, within a relative error: floats in the order asked for, of one just a float.
 
     `Quantiles(0.5, 0.99)` gives y near x, the value at place int(q * (n - 1)) of all n in order (from 0):
     |y - x| <= error * |x|. Values are ints, floats or Decimals, also negative ones; TypeError for others,
@@ -104,9 +104,11 @@ class Quantiles(Batched):
             counts[bucket] = get(bucket, 0) + count
         return self._bounded([level, min(left[1], right[1]), max(left[2], right[2]), counts])
 
-    def finish(self, state: Few | Sketch) -> list[float]:
-        if isinstance(state, tuple):
-            return self._of_few(state)
+    def finish(self, state: Few | Sketch) -> float | list[float]:
+        found = self._of_few(state) if isinstance(state, tuple) else self._of_sketch(state)
+        return found if len(found) > 1 else found[0]
+
+    def _of_sketch(self, state: Sketch) -> list[float]:
         level, least, most, counts = state
         buckets = sorted(counts)
         places = list(accumulate(map(counts.__getitem__, buckets)))

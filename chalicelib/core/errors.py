@@ -197,3 +197,10 @@ def user_traceback(error: BaseException) -> str:
 def explain(error: BaseException) -> str:
     """The last line that Python prints of an error, such as `ValueError: what it says`."""
     return "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+
+
+def of_user(error: Exception | SystemExit) -> Exception:
+    """What the user's code raised, as an error: `sys.exit` would end the process, and all that it has in hand."""
+    if isinstance(error, Exception):
+        return error
+    return UserError(f"the job's code ended its process, by sys.exit or exit: {explain(error)}")

@@ -73,6 +73,8 @@ class Job:
     sort_values: ClassVar[bool] = False
     #: For joins: values are pairs of what they are sorted by and the value proper, and reach the reducer so.
     _sorted_by_first: ClassVar[bool] = False
+    #: For mrjob's jobs: `mapper_init` and `mapper_final` belong to one object, and can ask which one it is.
+    _one_object: ClassVar[bool] = False
     #: With a method `order_by`: the greatest first.
     descending: ClassVar[bool] = False
     #: Only the first rows of the whole result, in its order.

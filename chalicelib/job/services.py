@@ -75,6 +75,14 @@ class Input(Protocol):
         """Bytes of the object, as it is stored."""
 
     @property
+    def start(self) -> int:
+        """The byte at which this task's range of the object begins."""
+
+    @property
+    def stop(self) -> int:
+        """The byte behind its end; a line that begins before it is read to its end."""
+
+    @property
     def offset(self) -> int | None:
         """The byte at which the record (or chunk) begins, of a compressed object after unpacking.
 

@@ -2,18 +2,27 @@
 
     from chalicelib.mrjob import MRJob, MRStep, JSONValueProtocol
 
+All names can be taken from here, or from where mrjob has them: `chalicelib.mrjob.job`, `.step`, `.protocol`, `.compat`,
+`.util`, `.py2`.
+
 docs/mrjob.md says what works, what is refused and why.
 
 May import every other room but `functions` and `aws`. Read `definition.py` first (what a job may define), then
 `job.py` and `tasks.py`.
 """
 
-from typing import TYPE_CHECKING, NoReturn
-
-from ..core.errors import UserError
-from .environment import jobconf_from_env
+from .compat import (
+    jobconf_from_dict,
+    jobconf_from_env,
+    map_version,
+    translate_jobconf,
+    translate_jobconf_dict,
+    translate_jobconf_for_all_versions,
+    uses_yarn,
+    version_gte,
+)
 from .job import MRJob
-from .protocols import (
+from .protocol import (
     BytesProtocol,
     BytesValueProtocol,
     JSONProtocol,
@@ -35,15 +44,64 @@ from .protocols import (
     UltraJSONProtocol,
     UltraJSONValueProtocol,
 )
-from .steps import MRStep, StepFailedException, to_lines
+from .py2 import (
+    PY2,
+    ParseResult,
+    StringIO,
+    integer_types,
+    pathname2url,
+    string_types,
+    to_unicode,
+    urljoin,
+    urlopen,
+    urlparse,
+    xrange,
+)
+from .step import (
+    GENERIC_ARGS,
+    INPUT,
+    OUTPUT,
+    JarStep,
+    MRStep,
+    SparkJarStep,
+    SparkScriptStep,
+    SparkStep,
+    StepFailedException,
+)
+from .util import (
+    cmd_line,
+    expand_path,
+    file_ext,
+    log_to_null,
+    log_to_stream,
+    random_identifier,
+    safeeval,
+    save_current_environment,
+    save_cwd,
+    save_sys_path,
+    save_sys_std,
+    shlex_split,
+    strip_microseconds,
+    to_lines,
+    unarchive,
+    unique,
+    which,
+    zip_dir,
+)
 
 __all__ = [
+    "GENERIC_ARGS",
+    "INPUT",
+    "OUTPUT",
+    "PY2",
     "BytesProtocol",
     "BytesValueProtocol",
     "JSONProtocol",
     "JSONValueProtocol",
+    "JarStep",
     "MRJob",
     "MRStep",
+    "ParseResult",
     "PickleProtocol",
     "PickleValueProtocol",
     "RapidJSONProtocol",
@@ -54,28 +112,49 @@ __all__ = [
     "ReprValueProtocol",
     "SimpleJSONProtocol",
     "SimpleJSONValueProtocol",
+    "SparkJarStep",
+    "SparkScriptStep",
+    "SparkStep",
     "StandardJSONProtocol",
     "StandardJSONValueProtocol",
     "StepFailedException",
+    "StringIO",
     "TextProtocol",
     "TextValueProtocol",
     "UltraJSONProtocol",
     "UltraJSONValueProtocol",
+    "cmd_line",
+    "expand_path",
+    "file_ext",
+    "integer_types",
+    "jobconf_from_dict",
     "jobconf_from_env",
+    "log_to_null",
+    "log_to_stream",
+    "map_version",
+    "pathname2url",
+    "random_identifier",
+    "safeeval",
+    "save_current_environment",
+    "save_cwd",
+    "save_sys_path",
+    "save_sys_std",
+    "shlex_split",
+    "string_types",
+    "strip_microseconds",
     "to_lines",
+    "to_unicode",
+    "translate_jobconf",
+    "translate_jobconf_dict",
+    "translate_jobconf_for_all_versions",
+    "unarchive",
+    "unique",
+    "urljoin",
+    "urlopen",
+    "urlparse",
+    "uses_yarn",
+    "version_gte",
+    "which",
+    "xrange",
+    "zip_dir",
 ]
-
-_ELSEWHERE = {
-    "JarStep": "there is no Java",
-    "SparkStep": "there is no Spark",
-    "SparkJarStep": "there is no Spark",
-    "SparkScriptStep": "there is no Spark",
-}
-
-
-if not TYPE_CHECKING:  # else a type checker would take any name for one of ours
-
-    def __getattr__(name: str) -> NoReturn:
-        if name in _ELSEWHERE:
-            raise UserError(f"{name} is not supported: {_ELSEWHERE[name]}; expected MRStep")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,16 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol
 
 from ..core.errors import ConfigError, UserError
-from . import options
-from .options import log
-from .protocols import JSONProtocol, LineProtocol, RawValueProtocol
-from .steps import PARTS, MRStep, Pairs, Role, coded_tasks, to_lines
+from .protocol import JSONProtocol, LineProtocol, RawValueProtocol
+from .step import PARTS, MRStep, Pairs, Role, coded_tasks, to_lines
+from .support import options
+from .support.options import log
 from .trial import Trial
 
-_HASHING = (
-    "org.apache.hadoop.mapred.lib.HashPartitioner",
-    "org.apache.hadoop.mapreduce.lib.partition.HashPartitioner",
-)
+#: What sets Hadoop up, and means nothing here, as it means nothing to mrjob's own inline and local runners.
+_HADOOP_S = ("LIBJARS", "PARTITIONER", "HADOOP_INPUT_FORMAT", "HADOOP_OUTPUT_FORMAT")
 
 
 class TaskServices(Protocol):
@@ -46,11 +44,12 @@ class JobDefinition(Trial):
     #: Files beside the job's, which tasks find in their working folder: `stop.txt`, or `data/stop.txt#words.txt`
     #: for a file that is to have another name there.
     FILES: ClassVar[Sequence[str]] = ()
-    #: Ignored, with a warning.
-    JOBCONF: ClassVar[dict[str, Any]] = {}
-    #: Refused unless empty: there is neither Hadoop nor Java.
-    ARCHIVES: ClassVar[Sequence[str]] = ()
+    #: The same for folders, and for tar and zip files, which tasks find unpacked.
     DIRS: ClassVar[Sequence[str]] = ()
+    ARCHIVES: ClassVar[Sequence[str]] = ()
+    #: Settings that tasks can ask for, by `jobconf_from_env`. There is no Hadoop to configure.
+    JOBCONF: ClassVar[dict[str, Any]] = {}
+    #: Ignored, with a warning: there is neither Hadoop nor Java.
     LIBJARS: ClassVar[Sequence[str]] = ()
     PARTITIONER: ClassVar[str | None] = None
     HADOOP_INPUT_FORMAT: ClassVar[str | None] = None
@@ -107,11 +106,29 @@ class JobDefinition(Trial):
     def reducer_final(self) -> Pairs:
         raise NotImplementedError
 
-    def mapper_cmd(self) -> str:
-        """Refused, as are all `*_cmd` and `*_pre_filter`: tasks have no shell."""
+    def mapper_cmd(self) -> str | Sequence[str]:
+        """A program that maps instead, with its arguments; it is run without a shell."""
         raise NotImplementedError
 
-    mapper_pre_filter = combiner_cmd = combiner_pre_filter = reducer_cmd = reducer_pre_filter = mapper_cmd
+    def combiner_cmd(self) -> str | Sequence[str]:
+        """A program that combines sorted lines."""
+        raise NotImplementedError
+
+    def reducer_cmd(self) -> str | Sequence[str]:
+        """A program that reduces sorted lines."""
+        raise NotImplementedError
+
+    def mapper_pre_filter(self) -> str:
+        """A line of shell that lines go through before the mapper reads them, such as `grep fox`."""
+        raise NotImplementedError
+
+    def combiner_pre_filter(self) -> str:
+        """The same before the combiner."""
+        raise NotImplementedError
+
+    def reducer_pre_filter(self) -> str:
+        """The same before the reducer."""
+        raise NotImplementedError
 
     def spark(self, input_path: str, output_path: str) -> None:
         """Refused: there is no Spark."""
@@ -121,11 +138,14 @@ class JobDefinition(Trial):
         """The job's steps; by default one, of the methods that the job defines."""
         if type(self).spark is not JobDefinition.spark:
             raise UserError(f"{type(self).__name__}.spark is not supported: write a mapper and a reducer")
-        own = {
+        own: dict[str, Any] = {
             name: getattr(self, name)
             for name in PARTS
             if getattr(type(self), name) is not getattr(JobDefinition, name)
         }
+        for name in own:
+            if name.endswith(("_cmd", "_pre_filter")):
+                own[name] = own[name]()
         return [MRStep(**own)] if own else []
 
     # -- services ----------------------------------------------------------------------------------------
@@ -192,9 +212,21 @@ class JobDefinition(Trial):
     @property
     def task_args(self) -> list[str]:
         """The part of the command line that is passed to tasks: passthru and file options."""
-        return options.passed_through(
-            self.arg_parser, self._passthru_arg_dests | self._file_arg_dests, self._cl_args
-        )
+        return self._given(self._passthru_arg_dests | self._file_arg_dests)
+
+    @property
+    def run_args(self) -> list[str]:
+        """The part that a run has to know for its tasks: these, and their files, variables and settings."""
+        return self._given(self._passthru_arg_dests | self._file_arg_dests | options.CARRIED)
+
+    def file_args(self, args: Sequence[str]) -> list[str]:
+        """What the file options of a command line name, as written."""
+        given = options.passed_through(self.arg_parser, self._file_arg_dests, args)
+        values = [part.partition("=")[2] if part.startswith("-") else part for part in given]
+        return [value for value in values if value]
+
+    def _given(self, names: set[str]) -> list[str]:
+        return options.passed_through(self.arg_parser, names, self._cl_args)
 
     # -- protocols and settings --------------------------------------------------------------------------
 
@@ -213,7 +245,14 @@ class JobDefinition(Trial):
         """(read, write) of a task's lines."""
         tasks = coded_tasks(self.steps())
         last = len(tasks) - 1
-        place = tasks.index((step_num, "mapper" if step_type == "combiner" else step_type))
+        task: tuple[int, Role] = (step_num, "mapper" if step_type == "combiner" else step_type)
+        if task not in tasks:
+            if step_type == "combiner":  # of what a program has mapped
+                return RawValueProtocol().read, RawValueProtocol().write
+            raise ValueError(
+                f"step {step_num}: a program is the {step_type}: no protocol reads or writes its lines"
+            )
+        place = tasks.index(task)
         writes = self.output_protocol() if place == last else self.internal_protocol()
         if step_type == "combiner":
             return writes.read, writes.write
@@ -226,8 +265,24 @@ class JobDefinition(Trial):
     def files(self) -> Sequence[str]:
         return self.FILES
 
+    def dirs(self) -> Sequence[str]:
+        return self.DIRS
+
+    def archives(self) -> Sequence[str]:
+        return self.ARCHIVES
+
+    def libjars(self) -> Sequence[str]:
+        return self.LIBJARS
+
+    def hadoop_input_format(self) -> str | None:
+        return self.HADOOP_INPUT_FORMAT
+
+    def hadoop_output_format(self) -> str | None:
+        return self.HADOOP_OUTPUT_FORMAT
+
     def jobconf(self) -> dict[str, Any]:
-        return dict(self.JOBCONF)
+        """JOBCONF, and what `-D` on the command line says."""
+        return {**self.JOBCONF, **self.options.jobconf}
 
     def partitioner(self) -> str | None:
         return self.PARTITIONER
@@ -247,17 +302,9 @@ class JobDefinition(Trial):
     def checked_steps(self) -> Sequence[MRStep]:
         """The steps. Raises ConfigError or UserError for what cannot be run here."""
         name = type(self).__name__
-        for attribute in ("ARCHIVES", "DIRS", "LIBJARS", "HADOOP_INPUT_FORMAT", "HADOOP_OUTPUT_FORMAT"):
-            value = getattr(self, attribute)
-            if value:
-                advice = (
-                    "list each file in FILES"
-                    if attribute in ("ARCHIVES", "DIRS")
-                    else "there is no Java here"
-                )
-                raise ConfigError(f"{name}: {attribute} = {value!r} is not supported: {advice}")
-        if self.partitioner() not in (None, *_HASHING):
-            raise ConfigError(f"{name}: PARTITIONER = {self.partitioner()!r}: keys are hashed; expected None")
+        for attribute in _HADOOP_S:
+            if value := getattr(self, attribute.lower())():
+                log.warning("%s: %s = %r is ignored: there is no Hadoop", name, attribute, value)
         steps = self.steps()
         if not steps:
             raise ConfigError(f"{name}: no steps: write a mapper or a reducer, or steps()")
@@ -265,8 +312,6 @@ class JobDefinition(Trial):
             raise ConfigError(f"{name}.steps(): expected MRStep, got {strange[0]!r}")
         if any(step["mapper_raw"] for step in steps[1:]):
             raise ConfigError(f"{name}.steps(): mapper_raw reads input, so only the first step can have one")
-        if self.jobconf() or any(step["jobconf"] for step in steps):
-            log.warning("%s: JOBCONF is ignored: there is no Hadoop to configure", name)
         return steps
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import UserError
 from .definition import JobDefinition
-from .options import log
-from .steps import StepFailedException
+from .step import StepFailedException
+from .support.options import log
 
 if TYPE_CHECKING:
     from ..job.job import Job
@@ -22,7 +22,7 @@ class MRJob(JobDefinition):
     @classmethod
     def sluice_job(cls) -> type[Job]:
         """The job as Sluice's engines run it; its command line is `params.args`."""
-        from .tasks import adapt
+        from .adapt import adapt
 
         return adapt(cls)
 

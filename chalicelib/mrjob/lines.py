@@ -8,10 +8,11 @@ keys come in mrjob's order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any
 
-from .protocols import JSONProtocol, PairProtocol, ValueProtocol
+from .protocol import JSONProtocol, PairProtocol, ValueProtocol
 
 Pair = tuple[Any, Any]
 #: A line in two: what it is sorted and grouped by, and the rest.
@@ -40,11 +41,21 @@ def encoder(write: Callable[[Any, Any], bytes], keyless: bool) -> Encode:
     if parts is not None:
         return _remembering(parts)
 
-    def encode(key: Any, value: Any) -> Cut:
-        head, tab, rest = write(key, value).partition(b"\t")
-        return head, rest if tab else None
+    return lambda key, value: cut(write(key, value))
 
-    return encode
+
+def cut(line: bytes, keyless: bool = False) -> Cut:
+    """A whole line in two."""
+    if keyless:
+        return NO_KEY, line
+    head, tab, rest = line.partition(b"\t")
+    return head, rest if tab else None
+
+
+def groups_of(lines: Iterable[bytes], keyless: bool) -> Iterator[tuple[bytes, Iterator[bytes | None]]]:
+    """Sorted lines by what they are grouped by."""
+    for head, pairs in groupby((cut(line, keyless) for line in lines), itemgetter(0)):
+        yield head, (rest for _, rest in pairs)
 
 
 def _remembering(protocol: PairProtocol) -> Encode:

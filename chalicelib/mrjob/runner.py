@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
+import logging
 import shutil
 import tempfile
 import time
@@ -16,17 +15,19 @@ from msgspec.structs import replace
 from ..config.load import DEFAULT
 from ..core.errors import RunFailed, UserError
 from ..core.outcome import Manifest
+from ..core.ports import Loc
 from ..core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
 from ..local.engine import LocalRun, run_local
 from ..local.inline import run_inline
 from ..local.inputs import find_inputs
 from ..local.tune import tune, usable_cpus
 from ..local.workers import new_token
+from .adapt import adapt
 from .definition import JobDefinition
-from .environment import folder_of
-from .options import RUNNERS, log
-from .steps import StepFailedException
-from .tasks import adapt
+from .step import StepFailedException
+from .support import surroundings
+from .support.deployed import fetch, find_deployed
+from .support.options import RUNNERS, log
 
 Counters = dict[str, dict[str, int]]
 
@@ -40,9 +41,7 @@ def make_runner(job: JobDefinition) -> Runner:
     """The runner that the job's options ask for. Raises UserError for one that cannot run here."""
     job.checked_steps()
     name = job.options.runner or RUNNERS[0]
-    if name not in _ENGINES:
-        raise UserError(how_to_deploy(job))
-    return Runner(job, name)
+    return Runner(job, name) if name in _ENGINES else LambdaRunner(job, name)
 
 
 class Runner:
@@ -71,6 +70,12 @@ class Runner:
         """Run all steps. Raises StepFailedException, with the reason, if one fails; UserError for bad input."""
         if self._output.is_dir() and any(self._output.iterdir()):
             raise UserError(f"--output-dir {self._output}: expected a new or empty folder")
+        try:
+            self._manifest = self._run()
+        except RunFailed as error:
+            raise StepFailedException(str(error)) from error
+
+    def _run(self) -> Manifest:
         inputs = find_inputs(self._inputs())
         self._output.mkdir(parents=True, exist_ok=True)
         workers = usable_cpus() if self.alias == "local" else 1
@@ -78,10 +83,9 @@ class Runner:
         work = self._scratch / "work"
         work.mkdir()
         size = sum(info.size for info in inputs)
-        here = Path.cwd()
-        root = adapt(type(self._job), here)
+        root = adapt(type(self._job), Path.cwd())
         try:
-            self._manifest = _ENGINES[self.alias](
+            return _ENGINES[self.alias](
                 LocalRun(
                     name=name,
                     spec=self._spec(name, size, workers),
@@ -94,10 +98,8 @@ class Runner:
                     load_job=lambda _: root,
                 )
             )
-        except RunFailed as error:
-            raise StepFailedException(str(error)) from error
         finally:
-            os.chdir(here)  # tasks in this process go to a folder of their own
+            surroundings.leave_all()  # what a task that failed in this process could not put back
 
     def _spec(self, name: str, size: int, workers: int) -> JobSpec:
         spec = JobSpec(
@@ -105,7 +107,7 @@ class Runner:
             input=InputSpec(url="/dev/null/input", encoding="bytes"),
             work=PlaceSpec(url="/dev/null/work"),
             output=OutputSpec(url="/dev/null/output", format="text"),
-            params={"args": self._job.task_args},
+            params={"args": self._job.run_args},
         )
         spec = tune(spec, _UNSET, size, workers)
         # In this process keys come in one order from end to end, and what fails is not tried again.
@@ -116,14 +118,12 @@ class Runner:
         names: list[str] = []
         for name in self._job.options.args or ["-"]:
             if name == "-":
-                path = self._scratch / "stdin"
+                path = self._scratch / "STDIN"
                 with path.open("wb") as file:
                     file.writelines(self._job.stdin)
                 names.append(str(path))
             elif "://" in name:
-                raise UserError(
-                    f"{name}: expected a local file or folder; objects in S3 are for deployed jobs"
-                )
+                raise UserError(f"{name}: expected a local file or folder; -r lambda reads objects in S3")
             else:
                 names.append(name)
         return names
@@ -163,24 +163,34 @@ class Runner:
         return str(self._output)
 
 
-def how_to_deploy(job: JobDefinition) -> str:
-    """What to do to run the job on AWS: its YAML and the commands."""
-    cls, script = type(job), job.mr_job_script() or "job.py"
-    module = Path(script).stem
-    name = module.lower()
-    side = [*job.files(), *job.task_args]
-    shown = " ".join(job.options.args or ["FILE..."])
-    return "\n".join(
-        [
-            "-r lambda: a job is deployed once, and then runs over every file that is put into its bucket:",
-            f"1. put {script}{' and the files it needs' if side else ''} into jobs/ (now in {folder_of(script)})",
-            f"2. write jobs/{name}.yml:",
-            f"     job: {module}:{cls.__name__}",
-            f'     input: {{url: "s3://BUCKET-in/{name}/", format: text, encoding: bytes}}',
-            '     work: {url: "s3://BUCKET-work/"}',
-            f'     output: {{url: "s3://BUCKET-out/{name}/", format: text}}',
-            f"     params: {{args: {json.dumps(job.task_args)}}}",
-            f"3. scripts/deploy.py {name}",
-            f"4. scripts/submit.py {name} {shown} --wait",
-        ]
-    )
+class LambdaRunner(Runner):
+    """The same on AWS: the job is deployed as the project says, its input uploaded, and its results fetched."""
+
+    def __init__(self, job: JobDefinition, alias: str) -> None:
+        super().__init__(job, alias)
+        if "://" in (job.options.output_dir or ""):
+            raise UserError(
+                "--output-dir: expected a folder here: on AWS results go to the output.url of the job's YAML"
+            )
+        script, cls = job.mr_job_script(), type(job).__name__
+        self._deployed = find_deployed(script, cls, job.run_args, job.options.buckets)
+        self._place: Loc | None = None
+
+    def _run(self) -> Manifest:
+        from ..stores.s3 import S3Store, make_client  # boto3 takes its time
+
+        logging.getLogger("botocore").setLevel(logging.WARNING)
+        self._place = self._deployed.run(self._inputs())
+        wanted = self._job.options.output_dir or self._job.options.cat_output is not False
+        if wanted:
+            self._output.mkdir(parents=True, exist_ok=True)
+        return fetch(S3Store(make_client("s3")), self._place, self._output if wanted else None)
+
+    def _inputs(self) -> list[str]:
+        given = self._job.options.args
+        return list(given) if given and "-" not in given else super()._inputs()
+
+    def get_output_dir(self) -> str:
+        """Where the results are: in S3, or the folder that they were fetched into."""
+        kept = self._job.options.output_dir
+        return self._place.url if self._place and not kept else super().get_output_dir()

@@ -1,121 +1,46 @@
-"""An mrjob job as jobs of Sluice: one class for each step, whose methods pass lines to the user's methods."""
+"""One task of an mrjob job: what it finds, and the user's methods or programs that its lines go through."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import starmap
 from pathlib import Path
-from typing import Any, ClassVar
-from zlib import crc32
+from typing import Any, ClassVar, TypeVar
 
 from ..core.errors import ConfigError, DataTypeError
 from ..job.job import Job
 from ..stores.disk import system_disk
-from . import environment
+from .compat import translate_jobconf_dict
 from .definition import JobDefinition
-from .lines import Cut, Decode, decoder, drops_keys, encoder, joined, rest_order, sorted_rests
-from .protocols import PairProtocol, RawValueProtocol
-from .steps import MRStep, Role, called
+from .lines import Cut, Decode, cut, decoder, drops_keys, encoder, groups_of, joined, sorted_rests
+from .protocol import RawValueProtocol
+from .step import Kind, MRStep, Role, called
+from .support import about, surroundings
+from .support.commands import Program, counted
+from .support.options import task_args
+from .support.side_files import SideFile, files_of, folder_of, links, side_file
 
 #: A row of the output: the line alone.
 Row = tuple[None, bytes]
 Emit = Callable[[Any, Any], Cut | Row]
+T = TypeVar("T")
 
 
-def adapt(cls: type[JobDefinition], home: Path | None = None) -> type[Job]:
-    """The job with its steps; `params.args` is its command line.
-
-    `home` is the folder that relative paths of the command line start from: by default the job's own.
-    """
-
-    def steps(self: Job) -> list[type[Task]]:
-        return step_classes(cls, task_args(self.params), home)
-
-    members = {"steps": steps, "writer": _line, "__module__": cls.__module__, "__doc__": cls.__doc__}
-    return type(cls.__name__, (Job,), members)
-
-
-def _line(self: Job, key: None, value: bytes) -> bytes:  # noqa: ARG001 - a method
-    """A row of the output is what the job's output protocol wrote, whatever `output.format` says."""
-    return value + b"\n"
-
-
-def task_args(params: dict[str, Any]) -> list[str]:
-    """`params.args`: a list, or text as for a shell. Raises ConfigError for anything else."""
-    given = params.get("args", [])
-    if isinstance(given, str):
-        return shlex.split(given)
-    if isinstance(given, list):
-        return list(map(str, given))
-    raise ConfigError(f"params.args: expected the job's options as text or a list, got {given!r}")
-
-
-def step_classes(cls: type[JobDefinition], args: Sequence[str], home: Path | None = None) -> list[type[Task]]:
-    """A class for each step. Raises ConfigError or UserError for what cannot be run."""
-    probe = type(cls.__name__, (Task,), {"mrjob": cls, "home": home, "__module__": cls.__module__})(
-        {"args": list(args)}
-    )
-    job = probe.user_job("mapper")
-    steps = job.checked_steps()
-    return [_step_class(job, steps, number, home) for number in range(len(steps))]
-
-
-def _step_class(job: JobDefinition, steps: Sequence[MRStep], number: int, home: Path | None) -> type[Task]:
-    cls, step, last = type(job), steps[number], number == len(steps) - 1
-    # Without a reducer, mrjob's own local runners end a step with its combiner.
-    fold: Role | None = (
-        "reducer" if step.has_explicit_reducer else "combiner" if step.has_explicit_combiner else None
-    )
-    members: dict[str, Any] = {
-        "mrjob": cls,
-        "home": home,
-        "number": number,
-        "several": len(steps) > 1,
-        "last": last,
-        "fold": fold,
-        "shuffle": fold is not None,
-        "keyless": _keyless(job, steps, number),
-        "__module__": cls.__module__,
-        "__doc__": cls.__doc__,
-    }
-    bases: list[type[Task]] = []
-    if not step.maps(number):
-        bases.append(_PassesOn)
-    else:
-        bases.append(_MapsFiles if step["mapper_raw"] else _Maps)
-    if fold:
-        bases.append(_Reduces)
-        if fold == "reducer" and step.has_explicit_combiner:
-            bases.append(_Combines)
-        if job.sort_values() or members["keyless"]:
-            members["sort_values"] = True
-            read = job.pick_protocols(number, fold)[0]
-            if not job.sort_values():
-                members["sort_key"] = _by_first_field
-            elif not isinstance(getattr(read, "__self__", None), PairProtocol):
-                members["sort_key"] = _by_line
-    return type(cls.__name__, (*bases,), members)
-
-
-def _keyless(job: JobDefinition, steps: Sequence[MRStep], number: int) -> bool:
+def keyless(job: JobDefinition, steps: Sequence[MRStep], number: int) -> bool:
     """Whether this step's reducer reads its lines by a protocol without keys."""
     step = steps[number]
-    return step.has_explicit_reducer and drops_keys(job.pick_protocols(number, "reducer")[0])
-
-
-def _by_line(self: Any, key: bytes, value: bytes | None) -> bytes:  # noqa: ARG001 - methods
-    return rest_order(value)
-
-
-def _by_first_field(self: Any, key: bytes, value: bytes) -> bytes:  # noqa: ARG001
-    return value.partition(b"\t")[0]
+    if not step.has_explicit_reducer or step.is_program("reducer"):
+        return False
+    return drops_keys(job.pick_protocols(number, "reducer")[0])
 
 
 class Task(Job):
     """What the tasks of a step share. The user's job is made when its work begins, once for each role."""
+
+    #: As mrjob has it, a mapper, with its init and final, reads one object.
+    _one_object = True
 
     mrjob: ClassVar[type[JobDefinition]]
     home: ClassVar[Path | None]
@@ -126,6 +51,12 @@ class Task(Job):
     fold: ClassVar[Role | None] = None
     #: This step's reducer reads lines that hold no key.
     keyless: ClassVar[bool] = False
+    #: What lies in a task's working folder, and what each is called there; of a job that is only described, nothing.
+    side_files: ClassVar[Mapping[SideFile, str]] = {}
+    #: JOBCONF, `-D`, and the step's own.
+    settings: ClassVar[Mapping[str, str]] = {}
+    #: `--cmdenv`.
+    variables: ClassVar[Mapping[str, str]] = {}
 
     def user_job(self, role: Role) -> JobDefinition:
         """A new instance of the user's class for this role."""
@@ -139,11 +70,64 @@ class Task(Job):
         return job
 
     def begin(self, role: Role) -> tuple[JobDefinition, MRStep]:
-        """The user's job in its folder, and its step with methods bound to it."""
+        """The user's job in a working folder of its own, and its step with methods bound to it."""
+        if role != "combiner":
+            surroundings.leave_all()  # what a task before this one could not put back
+        root = self._root()
+        folder = surroundings.new_folder(root)
+        put = links(dict(self.side_files), self._find, root)
+        imports = [put[name] for side, name in self.side_files.items() if side.kind == "import"]
+        surroundings.enter(folder, put, {**self._about(role, folder), **self.variables}, imports)
         job = self.user_job(role)
-        self._enter([*job.files(), *_listed(job.options.upload_files)])
-        environment.current = self
-        return job, job.steps()[self.number]
+        self._step = job.steps()[self.number]
+        return job, self._step
+
+    def program(self, part: str) -> Program:
+        """The program that is this part of the step, at work in the task's folder."""
+        what = f"{self.mrjob.__name__}: step {self.number + 1}: {part}"
+        return Program(self._step[part], what, self._root(), filters=part.endswith("_pre_filter"))
+
+    def report(self, line: str) -> None:
+        """A line of a program's stderr: it may count, as programs of Hadoop's do, or say what it is doing."""
+        found = counted(line)
+        if found:
+            self.count_for(*found)
+        elif line:
+            self.say(line.removeprefix("reporter:status:"))
+
+    @staticmethod
+    def _to_the_end(pairs: Iterable[T]) -> Iterator[T]:
+        """All of them; with the last one the role's work is done, and the process is as it was before."""
+        try:
+            yield from pairs
+        finally:
+            surroundings.leave()
+
+    def whole_line(self, head: Any, rest: Any) -> bytes:
+        """The line that a record of the input is, or a cut line of the step before."""
+        if self.number:
+            return joined(head, rest)
+        if type(rest) is bytes:
+            return rest
+        if type(rest) is str:
+            return rest.encode()
+        raise DataTypeError(
+            f"{self.mrjob.__name__}: mrjob's protocols read lines, got {type(rest).__name__}: set"
+            " input.format: text and input.encoding: bytes"
+        )
+
+    def _root(self) -> Path:
+        return (self._services.disk or system_disk()).root
+
+    def _about(self, role: Role, folder: Path) -> dict[str, str]:
+        """What `jobconf_from_env` finds, under all names that it may be asked by."""
+        it = self._services
+        found = about.of_task(it.run, role, self.number, it.task, it.attempt)
+        found |= about.of_folder(folder, self.side_files)
+        if role == "mapper":
+            found |= about.of_input(self.input.url, self.input.start, self.input.stop)
+        named = translate_jobconf_dict({**self.settings, **found})
+        return {name.replace(".", "_"): value for name, value in named.items()}
 
     def emitter(self, job: JobDefinition, role: Role) -> Emit:
         """From pairs to rows of the output, or to lines for what comes next."""
@@ -152,10 +136,22 @@ class Task(Job):
             return encoder(write, self.keyless)
         if self.last:
             return lambda key, value: (None, write(key, value))
-        steps = job.steps()
-        after = self.number + 1
-        straight = not steps[after].maps(after)
-        return encoder(write, straight and _keyless(job, steps, after))
+        return encoder(write, self._keyless_next(job))
+
+    def line_emitter(self, job: JobDefinition, role: Role) -> Callable[[bytes], Cut | Row]:
+        """The same from lines that a program writes."""
+        if role == "reducer" or not self.fold:
+            if self.last:
+                return lambda line: (None, line)
+            keyless = self._keyless_next(job)
+        else:
+            keyless = self.keyless
+        return lambda line: cut(line, keyless)
+
+    def _keyless_next(self, job: JobDefinition) -> bool:
+        """Whether what this step writes goes straight to a reducer that reads no keys."""
+        steps, after = job.steps(), self.number + 1
+        return not steps[after].maps(after) and keyless(job, steps, after)
 
     # -- services for the user's job ------------------------------------------------------------------
 
@@ -169,59 +165,38 @@ class Task(Job):
         """Where the files lie that a file option names: one, or a list of them."""
         if isinstance(given, list):
             return [self.placed(name) for name in given]
-        return given if given is None else str(self._find(str(given).partition("#")[0]))
+        if given is None:
+            return None
+        side = side_file("file", str(given))
+        return self.side_files[side] if side in self.side_files else str(self._find(side))
 
     @classmethod
-    def files_beside(cls, params: dict[str, Any]) -> list[Path]:
-        """The files that lie beside the job's and that FILES or its command line name: they travel with the code."""
-        job = cls(params).user_job("mapper")
-        names = [*job.files(), *_listed(job.options.upload_files)]
-        for option in sorted(job._file_arg_dests):
-            given = getattr(job.options, option)
-            names += given if isinstance(given, list) else [given] if given else []
-        own = environment.folder_of(cls.mrjob.mr_job_script())
-        paths = (own / name.partition("#")[0] for name in names)
-        return [path for path in paths if path.is_file()]
+    def files_beside(cls) -> list[Path]:
+        """The files that lie beside the job's and that it or its command line names: they travel with the code."""
+        own = folder_of(cls.mrjob.mr_job_script())
+        return [file for side in cls.side_files for file in files_of(own / side.source)]
 
-    def _find(self, name: str) -> Path:
-        path = Path(os.path.expandvars(name)).expanduser()
-        own = environment.folder_of(self.mrjob.mr_job_script())
+    def _find(self, side: SideFile) -> Path:
+        path = Path(os.path.expandvars(side.source)).expanduser()
+        own = folder_of(self.mrjob.mr_job_script())
         for folder in (self.home, own) if self.home else (own,):
             if (folder / path).exists():
                 return folder / path
         try:
             return self.file(path.name)
         except ConfigError as error:
-            text = f"{self.mrjob.__name__}: {name}: no such file in {self.home or own}: put it beside the job's file"
-            raise ConfigError(text) from error
-
-    def _enter(self, names: Sequence[str]) -> None:
-        """Change to a folder in which the side files have the names that the job expects."""
-        if not names:
-            return
-        links = {}
-        for given in names:
-            source, _, name = given.partition("#")
-            links[Path(name or source).name] = self._find(source)
-        disk = self._services.disk or system_disk()
-        folder = disk.root / f"mrjob-{crc32(repr(sorted(links.items())).encode()):08x}"
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, path in links.items():
-            with suppress(FileExistsError):
-                (folder / name).symlink_to(path.absolute())
-        os.chdir(folder)
-
-
-def _listed(given: Sequence[str]) -> list[str]:
-    return [name for names in given for name in names.split(",") if name]
+            where = self.home or own
+            raise ConfigError(
+                f"{self.mrjob.__name__}: {side.source}: no such file in {where}: put it beside the job's file"
+            ) from error
 
 
 class _HasMapper(Task):
     """A step that has a mapper of the user's."""
 
-    part: ClassVar[str]
+    part: ClassVar[str] = "mapper"
 
-    def mapper_init(self) -> Iterator[Cut | Row]:
+    def mapper_init(self) -> Iterable[Cut | Row]:
         job, step = self.begin("mapper")
         self._map, self._map_final = step[self.part], step["mapper_final"]
         self._encode = self.emitter(job, "mapper")
@@ -229,30 +204,21 @@ class _HasMapper(Task):
         self._plain = type(getattr(self._read, "__self__", None)) is RawValueProtocol
         return starmap(self._encode, called(step["mapper_init"]))
 
-    def mapper_final(self) -> Iterator[Cut | Row]:
-        return starmap(self._encode, called(self._map_final))
+    def mapper_final(self) -> Iterable[Cut | Row]:
+        return self._to_the_end(starmap(self._encode, called(self._map_final)))
 
 
 class _Maps(_HasMapper):
     """A step whose mapper reads lines, of the input or of the step before."""
 
-    part = "mapper"
-
-    def mapper(self, key: Any, value: Any) -> Iterator[Cut | Row]:
+    def mapper(self, key: Any, value: Any) -> Iterable[Cut | Row]:
         return starmap(self._encode, self._map(*self._record(key, value)) or ())
 
     def _record(self, head: Any, rest: Any) -> Any:
         """(key, value) for the user's mapper, from a record of the input or a cut line of the step before."""
-        if self.number:
-            return self._read(joined(head, rest))
-        if type(rest) is bytes:
-            return self._read(rest.rstrip(b"\r\n"))
-        if type(rest) is not str:
-            raise DataTypeError(
-                f"{self.mrjob.__name__}: mrjob's protocols read lines, got {type(rest).__name__}: set"
-                " input.format: text and input.encoding: bytes"
-            )
-        return (None, rest.rstrip("\r\n")) if self._plain else self._read(rest.encode().rstrip(b"\r\n"))
+        if type(rest) is str and self._plain and not self.number:
+            return None, rest.rstrip("\r\n")
+        return self._read(self.whole_line(head, rest).rstrip(b"\r\n"))
 
 
 class _MapsFiles(_HasMapper):
@@ -260,11 +226,46 @@ class _MapsFiles(_HasMapper):
 
     part = "mapper_raw"
 
-    def mapper_raw(self, path: str) -> Iterator[Cut | Row]:
+    def mapper_raw(self, path: str) -> Iterable[Cut | Row]:
         return starmap(self._encode, called(self._map, path, self.input.url))
 
 
-class _PassesOn(Task):
+class _MapsFiltered(_Maps):
+    """A step whose mapper reads what a filter lets pass: once the filter has read everything."""
+
+    def mapper_init(self) -> Iterable[Cut | Row]:
+        pairs = super().mapper_init()
+        self._filter = self.program("mapper_pre_filter")
+        return pairs
+
+    def mapper(self, key: Any, value: Any) -> Iterable[Cut | Row]:
+        self._filter.feed(self.whole_line(key, value))
+        return ()
+
+    def mapper_final(self) -> Iterable[Cut | Row]:
+        for line in self._filter.lines(self.report):
+            yield from starmap(self._encode, self._map(*self._read(line.rstrip(b"\r\n"))) or ())
+        yield from super().mapper_final()
+
+
+class _MapsByProgram(Task):
+    """A step whose mapper is a program."""
+
+    def mapper_init(self) -> Iterable[Cut | Row]:
+        job, _ = self.begin("mapper")
+        self._to_row = self.line_emitter(job, "mapper")
+        self._program = self.program("mapper_cmd")
+        return ()
+
+    def mapper(self, key: Any, value: Any) -> Iterable[Cut | Row]:
+        self._program.feed(self.whole_line(key, value))
+        return ()
+
+    def mapper_final(self) -> Iterable[Cut | Row]:
+        return self._to_the_end(map(self._to_row, self._program.lines(self.report)))
+
+
+class PassesOn(Task):
     """A later step without a mapper: lines go straight to its reducer."""
 
     def mapper(self, key: bytes, value: bytes | None) -> Sequence[Cut]:
@@ -272,7 +273,7 @@ class _PassesOn(Task):
 
 
 class _Reduces(Task):
-    def reducer_init(self) -> Iterator[Cut | Row]:
+    def reducer_init(self) -> Iterable[Cut | Row]:
         assert self.fold
         job, step = self.begin(self.fold)
         self._reduce, self._reduce_final = step[self.fold], step[f"{self.fold}_final"]
@@ -280,15 +281,53 @@ class _Reduces(Task):
         self._emit = self.emitter(job, self.fold)
         return starmap(self._emit, called(step[f"{self.fold}_init"]))
 
-    def reducer(self, head: bytes, rests: Iterator[bytes | None]) -> Iterator[Cut | Row]:
+    def reducer(self, head: bytes, rests: Iterator[bytes | None]) -> Iterable[Cut | Row]:
         return starmap(self._emit, self._reduce(*self._decode(head, rests)) or ())
 
-    def reducer_final(self) -> Iterator[Cut | Row]:
-        return starmap(self._emit, called(self._reduce_final))
+    def reducer_final(self) -> Iterable[Cut | Row]:
+        return self._to_the_end(starmap(self._emit, called(self._reduce_final)))
+
+
+class _ReducesFiltered(_Reduces):
+    """A step whose reducer reads what a filter lets pass of the sorted lines."""
+
+    def reducer_init(self) -> Iterable[Cut | Row]:
+        pairs = super().reducer_init()
+        self._filter = self.program(f"{self.fold}_pre_filter")
+        return pairs
+
+    def reducer(self, head: bytes, rests: Iterator[bytes | None]) -> Iterable[Cut | Row]:
+        for rest in rests:
+            self._filter.feed(joined(head, rest, self.keyless))
+        return ()
+
+    def reducer_final(self) -> Iterable[Cut | Row]:
+        for head, rests in groups_of(self._filter.lines(self.report), self.keyless):
+            yield from super().reducer(head, rests)
+        yield from super().reducer_final()
+
+
+class _ReducesByProgram(Task):
+    """A step whose reducer is a program."""
+
+    def reducer_init(self) -> Iterable[Cut | Row]:
+        assert self.fold
+        job, _ = self.begin(self.fold)
+        self._to_row = self.line_emitter(job, "reducer")
+        self._program = self.program(f"{self.fold}_cmd")
+        return ()
+
+    def reducer(self, head: bytes, rests: Iterator[bytes | None]) -> Iterable[Cut | Row]:
+        for rest in rests:
+            self._program.feed(joined(head, rest, self.keyless))
+        return ()
+
+    def reducer_final(self) -> Iterable[Cut | Row]:
+        return self._to_the_end(map(self._to_row, self._program.lines(self.report)))
 
 
 class _Combines(Task):
-    def combiner_init(self) -> Iterator[Cut]:
+    def combiner_init(self) -> Iterable[Cut]:
         job, step = self.begin("combiner")
         read, write = job.pick_protocols(self.number, "combiner")
         self._combine, self._combine_final = step["combiner"], step["combiner_final"]
@@ -296,9 +335,64 @@ class _Combines(Task):
         self._write_pair = encoder(write, self.keyless)
         return starmap(self._write_pair, called(step["combiner_init"]))
 
-    def combiner(self, head: bytes, rests: Iterator[bytes | None]) -> Iterator[Cut]:
+    def combiner(self, head: bytes, rests: Iterator[bytes | None]) -> Iterable[Cut]:
         values = sorted_rests(rests) if self.sort_values else rests
         return starmap(self._write_pair, self._combine(*self._read_group(head, values)) or ())
 
-    def combiner_final(self) -> Iterator[Cut]:
-        return starmap(self._write_pair, called(self._combine_final))
+    def combiner_final(self) -> Iterable[Cut]:
+        return self._to_the_end(starmap(self._write_pair, called(self._combine_final)))
+
+
+class _CombinesFiltered(_Combines):
+    """A step whose combiner reads what a filter lets pass."""
+
+    def combiner_init(self) -> Iterable[Cut]:
+        pairs = super().combiner_init()
+        self._combiner_s = self.program("combiner_pre_filter")
+        return pairs
+
+    def combiner(self, head: bytes, rests: Iterator[bytes | None]) -> Iterable[Cut]:
+        for rest in sorted_rests(rests) if self.sort_values else rests:
+            self._combiner_s.feed(joined(head, rest, self.keyless))
+        return ()
+
+    def combiner_final(self) -> Iterable[Cut]:
+        for head, rests in groups_of(self._combiner_s.lines(self.report), self.keyless):
+            yield from super().combiner(head, rests)
+        yield from super().combiner_final()
+
+
+class _CombinesByProgram(Task):
+    """A step whose combiner is a program."""
+
+    def combiner_init(self) -> Iterable[Cut]:
+        self.begin("combiner")
+        self._combiner_s = self.program("combiner_cmd")
+        return ()
+
+    def combiner(self, head: bytes, rests: Iterator[bytes | None]) -> Iterable[Cut]:
+        for rest in sorted_rests(rests) if self.sort_values else rests:
+            self._combiner_s.feed(joined(head, rest, self.keyless))
+        return ()
+
+    def combiner_final(self) -> Iterable[Cut]:
+        return self._to_the_end(cut(line, self.keyless) for line in self._combiner_s.lines(self.report))
+
+
+#: By what does the work: the user's methods, behind a filter or not, or a program.
+MAPPERS: dict[Kind, type[Task]] = {
+    "method": _Maps,
+    "raw": _MapsFiles,
+    "filtered": _MapsFiltered,
+    "program": _MapsByProgram,
+}
+REDUCERS: dict[Kind, type[Task]] = {
+    "method": _Reduces,
+    "filtered": _ReducesFiltered,
+    "program": _ReducesByProgram,
+}
+COMBINERS: dict[Kind, type[Task]] = {
+    "method": _Combines,
+    "filtered": _CombinesFiltered,
+    "program": _CombinesByProgram,
+}

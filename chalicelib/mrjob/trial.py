@@ -10,7 +10,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
-from .steps import MRStep, Pairs, Role, called
+from .step import MRStep, Pairs, Role, called
 
 _first = itemgetter(0)
 

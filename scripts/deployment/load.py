@@ -45,7 +45,7 @@ def _named_files(load: Callable[[str], type[Any]], spec: JobSpec, jobs: Path) ->
     if not spec.job:
         return
     for cls in all_steps(load, spec)[0][:1]:
-        for path in getattr(cls, "files_beside", lambda _: ())(spec.params):
+        for path in getattr(cls, "files_beside", tuple)():
             if path.resolve().is_relative_to(jobs.resolve()):
                 yield path.resolve().relative_to(jobs.resolve()).as_posix()
 

@@ -9,7 +9,15 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from ...core.errors import JobCodeError, NotFound, RunStopped, SluiceError, comes_again, user_traceback
+from ...core.errors import (
+    JobCodeError,
+    NotFound,
+    RunStopped,
+    SluiceError,
+    comes_again,
+    of_user,
+    user_traceback,
+)
 from ...core.keys import Phase, RunKeys, parse_continuation
 from ...core.messages import Stats, encode, from_payload
 from ...core.ports import Runtime
@@ -64,7 +72,8 @@ def saying_why(phase: Phase, attempt: Attempt) -> Attempt:
         try:
             with quiet_collector():
                 attempt(runtime, keys, call)
-        except Exception as error:  # noqa: BLE001 - the root of a task: whatever happened must be written down
+        except (Exception, SystemExit) as caught:  # noqa: BLE001 - the root of a task: whatever happened is written down
+            error = of_user(caught)
             if isinstance(error, NotFound) and not is_planned(runtime.store, keys):
                 log.info("nothing is left of the run: %s", error, extra=_ids(phase, call))
                 return

@@ -10,7 +10,15 @@ from functools import partial
 from itertools import repeat
 from typing import Any, NamedTuple, TypeVar
 
-from ...core.errors import DataTypeError, DiskError, InputChanged, ProcessKilled, StoreError, UserError
+from ...core.errors import (
+    DataTypeError,
+    DiskError,
+    InputChanged,
+    ProcessKilled,
+    StoreError,
+    UserError,
+    of_user,
+)
 from ...core.plan import Split
 from ...core.ports import Trail
 from ...job.binding import BoundJob
@@ -99,8 +107,8 @@ class Isolation:
                 keep()
             except _NO_RECORDS_FAULT:
                 raise
-            except Exception as error:  # noqa: BLE001 - the policy is to go on
-                self.set_aside(error, place(number, record))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the policy is to go on
+                self.set_aside(of_user(error), place(number, record))
                 found = []
             yield found
 
@@ -116,7 +124,7 @@ class Isolation:
             return found
         except _NO_RECORDS_FAULT:
             raise
-        except (Exception, StepTooLong) as caught:
+        except (Exception, StepTooLong, SystemExit) as caught:
             error = self._blamed(caught)
             if not self._quarantine.active:
                 raise error from caught
@@ -131,8 +139,8 @@ class Isolation:
 
     def _not_too_slow(self, caught: BaseException) -> Exception:
         """What a record is bad for; an alarm counts only if the record had a fair share of the time."""
-        if isinstance(caught, Exception):
-            return caught
+        if isinstance(caught, (Exception, SystemExit)):
+            return of_user(caught)
         if not self._pace.careful:
             raise caught
         return UserError(
@@ -152,7 +160,7 @@ class Isolation:
             return whole
         except _NO_RECORDS_FAULT:
             raise
-        except Exception:  # noqa: BLE001 - whatever it is, the lines will show it again
+        except (Exception, SystemExit):  # noqa: BLE001 - whatever it is, the lines will show it again
             self._counters.forget()
         pairs: list[Pair] = []
         for line, place in lines():
@@ -162,8 +170,8 @@ class Isolation:
                 self._counters.keep()
             except _NO_RECORDS_FAULT:
                 raise
-            except Exception as error:  # noqa: BLE001 - the policy is to go on
-                self.set_aside(error, place)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the policy is to go on
+                self.set_aside(of_user(error), place)
         return pairs
 
     def whole(self, work: Callable[[], Any]) -> Any:
@@ -172,8 +180,8 @@ class Isolation:
             return self._traced(partial(_completed, work))
         except _NO_RECORDS_FAULT:
             raise
-        except Exception as error:  # noqa: BLE001 - the policy is to go on
-            self.set_aside(error, RecordPlace(None, b""))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the policy is to go on
+            self.set_aside(of_user(error), RecordPlace(None, b""))
             return ()
 
     def _traced(self, work: Callable[[], Any]) -> Any:

@@ -12,6 +12,9 @@ from ...core.plan import Split
 from ..input.blocks import TextBlock
 from ..input.records import RecordReader
 
+#: Bytes of a record that an error shows.
+_SHOWN = 200
+
 
 class _Chunk(NamedTuple):
     """A block that the user's code has in hand as a whole."""
@@ -48,6 +51,16 @@ class _Records:
             self._known = number, at + self._reader.start_of(rest, number - known)
         return self._block.offset + self._known[1]
 
+    def shown(self) -> str:
+        """The record, as the sentence of an error may end with it."""
+        start = self.offset - self._block.offset
+        rest = TextBlock(self.offset, self._block.data[start : start + _SHOWN])
+        lines = self._reader.unit == "line"
+        record = rest.data.partition(b"\n")[0] if lines else rest.data[: self._reader.start_of(rest, 1)]
+        more = "..." if len(record) == _SHOWN else ""
+        text = record.decode(errors="replace").rstrip("\r")
+        return f" ({self._reader.unit}: {text!r}{more})"
+
     def __str__(self) -> str:
         return f"{self._reader.unit} at byte {self.offset}"
 
@@ -62,15 +75,14 @@ class Where:
         self._job = job
         self.at("")
 
-    def at(self, step: str) -> None:
-        """A step in which nothing is read."""
+    def at(self, step: str, split: Split | None = None) -> None:
+        """A step in which nothing is read, though it may belong to a split."""
         self._step = step
-        self._split: Split | None = None
+        self._split: Split | None = split
         self._inside: _Chunk | _Records | None = None
 
     def open(self, split: Split) -> None:
-        self.at("mapper")
-        self._split = split
+        self.at("mapper", split)
 
     def records(self, reader: RecordReader, block: TextBlock, records: Iterator[Any], count: int) -> None:
         """The `count` records of a block; `records` is what they are taken from."""
@@ -78,6 +90,10 @@ class Where:
 
     def chunk(self, block: TextBlock) -> None:
         self._inside = _Chunk(block)
+
+    def shown(self) -> str:
+        """The record in hand, if it is one, for the end of an error's sentence."""
+        return self._inside.shown() if isinstance(self._inside, _Records) else ""
 
     # -- what `self.input` shows ----------------------------------------------------------------------
 
@@ -108,6 +124,14 @@ class Where:
         return self._opened.size
 
     @property
+    def start(self) -> int:
+        return self._opened.start
+
+    @property
+    def stop(self) -> int:
+        return self._opened.stop
+
+    @property
     def offset(self) -> int | None:
         """The byte at which the record begins. Cheap if it is asked for record after record."""
         if self._inside is None:
@@ -118,7 +142,9 @@ class Where:
         if self._split is None:
             return f"job {self._job}: {self._step}"
         place = f"job {self._job}: {self.url}"
-        return f"{place}, {self._inside}" if self._inside else place
+        if self._inside:
+            return f"{place}, {self._inside}"
+        return place if self._step == "mapper" else f"{place}, {self._step}"
 
 
 class LineNumbers:
@@ -158,13 +184,13 @@ class blame:  # noqa: N801 - reads as a statement
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        if error is None or not isinstance(error, Exception) or isinstance(error, InputError):
+        if not isinstance(error, (Exception, SystemExit)) or isinstance(error, InputError):
             return
         if isinstance(error, DataTypeError):
             raise DataTypeError(f"{self._where}: {error}") from error
         if isinstance(error, SluiceError):
             return
-        raise JobCodeError(f"{self._where}: {explain(error)}") from error
+        raise JobCodeError(f"{self._where}: {explain(error)}{self._where.shown()}") from error
 
 
 @contextmanager

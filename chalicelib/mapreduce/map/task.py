@@ -87,20 +87,29 @@ class MapTask:
 
     def _feed(self, splits: Sequence[Split], sink: Sink, folder: Path) -> Position | None:
         """The mapper's pairs, from `mapper_init` to `mapper_final`, into the sink."""
-        job, tally = self.job.job, Tally()
+        tally = Tally()
         with self.pace.alarm():
-            self._where.at("mapper_init")
-            self._take(job.mapper_init, sink)
+            self._begin(splits[0] if splits else None, sink)
             stopped = self._map(splits, sink, folder, tally)
-            self._where.at("mapper_final")
-            self._take(job.mapper_final, sink)
+            self._end(splits[stopped.split if stopped else -1] if splits else None, sink)
         self.records, self.bytes = tally.records, tally.bytes
         return stopped
+
+    def _begin(self, split: Split | None, sink: Sink) -> None:
+        self._where.at("mapper_init", split if self.job.job._one_object else None)
+        self._take(self.job.job.mapper_init, sink)
+
+    def _end(self, split: Split | None, sink: Sink) -> None:
+        self._where.at("mapper_final", split if self.job.job._one_object else None)
+        self._take(self.job.job.mapper_final, sink)
 
     def _map(self, splits: Sequence[Split], sink: Sink, folder: Path, tally: Tally) -> Position | None:
         pace = self.pace
         with ReadAhead(self.store, splits) as store:
             for number, split in enumerate(splits):
+                if number and self.job.job._one_object and split.loc != splits[number - 1].loc:
+                    self._end(splits[number - 1], sink)
+                    self._begin(split, sink)
                 for step in steps_of(self._open(split, store, folder, tally)):
                     pace.begin()
                     self._take(step.call, sink)

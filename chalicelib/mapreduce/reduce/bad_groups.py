@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from ...core.errors import DataTypeError, JobCodeError, ProcessKilled, SluiceError, UserError, explain
+from ...core.errors import (
+    DataTypeError,
+    JobCodeError,
+    ProcessKilled,
+    SluiceError,
+    UserError,
+    explain,
+    of_user,
+)
 from ...core.ports import Trail
 from ...job.binding import BoundJob, GroupFunction
 from ..guard.deadline import Pace, StepTooLong
@@ -36,7 +44,7 @@ class BadGroups:
         """Whether bad groups are set aside."""
         return self._quarantine.active
 
-    def blame(self, error: Exception, key: Any) -> JobCodeError:
+    def blame(self, error: Exception | SystemExit, key: Any) -> JobCodeError:
         return JobCodeError(f"job {self._job.name}: reducer, at key {key!r}: {explain(error)}")
 
     def failed(self, error: Exception, key: Any) -> None:
@@ -64,8 +72,8 @@ class BadGroups:
             if not self._pace.careful:
                 raise
             self.failed(UserError(TOO_SLOW), key)
-        except Exception as error:  # noqa: BLE001 - the policy is to go on
-            self.failed(error, key)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the policy is to go on
+            self.failed(of_user(error), key)
         return iter(())
 
     def traced(self, make: Callable[[], Iterable[T]]) -> Iterable[T]:

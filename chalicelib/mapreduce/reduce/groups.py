@@ -112,7 +112,7 @@ class Groups:
     def _called(self, reducer: GroupFunction, key: Any, values: Iterator[Any]) -> Iterator[Pair]:
         try:
             pairs = iter(self._bad.traced(lambda: reducer(key, values) or ()))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._bad.blame(error, key) from error
         return self._job.passing(pairs) if self._job.having else pairs
 
@@ -123,5 +123,5 @@ class Groups:
             raise self._bad.blame(error, key) from error
         except SluiceError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._bad.blame(error, key) from error

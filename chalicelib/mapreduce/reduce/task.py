@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from ...core.codec import decode_column, encode_column
@@ -80,9 +81,9 @@ class ReducePart:
         reader = SliceReader(self.store, self.work_bucket, slices, self.budget // _PACKED_SHARE)
         with located(f"job {self.job.name}: reducer"), self.pace.alarm():
             try:
-                put(self._outside_groups(self.job.job.reducer_init))
+                self._outside_groups(self.job.job.reducer_init, put)
                 stopped = self._reduce(reader, count, after, put)
-                put(self._outside_groups(self.job.job.reducer_final))
+                self._outside_groups(self.job.job.reducer_final, put)
             except StepTooLong:
                 self.current = self._groups.current
                 raise
@@ -146,15 +147,20 @@ class ReducePart:
     def _unwrapped(self, blocks: Iterator[Block]) -> Iterator[Block]:
         return unwrapped(blocks, self.job) if self.job.order else blocks
 
-    def _outside_groups(self, method: Callable[[], Any]) -> Block:
-        """What `reducer_init` or `reducer_final` gives, as far as `having` keeps it."""
-        try:
-            pairs = list(method() or ())
-        except DiskError:
-            raise
-        except Exception as error:
-            raise JobCodeError(f"job {self.job.name}: {method.__name__}: {explain(error)}") from error
-        return self._bad.kept(columns(pairs, self.job.name))
+    def _outside_groups(self, method: Callable[[], Any], put: Callable[[Block], None]) -> None:
+        """What `reducer_init` or `reducer_final` gives, as far as `having` keeps it, in blocks."""
+        pairs: Iterator[Any] | None = None
+        while True:
+            try:
+                pairs = iter(method() or ()) if pairs is None else pairs
+                some = list(islice(pairs, BLOCK_PAIRS))
+            except DiskError:
+                raise
+            except (Exception, SystemExit) as error:
+                raise JobCodeError(f"job {self.job.name}: {method.__name__}: {explain(error)}") from error
+            if not some:
+                return
+            put(self._bad.kept(columns(some, self.job.name)))
 
     def _put(self, rows: Rows, write: Callable[[bytes], object], block: Block) -> None:
         """Write a block of results as rows."""

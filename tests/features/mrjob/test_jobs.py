@@ -218,24 +218,8 @@ def with_attributes(**attributes: Any) -> type[MRJob]:
 
 
 @pytest.mark.parametrize(
-    "part", ["mapper_cmd", "mapper_pre_filter", "combiner_cmd", "reducer_cmd", "reducer_pre_filter"]
-)
-def test_shell_commands_are_refused(part: str) -> None:
-    with pytest.raises(UserError, match=f"{part} is not supported: a task runs Python only"):
-        steps_of(**{part: "cat"})(args=[]).make_runner()
-    with pytest.raises(UserError, match=part):
-        with_attributes(**{part: lambda self: "cat"})(args=[]).make_runner()
-
-
-@pytest.mark.parametrize(
     ("attributes", "text"),
     [
-        ({"ARCHIVES": ["a.tar.gz"]}, r"ARCHIVES = \['a.tar.gz'\] is not supported: list each file in FILES"),
-        ({"DIRS": ["data"]}, "DIRS"),
-        ({"LIBJARS": ["x.jar"]}, "LIBJARS.*no Java"),
-        ({"HADOOP_INPUT_FORMAT": "x.Y"}, "HADOOP_INPUT_FORMAT"),
-        ({"HADOOP_OUTPUT_FORMAT": "x.Y"}, "HADOOP_OUTPUT_FORMAT"),
-        ({"PARTITIONER": "x.KeyFieldBasedPartitioner"}, "PARTITIONER.*keys are hashed"),
         ({"spark": lambda self, source, target: None}, "spark is not supported"),
         ({"steps": lambda self: ["step"]}, "expected MRStep, got 'step'"),
         ({"steps": lambda self: []}, "no steps: write a mapper"),
@@ -260,7 +244,7 @@ def test_pickle_is_refused_when_the_run_begins() -> None:
 @pytest.mark.parametrize("name", ["JarStep", "SparkStep"])
 def test_steps_of_other_kinds_are_refused(name: str) -> None:
     with pytest.raises(UserError, match=f"{name} is not supported: there is no .*; expected MRStep"):
-        getattr(mrjob, name)
+        getattr(mrjob, name)("main.jar", args=["x"])
 
 
 @pytest.mark.parametrize("runner", ["hadoop", "emr", "spark"])
@@ -269,23 +253,26 @@ def test_other_runners_are_refused(runner: str) -> None:
         small.MRNoReducer(args=["-r", runner])
 
 
-def test_lambda_says_how_to_deploy() -> None:
-    job = small.MRThreshold(args=["-r", "lambda", "--least", "3", "words.txt"])
-    with pytest.raises(UserError) as caught:
-        job.make_runner()
-    for text in ("job: small:MRThreshold", '["--least", "3"]', "scripts/deploy.py small", "words.txt --wait"):
-        assert text in str(caught.value)
-
-
-def test_jobconf_is_ignored_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    made = with_attributes(JOBCONF={"mapreduce.job.maps": 3}, OUTPUT_PROTOCOL=JSONProtocol)
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"LIBJARS": ["a.jar"]},
+        {"PARTITIONER": "x.KeyFieldBasedPartitioner"},
+        {"HADOOP_INPUT_FORMAT": "x.Y"},
+        {"HADOOP_OUTPUT_FORMAT": "x.Y"},
+    ],
+)
+def test_what_sets_hadoop_up_is_ignored_with_a_warning(
+    attributes: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    made = with_attributes(OUTPUT_PROTOCOL=JSONProtocol, **attributes)
     with caplog.at_level(logging.WARNING, "chalicelib.mrjob"):
-        assert run(made, "-D", "a=b", stdin=[b"x\n"]).pairs == [(None, "x")]
-    assert "JOBCONF is ignored" in caplog.text
-    assert "--jobconf is ignored" in caplog.text
+        assert run(made, stdin=[b"x\n"]).pairs == [(None, "x")]
+    assert f"Made: {next(iter(attributes))} = " in caplog.text
+    assert "is ignored: there is no Hadoop" in caplog.text
 
 
-@pytest.mark.parametrize("option", ["--archives", "--setup", "--libjars"])
+@pytest.mark.parametrize("option", ["--setup", "--bootstrap"])
 def test_options_that_cannot_be_met_are_refused(option: str) -> None:
     with pytest.raises(ValueError, match=f"{option} is not supported"):
         small.MRNoReducer(args=[option, "x"])

@@ -420,7 +420,8 @@ def test_quantiles_in_too_few_buckets_lose_precision_evenly() -> None:
 
 def test_quantiles_of_equal_values_and_of_the_ends_are_exact() -> None:
     assert result(Quantiles(0.5, 0.9), [7] * 10) == [7.0, 7.0]
-    assert result(Quantiles(0.5), [0.0, -0.0]) == [0.0]
+    assert result(Quantiles(0.5), [0.0, -0.0]) == 0.0
+    assert result(Quantiles(0.5), range(1000)) == pytest.approx(499, rel=0.01)
     assert result(Quantiles(0, 1), [1.7976931348623157e308, -5e-324])[0] == -5e-324
 
 

@@ -460,7 +460,8 @@ def test_a_failure_is_written_down_with_the_traceback_of_the_user_s_code(tmp_pat
     assert sorted({*world.names()} - {*before}) == ["map/000000.2.failed"]
     failure = world.failure("map", 2)
     assert (failure.task, failure.attempt, failure.error, failure.fatal) == (0, 2, "ValueError", True)
-    assert failure.message == "job job: s3://in/data/a.txt, line at byte 0: ValueError: said the test"
+    where = "job job: s3://in/data/a.txt, line at byte 0"
+    assert failure.message == f"{where}: ValueError: said the test (line: 'w0 line 0')"
     assert 'raise ValueError("said the test")' in failure.detail
     assert "chalicelib/functions" not in failure.detail
 

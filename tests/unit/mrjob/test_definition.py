@@ -114,9 +114,6 @@ def test_outside_of_a_task_they_are_lines_on_stderr() -> None:
 @pytest.mark.parametrize(
     ("attributes", "text"),
     [
-        ({"ARCHIVES": ["a.tar"]}, "ARCHIVES = .* is not supported: list each file in FILES"),
-        ({"LIBJARS": ["a.jar"]}, "LIBJARS = .* is not supported: there is no Java here"),
-        ({"PARTITIONER": "Total"}, "PARTITIONER = 'Total': keys are hashed; expected None"),
         ({"steps": lambda _: []}, "no steps: write a mapper or a reducer"),
         ({"steps": lambda _: [1]}, "expected MRStep, got 1"),
     ],

@@ -8,12 +8,19 @@ from typing import Any, Literal
 from ..core.errors import UserError
 
 Role = Literal["mapper", "combiner", "reducer"]
+#: What does the work of a role: the user's method, of lines or of whole objects, behind a filter or not, or a program.
+Kind = Literal["method", "raw", "filtered", "program"]
 Pairs = Iterable[tuple[Any, Any]]
 
 MAPPER_PARTS = ("mapper", "mapper_init", "mapper_final", "mapper_raw", "mapper_cmd", "mapper_pre_filter")
 COMBINER_PARTS = ("combiner", "combiner_init", "combiner_final", "combiner_cmd", "combiner_pre_filter")
 REDUCER_PARTS = ("reducer", "reducer_init", "reducer_final", "reducer_cmd", "reducer_pre_filter")
 PARTS = MAPPER_PARTS + COMBINER_PARTS + REDUCER_PARTS
+#: What has no place beside a `mapper_raw`, and beside a program: the rest of its role.
+_WITHOUT = {"mapper_raw": ("mapper", "mapper_pre_filter"), "mapper_cmd": MAPPER_PARTS}
+_WITHOUT |= {"combiner_cmd": COMBINER_PARTS, "reducer_cmd": REDUCER_PARTS}
+#: What mrjob puts into the arguments of jar and Spark steps.
+INPUT, OUTPUT, GENERIC_ARGS = "<input>", "<output>", "<generic args>"
 
 
 class StepFailedException(Exception):
@@ -41,8 +48,9 @@ def same_pairs(key: Any, values: Iterable[Any]) -> Pairs:
 class MRStep:
     """One step: methods of the job (or functions) for `mapper`, `combiner`, `reducer`, and their `_init` and `_final`.
 
-    `step["mapper"]` is the function, or None. Shell commands (`*_cmd`, `*_pre_filter`) are refused; `jobconf`
-    is ignored.
+    `*_cmd` is a program that maps, combines or reduces instead; `*_pre_filter` a line of shell that lines go through
+    before they are read; `jobconf` settings that this step's tasks can ask for. `step["mapper"]` is the function, or
+    None.
     """
 
     def __init__(self, **parts: Any) -> None:
@@ -51,14 +59,11 @@ class MRStep:
             raise TypeError(f"MRStep() got an unexpected keyword argument {unknown[0]!r}")
         if not parts.keys() & set(PARTS):
             raise ValueError("Step has no mappers and no reducers")
-        for name, value in parts.items():
-            if value and name.endswith(("_cmd", "_pre_filter")):
-                raise UserError(
-                    f"{name} is not supported: a task runs Python only, without the shell or programs that"
-                    " a cluster has; write it as a method of the job"
-                )
-        if parts.get("mapper_raw") and parts.get("mapper"):
-            raise ValueError("Can't specify both mapper_raw and mapper")
+        for name, others in _WITHOUT.items():
+            if parts.get(name) and (
+                clash := [other for other in others if other != name and parts.get(other)]
+            ):
+                raise ValueError(f"Can't specify both {name} and {clash[0]}")
         self._parts: dict[str, Any] = {**dict.fromkeys(PARTS), "jobconf": None, **parts}
 
     def _has(self, names: Sequence[str]) -> bool:
@@ -96,22 +101,60 @@ class MRStep:
         given = ", ".join(f"{name}={value!r}" for name, value in self._parts.items() if value is not None)
         return f"MRStep({given})"
 
+    def is_program(self, role: Role) -> bool:
+        """Whether a program does the work of this role, so that no protocol reads or writes its lines."""
+        return bool(self._parts[f"{role}_cmd"])
+
+    def kind(self, role: Role) -> Kind:
+        if self.is_program(role):
+            return "program"
+        if self._parts[f"{role}_pre_filter"]:
+            return "filtered"
+        return "raw" if role == "mapper" and self._parts["mapper_raw"] else "method"
+
     def maps(self, number: int) -> bool:
         """Whether a mapper runs in this step, the job's `number`th. If not, lines go straight to the reducer."""
         return number == 0 or self.has_explicit_mapper or self.has_explicit_combiner
 
 
+class _Refused:
+    """A step of another kind, which mrjob hands to Hadoop or to Spark."""
+
+    _why = ""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise UserError(f"{type(self).__name__} is not supported: {self._why}; expected MRStep")
+
+
+class JarStep(_Refused):
+    """Refused: it is a Java program."""
+
+    _why = "there is no Java"
+
+
+class SparkStep(_Refused):
+    """Refused, as are SparkJarStep and SparkScriptStep."""
+
+    _why = "there is no Spark"
+
+
+class SparkJarStep(SparkStep): ...
+
+
+class SparkScriptStep(SparkStep): ...
+
+
 def coded_tasks(steps: Sequence[MRStep]) -> list[tuple[int, Role]]:
-    """The mappers and reducers of a job, in the order in which lines go through them.
+    """The mappers and reducers of a job that are Python, in the order in which lines go through them.
 
     The first reads the job's input protocol, the last writes its output protocol, and what goes from one to
     the next is in the internal protocol.
     """
     found: list[tuple[int, Role]] = []
     for number, step in enumerate(steps):
-        if step.maps(number):
+        if step.maps(number) and not step.is_program("mapper"):
             found.append((number, "mapper"))
-        if step.has_explicit_reducer:
+        if step.has_explicit_reducer and not step.is_program("reducer"):
             found.append((number, "reducer"))
     return found
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any
 
-from ..core.errors import UserError
+from ...core.errors import ConfigError, UserError
 
 log = logging.getLogger("chalicelib.mrjob")
 
@@ -18,32 +19,42 @@ _ELSEWHERE = ("hadoop", "emr", "dataproc", "spark")
 _IGNORED: dict[str, int] = {
     "--conf-path": 1,
     "--no-conf": 0,
-    "--jobconf": 1,
     "--cleanup": 1,
     "--local-tmp-dir": 1,
     "--num-cores": 1,
     "--step-output-dir": 1,
     "--hadoop-version": 1,
+    "--libjars": 1,
+    "--partitioner": 1,
     "--no-read-logs": 0,
     "--read-logs": 0,
     "--strict-protocols": 0,
 }
-_SHORT = {"--conf-path": "-c", "--jobconf": "-D"}
+_SHORT = {"--conf-path": "-c"}
 #: Options that would change what a job sees, and that Sluice cannot honour: what to do instead.
 _REFUSED: dict[str, str] = {
-    "--archives": "list the files that are in it with --files or FILES",
-    "--dirs": "list the files that are in it with --files or FILES",
     "--setup": "a task runs Python only; add packages to requirements.txt",
     "--bootstrap": "a task runs Python only; add packages to requirements.txt",
-    "--py-files": "modules beside the job's file can be imported",
-    "--libjars": "there is no Java here",
-    "--cmdenv": "use params in the job's YAML, or passthru options",
 }
+#: What is passed on to tasks though the job's own class did not ask for it.
+CARRIED = frozenset({"upload_files", "upload_dirs", "upload_archives", "py_files", "cmdenv", "jobconf"})
 
 
 class _Refuse(Action):
     def __call__(self, parser: ArgumentParser, *_: Any) -> None:
         parser.error(f"{self.option_strings[-1]} is not supported: {self.metavar}")
+
+
+class _Setting(Action):
+    """NAME=VALUE, any number of them, into a dict."""
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, given: Any, _: str | None = None
+    ) -> None:
+        name, sign, value = str(given).partition("=")
+        if not sign or not name:
+            parser.error(f"{'/'.join(self.option_strings)}: expected NAME=VALUE, got {given!r}")
+        setattr(namespace, self.dest, {**getattr(namespace, self.dest), name: value})
 
 
 class _Ignore(Action):
@@ -81,7 +92,21 @@ def add_options(parser: ArgumentParser) -> None:
         action="store_false",
         help="do not print the output",
     )
-    add("--files", dest="upload_files", metavar="FILE[,FILE]", action="append", default=[], help="side files")
+    for name, dest, shown in (
+        ("--files", "upload_files", "side files"),
+        ("--dirs", "upload_dirs", "side folders"),
+        ("--archives", "upload_archives", "tar or zip files that tasks find unpacked"),
+        ("--py-files", "py_files", "modules or zip files of them that tasks can import"),
+    ):
+        add(name, dest=dest, metavar="PATH[#NAME][,PATH]", action="append", default=[], help=shown)
+    for flags, dest, shown in (
+        (["--cmdenv"], "cmdenv", "a variable of the tasks' environment"),
+        (["-D", "--jobconf"], "jobconf", "a setting, for jobconf_from_env; there is no Hadoop to configure"),
+    ):
+        add(*flags, dest=dest, metavar="NAME=VALUE", action=_Setting, default={}, help=shown)
+    add(
+        "--buckets", metavar="PREFIX", help="with -r lambda, for a job without a YAML: PREFIX-in, -work, -out"
+    )
     add("-q", "--quiet", action="store_true", help="no messages but errors")
     add("-v", "--verbose", action="store_true", help="more messages")
     add("-h", "--help", action="store_true", help="show this and stop")
@@ -127,3 +152,13 @@ def passed_through(parser: ArgumentParser, names: set[str], args: Sequence[str])
     shadow.add_argument("args", nargs="*")
     shadow.parse_intermixed_args(list(args))
     return found
+
+
+def task_args(params: dict[str, Any]) -> list[str]:
+    """`params.args`: a list, or text as for a shell. Raises ConfigError for anything else."""
+    given = params.get("args", [])
+    if isinstance(given, str):
+        return shlex.split(given)
+    if isinstance(given, list):
+        return list(map(str, given))
+    raise ConfigError(f"params.args: expected the job's options as text or a list, got {given!r}")

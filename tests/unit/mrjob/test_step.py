@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import mrjob
-from chalicelib.core.errors import UserError
 from chalicelib.mrjob import MRStep, StepFailedException
-from chalicelib.mrjob.steps import called, coded_tasks
+from chalicelib.mrjob.step import called, coded_tasks
 
 
 def mapper(key: Any, value: Any) -> Iterator[tuple[Any, Any]]:
@@ -37,7 +36,7 @@ def test_a_step_gives_its_parts_and_passes_pairs_on_where_one_is_missing() -> No
         ({"maper": mapper}, TypeError, "unexpected keyword argument 'maper'"),
         ({"jobconf": {}}, ValueError, "no mappers and no reducers"),
         ({"mapper": mapper, "mapper_raw": mapper}, ValueError, "both mapper_raw and mapper"),
-        ({"mapper_cmd": "cat"}, UserError, "mapper_cmd is not supported"),
+        ({"mapper_cmd": "cat", "mapper_init": mapper}, ValueError, "both mapper_cmd and mapper_init"),
     ],
 )
 def test_a_step_that_cannot_be_is_refused(parts: dict[str, Any], error: type[Exception], text: str) -> None:

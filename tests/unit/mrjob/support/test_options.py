@@ -9,7 +9,7 @@ from typing import NoReturn
 import pytest
 
 from chalicelib.core.errors import UserError
-from chalicelib.mrjob import options
+from chalicelib.mrjob.support import options
 
 
 def parser() -> ArgumentParser:
@@ -31,12 +31,26 @@ def test_options_and_inputs_may_stand_in_any_order() -> None:
 
 def test_options_for_hadoop_are_ignored_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        found = options.parse(parser(), ["-D", "mapreduce.job.maps=2", "--no-conf", "a.txt"])
+        found = options.parse(parser(), ["--libjars", "a.jar", "--no-conf", "a.txt"])
     assert found.args == ["a.txt"]
     assert [record.getMessage().partition(" is")[0] for record in caplog.records] == [
-        "--jobconf",
+        "--libjars",
         "--no-conf",
     ]
+
+
+def test_settings_and_variables_are_pairs() -> None:
+    found = options.parse(
+        parser(), ["-D", "a.b=c=d", "--cmdenv", "X=", "--jobconf=e=1", "--dirs", "lib,other"]
+    )
+    assert (found.jobconf, found.cmdenv, found.upload_dirs) == (
+        {"a.b": "c=d", "e": "1"},
+        {"X": ""},
+        ["lib,other"],
+    )
+    assert options.parse(parser(), []).jobconf == {}
+    with pytest.raises(ValueError, match="--cmdenv: expected NAME=VALUE, got 'X'"):
+        options.parse(parser(), ["--cmdenv", "X"])
 
 
 def test_an_option_that_would_change_what_a_job_sees_is_refused_with_advice() -> None:

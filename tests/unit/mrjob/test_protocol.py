@@ -11,7 +11,7 @@ from hypothesis import given
 
 from chalicelib import mrjob
 from chalicelib.core.errors import UserError
-from chalicelib.mrjob.protocols import _of_json, _to_json
+from chalicelib.mrjob.protocol import _of_json, _to_json
 
 from .documents import DOCUMENTS
 

@@ -10,7 +10,8 @@ import pytest
 from chalicelib.core.errors import ConfigError
 from chalicelib.job.job import Job
 from chalicelib.mrjob import JSONValueProtocol, MRJob, MRStep
-from chalicelib.mrjob.tasks import adapt, step_classes, task_args
+from chalicelib.mrjob.adapt import adapt, step_classes
+from chalicelib.mrjob.support.options import task_args
 from chalicelib.testing import run_job
 
 
