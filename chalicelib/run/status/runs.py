@@ -18,8 +18,11 @@ _LAST = chr(0x10FFFF)
 _MOST_STEPS = 4096
 
 
-def list_runs(store: Store, work: Loc, job: str = "") -> list[RunKeys]:
-    """Runs that have an object in the work place, newest last (run ids begin with their time)."""
+def list_runs(store: Store, work: Loc, job: str = "", since: str = "") -> list[RunKeys]:
+    """Runs that have an object in the work place, newest last (run ids begin with their time).
+
+    `since`: of `job`, only those whose ids are not before this one.
+    """
 
     def run_of(key: str) -> _Found | None:
         parsed = parse_run_key(work.bucket, key)
@@ -27,7 +30,8 @@ def list_runs(store: Store, work: Loc, job: str = "") -> list[RunKeys]:
             return None
         return _Found(parsed[0].at(0), parsed[0].run_root, True)
 
-    return _newest_last(_hop(store, runs_prefix(work, job), run_of))
+    prefix = runs_prefix(work, job)
+    return _newest_last(_hop(store, prefix, run_of, prefix.child(since).key if job and since else ""))
 
 
 def runs_since(store: Store, work: Loc, job: str, since: str) -> Iterator[RunKeys]:
@@ -66,8 +70,11 @@ def current_step(store: Store, keys: RunKeys, steps: int) -> RunKeys:
     return keys.at(low)
 
 
-def list_finished(store: Store, output: Loc, work: Loc, job: str) -> list[RunKeys]:
-    """Runs of `job` with a manifest under `output`, whether or not their work objects remain; newest last."""
+def list_finished(store: Store, output: Loc, work: Loc, job: str, since: str = "") -> list[RunKeys]:
+    """Runs of `job` with a manifest under `output`, whether or not their work objects remain; newest last.
+
+    `since`: only those whose ids are not before this one.
+    """
 
     def run_of(key: str) -> _Found | None:
         run, slash, _ = key[len(output.key) :].partition("/")
@@ -76,7 +83,7 @@ def list_finished(store: Store, output: Loc, work: Loc, job: str) -> list[RunKey
         results = results_place(output, run)
         return _Found(RunKeys(work, job, run), results, key == OutputKeys(results).manifest.key)
 
-    return _newest_last(_hop(store, output, run_of))
+    return _newest_last(_hop(store, output, run_of, output.child(since).key if since else ""))
 
 
 _RUN_ID = re.compile(r"[A-Za-z0-9._-]+")
