@@ -109,7 +109,7 @@ pins:
 
 # What was deployed to AWS is remembered in .chalice/deployed/, which stays.
 clean:
-	rm -rf .venv .venv-* .sluice .hypothesis .pytest_cache .mypy_cache .ruff_cache .chalice/deployments
+	rm -rf .venv .venv-* .sluice test-artefacts .hypothesis .pytest_cache .mypy_cache .ruff_cache .chalice/deployments
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 include benchmarks/bench.mk

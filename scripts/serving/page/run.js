@@ -5,8 +5,8 @@ import { at, bytes, count, dollars, el, number, say, seconds, shown, tasks, time
 
 const DOES = { stop: "Stop", again: "Run again", resume: "Resume", redrive: "Run bad records again" };
 const LEVELS = ["", "DEBUG", "INFO", "WARNING", "ERROR"];
-//: Milliseconds between two looks at the log of a run that moves.
-const LOG_EVERY = 3000;
+// Milliseconds between two looks at the log of a run that moves, and until its last lines are there.
+const LOG_EVERY = 3000, LOG_LATE = 7000;
 
 export class Run {
   constructor(trouble, follow) {
@@ -43,8 +43,15 @@ export class Run {
     this.logLines = el("div", { class: "lines", tabindex: "0", "aria-label": "Log" });
     this.level = el("select", { "aria-label": "level" }, ...LEVELS.map((name) => el("option", { value: name }, name || "all levels")));
     this.level.addEventListener("change", () => this.loadLog());
-    this.log = el("details", { class: "log" }, el("summary", {}, "Log"), el("p", { class: "controls" }, this.level), this.logLines);
-    this.log.addEventListener("toggle", () => this.log.open && this.loadLog());
+    this.log = el("details", { class: "log" }, el("summary", {}, "Log"), el("p", { class: "controls" }, this.level,
+      el("button", { type: "button", click: () => this.loadLog() }, "Look again")), this.logLines);
+    this.log.addEventListener("toggle", () => {
+      if (!this.log.open) return;
+      this.loadLog();
+      // CloudWatch has the last lines some seconds after they were written.
+      const path = this.path;
+      setTimeout(() => path === this.path && this.log.open && this.loadLog(), LOG_LATE);
+    });
     this.badLines = el("div");
     this.bad = el("details", { class: "bad", hidden: true }, el("summary", {}, "Bad records"), this.badLines);
     this.bad.addEventListener("toggle", () => this.bad.open && this.loadBad());
