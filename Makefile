@@ -128,7 +128,8 @@ pins:
 
 # What was deployed to AWS is remembered in .chalice/deployed/, which stays.
 clean:
-	rm -rf dist .venv .venv-* .sluice .hypothesis .pytest_cache .mypy_cache .ruff_cache .chalice/deployments
+	rm -rf dist .venv .venv-* .sluice test-artefacts .hypothesis .pytest_cache .mypy_cache .ruff_cache \
+		.chalice/deployments
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 include benchmarks/bench.mk

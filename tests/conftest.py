@@ -48,6 +48,7 @@ GROUPS = {
         "tests/cloud/test_word_counts.py",
         "tests/cloud/test_scripted_runs.py",
         "tests/cloud/test_scripts.py",
+        "tests/cloud/test_dashboard.py",
         "tests/cloud/test_mistakes.py",
         "tests/cloud/test_failed_events.py",
         "tests/cloud/test_brakes.py",

@@ -37,6 +37,7 @@ TOPICS: dict[str, tuple[Command, ...]] = {
     ),
     "See what happens": (
         Command("status", "show how runs stand", "status visits latest --watch"),
+        Command("dashboard", "watch runs in a browser, drop files, stop and start runs", "dashboard --open"),
         Command("logs", "show what a run has logged", "logs visits --follow"),
         Command("report", "write a run as a page", "report visits -o report.html"),
         Command("cost", "show what runs have cost, and what would cost less", "cost visits --since 30d"),

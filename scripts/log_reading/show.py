@@ -53,9 +53,7 @@ def show_log(world: World, place: Place, run: str, view: View, logs: Callable[[]
     keys = named_run(world, place, run)
     look = _looker(world, place, keys)
     status = look()  # says if there is no such run
-    source: Source = (
-        LogFiles(keys) if keys.work.bucket.startswith("/") else CloudWatch(logs(), keys.job, keys.run)
-    )
+    source = source_of(keys, logs)
     wanted = Wanted(run=keys.run, task=view.task, attempt=view.attempt, level=view.level)
     shown = 0
     if view.follow and not _over(status):
@@ -68,6 +66,13 @@ def show_log(world: World, place: Place, run: str, view: View, logs: Callable[[]
     if not shown:
         say(f"{keys.job} {keys.run}: nothing that was asked for has been logged", err=True)
     return int(view.follow and status.phase == "failed")
+
+
+def source_of(keys: RunKeys, logs: Callable[[], Any]) -> Source:
+    """Where the lines of a run are; `logs` makes a client for CloudWatch Logs, if that is where."""
+    if keys.work.bucket.startswith("/"):
+        return LogFiles(keys)
+    return CloudWatch(logs(), keys.job, keys.run)
 
 
 def _show(world: World, source: Source, until: float, wanted: Wanted, view: View) -> int:

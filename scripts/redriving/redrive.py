@@ -38,8 +38,11 @@ _PACKERS: dict[str, Callable[[bytes], bytes]] = {
 
 def redrive(
     world: World, store: Store, keys: RunKeys, plan: Plan, records: Sequence[BadRecord]
-) -> list[Line]:
-    """Start a run over the records, or write a file to run on; returns what to print. Raises UserError."""
+) -> tuple[list[Line], list[Loc]]:
+    """Start a run over the records, or write a file to run on. Raises UserError.
+
+    Returns what to print, and the objects that start runs.
+    """
     if plan.spec.more_inputs or plan.spec.input.format == "parquet":
         raise UserError(
             f"{keys.job}: bad records of several inputs, or of Parquet, cannot be run by themselves: mend the mapper,"
@@ -50,8 +53,9 @@ def redrive(
     work = sort_out(plan.spec.input, sources, records)
     lines: list[Line] = [[(text, "yellow")] for text in work.left_out]
     if not work.batches and not work.objects:
-        return [*lines, [("nothing was re-driven", "")]]
-    lines += _on_this_machine(keys, plan, work) if local else _on_aws(world, store, keys, plan, work)
+        return [*lines, [("nothing was re-driven", "")]], []
+    started: list[Loc] = []
+    lines += _on_this_machine(keys, plan, work) if local else _on_aws(world, store, keys, plan, work, started)
     what = [count(work.records, "record")] if work.records else []
     what += [count(len(work.objects), "whole object")] if work.objects else []
     lines.append(
@@ -60,7 +64,7 @@ def redrive(
     lines.append(
         [("records that fail again count against bad_records.max_fraction: raise it for such a run", "dim")]
     )
-    return lines
+    return lines, started
 
 
 def _name(keys: RunKeys, number: int, suffix: str, folder: str = REDRIVE) -> str:
@@ -81,26 +85,31 @@ def _on_this_machine(keys: RunKeys, plan: Plan, work: Work) -> Iterator[Line]:
     yield [(f"  scripts/run.py {keys.job} {' '.join(inputs)} --output redriven/", "")]
 
 
-def _on_aws(world: World, store: Store, keys: RunKeys, plan: Plan, work: Work) -> Iterator[Line]:
+def _on_aws(
+    world: World, store: Store, keys: RunKeys, plan: Plan, work: Work, started: list[Loc]
+) -> Iterator[Line]:
+    """Puts what starts the runs, and adds it to `started`."""
     place = parse_url(plan.spec.input.url)
     folder = REDRIVE if plan.spec.trigger == "each" else HIDDEN_REDRIVE
-    started: list[Loc] = []
+    put: list[Loc] = []
     for number, batch in enumerate(work.batches):
         loc = place.child(_name(keys, number, plan.spec.input.suffix, folder))
         store.put(loc, packed(loc.key, batch.body))
-        started.append(loc)
+        put.append(loc)
         yield [(loc.url, ""), (f"  {count(len(batch.bodies), 'record')}", "dim")]
     if plan.spec.trigger == "each":
         for number, url in enumerate(work.objects):
             loc = place.child(f"{REDRIVE}{keys.run}/{number}/{loc_of(url).key.rpartition('/')[2]}")
             _copy(store, url, loc)
-            started.append(loc)
+            put.append(loc)
             yield [(loc.url, ""), (f"  a copy of {url}", "dim")]
-        yield [(f"started {count(len(started), 'run')}: scripts/status.py {keys.job} shows them", "")]
+        started += put
+        yield [(f"started {count(len(put), 'run')}: scripts/status.py {keys.job} shows them", "")]
         return
-    body = "".join(f"{url}\n" for url in (*(loc.url for loc in started), *work.objects)).encode()
+    body = "".join(f"{url}\n" for url in (*(loc.url for loc in put), *work.objects)).encode()
     manifest = manifest_loc(plan.spec, body, world.clock.now())
     store.put(manifest, body)
+    started.append(manifest)
     yield [(manifest.url, ""), (f"  starts one run over them: scripts/status.py {keys.job} shows it", "dim")]
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from chalicelib.core.errors import NotFound, UserError
+from chalicelib.core.keys import RunKeys
+from chalicelib.core.plan import Plan
 from chalicelib.core.plan_file import read_head
+from chalicelib.core.ports import Loc, Store
+from chalicelib.core.tasks import BadRecord
 from scripts.runs.places import Place, named_run
 from scripts.runs.world import World
 
@@ -11,11 +17,18 @@ from .bad_records import bad_records, show
 from .redrive import redrive
 
 
-def show_and_redrive(world: World, place: Place, run: str, *, shown: int, again: bool) -> None:
-    """Print how many records of all steps were set aside, and the first `shown`; `again` runs all of them.
+@dataclass(frozen=True)
+class SetAside:
+    """The bad records of all steps of a run, by object and byte."""
 
-    `run` is a run's id, or `latest`. Raises UserError.
-    """
+    store: Store
+    keys: RunKeys
+    plan: Plan
+    records: list[BadRecord]
+
+
+def set_aside(world: World, place: Place, run: str) -> SetAside:
+    """What the run of this id, or the newest if it is `latest`, set aside. Raises UserError."""
     keys = named_run(world, place, run)
     store = world.open_store(place.work, [keys])
     try:
@@ -26,7 +39,18 @@ def show_and_redrive(world: World, place: Place, run: str, *, shown: int, again:
             " and the bad records with them); scripts/status.py lists the runs"
         ) from error
     found = (record for step in range(plan.steps) for record in bad_records(store, plan.keys(keys).at(step)))
-    records = sorted(found, key=lambda record: (record.source, record.offset or 0))
-    world.screen.print(*show(keys, records, shown))
-    if again and records:
-        world.screen.print("", *redrive(world, store, keys, plan, records))
+    return SetAside(store, keys, plan, sorted(found, key=lambda record: (record.source, record.offset or 0)))
+
+
+def show_and_redrive(world: World, place: Place, run: str, *, shown: int, again: bool) -> list[Loc]:
+    """Print how many records of all steps were set aside, and the first `shown`; `again` runs all of them.
+
+    `run` is a run's id, or `latest`. Returns the objects that start runs. Raises UserError.
+    """
+    found = set_aside(world, place, run)
+    world.screen.print(*show(found.keys, found.records, shown))
+    if not (again and found.records):
+        return []
+    lines, started = redrive(world, found.store, found.keys, found.plan, found.records)
+    world.screen.print("", *lines)
+    return started

@@ -83,12 +83,15 @@ def work_place(text: str) -> Loc:
     return parse_url(str(folder))
 
 
-def find_runs(store: Store, place: Place) -> list[RunKeys]:
-    """The runs of the place, newest last, also those of which only the results are left."""
-    found = list_runs(store, place.work, place.job)
+def find_runs(store: Store, place: Place, since: str = "") -> list[RunKeys]:
+    """The runs of the place, newest last, also those of which only the results are left.
+
+    `since`: of a place of one job, only runs whose ids are not before this one.
+    """
+    found = list_runs(store, place.work, place.job, since)
     if place.output is None:
         return found
-    finished = list_finished(store, place.output, place.work, place.job)
+    finished = list_finished(store, place.output, place.work, place.job, since)
     return sorted({*found, *finished}, key=lambda keys: keys.run)
 
 

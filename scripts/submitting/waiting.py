@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from chalicelib.config.load import LoadedJob
 from chalicelib.core.errors import RunFailed, UserError
@@ -21,9 +22,17 @@ from .world import World
 MAX_FAILURES = 3
 
 
-def known_runs(store: Store, job: LoadedJob) -> set[RunKeys]:
-    """All runs of the job, also those that were refused before they had a plan and left only a manifest."""
-    return set(find_runs(store, place_of(job)))
+def known_runs(store: Store, job: LoadedJob, since: str = "") -> set[RunKeys]:
+    """All runs of the job, also those that were refused before they had a plan and left only a manifest.
+
+    `since`: those whose ids are not before this one.
+    """
+    return set(find_runs(store, place_of(job), since))
+
+
+def an_hour_before(now: float) -> str:
+    """The id that a run of an hour ago would begin with: what is put now starts none before it, whatever the clocks."""
+    return datetime.fromtimestamp(now - 3600, UTC).strftime("%Y%m%dT%H%M%S")
 
 
 @dataclass
@@ -39,6 +48,8 @@ class Started:
     triggers: Sequence[Loc]
     #: Where the functions are, for the prices.
     region: str = ""
+    #: No run of ours has an id before this one.
+    since: str = ""
     memories: dict[RunKeys, Memory] = field(default_factory=dict)
     #: New runs that other objects started.
     foreign: set[RunKeys] = field(default_factory=set)
@@ -55,7 +66,7 @@ class Started:
     def look(self, now: float) -> list[RunStatus]:
         """Our runs, oldest first. One whose plan is not written yet is not known to be ours."""
         ours = {loc.url for loc in self.triggers}
-        new = known_runs(self.store, self.job) - self.before - self.foreign
+        new = known_runs(self.store, self.job, self.since) - self.before - self.foreign
         statuses = []
         self.unknown.clear()
         for keys in sorted(new, key=lambda keys: keys.run):

@@ -15,7 +15,8 @@ DOORS = {
     "input bucket: names", "input bucket: bytes", "input bucket: packed bombs", "input bucket: Parquet",
     "input bucket: csv", "manifests", "YAML", "job code", "requirements", "side files", "work bucket", "output bucket",
     "events of the coordinator and the supervisor", "calls of the mapper and the reducer", "the deployed zip",
-    "policies and roles", "the emulator on loopback", "scripts' output", "a run's report", "local folders", "totals",
+    "policies and roles", "the emulator on loopback", "scripts' output", "a run's report", "the dashboard",
+    "local folders", "totals",
 }  # fmt: skip
 KINDS = set("STRIDE")
 

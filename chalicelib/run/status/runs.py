@@ -18,8 +18,11 @@ _LAST = chr(0x10FFFF)
 _MOST_STEPS = 4096
 
 
-def list_runs(store: Store, work: Loc, job: str = "") -> list[RunKeys]:
-    """Runs that have an object in the work place, newest last (run ids begin with their time)."""
+def list_runs(store: Store, work: Loc, job: str = "", since: str = "") -> list[RunKeys]:
+    """Runs that have an object in the work place, newest last (run ids begin with their time).
+
+    `since`: of `job`, only those whose ids are not before this one.
+    """
 
     def run_of(key: str) -> _Found | None:
         parsed = parse_run_key(work.bucket, key)
@@ -27,7 +30,8 @@ def list_runs(store: Store, work: Loc, job: str = "") -> list[RunKeys]:
             return None
         return _Found(parsed[0].at(0), parsed[0].run_root, True)
 
-    return _newest_last(_hop(store, runs_prefix(work, job), run_of))
+    prefix = runs_prefix(work, job)
+    return _newest_last(_hop(store, prefix, run_of, prefix.child(since).key if job and since else ""))
 
 
 def runs_since(store: Store, work: Loc, job: str, since: str) -> Iterator[RunKeys]:
@@ -69,7 +73,7 @@ def current_step(store: Store, keys: RunKeys, steps: int) -> RunKeys:
 def list_finished(store: Store, output: Loc, work: Loc, job: str, since: str = "") -> list[RunKeys]:
     """Runs of `job` with a manifest under `output`, whether or not their work objects remain; newest last.
 
-    Those alone whose ids are not before `since`.
+    `since`: only those whose ids are not before this one.
     """
 
     def run_of(key: str) -> _Found | None:

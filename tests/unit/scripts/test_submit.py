@@ -158,7 +158,8 @@ def test_a_folder_that_cannot_be_read_uploads_nothing(user: User) -> None:
 def test_wait_follows_the_runs_of_its_own_objects_only(user: User) -> None:
     user.job()
     data = tree(user.root / "data", a="1", b="2")
-    begin(user.store, run_keys("2026-0"), results("2026-0"), "s3://demo-in/wordcount/a")  # was there before
+    before = "20261121T034500-0"
+    begin(user.store, run_keys(before), results(before), "s3://demo-in/wordcount/a")
 
     def start(run: str, source: str) -> Callable[[], None]:
         return lambda: begin(user.store, run_keys(run), results(run), source)
@@ -167,18 +168,18 @@ def test_wait_follows_the_runs_of_its_own_objects_only(user: User) -> None:
         return lambda: finish(user.store, run_keys(run), results(run), failure)
 
     user.clock.steps = [
-        start("2026-1", "s3://demo-in/wordcount/a"),
-        start("2026-2", "s3://demo-in/wordcount/other"),
-        end("2026-1"),
-        start("2026-3", "s3://demo-in/wordcount/b"),
-        end("2026-3"),
+        start("20261121T034500-1", "s3://demo-in/wordcount/a"),
+        start("20261121T034500-2", "s3://demo-in/wordcount/other"),
+        end("20261121T034500-1"),
+        start("20261121T034500-3", "s3://demo-in/wordcount/b"),
+        end("20261121T034500-3"),
     ]
     assert user.submit("wordcount", data, "--wait") == 0
     text = user.out.getvalue()
-    assert "2026-1: s3://demo-out/wordcount/2026-1/" in text
-    assert "2026-3: s3://demo-out/wordcount/2026-3/" in text
-    assert "2026-2" not in text
-    assert "2026-0" not in text
+    assert "20261121T034500-1: s3://demo-out/wordcount/20261121T034500-1/" in text
+    assert "20261121T034500-3: s3://demo-out/wordcount/20261121T034500-3/" in text
+    assert "20261121T034500-2" not in text
+    assert "20261121T034500-0" not in text
 
 
 def test_that_no_run_has_begun_yet_is_said(user: User) -> None:
