@@ -32,6 +32,8 @@ Configured = Callable[[], tuple[str, JobSpec]]
 _PHASE: dict[str, Phase] = {function: phase for phase, function in calls.FUNCTION.items()}
 #: Deliveries of an event before Lambda gives it up.
 _DELIVERIES = 3
+#: Letters of an error's text that are kept.
+_LONGEST = 1000
 #: What Lambda says of an event that waited for a slot until it was too old.
 _TOO_OLD = "EventAgeExceeded"
 #: Why a run was not planned; the second if its event grew too old.
@@ -61,12 +63,37 @@ def note(runtime: Runtime, event: dict[str, Any], configured: Configured | None)
     phase = next((phase for name, phase in _PHASE.items() if function.endswith(f"-{name}")), None)
     if phase:
         return _attempt(runtime, phase, payload, condition)
+    clock = next((name for name in ("scheduler", "auditor") if function.endswith(f"-{name}")), None)
+    if clock:
+        return _tick(runtime, clock, event, condition, configured)
     if failed_event(payload) is not None:  # the coordinator was to pass it on
         return note(runtime, payload, configured)
     if may_pass(event) and round_of(payload) < MOST_ROUNDS:
         runtime.invoker.invoke("coordinator", next_round(payload))
         return {}
     return _unplanned(runtime, payload, condition, configured)
+
+
+def _tick(
+    runtime: Runtime, clock: str, report: dict[str, Any], condition: str, configured: Configured | None
+) -> dict[str, Any]:
+    """Note that a clock's function has failed for good: else nobody would know why no run begins."""
+    from ..run.periods.keys import clock_failed  # few jobs have clocks
+    from ..run.periods.pointer import TickFailed
+
+    if configured:
+        name, spec = configured()
+        answer = report.get("responsePayload")
+        told = answer if isinstance(answer, dict) else {}
+        failed = TickFailed(
+            function=clock,
+            condition=condition,
+            error=str(told.get("errorType", "")),
+            message=str(told.get("errorMessage", ""))[:_LONGEST],
+            at=runtime.clock.now(),
+        )
+        runtime.store.put(clock_failed(spec.work_loc, name, clock), encode(failed))
+    return {}
 
 
 def _attempt(runtime: Runtime, phase: Phase, payload: dict[str, Any], condition: str) -> dict[str, Any]:

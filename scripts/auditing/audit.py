@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from chalicelib.functions.auditing.clocks import failed_ticks
 from chalicelib.functions.auditing.examine import examine
 from chalicelib.functions.auditing.judge import AMISS, Finding, State
 from chalicelib.functions.auditing.mend import mend as mend_one
@@ -28,16 +29,19 @@ _TOLD: tuple[State, ...] = (*AMISS, "stopped", "twice")
 def audit(name: str, world: World, *, mend: bool, grace: float, json: bool) -> int:
     """Tell what became of each object that starts runs; the exit code, 1 if something is amiss and was not mended.
 
+    So it is if a clock of the job's does not go.
+
     `grace`: seconds for which an object without a run is not missed yet.
     """
     job = resumable(name, world.root, world.environ)
     store = world.open_store(job.spec.work_loc, ())
     findings = list(examine(store, job.name, job.spec, world.clock.now(), grace))
+    stopped = list(failed_ticks(store, job.name, job.spec, world.clock.now()))
     amiss = [finding for finding in findings if finding.state in AMISS]
     if json:
         world.screen.write(msgspec.json.encode([_as_json(finding) for finding in findings]).decode())
     else:
-        world.screen.print(*_lines(findings))
+        world.screen.print(*_lines(findings), *([(text, "bold red")] for text in stopped))
     if mend:
         invoker = world.invoker(job.name)
         mended = [line for finding in amiss for line in mend_one(store, job.spec, invoker, finding)]
@@ -45,7 +49,7 @@ def audit(name: str, world: World, *, mend: bool, grace: float, json: bool) -> i
             world.screen.print(*([(line.text, "" if line.done else "yellow")] for line in mended))
     elif amiss and not json:
         world.screen.print([(f"scripts/audit.py {job.name} --mend starts or resumes what is amiss", "dim")])
-    return int(bool(amiss) and not mend)
+    return int(bool(stopped) or (bool(amiss) and not mend))
 
 
 def _lines(findings: Sequence[Finding]) -> list[Line]:

@@ -170,7 +170,7 @@ def _shift(what: str, old: object, new: object, unit: str = "") -> str:
     return f"{what} {new}{unit}" if old is None else f"{what} {old} -> {new}{unit}"
 
 
-def _destination(old: str | None, new: str | None) -> str:
+def _destination(old: str | None, new: str) -> str:
     """By their names, unless only account or region differ."""
     names = [arn and arn.rpartition(":")[2] for arn in (old, new)]
     return _shift("failed events go to", *(names if names[0] != names[1] else (old, new)))

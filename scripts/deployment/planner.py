@@ -230,11 +230,11 @@ def _what_chalice_changes(
 
 
 def _configure(target: Target, function: FunctionName, survey: Survey) -> ConfigureFunction:
-    given, told = target.spec.lambda_, told_of_failures(function)
+    given = target.spec.lambda_
     step = ConfigureFunction(
         function=function_name(target.name, function),
         recursion=RECURSION.get(function, "Terminate"),
-        on_failure=told and function_arn(survey.where, target.name, told),
+        on_failure=function_arn(survey.where, target.name, told_of_failures(function)),
         ephemeral_storage=given.ephemeral_storage if function in ("mapper", "reducer") else None,
         untraced=given.tracing is False,
     )

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from chalicelib.config.triggers import clocks
 from chalicelib.core.keys import (
     FAILED,
     FAILURE,
@@ -31,7 +32,7 @@ from chalicelib.core.keys import (
 from chalicelib.core.ports import FunctionName, Loc
 from chalicelib.core.spec import NotifySpec
 from chalicelib.job.side_files import object_of
-from chalicelib.run.periods.keys import PeriodKeys
+from chalicelib.run.periods.keys import PeriodKeys, clock_failed
 
 from .target import Json, Target, Where, function_arn, function_name, told_of_failures
 
@@ -70,8 +71,7 @@ def may_start(function: FunctionName, *, small: bool = False) -> tuple[FunctionN
     Where mappers bring `small` runs to their end, they start what a reducer starts.
     """
     more = INVOKES["reducer"] if small and function == "mapper" else ()
-    told = told_of_failures(function)
-    return tuple(dict.fromkeys([*INVOKES[function], *more, *([told] if told else [])]))
+    return tuple(dict.fromkeys([*INVOKES[function], *more, told_of_failures(function)]))
 
 
 class Needs(NamedTuple):
@@ -236,11 +236,12 @@ def _of_reduce(target: Target) -> list[Loc]:
 
 def _of_supervision(target: Target) -> list[Loc]:
     """The seats of those who wait, what is noted of map tasks that Lambda gave up on, of runs that stood still, and of
-    notices that are out.
+    notices that are out, and that a clock's function has failed.
     """
     run = _any_run(target)
     started = [run.root.child(name) for name in (PLAN_DONE, PLAN_SILENT)]
     told = [run.told] if target.spec.notify.tells else []
+    told += [clock_failed(target.spec.work_loc, target.name, clock) for clock in clocks(target.spec)]
     return [run.all_seats.child("*"), run.phase("map").child(f"*{FAILED}"), *started, *told]
 
 

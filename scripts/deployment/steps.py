@@ -162,8 +162,8 @@ class ConfigureFunction(Step):
 
     function: str
     recursion: Recursion
-    #: ARN of the function that they are sent to; None: of what a clock starts.
-    on_failure: str | None
+    #: ARN of the function that they are sent to.
+    on_failure: str
     #: MB of local disk; None: as it is.
     ephemeral_storage: int | None = None
     #: X-Ray's tracing is off. (Chalice switches it on.)

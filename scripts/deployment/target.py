@@ -127,14 +127,12 @@ def clock_rule(job: str, function: ClockFunction) -> str:
     return f"{function_name(job, function)}-event"
 
 
-def told_of_failures(function: FunctionName) -> FunctionName | None:
+def told_of_failures(function: FunctionName) -> FunctionName:
     """The function of the same job that Lambda sends an event to which `function` has failed for good.
 
     That is the supervisor. A function cannot be a destination of its own, so the supervisor's events go to the
-    coordinator, which passes them on. What a clock starts needs none: the next tick does it all.
+    coordinator, which passes them on.
     """
-    if function in CLOCKS:
-        return None
     return "coordinator" if function == "supervisor" else "supervisor"
 
 

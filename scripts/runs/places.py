@@ -12,6 +12,7 @@ from chalicelib.core.errors import UserError
 from chalicelib.core.keys import RunKeys, results_place, runs_prefix
 from chalicelib.core.ports import Loc, Store
 from chalicelib.core.spec import JobSpec, parse_url
+from chalicelib.functions.auditing.clocks import failed_ticks
 from chalicelib.run.status.collect import Memory
 from chalicelib.run.status.runs import list_finished, list_runs
 
@@ -111,10 +112,15 @@ def named_run(world: World, place: Place, name: str) -> RunKeys:
 
 
 def submitted_since(world: World, place: Place, newest: str) -> str:
-    """A sentence on what was submitted after the run `newest` and has begun no run yet; "" if there is nothing."""
+    """A sentence on what was submitted after the run `newest` and has begun no run yet, and on clocks that failed.
+
+    "" if there is nothing.
+    """
     if place.spec is None:
         return ""
-    return not_begun(world.open_store(place.work, ()), place.spec, newest, world.clock.now())
+    store, now = world.open_store(place.work, ()), world.clock.now()
+    told = [not_begun(store, place.spec, newest, now), *failed_ticks(store, place.job, place.spec, now)]
+    return "; ".join(filter(None, told))
 
 
 def checked_id(run: str) -> str:

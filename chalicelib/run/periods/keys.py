@@ -4,6 +4,7 @@
 <work>/periods/<job>/taken/0000000012.<token>         what was taken by period 12: keys and versions
 <work>/periods/<job>/given/0000000012.<token>.objects the objects that the run of period 12 reads
 <work>/periods/<job>/given/0000000012.period          starts that run; there is none for a draft that was not committed
+<work>/clocks/<job>/scheduler.failed, auditor.failed  that Lambda has given up a tick of it, and why
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ...core.keys import FAILED
 from ...core.ports import Loc
 
-_ROOT = "periods/"
+_ROOT, _CLOCKS = "periods/", "clocks/"
 _PERIOD = r"periods/[A-Za-z0-9_-]+/given/\d{10,}\.period"
 _NUMBER = r"(?P<number>\d{10,})\.[^/]+"
 
@@ -51,6 +53,11 @@ class PeriodKeys:
 
     def period(self, number: int) -> Loc:
         return self.all_given.child(f"{number:010d}.period")
+
+
+def clock_failed(work: Loc, job: str, function: str) -> Loc:
+    """Where it is noted that Lambda has given up a tick of the scheduler or the auditor."""
+    return work.child(f"{_CLOCKS}{job}/{function}{FAILED}")
 
 
 def is_period(work: Loc, loc: Loc) -> bool:

@@ -28,6 +28,17 @@ class Period(Message, frozen=True, kw_only=True):
     sent: float
 
 
+class TickFailed(Message, frozen=True, kw_only=True):
+    """A tick that came to nothing, three times. The next one does it all; that there are several is worth knowing."""
+
+    function: str
+    #: What Lambda says of it, and the error's type and text, if its process could tell.
+    condition: str
+    error: str = ""
+    message: str = ""
+    at: float = 0.0
+
+
 class Pointer(Message, frozen=True, kw_only=True):
     """Each is written over the one before, if that is still what it was."""
 

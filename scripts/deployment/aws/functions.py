@@ -58,7 +58,7 @@ class Functions:
             FunctionName=step.function,
             MaximumRetryAttempts=ASYNC_RETRIES,
             MaximumEventAgeInSeconds=ASYNC_MAX_AGE,
-            DestinationConfig={"OnFailure": {"Destination": step.on_failure}} if step.on_failure else {},
+            DestinationConfig={"OnFailure": {"Destination": step.on_failure}},
         )
 
     def _set_disk_and_tracing(self, step: ConfigureFunction) -> None:

@@ -11,8 +11,11 @@ import pytest
 
 from chalicelib import Job, Sum
 from chalicelib.core.keys import FAILURE, SUCCESS
+from chalicelib.core.ports import Loc
 from chalicelib.functions.auditing.auditor import GRACE, MOST_FAILED, WINDOW
+from chalicelib.functions.auditing.clocks import failed_ticks
 from chalicelib.functions.supervision.stalled_runs import QUIET
+from chalicelib.run.periods.keys import PeriodKeys
 from tests.worlds.simulation import OUT, Simulation, spec
 
 HOUR = 3600.0
@@ -132,6 +135,19 @@ def test_a_period_whose_run_was_lost_or_has_failed_is_read_by_one(tmp_path: Path
     assert world.ends()[SUCCESS] == 1
     rows = [body for name, body in world.objects().items() if "/part-" in name and name.startswith("out/")]
     assert rows == [b"x\t1\ny\t1\n"]
+
+
+def test_a_clock_that_does_not_go_is_told_of(tmp_path: Path) -> None:
+    """Its function fails for good: Lambda tells the supervisor, and whoever looks learns why."""
+    world = Clocked(tmp_path, "every 15m", reports=True)
+    keys = PeriodKeys(Loc("work", ""), "job")
+    world.memory.put(keys.pointer, b"no pointer")
+    world.tick("scheduler")
+    (told,) = failed_ticks(world.memory, "job", world.spec, world.time)
+    assert told.startswith("the scheduler failed for good at 2023-11-14T")
+    assert told.endswith(": CorruptData: ")
+    assert list(failed_ticks(world.memory, "job", world.spec, world.time + 2 * 86_400)) == []
+    assert list(failed_ticks(world.memory, "job", spec(), world.time)) == []
 
 
 def test_an_audit_that_dies_at_any_call_or_comes_twice_starts_the_same_runs(tmp_path: Path) -> None:

@@ -66,14 +66,19 @@ def test_a_dry_run_tells_of_rules_and_functions() -> None:
     assert not [line for line in chalice_step(target(), empty()).lines if "rule " in line]
 
 
-def test_a_clock_s_function_tells_nobody_of_its_failures() -> None:
+def test_the_supervisor_is_told_what_a_clock_s_function_has_failed_on() -> None:
     steps = plan_deployment(target(**BOTH), empty(), 7)
     (scheduler,) = [
         step
         for step in steps
         if isinstance(step, ConfigureFunction) and step.function == "sluice-tally-scheduler"
     ]
-    assert (scheduler.on_failure, scheduler.recursion) == (None, "Terminate")
+    assert (scheduler.on_failure, scheduler.recursion) == (arn("sluice-tally-supervisor"), "Terminate")
+    for name, may in (("scheduler", True), ("auditor", True), ("coordinator", False)):
+        document = policies(target(**BOTH))["supervisor"]
+        key = f"arn:aws:s3:::scratch/sluice/clocks/tally/{name}.failed"
+        assert allowed(document, "s3:PutObject", key) is may
+        assert not allowed(policies(target())["supervisor"], "s3:PutObject", key)
     assert sluice_function(arn(scheduler.function)) == scheduler.function
 
 
