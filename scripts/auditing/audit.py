@@ -19,7 +19,7 @@ from chalicelib.core.ports import Invoker, Loc, Store
 from chalicelib.functions.run_inputs import READY, is_read, starts
 from chalicelib.run.events import put_again
 from chalicelib.run.status.collect import collect
-from scripts.console.terminal import Line, count
+from scripts.console.terminal import Line, count, typed
 from scripts.runs.places import find_runs, place_of
 from scripts.submitting.again import is_counted, objects_of
 from scripts.submitting.resume import pick_up, resumable
@@ -55,7 +55,9 @@ def audit(name: str, world: World, *, mend: bool, grace: float, json: bool) -> i
         if not json:
             world.screen.print(*mended)
     elif amiss and not json:
-        world.screen.print([(f"scripts/audit.py {job.name} --mend starts or resumes what is amiss", "dim")])
+        world.screen.print(
+            [(typed(f"scripts/audit.py {job.name} --mend starts or resumes what is amiss"), "dim")]
+        )
     return int(bool(amiss) and not mend)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chalicelib.config.load import LoadedJob, load_job
 from chalicelib.core.ports import Loc, Store
-from scripts.console.terminal import count, human_bytes
+from scripts.console.terminal import count, human_bytes, typed
 from scripts.runs.world import named_region
 
 from .again import same_objects
@@ -76,7 +76,7 @@ def _follow(
     if start_timeout is None:
         runs, they = ("run", "it has") if len(triggers) == 1 else ("runs", "they have")
         text = f"scripts/status.py {job.name} shows the {runs}, or that {they} not begun yet; --wait waits"
-        world.screen.print([(text, "dim")])
+        world.screen.print([(typed(text), "dim")])
         return 0
     started = Started(store, job, before, triggers, region=named_region(world.environ))
     return wait(started, world, start_timeout)
