@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import scripts.console.lacking  # noqa: F401 (first: it says what this Python lacks)
 from chalicelib.config import units
 from scripts.auditing.audit import audit
 from scripts.auditing.world import World, real_world

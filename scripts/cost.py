@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import scripts.console.lacking  # noqa: F401 (first: it says what this Python lacks)
 from chalicelib.config.units import parse as parse_quantity
 from chalicelib.core.errors import StoreError, UserError
 from chalicelib.run.status.price_list import Prices, prices_of

@@ -20,6 +20,7 @@ from pydoc_data.topics import topics
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import scripts.console.lacking  # noqa: F401 (first: it says what this Python lacks)
 from chalicelib.core.errors import RunFailed, UserError
 from chalicelib.core.ports import Loc, Store
 from chalicelib.mapreduce.output.text import unescape

@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":
     sys.dont_write_bytecode = True  # Chalice would ship it; and a dry run writes nothing at all
 
+import scripts.console.lacking  # noqa: F401 (first: it says what this Python lacks)
 from chalicelib.aws.function import SystemClock
 from chalicelib.stores.s3 import S3Store
 from scripts.console.terminal import Parser, run_main, say

@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import scripts.console.lacking  # noqa: F401 (first: it says what this Python lacks)
 from chalicelib.config.load import job_names
 from chalicelib.core.errors import UserError
 from scripts.console.terminal import Parser, run_main, say
@@ -37,7 +38,11 @@ next, in {folder}:
   sluice deploy {job} --dry-run                   what a deployment would change"""
 
 
-def main(argv: Sequence[str], account: Callable[[], str] | None = None) -> int:
+def main(
+    argv: Sequence[str],
+    account: Callable[[], str] | None = None,
+    find: Callable[[], Path | None] = find_wheel,
+) -> int:
     parser = Parser(
         prog="init.py", aws=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -55,7 +60,7 @@ def main(argv: Sequence[str], account: Callable[[], str] | None = None) -> int:
     root = Path(options.folder).absolute()
     _check(root)
     is_new = not job_names(root)
-    for change in _changes(root, upgrade=options.upgrade, is_new=is_new):
+    for change in _changes(root, find(), upgrade=options.upgrade, is_new=is_new):
         _carry_out(root, change)
     if is_new:
         for path in scaffold(root, JOB, options.buckets or own_prefix(account or asked_account)).paths:
@@ -81,15 +86,22 @@ def _check(root: Path) -> None:
         )
 
 
-def _changes(root: Path, *, upgrade: bool, is_new: bool) -> Iterator[Change]:
-    wheel = find_wheel()
-    kept = sorted((root / FOLDER).glob("*.whl"))
-    name = wheel.name if wheel else kept[-1].name if kept else None
-    if wheel and not (root / FOLDER / wheel.name).exists():
-        _copy(wheel, root / FOLDER / wheel.name)
-    ours = files.own_files(requirement(name), f"{sys.version_info[0]}.{sys.version_info[1]}")
+def _changes(root: Path, wheel: Path | None, *, upgrade: bool, is_new: bool) -> Iterator[Change]:
+    wanted = requirement(_keep_wheel(root / FOLDER, wheel, upgrade=upgrade))
+    ours = files.own_files(wanted, f"{sys.version_info[0]}.{sys.version_info[1]}")
     there = {path: text for path in ours if (text := _text(root / path)) is not None}
     yield from changes(ours, there, upgrade=upgrade)
+    yield from _pins(root, upgrade=upgrade)
+    for path, text in {
+        **(files.first_files() if is_new else {}),
+        files.CHALICE: files.CHALICE_CONFIG,
+    }.items():
+        if not (root / path).exists():
+            yield Change(path, "write", text)
+
+
+def _pins(root: Path, *, upgrade: bool) -> Iterator[Change]:
+    """What becomes of the list of requirements, in which some lines are Sluice's."""
     listed = _text(root / files.REQUIREMENTS)
     pins = without_hashes((HOME / files.REQUIREMENTS).read_text("utf-8"))
     wanted = with_block(files.template(files.REQUIREMENTS) if listed is None else listed, pins)
@@ -98,12 +110,6 @@ def _changes(root: Path, *, upgrade: bool, is_new: bool) -> Iterator[Change]:
     elif listed != wanted:
         why = "Sluice's part is of another version; `sluice init --upgrade` renews that part"
         yield Change(files.REQUIREMENTS, "keep", listed, why)
-    for path, text in {
-        **(files.first_files() if is_new else {}),
-        files.CHALICE: files.CHALICE_CONFIG,
-    }.items():
-        if not (root / path).exists():
-            yield Change(path, "write", text)
 
 
 def _carry_out(root: Path, change: Change) -> None:
@@ -115,10 +121,20 @@ def _carry_out(root: Path, change: Change) -> None:
         say(f"  {SAID[change.action]}  {change.path}{change.why and ': '}{change.why}")
 
 
-def _copy(source: Path, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(source.read_bytes())
-    say(f"  wrote  {FOLDER}/{path.name}")
+def _keep_wheel(folder: Path, wheel: Path | None, *, upgrade: bool) -> str | None:
+    """The name of the wheel that the project installs: the one it has, unless it is new or upgraded."""
+    kept = sorted(folder.glob("*.whl"), key=lambda path: path.stat().st_mtime)
+    if wheel is None or (kept and not upgrade):
+        return kept[-1].name if kept else None
+    path, content = folder / wheel.name, wheel.read_bytes()
+    if not path.exists() or path.read_bytes() != content:
+        say(f"  {'renewed' if path.exists() else 'wrote'}  {FOLDER}/{path.name}")
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    for old in kept:
+        if old.name != path.name:
+            say(f"  left as it is  {FOLDER}/{old.name}: nothing needs it any more, so it can be deleted")
+    return path.name
 
 
 def _text(path: Path) -> str | None:

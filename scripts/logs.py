@@ -22,6 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import scripts.console.lacking  # noqa: F401 (first: it says what this Python lacks)
 from scripts.console.terminal import Parser, run_main
 from scripts.log_reading.cloud_watch import make_client
 from scripts.log_reading.lines import LEVELS

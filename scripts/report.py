@@ -21,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import scripts.console.lacking  # noqa: F401 (first: it says what this Python lacks)
 from chalicelib.core.errors import UserError
 from scripts.console.terminal import Parser, human_bytes, run_main
 from scripts.reporting.gather import gather

@@ -22,6 +22,7 @@ from tempfile import TemporaryFile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import scripts.console.lacking  # noqa: F401 (first: it says what this Python lacks)
 from chalicelib.config.load import LoadedJob, load_job
 from chalicelib.config.show import format_config
 from chalicelib.core.errors import UserError

@@ -24,6 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import scripts.console.lacking  # noqa: F401 (first: it says what this Python lacks)
 from scripts.console.terminal import Parser, run_main
 from scripts.submitting.existing import is_url
 from scripts.submitting.resume import resume

@@ -11,7 +11,7 @@ from chalicelib.functions.auditing.clocks import failed_ticks
 from chalicelib.functions.auditing.examine import examine
 from chalicelib.functions.auditing.judge import AMISS, Finding, State
 from chalicelib.functions.auditing.mend import mend as mend_one
-from scripts.console.terminal import Line, count
+from scripts.console.terminal import Line, count, typed
 from scripts.submitting.resume import resumable
 
 from .world import World
@@ -48,7 +48,9 @@ def audit(name: str, world: World, *, mend: bool, grace: float, json: bool) -> i
         if not json:
             world.screen.print(*([(line.text, "" if line.done else "yellow")] for line in mended))
     elif amiss and not json:
-        world.screen.print([(f"scripts/audit.py {job.name} --mend starts or resumes what is amiss", "dim")])
+        world.screen.print(
+            [(typed(f"scripts/audit.py {job.name} --mend starts or resumes what is amiss"), "dim")]
+        )
     return int(bool(stopped) or (bool(amiss) and not mend))
 
 

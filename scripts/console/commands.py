@@ -57,6 +57,13 @@ _CALL = re.compile(
 )
 
 
+#: How a checkout gets what is missing, and how the package does.
+_INSTALLS = {
+    "pip install -r requirements-sql.txt": "pip install 'sluice-mapreduce[sql]'",
+    "run `make setup`": "pip install 'sluice-mapreduce[deploy]'",
+}
+
+
 def as_typed(text: str, *, installed: bool) -> str:
     """`text`, in which commands are those of a checkout, as who has Sluice installed types them.
 
@@ -65,6 +72,8 @@ def as_typed(text: str, *, installed: bool) -> str:
     """
     if not installed:
         return text
+    for ours, theirs in _INSTALLS.items():
+        text = text.replace(ours, theirs)
     return _CALL.sub(lambda call: "sluice" if call[1] == "sluice" else f"sluice {call[1]}", text)
 
 

@@ -11,7 +11,7 @@ from chalicelib.core.tasks import Failure
 from chalicelib.run.status.collect import PhaseStatus, RunStatus
 from chalicelib.run.status.price_list import whose
 
-from .terminal import Line, bar, count, human_bytes, human_dollars, human_seconds
+from .terminal import Line, bar, count, human_bytes, human_dollars, human_seconds, typed
 
 STYLES = {"succeeded": "bold green", "failed": "bold red", "planning": "dim"}
 #: Seconds, as long as a function may live: a finishing run that has written nothing for longer is not finishing.
@@ -69,7 +69,7 @@ def picture(status: RunStatus, *, terminal: bool) -> list[Line]:
             _row("pieces", f"time ran out {status.continued:,} times, and a fresh invocation went on")
         )
     if status.bad:
-        told = f"; scripts/quarantine.py {status.job} {status.run} shows them"
+        told = typed(f"; scripts/quarantine.py {status.job} {status.run} shows them")
         lines.append([*_row("set aside", ""), (count(status.bad, "bad record"), "yellow"), (told, "dim")])
     for number, (name, total) in enumerate(status.counters.items()):
         lines.append(_row("" if number else "counted", f"{total:,} {name}"))

@@ -20,10 +20,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from chalicelib.core.errors import SluiceError
+from chalicelib.core.errors import SluiceError, UserError
 from scripts.projects.where import INSTALLED
 
 from .commands import as_typed
+from .lacking import sentence
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -121,10 +122,11 @@ def say(*lines: str, err: bool = False) -> None:
 
     Commands that they name are shown as one calls them here.
     """
-    (sys.stderr if err else sys.stdout).write("".join(f"{printable(_typed(line))}\n" for line in lines))
+    (sys.stderr if err else sys.stdout).write("".join(f"{printable(typed(line))}\n" for line in lines))
 
 
-def _typed(text: str) -> str:
+def typed(text: str) -> str:
+    """A text of ours, with the commands in it as one calls them here; `Screen` shows what it gets, as it is."""
     return as_typed(text, installed=INSTALLED)
 
 
@@ -136,9 +138,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, *args: Any, aws: bool = False, **options: Any) -> None:
-        said = {
-            name: _typed(options[name]) for name in ("prog", "description", "epilog") if options.get(name)
-        }
+        said = {name: typed(options[name]) for name in ("prog", "description", "epilog") if options.get(name)}
         super().__init__(*args, **{**options, **said})
         self._aws = aws
         if aws:
@@ -258,6 +258,11 @@ def run_main(main: Callable[[], int], err: TextIO | None = None) -> int:
     except SluiceError as error:
         err.write(error_block(error))
         return 1
+    except ModuleNotFoundError as error:
+        if not (told := sentence((error.name or "").partition(".")[0])):
+            raise  # a bug, or the user's
+        err.write(error_block(UserError(told)))
+        return 1
     except KeyboardInterrupt:
         err.write("\ninterrupted\n")
         return INTERRUPTED
@@ -286,6 +291,6 @@ def error_block(error: Exception) -> str:
     """`error: ...`, further lines indented under it; no control codes."""
     lines = str(error).splitlines() or [type(error).__name__]
     return "".join(
-        f"{'error: ' if number == 0 else _INDENT}{printable(_typed(line))}\n"
+        f"{'error: ' if number == 0 else _INDENT}{printable(typed(line))}\n"
         for number, line in enumerate(lines)
     )

@@ -16,7 +16,7 @@ from chalicelib.core.spec import parse_url
 from chalicelib.core.tasks import BadRecord
 from chalicelib.mapreduce.input.compression import compression
 from chalicelib.mapreduce.shuffle.zstd import ZstdCompressor
-from scripts.console.terminal import Line, count
+from scripts.console.terminal import Line, count, typed
 from scripts.runs.world import World
 from scripts.submitting.send import manifest_loc
 
@@ -82,7 +82,7 @@ def _on_this_machine(keys: RunKeys, plan: Plan, work: Work) -> Iterator[Line]:
         inputs.append(str(path))
         yield [(f"{path}", ""), (f"  {count(len(batch.bodies), 'record')}", "dim")]
     yield [("run the job on them, into a folder of its own:", "")]
-    yield [(f"  scripts/run.py {keys.job} {' '.join(inputs)} --output redriven/", "")]
+    yield [(typed(f"  scripts/run.py {keys.job} {' '.join(inputs)} --output redriven/"), "")]
 
 
 def _on_aws(
@@ -104,13 +104,16 @@ def _on_aws(
             put.append(loc)
             yield [(loc.url, ""), (f"  a copy of {url}", "dim")]
         started += put
-        yield [(f"started {count(len(put), 'run')}: scripts/status.py {keys.job} shows them", "")]
+        yield [(typed(f"started {count(len(put), 'run')}: scripts/status.py {keys.job} shows them"), "")]
         return
     body = "".join(f"{url}\n" for url in (*(loc.url for loc in put), *work.objects)).encode()
     manifest = manifest_loc(plan.spec, body, world.clock.now())
     store.put(manifest, body)
     started.append(manifest)
-    yield [(manifest.url, ""), (f"  starts one run over them: scripts/status.py {keys.job} shows it", "dim")]
+    yield [
+        (manifest.url, ""),
+        (typed(f"  starts one run over them: scripts/status.py {keys.job} shows it"), "dim"),
+    ]
 
 
 def _copy(store: Store, url: str, to: Loc) -> None:

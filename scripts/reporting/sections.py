@@ -11,7 +11,7 @@ from chalicelib.core.tasks import BadRecord
 from chalicelib.run.status.attempts import Attempt, History, StepHistory
 from chalicelib.run.status.fields import PhaseStatus, RunStatus
 from chalicelib.run.status.price_list import whose
-from scripts.console.terminal import count, human_bytes, human_dollars, human_seconds
+from scripts.console.terminal import count, human_bytes, human_dollars, human_seconds, typed
 
 from .bars import bars_of
 from .columns import label
@@ -290,7 +290,7 @@ def _bad(seen: Seen) -> Html:
         return Html()
     told = f"{count(seen.status.bad, 'record')} set aside"
     told += f", of which the first {len(seen.bad)} are shown" if len(seen.bad) < seen.status.bad else ""
-    command = tag("code", f"scripts/quarantine.py {seen.status.job} {seen.status.run}")
+    command = tag("code", typed(f"scripts/quarantine.py {seen.status.job} {seen.status.run}"))
     rows = [_bad_row(record) for record in seen.bad[:BAD_SHOWN]]
     shown = table(("from", "error", "begins with"), rows) if rows else Html()
     return join([tag("p", told, "; ", command, " shows all of them."), shown])

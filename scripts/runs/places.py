@@ -15,6 +15,7 @@ from chalicelib.core.spec import JobSpec, parse_url
 from chalicelib.functions.auditing.clocks import failed_ticks
 from chalicelib.run.status.collect import Memory
 from chalicelib.run.status.runs import list_finished, list_runs
+from scripts.console.terminal import typed
 
 from .not_begun import not_begun
 from .world import World
@@ -132,4 +133,4 @@ def checked_id(run: str) -> str:
 
 def how_to_start(place: Place) -> str:
     """The command that starts a run."""
-    return f"scripts/submit.py {place.job or 'NAME'} FILE... starts one"
+    return typed(f"scripts/submit.py {place.job or 'NAME'} FILE... starts one")

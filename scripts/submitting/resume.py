@@ -14,6 +14,7 @@ from chalicelib.run.status.collect import Memory, RunStatus, collect
 from chalicelib.run.status.runs import list_runs
 from scripts.console.follow import all_ended, follow
 from scripts.console.progress import table
+from scripts.console.terminal import typed
 from scripts.runs.places import LATEST, checked_id
 
 from .waiting import MAX_FAILURES, ending
@@ -45,7 +46,9 @@ def resume(name: str, run: str, world: World, *, wait: bool) -> int:
     for text in pick_up(store, keys, world.invoker(job.name)):
         world.screen.print(text)
     if not wait:
-        world.screen.print([(f"scripts/status.py {job.name} {keys.run} --watch shows how it goes on", "dim")])
+        world.screen.print(
+            [(typed(f"scripts/status.py {job.name} {keys.run} --watch shows how it goes on"), "dim")]
+        )
         return 0
     (status,) = follow(
         look, world.screen, world.clock, finished=all_ended, draw=lambda seen: table(seen, job=False)

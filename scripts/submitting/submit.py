@@ -8,7 +8,7 @@ from pathlib import Path
 from chalicelib.config.load import LoadedJob, load_job
 from chalicelib.core.errors import UserError
 from chalicelib.core.ports import Loc, Store
-from scripts.console.terminal import count, human_bytes
+from scripts.console.terminal import count, human_bytes, typed
 from scripts.runs.world import named_region
 
 from .again import same_objects
@@ -107,5 +107,5 @@ def _follow(started: Started, world: World, start_timeout: float | None) -> int:
     text = (
         f"scripts/status.py {started.job.name} shows the {runs}, or that {they} not begun yet; --wait waits"
     )
-    world.screen.print([(text, "dim")])
+    world.screen.print([(typed(text), "dim")])
     return 0

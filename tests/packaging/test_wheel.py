@@ -167,6 +167,9 @@ def test_commands_are_called_as_they_are_typed() -> None:
         typed("see .venv/bin/python scripts/status.py visits, or sluice.py")
         == "see sluice status visits, or sluice"
     )
+    assert (
+        typed("DuckDB: pip install -r requirements-sql.txt") == "DuckDB: pip install 'sluice-mapreduce[sql]'"
+    )
     for theirs in ("jobs/status.py: no such file", "my_run.py", "run.py:3: odd", "scripts/mine.py"):
         assert typed(theirs) == theirs
     assert as_typed("scripts/run.py", installed=False) == "scripts/run.py"

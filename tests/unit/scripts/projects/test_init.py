@@ -20,10 +20,14 @@ def nobody() -> str:
     raise UserError("no credentials")
 
 
+def no_wheel() -> None:
+    return None
+
+
 @pytest.fixture
 def project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     root = tmp_path / "mine"
-    assert main([str(root)], nobody) == 0
+    assert main([str(root)], nobody, no_wheel) == 0
     capsys.readouterr()
     return root
 
@@ -77,7 +81,7 @@ def test_a_job_of_ones_own_gets_a_test(project: Path) -> None:
 def test_doing_it_again_changes_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = contents(project)
     for options in ([], ["--upgrade"]):
-        assert main([str(project), *options], nobody) == 0
+        assert main([str(project), *options], nobody, no_wheel) == 0
         assert capsys.readouterr().out == ""
     assert contents(project) == before
 
@@ -86,7 +90,7 @@ def test_what_was_deleted_comes_back_but_for_the_owner_s(project: Path) -> None:
     before = contents(project)
     for name in ("app.py", "Makefile", ".chalice/config.json", "tests/test_wordcount.py", "sluice.yml"):
         (project / name).unlink()
-    assert main([str(project)], nobody) == 0
+    assert main([str(project)], nobody, no_wheel) == 0
     gone = {"tests/test_wordcount.py", "sluice.yml"}
     assert contents(project) == {name: text for name, text in before.items() if name not in gone}
 
@@ -103,7 +107,7 @@ def test_what_its_owner_changed_stays_and_that_is_said(
     }
     for name, text in mine.items():
         (project / name).write_text(text)
-    assert main([str(project), "--upgrade"], nobody) == 0
+    assert main([str(project), "--upgrade"], nobody, no_wheel) == 0
     assert {name: contents(project)[name] for name in mine} == mine
     said = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in said] == [
@@ -118,11 +122,11 @@ def test_an_upgrade_renews_what_nobody_changed(project: Path, capsys: pytest.Cap
     (project / "app.py").write_text(sealed("# of an older version\n"))
     old = before["requirements.txt"].replace("msgspec==", "msgspec==0.")
     (project / "requirements.txt").write_text(old + "mine==1\n")
-    main([str(project)], nobody)
+    main([str(project)], nobody, no_wheel)
     said = capsys.readouterr().out
     assert said.count("left as it is") == said.count("`sluice init --upgrade` renews") == 2
     assert "of an older version" in (project / "app.py").read_text()
-    main([str(project), "--upgrade"], nobody)
+    main([str(project), "--upgrade"], nobody, no_wheel)
     assert capsys.readouterr().out == "  renewed  app.py\n  renewed  requirements.txt\n"
     assert contents(project) == before | {"requirements.txt": before["requirements.txt"] + "mine==1\n"}
 
@@ -134,6 +138,38 @@ def test_a_seal_is_of_the_whole_file() -> None:
         assert not untouched(changed)
     (change,) = changes({"a": "new\n"}, {"a": text}, upgrade=True)
     assert (change.action, change.text) == ("renew", sealed("new\n"))
+
+
+def test_a_project_keeps_its_wheel_until_it_is_upgraded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = (tmp_path / f"sluice_mapreduce-{version}-py3-none-any.whl" for version in ("0.0.9", "0.1.0"))
+    old.write_bytes(b"old")
+    new.write_bytes(b"new")
+    root, listed = tmp_path / "mine", tmp_path / "mine" / "requirements-dev.txt"
+
+    def init(wheel: Path | None, *options: str) -> str:
+        assert main([str(root), *options], nobody, lambda: wheel) == 0
+        return capsys.readouterr().out
+
+    assert f"  wrote  wheels/{old.name}\n" in init(old)
+    assert f"\n./wheels/{old.name}[deploy,test]\n" in listed.read_text()
+    assert init(new) == init(None) == ""
+    assert init(new, "--upgrade").splitlines() == [
+        f"  wrote  wheels/{new.name}",
+        f"  left as it is  wheels/{old.name}: nothing needs it any more, so it can be deleted",
+        "  renewed  requirements-dev.txt",
+    ]
+    assert f"\n./wheels/{new.name}[deploy,test]\n" in listed.read_text()
+    old.unlink()
+    (root / "wheels" / old.name).unlink()
+    new.write_bytes(b"built anew")
+    assert init(new, "--upgrade") == f"  renewed  wheels/{new.name}\n"
+    assert (root / "wheels" / new.name).read_bytes() == b"built anew"
+
+
+def test_without_a_wheel_this_version_is_asked_for_by_name(project: Path) -> None:
+    assert "\nsluice-mapreduce[deploy,test]==" in (project / "requirements-dev.txt").read_text()
 
 
 def test_pins_are_kept_in_their_own_lines() -> None:
@@ -155,7 +191,7 @@ def test_a_folder_that_cannot_be_a_project_is_refused(make, sentence: str, tmp_p
     root = tmp_path / "mine"
     make(root)
     with pytest.raises(UserError, match=sentence):
-        main([str(root)], nobody)
+        main([str(root)], nobody, no_wheel)
     assert not (root / "app.py").exists()
     with pytest.raises(UserError, match="Sluice's own checkout"):
-        main([str(HOME)], nobody)
+        main([str(HOME)], nobody, no_wheel)
