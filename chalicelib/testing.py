@@ -12,29 +12,31 @@ of what comes out, are those of every engine.
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from .core.errors import ConfigError
+from .core.errors import ConfigError, RunFailed
 from .core.keys import Phase, RunKeys
 from .core.messages import sum_counters
 from .core.plan import Split
 from .core.ports import Loc
-from .core.spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec
-from .core.tasks import ReduceTask, Slice
+from .core.spec import MIB, BadRecordsSpec, InputSpec, JobSpec, OutputSpec, PlaceSpec
+from .core.tasks import BadRecord, ReduceTask, Slice
 from .job.binding import BoundJob, bind
 from .job.job import Job
 from .job.likely_mistakes import LikelyMistake, likely_mistakes
 from .job.load_class import Source
 from .job.partitioners import Range
 from .job.services import Services
-from .job.steps import expand
+from .job.steps import Steps, all_steps, expand
+from .mapreduce.guard.quarantine import Quarantine, over_limit
 from .mapreduce.input import splits
 from .mapreduce.input.compression import compression
 from .mapreduce.input.typed_pairs import Edges
@@ -52,8 +54,28 @@ _KEYS = RunKeys(Loc(_BUCKET, ""), "job", "run")
 
 Pair = tuple[Any, Any]
 T = TypeVar("T", bound=MapTask)
-#: Lines without their ends, or a whole object's text or bytes.
-Records = Iterable[str] | str | bytes
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object of the input by its name: lines without their ends, or its whole text or bytes, packed if it is `.gz`.
+
+    Mappers see the name as the end of `self.input.key` and `self.input.url`; its size and etag are those of its bytes.
+    """
+
+    name: str
+    body: Iterable[str] | str | bytes
+
+
+@dataclass
+class Totals:
+    """What a job with `accumulate: true` keeps from run to run: give the same one to each call."""
+
+    states: list[Pair] = field(default_factory=list)
+
+
+#: Lines without their ends, a whole object's text or bytes, or objects.
+Records = Iterable[str] | str | bytes | Iterable[Object]
 
 
 def run_job(
@@ -67,19 +89,27 @@ def run_job(
     partitions: int = 1,
     counters: dict[str, int] | None = None,
     files: Mapping[str, str | bytes | Path] | None = None,
+    bad_records: dict[str, Any] | None = None,
+    bad: list[BadRecord] | None = None,
+    totals: Totals | None = None,
 ) -> list[Pair]:
     """The (key, value) pairs that the job gives for these records, in the order it would write them.
 
-    `records` are lines without their ends, or a whole object's text or bytes; of a job with several inputs a
-    dict of them by tag. `input` holds settings of the job file's `input` (`{"format": "csv", "header": True}`),
-    with several inputs by tag, `params` those of `params`, `files` the contents (or paths) of side files by
-    name. `counters` is filled with what the job counted. A small `split_size` cuts the input into many tasks,
+    `records` are lines without their ends, a whole object's text or bytes, or several `Object`s; of a job with several
+    inputs a dict of them by tag. `input` holds settings of the job file's `input` (`{"format": "csv", "header":
+    True}`), with several inputs by tag, `params` those of `params`, `files` the contents (or paths) of side files by
+    name. `counters` is filled with what the job counted.
+
+    `bad_records` holds settings of that name. `bad` is filled with the records (and groups) that were set aside: as
+    many as there are, unless `bad_records` says how many there may be. With `totals` the job accumulates: the results
+    are those of all calls that were given the same `Totals`. A small `split_size` cuts the input into many tasks,
     which must change nothing. Warns (LikelyMistake) of hooks under another name, and of a mapper that never yields.
     Raises what a run would end with, the user's own error chained.
     """
     inputs = _inputs(records, input or {})
     given = [settings for settings, _ in inputs.values()]
-    spec = _spec(given, params=params or {}, split_size=split_size, partitions=partitions)
+    figures = {"params": params or {}, "split_size": split_size, "partitions": partitions}
+    spec = _spec(given, bad_records=_policy(bad_records, bad), accumulate=totals is not None, **figures)
     with tempfile.TemporaryDirectory(prefix="sluice-test-") as folder:
         bench = _Bench(
             name=job.__name__,
@@ -90,15 +120,28 @@ def run_job(
             disk=LocalDisk(Path(folder) / "scratch"),
             files=_files(files or {}, Path(folder) / "files"),
             counted={},
+            bad=[],
         )
         bench.disk.root.mkdir()
-        classes = expand(job, spec.params)
-        for text in likely_mistakes(classes):
+        steps = all_steps(lambda _: job, spec)
+        for text in likely_mistakes(expand(job, spec.params)):
             warnings.warn(text, LikelyMistake, stacklevel=2)
-        found = _all_steps(bench, classes, {tag: body for tag, (_, body) in inputs.items()})
+        try:
+            found = _all_steps(bench, steps, {tag: body for tag, (_, body) in inputs.items()}, totals)
+        finally:
+            for cls in steps.classes:
+                cls._put_back()
     if counters is not None:
         counters.update(sum_counters(counters, bench.counted))
+    if bad is not None:
+        bad += bench.bad
     return found
+
+
+def _policy(given: dict[str, Any] | None, bad: list[BadRecord] | None) -> BadRecordsSpec:
+    if given is not None or bad is None:
+        return BadRecordsSpec(**(given or {}))
+    return BadRecordsSpec(policy="quarantine", max=sys.maxsize, max_fraction=1.0)
 
 
 def _spec(given: Sequence[InputSpec], **figures: Any) -> JobSpec:
@@ -112,37 +155,57 @@ def _spec(given: Sequence[InputSpec], **figures: Any) -> JobSpec:
     )
 
 
-def _all_steps(bench: _Bench, classes: Sequence[type[Job]], bodies: Mapping[str, bytes]) -> list[Pair]:
-    """The pairs of the last step; the first one reads `bodies`, by tag, each other one the pairs before."""
+def _all_steps(
+    bench: _Bench, steps: Steps, bodies: Mapping[str, dict[str, bytes]], totals: Totals | None
+) -> list[Pair]:
+    """The pairs of the last step; the first one reads `bodies`, by tag and name, each other one the pairs before."""
     found: list[Pair] = []
-    for number, cls in enumerate(classes):
+    for number, cls in enumerate(steps.classes):
         if number:
-            pieces = list(bench.pieces_of_pairs(found))
+            before = totals.states if totals and number == steps.merge_step else []
+            pieces = list(bench.pieces_of_pairs([*before, *found]))
         else:
             bound = bench.bind(cls, number, "map", 0)
-            pieces = [piece for tag, body in bodies.items() for piece in bench.pieces(bound, tag, body)]
+            pieces = [piece for tag, some in bodies.items() for piece in bench.pieces(bound, tag, some)]
         found = bench.step(cls, number, pieces)
+        if totals and number == steps.merge_step:
+            totals.states = found
     return found
 
 
 def _inputs(
     records: Records | Mapping[str, Records], settings: dict[str, Any]
-) -> dict[str, tuple[InputSpec, bytes]]:
-    """(settings, body) of each input by tag; the tag of an only input may be empty."""
+) -> dict[str, tuple[InputSpec, dict[str, bytes]]]:
+    """(settings, bodies by name) of each input by tag; the tag of an only input may be empty."""
     if not isinstance(records, Mapping):
-        return {"": (InputSpec(url="s3://memory/in/", **settings), _body(records))}
+        return {"": (InputSpec(url="s3://memory/in/", **settings), _bodies(records))}
     unknown = settings.keys() - records.keys()
     if unknown:
         raise ConfigError(
             f"input: expected settings by tag, one of {', '.join(records)}, got {unknown.pop()!r}"
         )
     return {
-        tag: (InputSpec(tag=tag, url=f"s3://memory/in-{tag}/", **settings.get(tag, {})), _body(some))
+        tag: (InputSpec(tag=tag, url=f"s3://memory/in-{tag}/", **settings.get(tag, {})), _bodies(some))
         for tag, some in records.items()
     }
 
 
-def _body(records: Records) -> bytes:
+def _bodies(records: Records) -> dict[str, bytes]:
+    """The bytes of each object by its name; what has no name is called `records`."""
+    given = records if isinstance(records, str | bytes) else list(records)
+    if not isinstance(given, list) or not any(isinstance(one, Object) for one in given):
+        return {"records": _body(given)}  # type: ignore[arg-type]
+    found: dict[str, bytes] = {}
+    for one in given:
+        if not isinstance(one, Object):
+            raise ConfigError(f"records: expected lines or objects, got Object(...) and {one!r:.100}")
+        if one.name in found:
+            raise ConfigError(f"records: two objects are called {one.name!r}: give each its own name")
+        found[one.name] = _body(one.body)
+    return found
+
+
+def _body(records: Iterable[str] | str | bytes) -> bytes:
     if isinstance(records, bytes):
         return records
     if isinstance(records, str):
@@ -172,6 +235,7 @@ class _Bench:
     disk: LocalDisk
     files: dict[str, Path]
     counted: dict[str, int]
+    bad: list[BadRecord]
 
     def bind(
         self, cls: type[Job], step: int, phase: Phase, task: int, bounds: Sequence[Any] = ()
@@ -194,13 +258,14 @@ class _Bench:
             raise ConfigError(f"self.file({name!r}): run_job was given {known}: add it to files={{...}}")
         return self.files[name]
 
-    def pieces(self, job: BoundJob, tag: str, body: bytes) -> Iterator[Split]:
+    def pieces(self, job: BoundJob, tag: str, bodies: Mapping[str, bytes]) -> Iterator[Split]:
         spec = self.sources[tag].spec
-        loc = Loc(_BUCKET, f"in-{tag}/records")
-        self.store.put(loc, body)
-        splittable = not (job.mapper == "mapper_raw" or spec.whole) and compression(loc.key) is None
-        for piece in splits.cut(_BUCKET, self.store.head(loc), self.split_size, splittable):
-            yield replace(piece, tag=tag)
+        for name, body in sorted(bodies.items()):  # as a listing has them
+            loc = spec.loc.child(name)
+            self.store.put(loc, body)
+            splittable = not (job.mapper == "mapper_raw" or spec.whole) and compression(loc.key) is None
+            for piece in splits.cut(_BUCKET, self.store.head(loc), self.split_size, splittable):
+                yield replace(piece, tag=tag)
 
     def pieces_of_pairs(self, pairs: list[Pair]) -> Iterator[Split]:
         """What a step gave, for the next one to read."""
@@ -228,28 +293,47 @@ class _Bench:
             return b""
 
         slices = []
-        for task, some in enumerate(splits.pack(pieces, self.split_size)):
-            bound = self.bind(cls, step, "map", task, bounds)
+        records, known = 0, len(self.bad)
+        for number, some in enumerate(splits.pack(pieces, self.split_size)):
+            bound = self.bind(cls, step, "map", number, bounds)
             if cls.shuffle:
-                slices.append(self._map(bound, step, task, some))
+                task: MapTask = self._task(MapTask, bound, step)
+                slices.append(self._map(task, step, number, some))
             else:
-                self._task(MapOnlyTask, bound, step).run(some, RowWriter(keep, lambda _data: None))
-            self._count(bound)
+                task = self._task(MapOnlyTask, bound, step)
+                task.run(some, RowWriter(keep, lambda _data: None))
+            records += task.records
+            self._count(bound, task.quarantine)
+        self._check_bad(len(self.bad) - known, records)
         if slices:
             bound = self.bind(cls, step, "reduce", 0)
             whole = ReduceTask(first=0, last=partitions, bytes=0, index_start=0, index_stop=0)
             budget = self.spec.budget("reducer")
-            part = ReducePart(job=bound, store=self.store, work_bucket=_BUCKET, disk=self.disk, budget=budget)
+            part = ReducePart(
+                job=bound,
+                store=self.store,
+                work_bucket=_BUCKET,
+                disk=self.disk,
+                budget=budget,
+                quarantine=Quarantine(self.spec.bad_records, "reduce"),
+            )
             part.run(whole, Slices.of(slices), keep, lambda _data: None)
-            self._count(bound)
+            self._count(bound, part.quarantine)
+            self._check_bad(len(self.bad) - known, records)
         return found
 
-    def _map(self, job: BoundJob, step: int, number: int, task: Sequence[Split]) -> Slice:
+    def _check_bad(self, bad: int, records: int) -> None:
+        if reason := over_limit(self.spec.bad_records, bad, records):
+            raise RunFailed(
+                f"job {self.name}: {reason}; the last: {self.bad[-1].source}: {self.bad[-1].error}"
+            )
+
+    def _map(self, task: MapTask, step: int, number: int, pieces: Sequence[Split]) -> Slice:
         """One map task's run file, as the slice that one reduce task over all partitions takes."""
         run_file = _KEYS.at(step).run_file(number, 0, "0")
         with self.store.writer(run_file) as sink:
             writer = RunWriter(sink.write, self.spec.partitions or 1)
-            self._task(MapTask, job, step).run(task, writer)
+            task.run(pieces, writer)
             offsets = writer.finish()
             sink.commit()
         return Slice(run_file=run_file.key, offsets=offsets)
@@ -264,7 +348,9 @@ class _Bench:
             disk=self.disk,
             partitions=self.spec.partitions or 1,
             budget=self.spec.budget("mapper"),
+            quarantine=Quarantine(self.spec.bad_records, "map"),
         )
 
-    def _count(self, job: BoundJob) -> None:
+    def _count(self, job: BoundJob, quarantine: Quarantine) -> None:
+        self.bad += quarantine.records
         self.counted = sum_counters(self.counted, job.services.counters.totals())

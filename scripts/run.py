@@ -26,11 +26,13 @@ import scripts.console.lacking  # noqa: F401 (first: it says what this Python la
 from chalicelib.config.load import LoadedJob, load_job
 from chalicelib.config.show import format_config
 from chalicelib.core.errors import UserError
+from chalicelib.core.keys import Phase
 from chalicelib.core.outcome import Manifest
 from chalicelib.core.ports import ObjectInfo, Store
 from chalicelib.core.spec import JobSpec
 from chalicelib.job.load_class import job_loader
 from chalicelib.job.side_files import brought
+from chalicelib.job.steps import all_steps
 from chalicelib.local.engine import LocalRun, Progress
 from chalicelib.local.inputs import refuse_inside, tagged_inputs
 from chalicelib.local.publishing import run_into
@@ -83,7 +85,7 @@ def _run(
     run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{new_token()}"
     with _terminable(), claimed(output, run, force=options.force) as claim:
         work = _made(kept) if kept else claim.work
-        with _display(loaded.name) as progress:
+        with _display(loaded.name, len(all_steps(load, spec).classes) if spec.job else 1) as progress:
             local = LocalRun(
                 name=loaded.name,
                 spec=brought(_s3, spec, LocalDisk(work)),
@@ -202,8 +204,8 @@ def _terminable() -> Iterator[None]:
 
 
 @contextmanager
-def _display(name: str) -> Iterator[Progress]:
-    """A progress bar on a terminal, nothing in a pipe."""
+def _display(name: str, steps: int) -> Iterator[Progress]:
+    """A progress bar on a terminal, nothing in a pipe; of several steps it says which one it is of."""
     if not sys.stderr.isatty():
         yield lambda *_: None
         return
@@ -218,9 +220,17 @@ def _display(name: str) -> Iterator[Progress]:
         TimeElapsedColumn(),
     )
     with Bars(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as bars:
-        rows = {phase: bars.add_task(f"{name} {phase}", total=None) for phase in ("map", "reduce")}
+        phases: tuple[Phase, ...] = ("map", "reduce")
+        rows = {phase: bars.add_task("", total=None) for phase in phases}
+        shown = -1
 
-        def show(phase: str, done: int, total: int) -> None:
+        def show(step: int, phase: Phase, done: int, total: int) -> None:
+            nonlocal shown
+            if step != shown:
+                shown = step
+                place = f"{name}, step {step + 1} of {steps}" if steps > 1 else name
+                for each, row in rows.items():
+                    bars.update(row, description=f"{place}, {each}", completed=0, total=None)
             bars.update(rows[phase], completed=done, total=total or None, refresh=True)
 
         yield show

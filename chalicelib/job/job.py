@@ -164,6 +164,10 @@ class Job:
         """Whether a pair of the result is kept."""
         return True
 
+    @classmethod
+    def _put_back(cls) -> None:
+        """What a task of this class has changed in its process, and could not put back when it failed."""
+
     # -- what a job may use ---------------------------------------------------------------------------
 
     def count(self, name: str, n: int = 1) -> None:

@@ -49,8 +49,8 @@ _LONGEST_WAIT = 3600.0
 #: Errors that are kept, to be told if the run is given up.
 _TOLD = 3
 
-#: What a progress display is told: phase, tasks done, tasks in all.
-Progress = Callable[[Phase, int, int], None]
+#: What a progress display is told: step, from 0, phase, tasks done, tasks in all.
+Progress = Callable[[int, Phase, int, int], None]
 
 
 class SystemClock:
@@ -163,7 +163,7 @@ class _Engine:
         )
         plan_step.begin(self._runtime, run.keys, new_run)
         self._tasks["map"] = read_head(self._runtime.store, run.keys).tasks
-        run.progress("map", 0, self._tasks["map"])
+        run.progress(0, "map", 0, self._tasks["map"])
         try:
             self._fork()
             self._until_ended()
@@ -235,7 +235,7 @@ class _Engine:
                 loc = self._keys.reduce_plan
                 plan = decode(ReducePlan, self._runtime.store.get(loc), loc.url)
                 self._tasks[phase] = len(plan.tasks)
-        self._run.progress(phase, len(self._done[phase]), self._tasks.get(phase, 0))
+        self._run.progress(self._step, phase, len(self._done[phase]), self._tasks.get(phase, 0))
 
     # -- the loop ------------------------------------------------------------------------------------
 

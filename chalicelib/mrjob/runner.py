@@ -55,6 +55,7 @@ class Runner:
         chosen = job.options.output_dir
         self._output = Path(chosen).absolute() if chosen else self._scratch / "output"
         self._manifest: Manifest | None = None
+        self._shown = 0
 
     def __enter__(self) -> Self:
         return self
@@ -96,10 +97,17 @@ class Runner:
                     work=work,
                     workers=workers,
                     load_job=lambda _: root,
+                    progress=self._show,
                 )
             )
         finally:
             surroundings.leave_all()  # what a task that failed in this process could not put back
+
+    def _show(self, step: int, phase: str, done: int, total: int) -> None:  # noqa: ARG002 - what the engine tells
+        """Log when a step begins, as mrjob does."""
+        if step >= self._shown:
+            self._shown = step + 1
+            log.info("Running step %d of %d...", self._shown, self._steps)
 
     def _spec(self, name: str, size: int, workers: int) -> JobSpec:
         spec = JobSpec(

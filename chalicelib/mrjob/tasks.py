@@ -58,6 +58,10 @@ class Task(Job):
     #: `--cmdenv`.
     variables: ClassVar[Mapping[str, str]] = {}
 
+    @classmethod
+    def _put_back(cls) -> None:
+        surroundings.leave_all()
+
     def user_job(self, role: Role) -> JobDefinition:
         """A new instance of the user's class for this role."""
         job = self.mrjob.__new__(self.mrjob)
@@ -72,7 +76,7 @@ class Task(Job):
     def begin(self, role: Role) -> tuple[JobDefinition, MRStep]:
         """The user's job in a working folder of its own, and its step with methods bound to it."""
         if role != "combiner":
-            surroundings.leave_all()  # what a task before this one could not put back
+            self._put_back()  # after a task that failed
         root = self._root()
         folder = surroundings.new_folder(root)
         put = links(dict(self.side_files), self._find, root)
@@ -163,10 +167,8 @@ class Task(Job):
 
     def placed(self, given: Any) -> Any:
         """Where the files lie that a file option names: one, or a list of them."""
-        if isinstance(given, list):
-            return [self.placed(name) for name in given]
-        if given is None:
-            return None
+        if given is None or isinstance(given, list):
+            return given and [self.placed(name) for name in given]
         side = side_file("file", str(given))
         return self.side_files[side] if side in self.side_files else str(self._find(side))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from zlib import crc32
 
-from ...core.errors import UserError
+from ...core.errors import ConfigError, UserError
 
 Kind = Literal["file", "dir", "archive", "import"]
 
@@ -25,10 +25,18 @@ class SideFile(NamedTuple):
 
 
 def side_file(kind: Kind, given: str) -> SideFile:
-    """Of `data/stop.txt`, or `data/stop.txt#words.txt` for one that is to be called `words.txt`."""
+    """Of `data/stop.txt`, or `data/stop.txt#words.txt` for one that is to be called `words.txt`.
+
+    Raises ConfigError for a name that would lie in another folder.
+    """
     source, _, name = given.partition("#")
     source = source.rstrip("/")
-    return SideFile(kind, source, name or Path(source).name)
+    name = name or Path(source).name
+    if "/" in name or name in ("", ".", ".."):
+        raise ConfigError(
+            f"{given}: expected PATH or PATH#NAME, where NAME is a name in the task's working folder"
+        )
+    return SideFile(kind, source, name)
 
 
 def named_apart(given: Iterable[SideFile]) -> dict[SideFile, str]:

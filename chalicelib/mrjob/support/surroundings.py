@@ -45,12 +45,26 @@ def enter(
     """
     _entered.append(_Before(_cwd(), dict(os.environ), list(sys.path), folder))
     for name, path in links.items():
-        (folder / name).symlink_to(path.absolute())
+        _put(path, folder / name)
     for name, value in environ.items():
         rest = os.environ.get(name)
         os.environ[name] = f"{value}{os.pathsep}{rest}" if rest and name.endswith("PATH") else value
     sys.path[:0] = [str(folder), *map(str, imports)]
     os.chdir(folder)
+
+
+def _put(path: Path, place: Path) -> None:
+    """A link; of a program that may not be run (a zip of Lambda's keeps no such rights) a copy that may."""
+    if path.is_dir() or os.access(path, os.X_OK) or not _is_program(path):
+        place.symlink_to(path.absolute())
+        return
+    shutil.copyfile(path, place)
+    place.chmod(0o700)
+
+
+def _is_program(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4).startswith((b"#!", b"\x7fELF"))
 
 
 def leave() -> None:

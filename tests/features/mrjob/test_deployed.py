@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from functools import cache
 from pathlib import Path
@@ -11,20 +12,21 @@ from typing import Any
 import pytest
 
 from chalicelib.config.load import load_job
-from chalicelib.core.errors import ConfigError, DataTypeError
+from chalicelib.core.errors import ConfigError, DataTypeError, JobCodeError
+from chalicelib.core.tasks import BadRecord
 from chalicelib.job.load_class import job_loader
 from chalicelib.local import LocalRun, run_local
 from chalicelib.local.inputs import find_inputs
 from chalicelib.mrjob import MRJob
 from chalicelib.run.job_code import check
-from chalicelib.testing import run_job
+from chalicelib.testing import Object, run_job
 from tests.worlds.simulation import Simulation, spec
 
 from .harness import JOBS, run
 
 from most_used_word import MRMostUsedWord  # isort: skip
 from next_word_stats import MRNextWordStats  # isort: skip
-from small import MRCounters, MRNoReducer, MRThreshold  # isort: skip
+from small import MRCounters, MRNoReducer, MRPerObject, MRPrograms, MRThreshold  # isort: skip
 
 ROOT = Path(__file__).resolve().parents[3]
 RANDOM = random.Random(11)
@@ -123,6 +125,31 @@ def test_functions_that_die_change_nothing(tmp_path: Path, seed: int) -> None:
     shaken = simulated(MRNextWordStats, tmp_path, seed=seed, duplicates=True, kill_at=trouble)
     assert shaken.text() == calm.text()
     assert sorted(shaken.text().splitlines()) == sorted(inline(MRNextWordStats).splitlines())
+
+
+@pytest.mark.parametrize("seed", [None, 4])
+def test_programs_give_the_same_however_the_input_is_cut(tmp_path: Path, seed: int | None) -> None:
+    kill_at = () if seed is None else (7, 19, 33)
+    found = simulated(MRPrograms, tmp_path, seed=seed, duplicates=seed is not None, kill_at=kill_at)
+    kept = [line.decode().lower().split() for line in LINES if "naïve".encode() not in line]
+    words = {word for line in kept for word in line}
+    assert sorted(found.text().splitlines()) == sorted(json.dumps(word).encode() for word in words)
+
+
+@pytest.mark.parametrize("split_size", [4, 1 << 20])
+def test_each_mapper_has_one_object_though_a_task_has_many(split_size: int) -> None:
+    objects = [Object(f"{number}.txt", ["1", "x", str(number)]) for number in range(5)]
+    bad: list[BadRecord] = []
+    rows = run_job(MRPerObject.sluice_job(), objects, split_size=split_size, bad=bad)
+    assert [line for _, line in rows] == [b'"s3://memory/in/%d.txt"\t%d' % (n, n + 1) for n in range(5)]
+    assert [(one.source, one.offset) for one in bad] == [(f"s3://memory/in/{n}.txt", 2) for n in range(5)]
+
+
+def test_a_failing_job_leaves_the_process_as_it_was() -> None:
+    before = Path.cwd(), dict(os.environ)
+    with pytest.raises(JobCodeError, match=r"line at byte 0: ValueError.*\(line: 'x'\)"):
+        run_job(MRPerObject.sluice_job(), ["x"])
+    assert (Path.cwd(), dict(os.environ)) == before
 
 
 def test_counters_are_exact_though_functions_die(tmp_path: Path) -> None:

@@ -136,3 +136,11 @@ def test_a_script_that_cannot_run_says_why_and_fails() -> None:
     unknown = command("word_freq_count.py", "-r", "emr")
     assert unknown.returncode != 0
     assert b"expected one of inline, local, lambda" in unknown.stderr
+
+
+def test_a_script_says_which_step_it_is_at() -> None:
+    done = command("next_word_stats.py", "-r", "local", stdin=b"a b a b\n")
+    assert [line for line in done.stderr.decode().splitlines() if "step" in line] == [
+        "Running step 1 of 2...",
+        "Running step 2 of 2...",
+    ]

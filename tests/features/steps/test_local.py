@@ -31,7 +31,7 @@ class Folder:
         self.output.mkdir()
         self.work.mkdir()
         #: (phase, done, total) as a display is told.
-        self.shown: list[tuple[str, int, int]] = []
+        self.shown: list[tuple[int, str, int, int]] = []
 
     def spec(self, **figures: Any) -> JobSpec:
         return JobSpec(
@@ -54,7 +54,7 @@ class Folder:
             work=self.work,
             workers=workers,
             load_job=lambda _: job,
-            progress=lambda phase, done, total: self.shown.append((phase, done, total)),
+            progress=lambda *told: self.shown.append(told),
         )
         self.manifest: Manifest = run_local(run)
         assert (self.output / "_SUCCESS").is_file()
@@ -73,7 +73,8 @@ def test_three_steps(workers: int, split_size: int, folder: Folder) -> None:
     assert sorted(body.decode().splitlines()) == three_steps(TEXT)
     assert folder.manifest.steps == 3
     assert folder.manifest.map_tasks >= 3
-    assert [shown for shown in folder.shown if shown[:2] == ("map", 0)], "what is to be done is told"
+    assert folder.shown[0][:3] == (0, "map", 0), "what is to be done is told"
+    assert {step for step, *_ in folder.shown} == {0, 1, 2}
 
 
 def test_the_bytes_are_those_of_the_simulated_cloud(folder: Folder, tmp_path: Path) -> None:

@@ -274,3 +274,44 @@ class MROwnProtocol(MRJob):
 
     def reducer(self, key, values):
         yield key, max(values)
+
+
+class MRPrograms(MRJob):
+    """A filter before the mapper, one before the combiner, and a program that reduces."""
+
+    def words(self, _, line):
+        for word in line.split():
+            yield word.lower(), 1
+
+    def add(self, word, counts):
+        yield word, sum(counts)
+
+    def steps(self):
+        return [
+            MRStep(
+                mapper_pre_filter="grep -v naïve",
+                mapper=self.words,
+                combiner_pre_filter="cat",
+                combiner=self.add,
+                reducer=self.add,
+            ),
+            MRStep(reducer_cmd="cut -f 1"),
+        ]
+
+
+class MRPerObject(MRJob):
+    """init and final of each object, though a task has several; a line that is no number is bad."""
+
+    def mapper_init(self):
+        self.name = jobconf_from_env("mapreduce.map.input.file")
+        self.sum = 0
+
+    def mapper(self, _, line):
+        self.sum += int(line)
+
+    def mapper_final(self):
+        assert self.name == jobconf_from_env("map.input.file")
+        yield self.name, self.sum
+
+    def reducer(self, name, sums):
+        yield name, sum(sums)

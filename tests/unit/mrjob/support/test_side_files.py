@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.core.errors import UserError
+from chalicelib.core.errors import ConfigError, UserError
 from chalicelib.mrjob.support.side_files import (
     SideFile,
     files_of,
@@ -27,6 +27,12 @@ def test_a_name_may_follow_behind_a_hash() -> None:
     assert side_file("file", "data/stop.txt#words.txt") == SideFile("file", "data/stop.txt", "words.txt")
     assert side_file("dir", "lib/") == SideFile("dir", "lib", "lib")
     assert listed(["a,b", "", "c#d"]) == ["a", "b", "c#d"]
+
+
+@pytest.mark.parametrize("given", ["a#../b", "a#/etc/b", "a#..", "", "/", ".."])
+def test_a_name_in_another_folder_is_refused(given: str) -> None:
+    with pytest.raises(ConfigError, match="expected PATH or PATH#NAME"):
+        side_file("file", given)
 
 
 def test_two_of_one_name_are_named_apart() -> None:

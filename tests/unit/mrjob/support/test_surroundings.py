@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,3 +64,12 @@ def test_a_folder_that_is_gone_is_no_matter(tmp_path: Path) -> None:
     surroundings.enter(surroundings.new_folder(tmp_path), {}, {})
     surroundings.leave_all()
     surroundings.leave()
+
+
+def test_a_program_that_lost_its_right_to_be_run_has_it_again(tmp_path: Path) -> None:
+    program = tmp_path / "shout"
+    program.write_text("#!/bin/sh\ntr a-z A-Z\n")
+    program.chmod(0o644)
+    surroundings.enter(surroundings.new_folder(tmp_path), {"shout": program}, {})
+    assert subprocess.run(["./shout"], input=b"a", capture_output=True, check=True).stdout == b"A"
+    assert not os.access(program, os.X_OK)
