@@ -58,7 +58,7 @@ setup:
 .venv-lambda/.made: requirements-lambda.txt
 .venv-wheel/.made: requirements-wheel.txt
 
-$(STAMPS) .venv-audit/.made .venv-mrjob/.made:
+$(STAMPS) .venv-audit/.made .venv-scanners/.made .venv-mrjob/.made .venv-wheel/.made:
 	@test -n "$(PYTHON)" || { echo "Sluice needs Python 3.11 or later; found none. Name one: make PYTHON=..." >&2; exit 1; }
 	@echo "making $(@D) from $< (once, and when that file changes)"
 	@$(PYTHON) -m venv $(@D)
@@ -83,11 +83,12 @@ scale: setup
 	@$(PY) -m benchmarks.scale $(ARGS)
 
 # In an environment of its own, made when it is first asked for: no test needs these tools.
-audit: setup .venv-audit/.made
-	@$(PY) scripts/lint.py .venv-audit/bin
+audit: setup .venv-audit/.made .venv-scanners/.made
+	@$(PY) scripts/lint.py .venv-audit/bin .venv-scanners/bin
 	@$(PY) -m tests.security.second_opinion .venv-audit/bin/python
 
 .venv-audit/.made: requirements-audit.txt
+.venv-scanners/.made: requirements-scanners.txt
 
 # The backend comes from its own environment: pip would fetch it anew each time, and without hashes.
 wheel: .venv-wheel/.made

@@ -1,14 +1,15 @@
 #!/usr/bin/env python
-"""Tools of others: bandit on the code; parliament, cloudsplaining and cfn-lint on the policies of a deployment.
+"""Tools of others: bandit and semgrep on the code; parliament, cloudsplaining, cfn-lint and checkov on policies.
 
-`make audit` runs it, with the tools in an environment of their own (requirements-audit.txt). What is judged are the
-policies of jobs of every shape, as a deployment to an account of AWS writes them. Exit code 1 if any tool has found
-anything.
+`make audit` runs it, with the tools in environments of their own (requirements-audit.txt, requirements-scanners.txt).
+What is judged are the policies of jobs of every shape, as a deployment to an account of AWS writes them. Exit code 1 if
+any tool has found anything, or if a rule of semgrep's (semgrep.yml) no longer finds what it is there for.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,11 @@ _SHAPES: dict[str, dict[str, Any]] = {
     "totals": {"accumulate": True},
     "files": {"files": "s3://acme-shared/table.csv"},
 }
+#: Code that each of semgrep's rules has to find.
+_FORBIDDEN = ROOT / "tests/security/forbidden.txt"
+#: No tool asks anybody else.
+_SEMGREP = ("scan", "--metrics=off", "--disable-version-check", "--quiet", "--config", "scripts/semgrep.yml")
+_CHECKOV = ("--framework", "cloudformation", "--quiet", "--compact", "--skip-download", "-o", "json")
 #: Calls parliament for each file, and prints what it finds.
 _PARLIAMENT = """
 import sys
@@ -81,13 +87,47 @@ def write(folder: Path) -> tuple[list[Path], Path]:
 
 def judge(name: str, *argv: str, silent: str = "") -> bool:
     """Run a tool; False if it has found anything. `silent` is what it prints if it has not."""
-    finished = subprocess.run(
+    code, told = _run(*argv)
+    return _tell(name, [] if not code and told == silent else told.splitlines() or [f"exit code {code}"])
+
+
+def _run(*argv: str) -> tuple[int, str]:
+    done = subprocess.run(
         argv, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
-    told = (finished.stdout + finished.stderr).strip()
-    good = not finished.returncode and told == silent
-    say(f"{name}: {'nothing found' if good else 'found:'}", *([] if good else told.splitlines()))
-    return good
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def _tell(name: str, found: Sequence[str], good: str = "nothing found") -> bool:
+    say(f"{name}: {'found:' if found else good}", *found)
+    return not found
+
+
+def rules_work(semgrep: Path, folder: Path) -> bool:
+    """Whether each rule finds its example; one that finds nothing would be a check that cannot fail."""
+    example = folder / "forbidden.py"
+    example.write_text(_FORBIDDEN.read_text("utf-8"), "utf-8")
+    text = _run(str(semgrep), *_SEMGREP, "--json", str(example))[1]
+    found = {result["check_id"].rpartition(".")[2] for result in json.loads(text)["results"]}
+    rules = re.findall(r"^  - id: (\S+)$", (ROOT / "scripts/semgrep.yml").read_text("utf-8"), re.MULTILINE)
+    idle = [f"{rule} does not find its example" for rule in rules if rule not in found]
+    return _tell("semgrep.yml", idle, good="each rule finds its example")
+
+
+def judge_template(checkov: Path, template: Path) -> bool:
+    """Checkov says how many checks the template has passed: none would mean that it has read nothing."""
+    text = _run(str(checkov), *_CHECKOV, "-f", str(template))[1]
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return _tell("checkov", text.splitlines())
+    failed = [
+        f"{one['check_id']} {one['resource']}: {one['check_name']}"
+        for one in found["results"]["failed_checks"]
+    ]
+    if not found["summary"]["passed"]:
+        failed.append("it has made no check")
+    return _tell("checkov", failed)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -95,7 +135,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "bin", type=Path, metavar="BIN", help="the folder of the tools, such as .venv-audit/bin"
     )
-    tools = parser.parse_args(argv).bin.absolute()
+    parser.add_argument(
+        "scanners", type=Path, help="the folder of semgrep and checkov, such as .venv-scanners/bin"
+    )
+    options = parser.parse_args(argv)
+    tools, scanners = options.bin.absolute(), options.scanners.absolute()
     code = ["chalicelib", "scripts", "jobs", "app.py"]
     with tempfile.TemporaryDirectory(prefix="sluice-audit-") as folder:
         found, template = write(Path(folder))
@@ -104,6 +148,9 @@ def main(argv: Sequence[str]) -> int:
             judge("bandit", str(tools / "bandit"), "-q", "-r", "-c", "pyproject.toml", *code),
             judge("parliament", str(tools / "python"), "-c", _PARLIAMENT, *names),
             judge("cfn-lint", str(tools / "cfn-lint"), str(template)),
+            judge("semgrep", str(scanners / "semgrep"), *_SEMGREP, "--error", *code),
+            rules_work(scanners / "semgrep", Path(folder)),
+            judge_template(scanners / "checkov", template),
         ]
         for name in names:
             argv = [str(tools / "cloudsplaining"), "scan-policy-file", "--input-file", name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -51,10 +52,8 @@ class Groups:
             return keys, states
         if self._bad.trail:
             return self._finished_singly(reducer, keys, states)
-        try:
+        with suppress(Exception):  # one by one they show whose it is
             return keys, reducer.finish_column(states)
-        except Exception:  # noqa: BLE001, S110 - one by one they show whose it is
-            pass
         good: list[Any] = []
         results: list[Any] = []
         at = 0
