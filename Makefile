@@ -58,7 +58,7 @@ setup:
 .venv-lambda/.made: requirements-lambda.txt
 .venv-wheel/.made: requirements-wheel.txt
 
-$(STAMPS) .venv-audit/.made .venv-scanners/.made .venv-mrjob/.made .venv-wheel/.made:
+$(STAMPS) .venv-audit/.made .venv-scanners/.made .venv-mrjob/.made:
 	@test -n "$(PYTHON)" || { echo "Sluice needs Python 3.11 or later; found none. Name one: make PYTHON=..." >&2; exit 1; }
 	@echo "making $(@D) from $< (once, and when that file changes)"
 	@$(PYTHON) -m venv $(@D)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from chalice import Chalice
 
+from chalicelib.aws.chalice_app import this_clock
 from chalicelib.aws.function import Process, TimeLeft, event_ids, split_function_name
 from chalicelib.core.keys import RunKeys
 from chalicelib.core.ports import FunctionName, Loc
@@ -200,9 +201,10 @@ def test_chalice_learns_of_clocks_where_the_job_asks_for_them(load_app: Any) -> 
 
 def test_a_process_on_lambda_has_the_clock_that_starts_it_and_no_other(load_app: Any) -> None:
     app = load_app()
-    assert not hasattr(app, "scheduler")
-    assert set(app.this_clock("sluice-wordcount-scheduler")) == {"scheduler"}
-    assert app.this_clock("sluice-wordcount-mapper") == {}
+    assert (app.scheduler, app.auditor) == (None, None)
+    assert set(this_clock({"AWS_LAMBDA_FUNCTION_NAME": "sluice-wordcount-scheduler"})) == {"scheduler"}
+    assert this_clock({"AWS_LAMBDA_FUNCTION_NAME": "sluice-wordcount-mapper"}) == {}
+    assert this_clock({}) == {}
 
 
 @pytest.mark.parametrize(
