@@ -138,7 +138,7 @@ def _scheduler(target: Target) -> list[Json]:
     keys = PeriodKeys(target.spec.work_loc, target.name)
     return [
         _objects(WRITE_PARTS, [keys.pointer, keys.all_taken.child("*"), keys.all_given.child("*")]),
-        _objects(["s3:DeleteObject"], [keys.all_taken.child("*"), keys.all_given.child("*.objects")]),
+        _objects(["s3:DeleteObject"], [keys.all_taken.child("*")]),
         *_listing([*sources, work, output, keys.root]),
     ]
 

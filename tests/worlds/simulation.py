@@ -186,6 +186,7 @@ class Simulation:
         return {
             info.key.partition("/")[2]: self.memory.get(Loc("out", info.key))
             for info in self.memory.list(OUT)
+            if "/" in info.key  # `_latest.json` is of no run
         }
 
     def work(self) -> list[str]:

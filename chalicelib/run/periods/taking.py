@@ -168,10 +168,8 @@ class Taking:
             sent=self._runtime.clock.now(),
         )
         pointer = Pointer(token=self._token, period=period, taken=drafts.taken.key, after=after)
-        if swap(self._store, self._keys, self._standing, pointer):
-            return period
-        self._store.delete(self._keys.work.bucket, [drafts.taken.key, drafts.objects.key])
-        return None
+        # What was written in vain is not deleted here: an answer may have been lost, and others have gone on from it.
+        return period if swap(self._store, self._keys, self._standing, pointer) else None
 
     def _note(self, pointer: Pointer) -> None:
         """Remember where the listing ended and that the last run has begun, if either is news."""

@@ -148,6 +148,7 @@ def test_lists_of_periods_expire_with_the_runs_and_the_record_stays() -> None:
         ("s3:PutObject", "scratch/sluice/periods/tally/taken/0000000001.t", True),
         ("s3:DeleteObject", "scratch/sluice/periods/tally/pointer.json", False),
         ("s3:DeleteObject", "scratch/sluice/periods/tally/given/0000000001.period", False),
+        ("s3:DeleteObject", "scratch/sluice/periods/tally/given/0000000001.t.objects", False),
         ("s3:PutObject", "scratch/sluice/periods/other/pointer.json", False),
         ("s3:PutObject", "scratch/sluice/runs/tally/r/plan.json", False),
         ("s3:GetObject", "scratch/sluice/runs/tally/r/plan.json", False),
