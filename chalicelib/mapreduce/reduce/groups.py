@@ -53,7 +53,7 @@ class Groups:
             return self._finished_singly(reducer, keys, states)
         try:
             return keys, reducer.finish_column(states)
-        except Exception:  # noqa: BLE001, S110 - one by one they show whose it is
+        except (Exception, SystemExit):  # noqa: BLE001, S110 - one by one they show whose it is
             pass
         good: list[Any] = []
         results: list[Any] = []
@@ -61,7 +61,7 @@ class Groups:
         while at < len(keys):
             try:
                 results.extend(map(reducer.finish, states[at:] if at else states))
-            except Exception as error:  # noqa: BLE001 - raises, unless the policy is to go on
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - raises, unless the policy is to go on
                 done = len(results) - len(good)
                 self._bad.failed(error, keys[at + done])
                 good += keys[at : at + done]
@@ -78,7 +78,7 @@ class Groups:
         for key, state in zip(keys, states, strict=True):
             try:
                 found = list(self._bad.traced(lambda state=state: [reducer.finish(state)]))  # type: ignore[misc]
-            except Exception as error:  # noqa: BLE001 - raises, unless the policy is to go on
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - raises, unless the policy is to go on
                 self._bad.failed(error, key)
             else:
                 results += found
