@@ -187,10 +187,8 @@ class Task(Job):
         try:
             return self.file(path.name)
         except ConfigError as error:
-            where = self.home or own
-            raise ConfigError(
-                f"{self.mrjob.__name__}: {side.source}: no such file in {where}: put it beside the job's file"
-            ) from error
+            text = f"{side.source}: no such file in {self.home or own}: put it beside the job's file"
+            raise ConfigError(f"{self.mrjob.__name__}: {text}") from error
 
 
 class _HasMapper(Task):
@@ -218,6 +216,8 @@ class _Maps(_HasMapper):
 
     def _record(self, head: Any, rest: Any) -> Any:
         """(key, value) for the user's mapper, from a record of the input or a cut line of the step before."""
+        if type(rest) is bytes and not self.number:
+            return self._read(rest.rstrip(b"\r\n"))
         if type(rest) is str and self._plain and not self.number:
             return None, rest.rstrip("\r\n")
         return self._read(self.whole_line(head, rest).rstrip(b"\r\n"))

@@ -76,7 +76,7 @@ def _too_many(phase: Phase, call: TaskCall, death: Death) -> str:
 def _nobodys(phase: Phase, call: TaskCall, death: Death) -> str:
     what, done, function, size = _WORDS[phase]
     alone = f" while it {done} a {what} that does no harm alone" if death.at else f" between two {what}s"
-    return (
-        f"{phase} task {call.lo}: the process of the attempt was ended ({death.how}){alone}: it ran out of memory, or"
-        f" was stopped: raise `memory.{function}`, or make {size} smaller"
-    )
+    told = f"{phase} task {call.lo}: the process of the attempt was ended ({death.how}){alone}"
+    if death.how.startswith("exit code"):  # of its own accord
+        return f"{told}: does the job's code, or a library of its, call os._exit?"
+    return f"{told}: it ran out of memory, or was stopped: raise `memory.{function}`, or make {size} smaller"

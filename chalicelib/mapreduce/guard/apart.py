@@ -49,16 +49,17 @@ class Trail:
     only: int = 0
     _number: int = 0
 
-    def step(self, work: Callable[[], T], nothing: Callable[[], T]) -> T:
+    def step(self, work: Callable[[], T], nothing: Callable[[], T], *, needed: bool = False) -> T:
         """What `work` makes of the next record. Raises ProcessKilled for one that is known to kill its process.
 
-        Where one record alone is tried, the others make `nothing`, and behind it the process ends.
+        Where one record alone is tried, the others make `nothing`, and behind it the process ends. `needed`: what comes
+        of it decides what is tried next, so it is done all the same.
         """
         if not self._begin("this record ends the process that maps it"):
-            return nothing()
+            return work() if needed else nothing()
         try:
             found = work()
-        except Exception:
+        except (Exception, SystemExit):
             self._passed()
             raise
         self._passed()
@@ -72,7 +73,7 @@ class Trail:
         if self._begin("this group ends the process that reduces it"):
             try:
                 yield from make()
-            except Exception:
+            except (Exception, SystemExit):
                 self._passed()
                 raise
             self._passed()

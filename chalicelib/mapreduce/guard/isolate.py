@@ -155,7 +155,7 @@ class Isolation:
     ) -> Any:
         """A chunk's pairs; if it is bad, those of its lines that are good alone."""
         try:
-            whole = self._traced(partial(_completed, work))
+            whole = self._traced(partial(_completed, work), needed=True)  # its lines follow only if it is bad
             self._counters.keep()
             return whole
         except _NO_RECORDS_FAULT:
@@ -184,9 +184,9 @@ class Isolation:
             self.set_aside(of_user(error), RecordPlace(None, b""))
             return ()
 
-    def _traced(self, work: Callable[[], Any]) -> Any:
+    def _traced(self, work: Callable[[], Any], *, needed: bool = False) -> Any:
         """What `work` makes; whoever outlives this process, if anybody does, knows that it was in hand."""
-        return self._trail.step(work, list) if self._trail else work()
+        return self._trail.step(work, list, needed=needed) if self._trail else work()
 
 
 def _check_keys(pairs: list[Pair]) -> None:

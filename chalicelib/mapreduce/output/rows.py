@@ -47,7 +47,7 @@ class _Own:
         try:
             row = self._writer(key, value)
             data = row.encode() if isinstance(row, str) else row
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise JobCodeError(f"writer, at key {key!r}: {type(error).__name__}: {error}") from error
         if not isinstance(data, bytes):
             raise DataTypeError(f"writer, at key {key!r}: expected a row as str or bytes, got {row!r:.200}")

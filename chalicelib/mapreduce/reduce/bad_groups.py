@@ -47,12 +47,12 @@ class BadGroups:
     def blame(self, error: Exception | SystemExit, key: Any) -> JobCodeError:
         return JobCodeError(f"job {self._job.name}: reducer, at key {key!r}: {explain(error)}")
 
-    def failed(self, error: Exception, key: Any) -> None:
+    def failed(self, error: Exception | SystemExit, key: Any) -> None:
         """Set a group aside, if that is the policy, and take back what it counted."""
         if not self._quarantine.active:
             raise self.blame(error, key) from error
         self._counters.forget()
-        self._quarantine.add(error, repr(key), None, b"")
+        self._quarantine.add(of_user(error), repr(key), None, b"")
 
     def whole(self, reducer: GroupFunction, key: Any, values: Iterator[Any]) -> Iterator[Pair]:
         """All of a group's pairs, so that they are known to be good before any of them counts, or none.
@@ -73,7 +73,7 @@ class BadGroups:
                 raise
             self.failed(UserError(TOO_SLOW), key)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the policy is to go on
-            self.failed(of_user(error), key)
+            self.failed(error, key)
         return iter(())
 
     def traced(self, make: Callable[[], Iterable[T]]) -> Iterable[T]:
@@ -93,7 +93,7 @@ class BadGroups:
                 self._counters.keep()
             except SluiceError:
                 raise
-            except Exception as error:  # noqa: BLE001 - raises, unless the policy is to go on
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - raises, unless the policy is to go on
                 self.failed(error, key)
         return columns(kept, self._job.name)
 

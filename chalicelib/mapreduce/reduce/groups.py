@@ -52,7 +52,7 @@ class Groups:
             return keys, states
         if self._bad.trail:
             return self._finished_singly(reducer, keys, states)
-        with suppress(Exception):  # one by one they show whose it is
+        with suppress(Exception, SystemExit):  # one by one they show whose it is
             return keys, reducer.finish_column(states)
         good: list[Any] = []
         results: list[Any] = []
@@ -60,7 +60,7 @@ class Groups:
         while at < len(keys):
             try:
                 results.extend(map(reducer.finish, states[at:] if at else states))
-            except Exception as error:  # noqa: BLE001 - raises, unless the policy is to go on
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - raises, unless the policy is to go on
                 done = len(results) - len(good)
                 self._bad.failed(error, keys[at + done])
                 good += keys[at : at + done]
@@ -77,7 +77,7 @@ class Groups:
         for key, state in zip(keys, states, strict=True):
             try:
                 found = list(self._bad.traced(lambda state=state: [reducer.finish(state)]))  # type: ignore[misc]
-            except Exception as error:  # noqa: BLE001 - raises, unless the policy is to go on
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - raises, unless the policy is to go on
                 self._bad.failed(error, key)
             else:
                 results += found

@@ -139,7 +139,7 @@ class ReducePart:
                 raise DataTypeError(f"job {self.job.name}: reducer: {error}") from error
             except SluiceError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise self._bad.blame(error, keys[0]) from error
         if len(firsts) > 1:
             check_keys(list(firsts.values()))
