@@ -108,7 +108,8 @@ def _sources(path: Path) -> list[Path]:
         seen.add(source)
         with suppress(OSError):
             for name in _imported(source.read_bytes()):
-                rest += _found(folder, name)
+                # `from . import helper` of a module beside the job's means what lies there, too
+                rest += _found(folder, name.lstrip(".") if source.parent == folder else name)
     return sorted(seen)
 
 

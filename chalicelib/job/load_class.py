@@ -82,9 +82,14 @@ def _load_module(folder: Path, name: str) -> ModuleType:
     # Modules beside the job's can be imported by it; last, so that none of them hides a library.
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
-    spec = importlib.util.spec_from_file_location(f"sluice_job_{name}", path)
+    # As a package whose modules lie in the folder, so that `from . import helper` finds them as well.
+    spec = importlib.util.spec_from_file_location(
+        f"sluice_job_{name}", path, submodule_search_locations=[str(folder)]
+    )
     if spec is None or spec.loader is None:
         raise ConfigError(f"job: {path}: Python cannot load it")
+    for stale in [known for known in sys.modules if known.startswith(f"{spec.name}.")]:
+        del sys.modules[stale]  # of another folder, or before a change
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:

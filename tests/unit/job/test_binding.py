@@ -92,6 +92,21 @@ def test_a_class_is_loaded_once_and_may_import_its_neighbours(folder: Path) -> N
     assert load("good:Good") is found
 
 
+def test_modules_beside_it_can_be_imported_from_where_it_is(tmp_path: Path) -> None:
+    """`from . import`, as in a package; each folder has its own."""
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        (folder / "shapes").mkdir(parents=True)
+        (folder / "shapes/__init__.py").write_text("")
+        (folder / "shapes/square.py").write_text("from ..near import N\nSIDES = 4 * N\n")
+        (folder / "near.py").write_text(f"N = {number}\n")
+        (folder / "job.py").write_text(
+            "from chalicelib import Job, Sum\nfrom . import near\nfrom .shapes.square import SIDES\n"
+            "class Near(Job):\n    found = near.N, SIDES\n"
+        )
+        assert job_loader(folder)("job:Near").found == (number, 4 * number)  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
