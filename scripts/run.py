@@ -219,6 +219,8 @@ def _display(name: str) -> Iterator[Progress]:
         rows = {phase: bars.add_task(f"{name} {phase}", total=None) for phase in ("map", "reduce")}
 
         def show(phase: str, done: int, total: int) -> None:
+            if phase not in rows:  # few runs have a second level of shuffle
+                rows[phase] = bars.add_task(f"{name} {phase}", total=None)
             bars.update(rows[phase], completed=done, total=total or None, refresh=True)
 
         yield show

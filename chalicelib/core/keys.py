@@ -43,6 +43,7 @@ from urllib.parse import quote
 from .ports import Loc
 
 Phase = Literal["map", "exchange", "reduce"]
+PHASES: tuple[Phase, ...] = ("map", "exchange", "reduce")
 
 RUNS = "runs/"
 #: What a marker's name ends in: S3 wakes a supervisor for the first ending, and nobody for the other.
@@ -61,8 +62,7 @@ NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _RUN_KEY = (
     r"(?:.*/)?runs/(?P<job>[A-Za-z0-9_-]+)/"
     r"(?!(?:map|exchange|reduce|quarantine|input|step-\d+)/)(?P<run>[A-Za-z0-9._-]+)/"
-    r"(?P<step>step-(?P<number>[1-9]\d{0,5})/)?(?P<rest>.+)$"
-)
+    r"(?P<step>step-(?P<number>[1-9]\d{0,5})/)?(?P<rest>.+)$")  # fmt: skip
 _MARKER = r"(?P<task>\d+)\.(?:done|silent)$"
 _FAILURE = r"(?P<task>\d+)\.(?P<attempt>\d+)\.failed$"
 _OVERTAKEN = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.overtaken$"

@@ -20,6 +20,7 @@ class Stopped(Message, frozen=True, kw_only=True):
     #: Tasks of the step that were done.
     map_done: Count = 0
     reduce_done: Count = 0
+    exchange_done: Count = 0
 
 
 class Verdict(Message, frozen=True, kw_only=True):

@@ -211,6 +211,11 @@ class ReducePlan(Message, frozen=True, kw_only=True):
     #: It only takes the place of a plan, in a run that was stopped.
     stopped: bool = False
 
+    @property
+    def begun(self) -> float:
+        """When the reduce phase began: with the end of the phase before it."""
+        return self.exchanged.finished if self.exchanged else self.map_finished
+
 
 class RowGroup(Message, frozen=True, kw_only=True, array_like=True):
     """Neighbouring run files of map tasks: those with the numbers `[first, last)` in a block of the index."""

@@ -42,6 +42,10 @@ ELSEWHERE = {
     ("run/verdict.py", "decide"): "verdicts that differ: test_repeat_safety",
     ("core/plan_file.py", "mark_stopped"): "a run that somebody stops: test_stopped.py",
     ("run/manifest.py", "publish_counted"): "totals: tests/features/accumulate",
+    (
+        "functions/supervision/next_phase.py",
+        "planned_tasks",
+    ): "this machine's engine: tests/features/test_local_engine.py",
     ("run/lease.py", "free"): "this machine's engine: tests/features/test_local_engine.py",
     ("run/manifest.py", "_put_manifest"): "a manifest of another plan: test_final",
     ("functions/coordinator.py", "_pass_on"): "a supervisor that has failed for good: test_coordinator",

@@ -1,4 +1,4 @@
 """The second level of shuffle: run files of some map tasks and some partitions, put together as one run file.
 
-May import `core`, `mapreduce/guard`, `mapreduce/shuffle`, and from `mapreduce/reduce` how slices are read. Read `grid.py` first, then `task.py`.
+May import `core`, `guard` and `shuffle` of `mapreduce`, slices of its `reduce`. Read `grid.py` first, then `task.py`.
 """
