@@ -205,7 +205,7 @@ def _let_stand(case: Case, cloud: Cloud) -> None:
     gone.run()
     cloud.add(case.starts, case.text())
     for name, body in gone.objects().items():
-        if name.endswith("/plan.json") and not name.endswith("/reduce/plan.json"):
+        if name.endswith("/plan.json") and not name.endswith(("/exchange/plan.json", "/reduce/plan.json")):
             cloud.memory.put(Loc("work", name.removeprefix("work/")), body)
     cloud.time += QUIET + 1
 
@@ -221,7 +221,7 @@ def _case(
     **how: Any,
 ) -> Case:
     plain: dict[str, Any] = {"split_size": 200, "partitions": 4, "reduce_size": 1, "max_attempts": 20}
-    if os.environ.get("SHUFFLE_LEVELS") == "2":  # the whole suite with the second level forced on
+    if FORCED:
         plain |= TWO_LEVELS
     return Case(
         job,
@@ -235,6 +235,8 @@ def _case(
 
 
 ASIDE = BadRecordsSpec(policy="quarantine", max=1000, max_fraction=1.0)
+#: Every case has two levels of shuffle.
+FORCED = os.environ.get("SHUFFLE_LEVELS") == "2"
 TWO_LEVELS = {"shuffle": ShuffleSpec(levels="2")}
 #: One map task, and one reduce task. Where nobody stays, what Lambda gives up on ends runs by design (see
 #: tests/features/test_seats.py): so many deliveries that no number of faults uses them up.

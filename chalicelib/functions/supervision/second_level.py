@@ -23,9 +23,6 @@ from ...mapreduce.shuffle.index import BlockBuilder
 from ...run.plan_step import MayExchange
 from ...run.progress import Spent, wasted
 
-#: Reads of run files up to which a second level cannot pay: the arithmetic is not even imported for them.
-_FEW = 10_000
-
 
 def may_exchange(runtime: Runtime, spec: JobSpec) -> MayExchange:
     """For a plan: whether so many map tasks and partitions may come to have a second level."""
@@ -33,20 +30,17 @@ def may_exchange(runtime: Runtime, spec: JobSpec) -> MayExchange:
 
 
 def _may(spec: JobSpec, tasks: int, partitions: int, *, waits: bool) -> bool:
-    if spec.shuffle.levels == "auto" and (not waits or tasks * partitions <= _FEW):
-        return False
-    from ...run.estimate import levels  # large runs alone need it
+    if spec.shuffle.levels == "auto" and (not waits or tasks * partitions <= grid.FEW):
+        return False  # the arithmetic is not even imported
+    from ...run.estimate import levels
     from ...run.estimate.figures import FIGURES
 
-    most = min(partitions, spec.reducers or partitions)
-    return levels.wanted(
-        spec, levels.Shuffled(tasks=tasks, partitions=partitions, reducers=most, bytes=0.0), FIGURES
-    )
+    return levels.possible(spec, tasks, partitions, FIGURES)
 
 
 def plan_exchange(plan: Plan, reduce_plan: ReducePlan) -> ExchangePlan:
     """The exchange phase over what one level would do; without tasks if that is better. A function of both plans."""
-    from ...run.estimate import levels  # as above
+    from ...run.estimate import levels  # large runs alone need it
     from ...run.estimate.figures import FIGURES
 
     given = levels.Shuffled(
@@ -58,7 +52,7 @@ def plan_exchange(plan: Plan, reduce_plan: ReducePlan) -> ExchangePlan:
     if not reduce_plan.tasks or not levels.wanted(plan.spec, given, FIGURES):
         return ExchangePlan(reduce=reduce_plan)
     blocks = [block.rows for block in reduce_plan.index]
-    rows, columns = grid.groups(sum(blocks), len(reduce_plan.tasks))
+    rows, columns = grid.groups(sum(blocks), given.reducers, given.bytes, plan.own_spec.budget("reducer"))
     return ExchangePlan(
         rows=grid.rows(blocks, rows), columns=grid.columns(reduce_plan.tasks, columns), reduce=reduce_plan
     )

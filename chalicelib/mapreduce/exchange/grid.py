@@ -2,7 +2,8 @@
 
 reads      M run files x J groups of reduce tasks, then R reduce tasks x G groups of map tasks
 J, G       sqrt(R), and min(R, M) / J: no more than 2 M sqrt(R) reads, and tasks of about a reduce task's bytes, or,
-           where there are more reduce tasks than map tasks, of about a map task's
+           where there are more reduce tasks than map tasks, of about a map task's; G is larger where that is too
+           much to be held at once
 """
 
 from __future__ import annotations
@@ -15,12 +16,19 @@ from ...core.tasks import ReduceTask, RowGroup
 
 #: The part of the budget that fetched, still packed slices may take.
 PACKED_SHARE = 4
+#: Reads of run files up to which a second level is not worth a thought.
+FEW = 10_000
 
 
-def groups(tasks: int, reducers: int) -> tuple[int, int]:
-    """(groups of map tasks, groups of reduce tasks) for so many of both; at least one of each."""
+def groups(tasks: int, reducers: int, size: float, budget: int) -> tuple[int, int]:
+    """(groups of map tasks, groups of reduce tasks) for so many of both; at least one of each.
+
+    There are `size` bytes of run files, and a task that held more than its part of `budget` would go through its run
+    files more than once: then there are more groups of map tasks.
+    """
     columns = isqrt(max(reducers, 1) - 1) + 1  # rounded up
-    return max(1, ceil(min(tasks, reducers) / columns)), columns
+    rows = max(ceil(min(tasks, reducers) / columns), ceil(size / columns / max(1, budget // PACKED_SHARE)))
+    return max(1, min(rows, tasks)), columns
 
 
 def rows(blocks: Sequence[int], wanted: int) -> tuple[RowGroup, ...]:

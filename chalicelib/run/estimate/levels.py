@@ -56,7 +56,7 @@ class Exchange:
 def exchange(spec: JobSpec, given: Shuffled, figures: Figures) -> Exchange:
     """The second level of a run that has one."""
     budget = spec.budget("reducer")
-    rows, columns = grid.groups(given.tasks, given.reducers)
+    rows, columns = grid.groups(given.tasks, given.reducers, given.bytes, budget)
     rows = max(rows, ceil(given.tasks / figures.rows(given.partitions)))
     share = given.bytes / (given.partitions * rows)  # of a partition in one group of run files
     own = given.partitions / columns
@@ -72,9 +72,13 @@ def exchange(spec: JobSpec, given: Shuffled, figures: Figures) -> Exchange:
 
 def fetching(spec: JobSpec, readers: int, fetches: float, figures: Figures) -> float:
     """Seconds in which each of so many readers, all at once, asks for so many ranges of run files of one prefix."""
+    return max(fetches * one_fetch(spec, readers, figures), readers * fetches / figures.prefix_gets)
+
+
+def one_fetch(spec: JobSpec, readers: int, figures: Figures) -> float:
+    """Seconds that a range takes one of so many readers, each of which has several under way."""
     memory = spec.memory.reducer
-    each = max(figures.request / figures.reads(memory, readers), figures.request_work / figures.share(memory))
-    return max(fetches * each, readers * fetches / figures.prefix_gets)
+    return max(figures.request / figures.reads(memory, readers), figures.request_work / figures.share(memory))
 
 
 def work(spec: JobSpec, given: Exchange, figures: Figures) -> float:
@@ -86,14 +90,13 @@ def work(spec: JobSpec, given: Exchange, figures: Figures) -> float:
 def index(spec: JobSpec, given: Exchange, figures: Figures) -> float:
     """Seconds in which the supervisor reads what exchange tasks say."""
     memory = spec.memory.supervisor
-    return given.tasks * max(
-        figures.request / figures.reads(memory), figures.request_work / figures.share(memory)
-    )
+    each = max(figures.request / figures.reads(memory), figures.request_work / figures.share(memory))
+    return given.tasks * each
 
 
 def pays(spec: JobSpec, given: Shuffled, figures: Figures) -> bool:
     """Whether a second level is both faster and cheaper."""
-    if given.tasks < 2 or given.reducers < 2:
+    if given.tasks * given.partitions <= grid.FEW or given.reducers < 2:
         return False
     prices = prices_of()
     second = prices.gb_second[spec.architecture] * spec.memory.reducer / _MB
@@ -118,8 +121,14 @@ def pays(spec: JobSpec, given: Shuffled, figures: Figures) -> bool:
     return begun + first + index(spec, made, figures) + then < once and dollars < once_dollars
 
 
-def wanted(spec: JobSpec, given: Shuffled, figures: Figures, *, waits: bool = True) -> bool:
-    """Whether a run has two levels. `waits`: requests have to be waited for."""
+def wanted(spec: JobSpec, given: Shuffled, figures: Figures) -> bool:
+    """Whether a run has two levels, as far as its reduce tasks tell."""
     if spec.shuffle.levels != "auto":
         return spec.shuffle.levels == "2" and given.tasks > 0
-    return waits and pays(spec, given, figures)
+    return pays(spec, given, figures)
+
+
+def possible(spec: JobSpec, tasks: int, partitions: int, figures: Figures) -> bool:
+    """Whether a run may come to have two levels: with as many reduce tasks as there can be, whatever they read."""
+    most = min(partitions, spec.reducers or partitions)
+    return wanted(spec, Shuffled(tasks=tasks, partitions=partitions, reducers=most, bytes=0.0), figures)

@@ -13,7 +13,7 @@ from chalicelib.mapreduce.exchange import grid
 
 @given(st.integers(1, 100_000), st.integers(1, 4096))
 def test_reads_are_at_most_two_m_root_r(tasks: int, reducers: int) -> None:
-    rows, columns = grid.groups(tasks, reducers)
+    rows, columns = grid.groups(tasks, reducers, 0, 1 << 30)
     reads = tasks * columns + reducers * rows
     #: Both are whole numbers, so each root is off by less than one.
     assert reads <= 2 * tasks * sqrt(reducers) + tasks + reducers
@@ -23,9 +23,15 @@ def test_reads_are_at_most_two_m_root_r(tasks: int, reducers: int) -> None:
 
 def test_the_groups_of_a_sort_of_a_terabyte() -> None:
     """A hundredth of the reads."""
-    rows, columns = grid.groups(2500, 3600)
+    rows, columns = grid.groups(2500, 3600, 0, 1 << 30)
     assert (rows, columns) == (42, 60)
     assert 2500 * columns + 3600 * rows == 301_200
+
+
+def test_a_task_holds_what_it_reads_so_that_it_need_not_read_twice() -> None:
+    rows, columns = grid.groups(30_000, 4096, 4.4e12, 1 << 30)
+    assert 4.4e12 / rows / columns <= (1 << 30) / grid.PACKED_SHARE < 4.4e12 / (rows - 1) / columns
+    assert grid.groups(3, 4, 4.4e12, 1 << 30) == (3, 2)
 
 
 @given(st.lists(st.integers(1, 2000), min_size=1, max_size=9), st.integers(1, 500))
@@ -54,5 +60,5 @@ def test_every_partition_is_in_one_group_with_its_whole_reduce_task(widths: list
 
 def test_there_are_as_many_groups_as_a_root_rounded_up() -> None:
     for reducers in range(1, 200):
-        _, columns = grid.groups(1000, reducers)
+        _, columns = grid.groups(1000, reducers, 0, 1 << 30)
         assert columns == isqrt(reducers) + (isqrt(reducers) ** 2 < reducers)
