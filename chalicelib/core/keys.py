@@ -10,7 +10,7 @@
 <work>/runs/<job>/<run>/reduce/lease           who supervises; empty once the run has ended
 <work>/runs/<job>/<run>/reduce/plan.json       reduce tasks
 <work>/runs/<job>/<run>/reduce/index.000000, sums.000000  the shuffle index, in blocks; reduce/index: of old versions
-<work>/runs/<job>/<run>/exchange/plan.json, started, index.000000, 00007.done, 00007.0.7b1e.run  as of map and reduce
+<work>/runs/<job>/<run>/exchange/plan.json, started, index.000000, sums.000000, 00007.done, 00007.0.7b1e.run  as ever
 <work>/runs/<job>/<run>/reduce/started         the reduce tree's root was invoked
 <work>/runs/<job>/<run>/reduce/00007.0.7b1e.next, .piece  an attempt out of time, and what it wrote
 <work>/runs/<job>/<run>/reduce/00007.done      commit marker (conditional)
@@ -186,9 +186,9 @@ class RunKeys:
     def index_block(self, number: int, phase: Phase = "reduce") -> Loc:
         return self.phase(phase).child(f"index.{number:06d}")
 
-    def map_sums(self, number: int) -> Loc:
-        """What goes with a block of the index: whoever finds it need not read its markers again."""
-        return self.root.child(f"reduce/sums.{number:06d}")
+    def sums(self, number: int, phase: Phase = "reduce") -> Loc:
+        """What goes with a block (or a group's blocks) of an index: whoever finds it need not read its markers."""
+        return self.phase(phase).child(f"sums.{number:06d}")
 
     def phase(self, phase: Phase) -> Loc:
         """The prefix under which the markers of a phase are counted."""

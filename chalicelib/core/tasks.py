@@ -269,6 +269,15 @@ class MapSums(Message, frozen=True, kw_only=True):
     finished: float
 
 
+class ExchangeSums(Message, frozen=True, kw_only=True):
+    """The same of the exchange tasks of one group of partitions: their blocks of the index, and what they did."""
+
+    blocks: tuple[IndexBlock, ...]
+    stats: Stats
+    repeated: dict[Count, Count] = field(default_factory=dict)
+    finished: float
+
+
 class Slice(Message, frozen=True, kw_only=True, array_like=True):
     """One run file's part in one reduce task: offsets of its partitions first..last inclusive."""
 

@@ -109,7 +109,7 @@ def _all_sums(store: Store, keys: RunKeys, plan: Plan, tick: Callable[[], None])
                 store.put(keys.index_block(number), body)
             body = b""  # not two blocks in memory
             if resumable and made.stop < plan.tasks:
-                store.put(keys.map_sums(number), encode(made))
+                store.put(keys.sums(number), encode(made))
             yield made
             number += 1
 
@@ -134,7 +134,7 @@ def _blocks(
 
 
 def _stored_sums(store: Store, keys: RunKeys, number: int) -> MapSums | None:
-    loc = keys.map_sums(number)
+    loc = keys.sums(number)
     try:
         return decode(MapSums, store.get(loc), loc.url)
     except NotFound:

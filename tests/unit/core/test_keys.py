@@ -51,7 +51,7 @@ TASK_KEYS: dict[str, Callable[[RunKeys, Phase, int, int, str], tuple[Loc, Any]]]
 def of_one_step(k: RunKeys, phase: Phase, task: int, attempt: int, token: str) -> list[Loc]:
     built = [build(k, phase, task, attempt, token)[0] for build in TASK_KEYS.values()]
     fixed = [k.plan, k.plan_done, k.run_done, k.lease, k.reduce_plan, k.reduce_started, k.reduce_index]
-    fixed += [k.index_block(task), k.map_sums(task)]
+    fixed += [k.index_block(task), k.sums(task)]
     fixed += [k.exchange_plan, k.exchange_started, k.index_block(task, "exchange")]
     fixed += [k.run_file(task, attempt, token), k.run_file(task, attempt, token, "exchange")]
     return [*built, *fixed, k.piece(task, attempt, token)]
