@@ -24,8 +24,10 @@ from chalicelib.core.spec import JobSpec, MemorySpec, ShuffleSpec, SqlSpec
 from chalicelib.core.tasks import ExchangePlan, ReducePlan
 from chalicelib.functions.stop import stop
 from chalicelib.functions.supervision.second_level import may_exchange
+from chalicelib.run.status.attempts import read_history
 from chalicelib.run.status.collect import collect, list_runs
 from chalicelib.stores.memory import MemoryStore
+from scripts.reporting.columns import columns
 from tests.worlds.simulation import SCRATCH, WORK, Killed, Simulation, spec
 
 ONE, TWO = ShuffleSpec(levels="1"), ShuffleSpec(levels="2")
@@ -437,6 +439,16 @@ def test_status_tells_of_the_phase() -> None:
     assert ended.exchange.stats == manifest(done).exchanged
     calm = collect(CALM.memory, run_keys(CALM), now=CALM.time)
     assert calm.exchange is None
+
+
+def test_the_report_has_the_phase_between_the_others() -> None:
+    world = ran(Words, TEXT, **FIGURES)
+    history = read_history(world.memory, run_keys(world), ended=True)
+    assert Counter(attempt.phase for attempt in history.attempts) == {"map": MAPS, "exchange": 4, "reduce": 4}
+    assert {attempt.outcome for attempt in history.attempts} == {"done"}
+    assert columns(history, 0.0, 1.0)["groups"] == ["map", "exchange", "reduce"]
+    calm = read_history(CALM.memory, run_keys(CALM), ended=True)
+    assert columns(calm, 0.0, 1.0)["groups"] == ["map", "reduce"]
 
 
 @pytest.mark.parametrize(
