@@ -38,7 +38,7 @@ from . import limits
 from .run_inputs import Superseded, objects, starts
 from .run_inputs import chain as chain_before
 from .supervision import stalled_runs
-from .supervision.second_level import may_exchange
+from .supervision.may_exchange import may_exchange
 
 log = logging.getLogger(__name__)
 

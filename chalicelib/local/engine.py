@@ -22,8 +22,8 @@ from ..core.ports import Clock, FunctionName, Loc, ObjectInfo, Runtime
 from ..core.spec import JobSpec, TimeoutSpec
 from ..core.tasks import CRASHED, Failure
 from ..functions import limits
+from ..functions.supervision.may_exchange import may_exchange
 from ..functions.supervision.next_phase import planned_tasks
-from ..functions.supervision.second_level import may_exchange
 from ..run import lease, plan_step
 from ..run.calls import phase_of
 from ..run.events import created, event_for

@@ -16,7 +16,7 @@ from ..core.messages import decode
 from ..core.outcome import Manifest
 from ..core.ports import FunctionName, Loc, Runtime
 from ..functions import mapper, reducer, supervisor
-from ..functions.supervision.second_level import may_exchange
+from ..functions.supervision.may_exchange import may_exchange
 from ..run import plan_step
 from ..run.events import event_for
 from ..stores.disk import LocalDisk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -23,7 +24,8 @@ from chalicelib.core.ports import Loc, ObjectWriter
 from chalicelib.core.spec import JobSpec, MemorySpec, ShuffleSpec, SqlSpec
 from chalicelib.core.tasks import ExchangePlan, ReducePlan
 from chalicelib.functions.stop import stop
-from chalicelib.functions.supervision.second_level import may_exchange
+from chalicelib.functions.supervision.may_exchange import may_exchange
+from chalicelib.job.load_class import job_loader
 from chalicelib.run.status.attempts import read_history
 from chalicelib.run.status.collect import collect, list_runs
 from chalicelib.stores.memory import MemoryStore
@@ -479,6 +481,29 @@ def test_a_run_that_stands_still_there_is_picked_up(until: str) -> None:
     world.run()
     ends = [key for key in world.objects() if key.endswith("/_SUCCESS")]
     assert len(ends) == 2
+
+
+def test_other_code_than_the_run_s_ends_it_in_the_exchange(tmp_path: Path) -> None:
+    """None of the job's code runs in there; but whoever works on a run compares."""
+    code = "from chalicelib import Job, Sum\n\n\nclass Here(Job):\n    reducer = Sum()\n"
+    loaders = []
+    for folder in ("before", "after"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "here.py").write_text(
+            f"{code}\n    def mapper(self, _, line):\n        yield line, 1  # {folder}\n"
+        )
+        loaders.append(job_loader(tmp_path / folder))
+    world = Simulation(Words, spec("here:Here", shuffle=TWO, **FIGURES), SCRATCH)
+    world.load_job = loaders[0]
+    world.when(
+        lambda: any(key.endswith("exchange/plan.json") for key in world.work()),
+        lambda: setattr(world, "load_job", loaders[1]),
+    )
+    world.drop("a.txt", TEXT)
+    world.run()
+    failed = world.output()["_FAILED"].decode()
+    assert re.search(r"exchange task \d+: job job was deployed again while run \S+ was under way", failed)
+    assert "_SUCCESS" not in world.output()
 
 
 def test_an_attempt_out_of_time_goes_on_between_two_run_files(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ class StepEnd:
     def _begin_next(self) -> None:
         """Start the next step; if it cannot be planned, it ends with a verdict and without a plan."""
         from ...run.plan_step import begin_next  # only jobs of several steps need to plan here
-        from .second_level import may_exchange
+        from .may_exchange import may_exchange
 
         try:
             begin_next(self._runtime, self._keys, self._plan, may_exchange(self._runtime, self._plan.spec))

@@ -1,4 +1,4 @@
-"""A second level of shuffle: whether a run has one, what its exchange tasks are, and the index over what they wrote.
+"""A second level of shuffle: whether there is one, what its exchange tasks are, and the index over what they wrote.
 
 `next_phase` does these things in their order.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from functools import partial
 
 from msgspec.structs import replace
 
@@ -15,8 +14,7 @@ from ...core.errors import CorruptData, NotFound, RunStopped
 from ...core.keys import RunKeys
 from ...core.messages import Stats, decode, encode
 from ...core.plan import Plan
-from ...core.ports import Runtime, Store
-from ...core.spec import JobSpec
+from ...core.ports import Store
 from ...core.tasks import (
     STOPPED,
     Exchanged,
@@ -30,25 +28,10 @@ from ...core.tasks import (
 from ...mapreduce.exchange import grid
 from ...mapreduce.shuffle.fetch import fetch_all
 from ...mapreduce.shuffle.index import BlockBuilder
-from ...run.plan_step import MayExchange
 from ...run.progress import Spent, wasted
 
 #: Exchange tasks up to which their markers are read as fast as word of them.
 _FEW = 512
-
-
-def may_exchange(runtime: Runtime, spec: JobSpec) -> MayExchange:
-    """For a plan: whether so many map tasks and partitions may come to have a second level."""
-    return partial(_may, spec, waits=runtime.seats is not None)
-
-
-def _may(spec: JobSpec, tasks: int, partitions: int, *, waits: bool) -> bool:
-    if spec.shuffle.levels == "auto" and (not waits or tasks * partitions <= grid.FEW):
-        return False  # the arithmetic is not even imported
-    from ...run.estimate import levels
-    from ...run.estimate.figures import FIGURES
-
-    return levels.possible(spec, tasks, partitions, FIGURES)
 
 
 def plan_exchange(plan: Plan, reduce_plan: ReducePlan) -> ExchangePlan:

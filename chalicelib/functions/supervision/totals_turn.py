@@ -20,7 +20,7 @@ from ...run.plan_step import begin_over_pairs, written_parts
 from ...run.start_step import start_if_planned
 from ...run.totals_pointer import Totals
 from ...run.verdict import conclude
-from .second_level import may_exchange
+from .may_exchange import may_exchange
 
 
 class Settling:
