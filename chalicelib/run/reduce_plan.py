@@ -79,6 +79,8 @@ def _stored_slices(store: Store, keys: RunKeys, reduce_plan: ReducePlan, task: R
         for number, block in enumerate(reduce_plan.index)
         if not block.last or block.first <= task.first < block.last
     ]
+    if reduce_plan.exchanged and not blocks:
+        raise CorruptData(f"{keys.reduce_plan.url}: expected a block of the index for partition {task.first}")
     before = blocks[0][1].first if blocks else 0
     return StoredSlices(store, blocks, task.first - before, task.last - before)
 

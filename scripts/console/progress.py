@@ -26,7 +26,8 @@ def summary(status: RunStatus, *, job: bool = True, widths: tuple[int, int] = (0
     line: Line = [(f"{name}{status.run:<{widths[1]}}  ", ""), (f"{status.phase:<9}", _style(status))]
     if status.steps > 1:
         line.append((f"  step {status.step} of {status.steps}", ""))
-    line.append((f"  map {_of(status.map):>7}  reduce {_of(status.reduce):>5}", ""))
+    between = f"  exchange {_of(status.exchange)}" if status.exchange else ""
+    line.append((f"  map {_of(status.map):>7}{between}  reduce {_of(status.reduce):>5}", ""))
     if status.attempts_failed:
         line.append((f"  {count(status.attempts_failed, 'failed attempt')}", "yellow"))
     if status.bad:

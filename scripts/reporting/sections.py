@@ -121,7 +121,12 @@ def _phases(seen: Seen) -> Html:
     if not rows:
         rows = [
             (name, *_told(phase))
-            for name, phase in (("map", seen.status.map), ("reduce", seen.status.reduce))
+            for name, phase in (
+                ("map", seen.status.map),
+                ("exchange", seen.status.exchange),
+                ("reduce", seen.status.reduce),
+            )
+            if phase
         ]
         return table(("phase", "tasks", "read", "wrote", "time of functions"), rows)
     head = ("phase", "done", "attempts that do not count", "cold starts", "median task", "longest", "read", "wrote",

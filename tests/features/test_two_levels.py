@@ -29,7 +29,9 @@ from chalicelib.job.load_class import job_loader
 from chalicelib.run.status.attempts import read_history
 from chalicelib.run.status.collect import collect, list_runs
 from chalicelib.stores.memory import MemoryStore
+from scripts.console.progress import picture
 from scripts.reporting.columns import columns
+from scripts.reporting.spent import by_part
 from tests.worlds.simulation import SCRATCH, WORK, Killed, Simulation, spec
 
 ONE, TWO = ShuffleSpec(levels="1"), ShuffleSpec(levels="2")
@@ -439,6 +441,10 @@ def test_status_tells_of_the_phase() -> None:
         4,
     )
     assert ended.exchange.stats == manifest(done).exchanged
+    assert ended.cost_parts is not None
+    assert sum(part.dollars for part in by_part(ended)) == pytest.approx(ended.cost_parts.total)
+    shown = "".join(text for line in picture(ended, terminal=False) for text, _ in line)
+    assert re.search(r"exchange .* 4/4 tasks", shown), shown
     calm = collect(CALM.memory, run_keys(CALM), now=CALM.time)
     assert calm.exchange is None
 

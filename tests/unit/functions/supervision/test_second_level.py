@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib import Job, Sum
 from chalicelib.core.errors import CorruptData, RunStopped
@@ -108,6 +109,17 @@ def test_a_reduce_task_gets_the_run_files_of_its_group() -> None:
         assert slices.run_files == [KEYS.run_file(number, 0, "t", "exchange").key for number in mine]
         widths = [stop - start for _, start, stop in slices.wanted(0, 1)]
         assert widths == [number + task.first + 1 for number in mine]
+
+
+def test_a_plan_without_a_task_s_index_is_no_plan_of_an_empty_task() -> None:
+    exchange = planned(3, 4)
+    store = stored(exchange)
+    found = plan_reduce(store, KEYS, plan(), exchange, nothing)
+    damaged = replace(found, index=found.index[1:])
+    with pytest.raises(
+        CorruptData, match=r"reduce/plan\.json: expected a block of the index for partition 3"
+    ):
+        read_slices(store, KEYS, damaged, found.tasks[3])
 
 
 def test_the_plan_tells_what_both_phases_did() -> None:
