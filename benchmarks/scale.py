@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as dataclass_replace
 from pathlib import Path
+from typing import Literal
 
 from msgspec.structs import replace
 
-from chalicelib.core.spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec
+from chalicelib.core.spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec, ShuffleSpec
 from chalicelib.run.estimate.advice import advise
 from chalicelib.run.estimate.estimate import Estimate, estimate
 from chalicelib.run.estimate.figures import FIGURES, Pace
@@ -131,11 +132,14 @@ SHAPES = ((1, 1, 5, 1000), (20, 4, 5, 1000), (100, 10, 20, 1000), (300, 20, 20, 
           (3000, 4, 20, 5000))  # fmt: skip
 
 
-def bare(maps: int, reduces: int, seconds: float, slots: int) -> Estimate:
+def bare(
+    maps: int, reduces: int, seconds: float, slots: int, levels: Literal["auto", "1", "2"] = "auto"
+) -> Estimate:
     """The estimate of a run whose tasks take so many seconds, whatever they read: as the twin's jobs do."""
     size = 64 * MIB
     pace = Pace(map=size / 1e6 / seconds, reduce=size * maps / reduces / 1e6 / seconds, shuffled=1e-5)
     spec = replace(DEFAULTS, split_size=size, partitions=reduces, reduce_size=1, reducers=reduces)
+    spec = replace(spec, shuffle=ShuffleSpec(levels=levels))
     figures = dataclass_replace(
         FIGURES, spread=0.0, throughput=1e12, piece=1 << 40, most_reads=FIGURES.least_reads
     )

@@ -222,15 +222,17 @@ def _display(name: str, steps: int) -> Iterator[Progress]:
     with Bars(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as bars:
         phases: tuple[Phase, ...] = ("map", "reduce")
         rows = {phase: bars.add_task("", total=None) for phase in phases}
-        shown = -1
+        shown, place = -1, name
 
         def show(step: int, phase: Phase, done: int, total: int) -> None:
-            nonlocal shown
+            nonlocal shown, place
             if step != shown:
                 shown = step
                 place = f"{name}, step {step + 1} of {steps}" if steps > 1 else name
                 for each, row in rows.items():
                     bars.update(row, description=f"{place}, {each}", completed=0, total=None)
+            if phase not in rows:  # few runs have a second level of shuffle
+                rows[phase] = bars.add_task(f"{place}, {phase}", total=None)
             bars.update(rows[phase], completed=done, total=total or None, refresh=True)
 
         yield show

@@ -19,7 +19,7 @@ MODULES = house.modules()
 ROOMS = (
     "core", "aggregators", "job", "config",
     "mapreduce.shuffle", "mapreduce.input", "mapreduce.guard", "mapreduce.output",
-    "mapreduce.map", "mapreduce.reduce", "mapreduce.sql",
+    "mapreduce.map", "mapreduce.reduce", "mapreduce.exchange", "mapreduce.sql",
     "run", "run.status", "run.estimate", "run.periods", "functions.attempt", "functions.supervision", "functions",
     "functions.auditing",
     "stores", "aws", "local", "join", "testing", "mrjob.support", "mrjob",
@@ -33,7 +33,7 @@ STRANGERS = {
 }
 #: Rooms without effects of their own: what they need of the world comes in by `core.ports`.
 PURE = {"core", "aggregators", "mapreduce.shuffle", "mapreduce.output", "mapreduce.map", "mapreduce.reduce",
-        "mapreduce", "run", "run.estimate", "run.periods",
+        "mapreduce.exchange", "mapreduce", "run", "run.estimate", "run.periods",
         "functions", "functions.attempt", "functions.supervision", "functions.auditing"}  # fmt: skip
 #: Modules with effects of their own in a pure room, and why.
 WITH_EFFECTS: dict[str, str] = {}

@@ -9,8 +9,8 @@
 <work>/runs/<job>/<run>/quarantine/map-000042.0.9f3c.jsonl  bad records of task 42
 <work>/runs/<job>/<run>/reduce/lease           who supervises; empty once the run has ended
 <work>/runs/<job>/<run>/reduce/plan.json       reduce tasks
-<work>/runs/<job>/<run>/reduce/index.000000, sums.000000  the shuffle index, in blocks of some thousand map tasks
-<work>/runs/<job>/<run>/reduce/index           the whole index, as earlier versions wrote it
+<work>/runs/<job>/<run>/reduce/index.000000, sums.000000  the shuffle index, in blocks; reduce/index: of old versions
+<work>/runs/<job>/<run>/exchange/plan.json, started, index.000000, sums.000000, 00007.done, 00007.0.7b1e.run  as ever
 <work>/runs/<job>/<run>/reduce/started         the reduce tree's root was invoked
 <work>/runs/<job>/<run>/reduce/00007.0.7b1e.next, .piece  an attempt out of time, and what it wrote
 <work>/runs/<job>/<run>/reduce/00007.done      commit marker (conditional)
@@ -42,7 +42,8 @@ from urllib.parse import quote
 
 from .ports import Loc
 
-Phase = Literal["map", "reduce"]
+Phase = Literal["map", "exchange", "reduce"]
+PHASES: tuple[Phase, ...] = ("map", "exchange", "reduce")
 
 RUNS = "runs/"
 #: What a marker's name ends in: S3 wakes a supervisor for the first ending, and nobody for the other.
@@ -60,17 +61,14 @@ NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 # A job or a folder may itself be called `runs`: a folder of a run is never taken for the run's id.
 _RUN_KEY = (
     r"(?:.*/)?runs/(?P<job>[A-Za-z0-9_-]+)/"
-    r"(?!(?:map|reduce|quarantine|input|step-\d+)/)(?P<run>[A-Za-z0-9._-]+)/"
-    r"(?P<step>step-(?P<number>[1-9]\d{0,5})/)?(?P<rest>.+)$"
-)
+    r"(?!(?:map|exchange|reduce|quarantine|input|step-\d+)/)(?P<run>[A-Za-z0-9._-]+)/"
+    r"(?P<step>step-(?P<number>[1-9]\d{0,5})/)?(?P<rest>.+)$")  # fmt: skip
 _MARKER = r"(?P<task>\d+)\.(?:done|silent)$"
 _FAILURE = r"(?P<task>\d+)\.(?P<attempt>\d+)\.failed$"
 _OVERTAKEN = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.overtaken$"
 _CONTINUATION = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.next$"
 _QUARANTINED = r"(?P<phase>map|reduce)-[a-z]?(?P<task>\d+)\.(?P<attempt>\d+)\.[A-Za-z0-9]+\.jsonl$"
-_RUN_FILE = r"(?P<task>\d+)\.(?P<attempt>\d+)\.(?P<token>[A-Za-z0-9]+)\.run$"
 _GENERATION = r"/states/(?P<number>\d{10,})\.[^/]+/[^/]+$"
-
 _QUARANTINE = "quarantine/"
 #: In a local folder of results, what was set aside.
 SET_ASIDE = "_quarantine/"
@@ -79,7 +77,7 @@ _SET_ASIDE = SET_ASIDE + r"[A-Za-z0-9][A-Za-z0-9._-]*/(?:step-[1-9]\d{0,5}/)?" +
 _STEP = "step-"
 
 #: Digits of a task's number in its keys, so that listings come in task order; see `_numbered` for longer ones.
-_WIDTH = {"map": 6, "reduce": 5}
+_WIDTH: dict[Phase, int] = {"map": 6, "exchange": 5, "reduce": 5}
 
 
 def _numbered(phase: Phase, task: int) -> str:
@@ -173,16 +171,24 @@ class RunKeys:
         return self.root.child("reduce/started")
 
     @property
+    def exchange_plan(self) -> Loc:
+        return self.root.child("exchange/plan.json")
+
+    @property
+    def exchange_started(self) -> Loc:
+        return self.root.child("exchange/started")
+
+    @property
     def reduce_index(self) -> Loc:
         """The whole shuffle index, as earlier versions wrote it."""
         return self.root.child("reduce/index")
 
-    def index_block(self, number: int) -> Loc:
-        return self.root.child(f"reduce/index.{number:06d}")
+    def index_block(self, number: int, phase: Phase = "reduce") -> Loc:
+        return self.phase(phase).child(f"index.{number:06d}")
 
-    def map_sums(self, number: int) -> Loc:
-        """What goes with a block of the index: whoever finds it need not read its markers again."""
-        return self.root.child(f"reduce/sums.{number:06d}")
+    def sums(self, number: int, phase: Phase = "reduce") -> Loc:
+        """What goes with a block (or a group's blocks) of an index: whoever finds it need not read its markers."""
+        return self.phase(phase).child(f"sums.{number:06d}")
 
     def phase(self, phase: Phase) -> Loc:
         """The prefix under which the markers of a phase are counted."""
@@ -220,8 +226,8 @@ class RunKeys:
         """The prefix of all that was set aside."""
         return self.root.child(_QUARANTINE)
 
-    def run_file(self, task: int, attempt: int, token: str) -> Loc:
-        return self.phase("map").child(f"{_numbered('map', task)}.{attempt}.{token}.run")
+    def run_file(self, task: int, attempt: int, token: str, phase: Phase = "map") -> Loc:
+        return self.phase(phase).child(f"{_numbered(phase, task)}.{attempt}.{token}.run")
 
 
 @dataclass(frozen=True)
@@ -360,12 +366,6 @@ def is_result(name: str) -> bool:
     """Whether a name in a local folder of results is one that we give: a part, bad records, a marker."""
     given = name in (MANIFEST, SUCCESS, FAILURE, TOTALS) or is_part(name)
     return given or bool(re.fullmatch(_SET_ASIDE, name))
-
-
-def parse_run_file(key: str) -> tuple[int, int, str] | None:
-    """(task, attempt, token) of a run file."""
-    found = re.search(_RUN_FILE, key.rpartition("/")[2])
-    return (int(found["task"]), int(found["attempt"]), found["token"]) if found else None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ class Stopped(Message, frozen=True, kw_only=True):
     #: Tasks of the step that were done.
     map_done: Count = 0
     reduce_done: Count = 0
+    exchange_done: Count = 0
 
 
 class Verdict(Message, frozen=True, kw_only=True):
@@ -95,6 +96,10 @@ class Manifest(Message, frozen=True, kw_only=True):
     #: By attempts beside those that count, as far as was known when this was written.
     map_wasted: Wasted = Wasted()
     reduce_wasted: Wasted = Wasted()
+    #: Of a run with two levels of shuffle.
+    exchange_tasks: Count = 0
+    exchanged: Stats = Stats()
+    exchange_wasted: Wasted = Wasted()
     counters: dict[str, int] = field(default_factory=dict)
     bad: Count = 0
     quarantine: tuple[str, ...] = ()

@@ -89,6 +89,9 @@ class Earlier(Message, frozen=True, kw_only=True):
     reduced: Stats
     map_wasted: Wasted = Wasted()
     reduce_wasted: Wasted = Wasted()
+    exchange_tasks: Count = 0
+    exchanged: Stats = Stats()
+    exchange_wasted: Wasted = Wasted()
     counters: dict[str, int] = field(default_factory=dict)
     bad: Count = 0
     quarantine: tuple[str, ...] = ()
@@ -152,6 +155,8 @@ class Plan(Message, frozen=True, kw_only=True):
     stopped: bool = False
     #: The mapper of the only map task brings the run to its end, so that its markers need wake nobody.
     small: bool = False
+    #: There may be a second level of shuffle: whoever looks for the reduce plan looks for the exchange plan first.
+    exchange: bool = False
 
     @property
     def accumulates(self) -> bool:
@@ -208,7 +213,9 @@ class Plan(Message, frozen=True, kw_only=True):
 
     def next_step(self, job_step: int, earlier: Earlier | None) -> Plan:
         """The run's next step, which does `job_step` of the job, before anything is known of its input."""
-        return replace(self, step=self.step + 1, job_step=job_step, earlier=earlier, tasks=0, small=False)
+        return replace(
+            self, step=self.step + 1, job_step=job_step, earlier=earlier, tasks=0, small=False, exchange=False
+        )
 
 
 def chain_of(mark: str) -> int:

@@ -200,6 +200,14 @@ class LimitsSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     max_chain: Annotated[int, Meta(ge=1, le=1000)] = 16
 
 
+class ShuffleSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How pairs come from map tasks to reduce tasks."""
+
+    #: 1: each reduce task reads from all run files. 2: exchange tasks stand between, so that it reads from few. auto: 2
+    #: where that is faster and cheaper.
+    levels: Literal["auto", "1", "2"] = "auto"
+
+
 class NotifySpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who is told how a run has ended. Nobody, unless a topic, a bus or a webhook is named."""
 
@@ -282,6 +290,7 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     memory: MemorySpec = field(default_factory=MemorySpec)
     timeout: TimeoutSpec = field(default_factory=TimeoutSpec)
     limits: LimitsSpec = field(default_factory=LimitsSpec)
+    shuffle: ShuffleSpec = field(default_factory=ShuffleSpec)
     notify: NotifySpec = field(default_factory=NotifySpec)
     #: So many mappers, and so many reducers, may run at once, of all runs together, and nobody else may have their
     #: places (Lambda's reserved concurrency of the two functions). None: as many as the account allows.

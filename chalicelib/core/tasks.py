@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import field
 
+from .keys import Phase
 from .messages import Count, Message, Stats, Wasted
 from .plan import Column
 
@@ -17,7 +18,8 @@ from .plan import Column
 class Position(Message, frozen=True, kw_only=True):
     """An edge between records: the number of a split in its task, and a byte of its object.
 
-    `skip` pairs behind that byte are done, where records are typed pairs, which come in blocks.
+    `skip` pairs behind that byte are done, where records are typed pairs, which come in blocks. In an exchange task:
+    the number of a partition in its group, and that of a run file in its.
     """
 
     split: Count
@@ -35,7 +37,7 @@ class Piece(Message, frozen=True, kw_only=True):
 class BadRecord(Message, frozen=True, kw_only=True):
     """One record set aside. `record` is base64 of its bytes, `text` the same to read."""
 
-    phase: Literal["map", "reduce"]
+    phase: Phase
     #: Where it came from; for a reduce group the key, as Python writes it.
     source: str
     offset: Count | None
@@ -91,7 +93,10 @@ STOPPED = "stopped"
 
 
 class MapMarker(Message, frozen=True, kw_only=True):
-    """Commits one map task: where its run file is and which bytes of it are whose partition's."""
+    """Commits one map or exchange task: where its run file is and which bytes of it are whose partition's.
+
+    The partitions of an exchange task are those of its group.
+    """
 
     task: Count
     attempt: Count
@@ -128,7 +133,7 @@ CRASHED = "Crashed"
 class Failure(Message, frozen=True, kw_only=True):
     """Why one attempt of a task failed. `message` is one line; `detail` the user's traceback."""
 
-    phase: Literal["map", "reduce", "plan"]
+    phase: Literal["map", "exchange", "reduce", "plan"]
     task: Count
     attempt: Count
     error: str
@@ -169,10 +174,23 @@ class IndexBlock(Message, frozen=True, kw_only=True, array_like=True):
     width: Count
     #: Bytes of the names, behind which the columns begin.
     names: Count
+    #: The partitions `[first, last)` that it is about; all of them if `last` is 0.
+    first: Count = 0
+    last: Count = 0
+
+
+class Exchanged(Message, frozen=True, kw_only=True):
+    """What the exchange tasks of a run with two levels of shuffle did, and when the last of them ended."""
+
+    tasks: Count
+    stats: Stats
+    #: By attempts beside those that count.
+    wasted: Wasted = Wasted()
+    finished: float
 
 
 class ReducePlan(Message, frozen=True, kw_only=True):
-    """Commits the end of the map phase: the reduce tasks and what all maps did."""
+    """Commits the end of the map phase, or of the exchange behind it: the reduce tasks and what all maps did."""
 
     tasks: tuple[ReduceTask, ...]
     #: The blocks of the shuffle index, in order; none in a plan of an earlier version.
@@ -188,8 +206,46 @@ class ReducePlan(Message, frozen=True, kw_only=True):
     parts: tuple[Part, ...] = ()
     map_started: float
     map_finished: float
+    #: With two levels; then `index` is that of their run files, which lies beside them.
+    exchanged: Exchanged | None = None
     #: It only takes the place of a plan, in a run that was stopped.
     stopped: bool = False
+
+    @property
+    def begun(self) -> float:
+        """When the reduce phase began: with the end of the phase before it."""
+        return self.exchanged.finished if self.exchanged else self.map_finished
+
+
+class RowGroup(Message, frozen=True, kw_only=True, array_like=True):
+    """Neighbouring run files of map tasks: those with the numbers `[first, last)` in a block of the index."""
+
+    block: Count
+    first: Count
+    last: Count
+
+
+class ExchangePlan(Message, frozen=True, kw_only=True):
+    """Commits the end of the map phase of a run that may have two levels of shuffle: whether it has, and how.
+
+    There is a task for each pair of a group of run files and a group of partitions; none with one level. Tasks are
+    numbered so that those of one group of partitions follow each other, in the order of map tasks.
+    """
+
+    rows: tuple[RowGroup, ...] = ()
+    #: Contiguous partitions `[first, last)`, each of which whole reduce tasks take.
+    columns: tuple[tuple[Count, Count], ...] = ()
+    #: As it is with one level.
+    reduce: ReducePlan
+
+    @property
+    def tasks(self) -> int:
+        return len(self.rows) * len(self.columns)
+
+    def task(self, number: int) -> tuple[RowGroup, tuple[int, int]]:
+        """The run files, and the partitions, of one task."""
+        column, row = divmod(number, len(self.rows))
+        return self.rows[row], self.columns[column]
 
 
 class MapSums(Message, frozen=True, kw_only=True):
@@ -210,6 +266,15 @@ class MapSums(Message, frozen=True, kw_only=True):
     #: The attempts that committed tasks, but for first ones.
     repeated: dict[Count, Count] = field(default_factory=dict)
     started: float
+    finished: float
+
+
+class ExchangeSums(Message, frozen=True, kw_only=True):
+    """The same of the exchange tasks of one group of partitions: their blocks of the index, and what they did."""
+
+    blocks: tuple[IndexBlock, ...]
+    stats: Stats
+    repeated: dict[Count, Count] = field(default_factory=dict)
     finished: float
 
 
@@ -295,5 +360,7 @@ class TaskCall(Message, frozen=True, kw_only=True):
     resume: str = ""
     #: The run is a small one, as in `Plan`.
     small: bool = False
+    #: The tasks are exchange tasks, which reducers do.
+    exchange: bool = False
     #: Invocations between the coordinator or supervisor and this one.
     hop: Count = 0

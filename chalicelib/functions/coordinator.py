@@ -38,6 +38,7 @@ from . import limits
 from .run_inputs import Superseded, objects, starts
 from .run_inputs import chain as chain_before
 from .supervision import stalled_runs
+from .supervision.may_exchange import may_exchange
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,8 @@ def _begin(runtime: Runtime, keys: RunKeys, spec: JobSpec, item: Created) -> Non
         limits.check_chain(spec, chain, item.loc.url)
         limits.check_bytes(spec, inputs)
         run = NewRun(spec=spec, source=item.loc.url, inputs=inputs, output=output, chain=chain)
-        begin(runtime, keys, replace(run, approve=partial(limits.check_plan, spec, run.bytes)))
+        approve = partial(limits.check_plan, spec, run.bytes)
+        begin(runtime, keys, replace(run, approve=approve, may_exchange=may_exchange(runtime, spec)))
     except Superseded as error:
         # A run that was planned before goes on: whoever reads the object then says that it was overwritten.
         if not start_if_planned(runtime.store, runtime.invoker, keys):

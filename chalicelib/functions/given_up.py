@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 #: Tells the name and the configuration of the job that is deployed.
 Configured = Callable[[], tuple[str, JobSpec]]
 
-_PHASE: dict[str, Phase] = {function: phase for phase, function in calls.FUNCTION.items()}
+_TASKS = frozenset(calls.FUNCTION.values())
 #: Deliveries of an event before Lambda gives it up.
 _DELIVERIES = 3
 #: Letters of an error's text that are kept.
@@ -60,9 +60,9 @@ def note(runtime: Runtime, event: dict[str, Any], configured: Configured | None)
     context = event["requestContext"]
     function = str(context.get("functionArn", "")).partition(":function:")[2].partition(":")[0]
     condition = str(context.get("condition", "unknown"))
-    phase = next((phase for name, phase in _PHASE.items() if function.endswith(f"-{name}")), None)
-    if phase:
-        return _attempt(runtime, phase, payload, condition)
+    whose = next((name for name in _TASKS if function.endswith(f"-{name}")), None)
+    if whose:
+        return _attempt(runtime, calls.phase_of(whose, payload), payload, condition)
     clock = next((name for name in ("scheduler", "auditor") if function.endswith(f"-{name}")), None)
     if clock:
         return _tick(runtime, clock, event, condition, configured)

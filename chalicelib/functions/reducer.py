@@ -40,8 +40,13 @@ if TYPE_CHECKING:
 
 
 def handle(runtime: Runtime, payload: dict[str, Any]) -> None:
-    """One invocation: a `TaskCall` for reduce tasks `[lo, hi)`, of which this one does `lo`."""
-    serve(runtime, "reduce", payload, attempt)
+    """One invocation: a `TaskCall` for reduce tasks (or exchange tasks) `[lo, hi)`, of which this one does `lo`."""
+    if payload.get("exchange") is not True:
+        serve(runtime, "reduce", payload, attempt)
+        return
+    from . import exchange  # few runs have any
+
+    serve(runtime, "exchange", payload, exchange.attempt)
 
 
 def attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> bool:

@@ -34,7 +34,7 @@ from .attempt.commit_marker import is_committed
 from .attempt.invocation import Attempt
 from .attempt.remembering import Remembering, remembering
 from .attempt.serve import saying_why, serve
-from .supervision.advance import commit_plan
+from .supervision.next_phase import commit_plan
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from ..core.outcome import Stopped, Verdict
 from ..core.plan import Plan
 from ..core.plan_file import compose, mark_stopped, read_head
 from ..core.ports import Store
-from ..core.tasks import STOPPED, MapMarker, ReduceMarker, ReducePlan
+from ..core.tasks import STOPPED, ExchangePlan, MapMarker, ReduceMarker, ReducePlan
 from ..run.manifest import publish
 from ..run.progress import Progress, scan
 from ..run.verdict import decide
@@ -70,7 +70,12 @@ def _check_role(plan: Plan) -> None:
 def _verdict(store: Store, keys: RunKeys, plan: Plan, by: str, why: str, now: float) -> Verdict:
     done = {phase: _done(store, keys, phase, tasks) for phase, tasks in _tasks(store, keys, plan).items()}
     stopped = Stopped(
-        by=by, why=why, at=now, map_done=len(done["map"].done), reduce_done=len(done["reduce"].done)
+        by=by,
+        why=why,
+        at=now,
+        map_done=len(done["map"].done),
+        exchange_done=len(done["exchange"].done),
+        reduce_done=len(done["reduce"].done),
     )
     return Verdict(outcome="failed", reason=f"stopped by {by}" + (f": {why}" if why else ""), stopped=stopped)
 
@@ -78,7 +83,8 @@ def _verdict(store: Store, keys: RunKeys, plan: Plan, by: str, why: str, now: fl
 def _tasks(store: Store, keys: RunKeys, plan: Plan) -> dict[Phase, int]:
     """How many tasks each phase of a step has, as far as it is planned."""
     reduce_plan = _reduce_plan(store, keys)
-    return {"map": plan.tasks, "reduce": len(reduce_plan.tasks) if reduce_plan else 0}
+    exchange = _exchange_tasks(store, keys) if plan.exchange else 0
+    return {"map": plan.tasks, "exchange": exchange, "reduce": len(reduce_plan.tasks) if reduce_plan else 0}
 
 
 def _done(store: Store, keys: RunKeys, phase: Phase, tasks: int) -> Progress:
@@ -95,6 +101,13 @@ def _planned(store: Store, keys: RunKeys) -> Plan | None:
         return None
 
 
+def _exchange_tasks(store: Store, keys: RunKeys) -> int:
+    try:
+        return decode(ExchangePlan, store.get(keys.exchange_plan), keys.exchange_plan.url).tasks
+    except NotFound:
+        return 0
+
+
 def _reduce_plan(store: Store, keys: RunKeys) -> ReducePlan | None:
     try:
         return decode(ReducePlan, store.get(keys.reduce_plan), keys.reduce_plan.url)
@@ -106,6 +119,10 @@ def seal(store: Store, keys: RunKeys, plan: Plan) -> None:
     """Let nothing be committed any more in a step that has failed, in the order in which it would be."""
     _seal_plan(store, keys, plan)
     _take(store, keys, "map", plan.tasks)
+    if plan.exchange and not store.put_if_absent(
+        keys.exchange_plan, encode(ExchangePlan(reduce=_no_reduce_plan(plan)))
+    ):
+        _take(store, keys, "exchange", _exchange_tasks(store, keys))
     if not store.put_if_absent(keys.reduce_plan, encode(_no_reduce_plan(plan))):
         found = _reduce_plan(store, keys)
         _take(store, keys, "reduce", len(found.tasks) if found else 0)
@@ -146,7 +163,7 @@ def _take(store: Store, keys: RunKeys, phase: Phase, tasks: int) -> None:
 
 def _marker(phase: Phase, task: int) -> MapMarker | ReduceMarker:
     """What stands in the place of a marker, and names nothing."""
-    if phase == "map":
+    if phase != "reduce":
         return MapMarker(
             task=task, attempt=0, token=STOPPED, run_file="", offsets=(), stats=Stats(), started=0.0, finished=0.0
         )  # fmt: skip

@@ -2,8 +2,9 @@
 
 Take the lease, look, act; then pause and look again, or leave:
 
-    map phase      count map/*.done, start failed and lost tasks again; at M of M build the shuffle
-    reduce phase   count reduce/*.done, the same; at R of R (or a verdict) end the run, or start its next step
+    map phase        count map/*.done, start failed and lost tasks again; at M of M build the shuffle
+    exchange phase   of a shuffle of two levels: count exchange/*.done, the same; then build its index
+    reduce phase     count reduce/*.done, the same; at R of R (or a verdict) end the run, or start its next step
 
 One supervises at a time, by a lease. It stays only where waiting takes nobody's place, or if it has a seat: then it
 sees stragglers and silence, and hands over before its time is up. Otherwise it leaves, and whatever happens next makes
@@ -18,18 +19,18 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import NotFound, RunStopped, UserError
-from ..core.keys import PLAN_DONE, RUN_DONE, Phase, RunKeys, TotalsKeys, parse_run_key
+from ..core.keys import PLAN_DONE, RUN_DONE, RunKeys, TotalsKeys, parse_run_key
 from ..core.outcome import Verdict
 from ..core.plan import Plan
 from ..core.plan_file import read_head
 from ..core.ports import Runtime
-from ..core.tasks import ReducePlan
 from ..run import calls, stragglers, totals_pointer
 from ..run.events import created, event_for
 from ..run.lease import TTL, Lease, LeaseHeld, Leaser, Watch
 from . import given_up
 from .supervision import early, pacing, seats, stalled_runs
-from .supervision.advance import StepEnd, begin_reduce, resume_reduce
+from .supervision.advance import StepEnd
+from .supervision.next_phase import Begun, begin_next, resume
 from .supervision.notices import Tell, tell_of_end
 from .supervision.phase_watch import PhaseWatch
 
@@ -188,25 +189,24 @@ class Supervision:
     def _look_at_tasks(self) -> Verdict | None:
         """The verdict, if what the tasks have done calls for one."""
         if self._watch is None:
-            self._watch = self._begin_watch(resume_reduce(self._runtime, self._keys))
+            self._watch = self._begin_watch(resume(self._runtime, self._keys, self._plan))
         watch = self._watch
         if not watch.look():
             return self._act(watch)
         if watch.phase == "reduce":
             return self._end.conclude(Verdict(outcome="success"))
         try:
-            reduce_plan = begin_reduce(self._runtime, self._keys, self._plan, self._keep_on)
+            begun = begin_next(self._runtime, self._keys, self._plan, watch.phase, self._keep_on)
         except UserError as error:
             return self._end.fail(str(error))
         except (_OutOfTime, RunStopped):  # a stopped run has its verdict, which is looked for next
             return None
-        self._watch = self._begin_watch(reduce_plan)
+        self._watch = self._begin_watch(begun)
         return self._look_at_tasks()
 
-    def _begin_watch(self, reduce_plan: ReducePlan | None) -> PhaseWatch:
-        """Watch the reduce phase if it is planned, else the map phase, from where the last supervisor left it."""
-        phase: Phase = "reduce" if reduce_plan else "map"
-        tasks = len(reduce_plan.tasks) if reduce_plan else self._plan.tasks
+    def _begin_watch(self, begun: Begun) -> PhaseWatch:
+        """Watch the phase that the step is in, from where the last supervisor left it."""
+        phase, tasks = begun
         watch = PhaseWatch(self._runtime, self._keys, phase, tasks, self._leaser.lease.watch)
         if self._runtime.seats is not None and (self._late or not self._leaser.lease.hops):
             watch.forget_silence()

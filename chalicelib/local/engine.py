@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from ..core.errors import NotFound, RunFailed, StoreError
 from ..core.keys import (
     DONE,
     FAILURE,
+    PHASES,
     RUN_DONE,
     OutputKeys,
     Phase,
@@ -29,10 +30,12 @@ from ..core.outcome import Manifest, Verdict
 from ..core.plan_file import read_head
 from ..core.ports import Clock, FunctionName, Loc, ObjectInfo, Runtime
 from ..core.spec import JobSpec
-from ..core.tasks import CRASHED, Failure, ReducePlan
+from ..core.tasks import CRASHED, Failure
 from ..functions import limits
+from ..functions.supervision.may_exchange import may_exchange
+from ..functions.supervision.next_phase import planned_tasks
 from ..run import lease, plan_step, totals_pointer
-from ..run.calls import FUNCTION
+from ..run.calls import phase_of
 from ..run.events import created, event_for
 from ..run.verdict import conclude, read_verdict
 from ..stores.disk import LocalDisk
@@ -139,7 +142,7 @@ class _Engine:
             disk=LocalDisk(scratch),
         )
         self._tasks: dict[Phase, int] = {}
-        self._done: dict[Phase, set[int]] = {"map": set(), "reduce": set()}
+        self._done: defaultdict[Phase, set[int]] = defaultdict(set)
         #: What went wrong last.
         self._errors: deque[str] = deque(maxlen=_TOLD)
         self._concluded = False
@@ -160,6 +163,7 @@ class _Engine:
             reducers=2 * run.workers,
             tags=run.tags,
             approve=lambda tasks, _: limits.check_tasks(run.spec, size, tasks),
+            may_exchange=may_exchange(self._runtime, run.spec),
         )
         plan_step.begin(self._runtime, run.keys, new_run)
         self._tasks["map"] = read_head(self._runtime.store, run.keys).tasks
@@ -212,7 +216,7 @@ class _Engine:
         task = parse_done(loc.key)
         if task is None or found[0].step != self._step:
             return
-        phase: Phase = "map" if found[1].startswith("map/") else "reduce"
+        phase = next(phase for phase in PHASES if found[1].startswith(phase))
         self._done[phase].add(task)
         self._show(phase)
 
@@ -220,7 +224,7 @@ class _Engine:
         """Begin to count the tasks of a step that is heard of for the first time."""
         if step <= self._step:
             return
-        self._step, self._done, self._tasks = step, {"map": set(), "reduce": set()}, {}
+        self._step, self._done, self._tasks = step, defaultdict(set), {}
         with suppress(NotFound):  # what could not be planned has a verdict all the same
             self._tasks["map"] = read_head(self._runtime.store, self._keys).tasks
 
@@ -232,9 +236,7 @@ class _Engine:
     def _show(self, phase: Phase) -> None:
         if phase not in self._tasks:
             with suppress(NotFound):
-                loc = self._keys.reduce_plan
-                plan = decode(ReducePlan, self._runtime.store.get(loc), loc.url)
-                self._tasks[phase] = len(plan.tasks)
+                self._tasks[phase] = planned_tasks(self._runtime.store, self._keys, phase)
         self._run.progress(self._step, phase, len(self._done[phase]), self._tasks.get(phase, 0))
 
     # -- the loop ------------------------------------------------------------------------------------
@@ -361,7 +363,7 @@ class _Engine:
             self._write_off(call, error)
 
     def _write_off(self, call: Call, error: str) -> None:
-        phase: Phase = "map" if call.function == FUNCTION["map"] else "reduce"
+        phase = phase_of(call.function, call.payload)
         task, attempt = call.payload["lo"], call.payload["attempt"]
         message, _, detail = error.partition("\n")
         failure = Failure(

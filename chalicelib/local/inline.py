@@ -16,6 +16,7 @@ from ..core.messages import decode
 from ..core.outcome import Manifest
 from ..core.ports import FunctionName, Loc, Runtime
 from ..functions import mapper, reducer, supervisor
+from ..functions.supervision.may_exchange import may_exchange
 from ..run import plan_step
 from ..run.events import event_for
 from ..stores.disk import LocalDisk
@@ -59,7 +60,13 @@ class _Inline:
     def run(self) -> Manifest:
         run, output = self._run, Loc(str(self._run.output), "")
         inputs = [("/", info) for info in run.inputs]
-        new_run = plan_step.NewRun(spec=run.spec, source=run.source, inputs=inputs, output=output)
+        new_run = plan_step.NewRun(
+            spec=run.spec,
+            source=run.source,
+            inputs=inputs,
+            output=output,
+            may_exchange=may_exchange(self._runtime, run.spec),
+        )
         plan_step.begin(self._runtime, run.keys, new_run)
         for _ in range(_REVIVALS):
             while self._queue:

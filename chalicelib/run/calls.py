@@ -6,8 +6,9 @@ The node for `[lo, hi)` starts the roots of its sub-ranges, then does task `lo` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -19,12 +20,19 @@ from ..core.tasks import TaskCall
 FAN_OUT = 32
 #: No run needs a deeper tree: 32 ** 12 tasks. A deeper call is a loop.
 MAX_HOPS = 12
-FUNCTION: dict[Phase, FunctionName] = {"map": "mapper", "reduce": "reducer"}
+FUNCTION: dict[Phase, FunctionName] = {"map": "mapper", "exchange": "reducer", "reduce": "reducer"}
 
 
 def keys_of(call: TaskCall) -> RunKeys:
     """The places of the objects of the step that a call is about."""
     return RunKeys(Loc(call.bucket, call.prefix), call.job, call.run, call.step, call.small)
+
+
+def phase_of(function: str, payload: Mapping[str, Any]) -> Phase:
+    """Of which phase the tasks are that a mapper or reducer is called for."""
+    if function == FUNCTION["map"]:
+        return "map"
+    return "exchange" if payload.get("exchange") is True else "reduce"
 
 
 def call_for(keys: RunKeys, lo: int, hi: int, attempt: int = 0) -> TaskCall:
@@ -82,4 +90,4 @@ def start_all(runtime: Runtime, phase: Phase, calls: Sequence[TaskCall]) -> None
 
 def start(runtime: Runtime, phase: Phase, call: TaskCall) -> None:
     """Invoke the phase's function with a call, asynchronously."""
-    runtime.invoker.invoke(FUNCTION[phase], to_payload(call))
+    runtime.invoker.invoke(FUNCTION[phase], to_payload(replace(call, exchange=phase == "exchange")))

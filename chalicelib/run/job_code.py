@@ -182,7 +182,7 @@ def _check_output(cls: type[Any], name: str, output: OutputSpec, *, map_only: bo
 
 def may_be_small(spec: JobSpec, steps: int) -> bool:
     """Whether a run of one map task may be brought to its end by its mapper: that has to have a reducer's memory."""
-    return steps == 1 and spec.memory.mapper >= spec.memory.reducer
+    return steps == 1 and spec.memory.mapper >= spec.memory.reducer and spec.shuffle.levels != "2"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,11 @@ A lease saves work. It is never what makes a result right: clocks may disagree, 
 
 from __future__ import annotations
 
-from typing import Literal
-
 from msgspec import field
 from msgspec.structs import replace
 
 from ..core.errors import NotFound, SluiceError
+from ..core.keys import Phase
 from ..core.messages import Count, Message, decode, encode
 from ..core.ports import Loc, Store
 
@@ -24,7 +23,7 @@ _ENDED = b""
 class Watch(Message, frozen=True, kw_only=True):
     """What a supervisor has seen of a phase and leaves to the next one, so that silence adds up."""
 
-    phase: Literal["map", "reduce"]
+    phase: Phase
     #: How many signs of life there were, and when that number last grew.
     done: Count
     moved: float

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -18,7 +19,7 @@ from ..core.messages import Stats, Wasted, decode, encode, sum_counters
 from ..core.outcome import Latest, Manifest, Verdict
 from ..core.plan import Earlier, Plan
 from ..core.ports import Loc, Runtime, Store
-from ..core.tasks import Failure, Part, ReduceMarker, ReducePlan
+from ..core.tasks import Exchanged, Failure, Part, ReduceMarker, ReducePlan
 from ..core.totals import Shown
 from ..mapreduce.shuffle.fetch import fetch_all
 from . import totals_pointer
@@ -187,6 +188,7 @@ def step_results(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, .
         reduced=sum((marker.stats for marker in markers), before.reduced),
         map_wasted=before.map_wasted + heard_since(store, keys, "map", reduce_plan.wasted),
         reduce_wasted=before.reduce_wasted + _reduce_wasted(store, keys, plan, reduce_plan, markers),
+        **_with_exchange(store, keys, before, reduce_plan.exchanged),
         counters=sum_counters(
             before.counters, reduce_plan.counters, *(marker.counters for marker in markers)
         ),
@@ -201,6 +203,18 @@ def step_results(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, .
     )
 
 
+def _with_exchange(store: Store, keys: RunKeys, before: Earlier, done: Exchanged | None) -> dict[str, Any]:
+    """What exchange tasks did, those of this step (if it has any) and those of all before it."""
+    if done is None:
+        names = ("exchange_tasks", "exchanged", "exchange_wasted")
+        return {name: getattr(before, name) for name in names}
+    return {
+        "exchange_tasks": before.exchange_tasks + done.tasks,
+        "exchanged": before.exchanged + done.stats,
+        "exchange_wasted": before.exchange_wasted + heard_since(store, keys, "exchange", done.wasted),
+    }
+
+
 def _reduce_wasted(
     store: Store, keys: RunKeys, plan: Plan, reduce_plan: ReducePlan, markers: Sequence[ReduceMarker]
 ) -> Wasted:
@@ -210,7 +224,7 @@ def _reduce_wasted(
         last={marker.task: marker.attempt for marker in markers},
         done=frozenset(marker.task for marker in markers),
         timeout=plan.spec.timeout.reducer,
-        seconds=max(0.0, ended - reduce_plan.map_finished),
+        seconds=max(0.0, ended - reduce_plan.begun),
     )
     return wasted(store, keys, "reduce", spent) if markers else Wasted()
 
@@ -252,6 +266,9 @@ def _manifest(keys: RunKeys, plan: Plan, parts: tuple[Part, ...], done: Earlier)
         reduced=done.reduced,
         map_wasted=done.map_wasted,
         reduce_wasted=done.reduce_wasted,
+        exchange_tasks=done.exchange_tasks,
+        exchanged=done.exchanged,
+        exchange_wasted=done.exchange_wasted,
         counters=done.counters,
         bad=done.bad,
         quarantine=done.quarantine,
@@ -264,10 +281,10 @@ def _failed(store: Store, keys: RunKeys, plan: Plan, verdict: Verdict) -> Manife
     before = plan.earlier or _nothing(plan)
     told = verdict.stopped.at if verdict.stopped else before.finished
     ended = max((failure.at for failure in verdict.failures), default=told)
-    mapped, reduced = (
-        wasted(store, keys, phase, _given_up(plan, phase, verdict.failures, ended))
-        for phase in ("map", "reduce")
-    )
+
+    def used(phase: Phase) -> Wasted:
+        return wasted(store, keys, phase, _given_up(plan, phase, verdict.failures, ended))
+
     return Manifest(
         job=plan.job,
         run=plan.run,
@@ -279,8 +296,11 @@ def _failed(store: Store, keys: RunKeys, plan: Plan, verdict: Verdict) -> Manife
         steps=plan.steps,
         map_tasks=before.map_tasks + plan.tasks,
         failures=verdict.failures,
-        map_wasted=before.map_wasted + mapped,
-        reduce_wasted=before.reduce_wasted + reduced,
+        map_wasted=before.map_wasted + used("map"),
+        reduce_wasted=before.reduce_wasted + used("reduce"),
+        exchange_tasks=before.exchange_tasks,
+        exchanged=before.exchanged,
+        exchange_wasted=before.exchange_wasted + (used("exchange") if plan.exchange else Wasted()),
         started=before.started,
         finished=ended,
         stopped=verdict.stopped,

@@ -34,6 +34,14 @@ from .job_code import JobCode, StepCode
 from .manifest import step_results
 from .start_step import is_started, start, start_planned
 
+#: Whether a step of so many map tasks and partitions may have a second level of shuffle.
+MayExchange = Callable[[int, int], bool]
+
+
+def never(_tasks: int, _partitions: int) -> bool:
+    """One level of shuffle only."""
+    return False
+
 
 @dataclass(frozen=True, kw_only=True)
 class NewRun:
@@ -54,6 +62,7 @@ class NewRun:
     chain: int = 0
     #: Told how many map tasks and partitions there are before anything is written; what it raises stops the run.
     approve: Callable[[int, int], None] = lambda _tasks, _partitions: None
+    may_exchange: MayExchange = never
 
     @cached_property
     def bytes(self) -> int:
@@ -84,11 +93,12 @@ def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
     run.approve(tasks, plan.partitions)
     #: Where whoever waits takes nobody's place, nothing is gained by it.
     small = tasks == 1 and runtime.seats is not None and job_code.may_be_small(run.spec, code.steps)
-    plan = replace(plan, small=small)
+    exchange = not plan.map_only and tasks > 0 and run.may_exchange(tasks, plan.partitions)
+    plan = replace(plan, small=small, exchange=exchange)
     _commit(runtime, keys, plan, splits.pack(pieces, run.split_size))
 
 
-def begin_next(runtime: Runtime, keys: RunKeys, before: Plan) -> None:
+def begin_next(runtime: Runtime, keys: RunKeys, before: Plan, may_exchange: MayExchange = never) -> None:
     """Plan the step after `before`, whose parts it reads, and start its map tree. `keys` are those of `before`.
 
     Safe to call again. Raises UserError if the user's code stops it.
@@ -98,7 +108,7 @@ def begin_next(runtime: Runtime, keys: RunKeys, before: Plan) -> None:
         return
     parts, earlier = step_results(runtime.store, keys, before)
     plan = before.next_step(before.job_step + 1, earlier)
-    begin_over_pairs(runtime, next_keys, plan, list(written_parts(runtime, before, parts)))
+    begin_over_pairs(runtime, next_keys, plan, list(written_parts(runtime, before, parts)), may_exchange)
 
 
 def written_parts(runtime: Runtime, plan: Plan, parts: Iterable[Part]) -> Iterator[StatePart]:
@@ -115,7 +125,9 @@ def written_parts(runtime: Runtime, plan: Plan, parts: Iterable[Part]) -> Iterat
         yield StatePart(key=part.key, bytes=part.bytes, etag=info.etag, edges=part.edges)
 
 
-def begin_over_pairs(runtime: Runtime, keys: RunKeys, plan: Plan, parts: Sequence[StatePart]) -> None:
+def begin_over_pairs(
+    runtime: Runtime, keys: RunKeys, plan: Plan, parts: Sequence[StatePart], may_exchange: MayExchange = never
+) -> None:
     """Plan a later step over the typed pairs of `parts` and start its map tree.
 
     `plan` is what `Plan.next_step` gives, and for a step over the totals what these are. Safe to call again: the
@@ -128,7 +140,9 @@ def begin_over_pairs(runtime: Runtime, keys: RunKeys, plan: Plan, parts: Sequenc
     size = splits.split_size(plan.spec.split_size, plan.bytes)
     pieces = _cut_parts(keys, parts, size)
     one_part = plan.map_only and plan.last_step and plan.spec.output.one_file
-    _commit(runtime, keys, plan, splits.pack(pieces, plan.bytes if one_part else size))
+    packed = list(splits.pack(pieces, plan.bytes if one_part else size))
+    exchange = not plan.map_only and bool(packed) and may_exchange(len(packed), plan.partitions)
+    _commit(runtime, keys, replace(plan, exchange=exchange), packed)
 
 
 def _commit(runtime: Runtime, keys: RunKeys, plan: Plan, tasks: Iterable[Task]) -> None:

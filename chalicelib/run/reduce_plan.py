@@ -15,7 +15,7 @@ from itertools import pairwise
 import msgspec
 
 from ..core.errors import CorruptData, DataTypeError, NotFound, RunStopped, UserError
-from ..core.keys import RunKeys
+from ..core.keys import Phase, RunKeys
 from ..core.messages import UNDECODABLE, Stats, Wasted, decode, encode, sum_counters
 from ..core.plan import Plan
 from ..core.ports import Loc, Store
@@ -64,12 +64,25 @@ def read_map_markers(store: Store, keys: RunKeys, plan: Plan, first: int = 0) ->
 def read_slices(store: Store, keys: RunKeys, reduce_plan: ReducePlan, task: ReduceTask) -> Slices:
     """A reduce task's slice of the index, run files in map task order."""
     if reduce_plan.index:
-        blocks = [(keys.index_block(number), block) for number, block in enumerate(reduce_plan.index)]
-        slices: Slices = StoredSlices(store, blocks, task.first, task.last)
+        slices: Slices = _stored_slices(store, keys, reduce_plan, task)
     else:
         slices = _slices_of_old(store, keys, task)
     slices.reads = share_of_reads(len(reduce_plan.tasks))
     return slices
+
+
+def _stored_slices(store: Store, keys: RunKeys, reduce_plan: ReducePlan, task: ReduceTask) -> StoredSlices:
+    """From all blocks of the index or, with two levels, from those of the task's group of partitions."""
+    phase: Phase = "exchange" if reduce_plan.exchanged else "reduce"
+    blocks = [
+        (keys.index_block(number, phase), block)
+        for number, block in enumerate(reduce_plan.index)
+        if not block.last or block.first <= task.first < block.last
+    ]
+    if reduce_plan.exchanged and not blocks:
+        raise CorruptData(f"{keys.reduce_plan.url}: expected a block of the index for partition {task.first}")
+    before = blocks[0][1].first if blocks else 0
+    return StoredSlices(store, blocks, task.first - before, task.last - before)
 
 
 def _slices_of_old(store: Store, keys: RunKeys, task: ReduceTask) -> Slices:
@@ -98,7 +111,7 @@ def _all_sums(store: Store, keys: RunKeys, plan: Plan, tick: Callable[[], None])
                 store.put(keys.index_block(number), body)
             body = b""  # not two blocks in memory
             if resumable and made.stop < plan.tasks:
-                store.put(keys.map_sums(number), encode(made))
+                store.put(keys.sums(number), encode(made))
             yield made
             number += 1
 
@@ -123,7 +136,7 @@ def _blocks(
 
 
 def _stored_sums(store: Store, keys: RunKeys, number: int) -> MapSums | None:
-    loc = keys.map_sums(number)
+    loc = keys.sums(number)
     try:
         return decode(MapSums, store.get(loc), loc.url)
     except NotFound:

@@ -83,6 +83,7 @@ class News:
                 status.phase,
                 status.step,
                 status.map.done,
+                status.exchange and status.exchange.done,
                 status.reduce.done,
                 status.attempts_failed,
                 status.bad,

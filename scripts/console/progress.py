@@ -26,7 +26,8 @@ def summary(status: RunStatus, *, job: bool = True, widths: tuple[int, int] = (0
     line: Line = [(f"{name}{status.run:<{widths[1]}}  ", ""), (f"{status.phase:<9}", _style(status))]
     if status.steps > 1:
         line.append((f"  step {status.step} of {status.steps}", ""))
-    line.append((f"  map {_of(status.map):>7}  reduce {_of(status.reduce):>5}", ""))
+    between = f"  exchange {_of(status.exchange)}" if status.exchange else ""
+    line.append((f"  map {_of(status.map):>7}{between}  reduce {_of(status.reduce):>5}", ""))
     if status.attempts_failed:
         line.append((f"  {count(status.attempts_failed, 'failed attempt')}", "yellow"))
     if status.bad:
@@ -61,6 +62,7 @@ def picture(status: RunStatus, *, terminal: bool) -> list[Line]:
     lines += _phase_rows("map", status.map, terminal)
     if status.partitions is not None:
         lines.append(_row("shuffle", count(status.partitions, "partition")))
+    lines += _phase_rows("exchange", status.exchange, terminal) if status.exchange else []
     lines += _phase_rows("reduce", status.reduce, terminal)
     if status.attempts_failed:
         lines.append([*_row("attempts", ""), (f"{status.attempts_failed:,} failed", "yellow")])
@@ -89,12 +91,13 @@ def _cost(status: RunStatus) -> list[Line]:
     if status.cost is None:
         return []
     lines = [_row("cost", f"{'' if status.cost < 0.000_1 else 'about '}{human_dollars(status.cost)} on AWS")]
-    in_vain = status.map.wasted.attempts + status.reduce.wasted.attempts
+    wasted = [phase.wasted for phase in (status.map, status.exchange, status.reduce) if phase]
+    in_vain = sum(one.attempts for one in wasted)
     if in_vain and status.cost_wasted:
         told = f", {human_dollars(status.cost_wasted)} of it for {count(in_vain, 'attempt')}"
         lines[0].append((f"{told} that failed or that another was faster than", "yellow"))
     lines += [_row("", text) for text in _parts(status)]
-    lost = status.map.wasted.lost + status.reduce.wasted.lost
+    lost = sum(one.lost for one in wasted)
     if lost and status.cost_lost:
         told = (
             f"at most {human_dollars(status.cost_lost)} more for {count(lost, 'attempt')} that left no word"

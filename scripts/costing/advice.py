@@ -315,7 +315,8 @@ def _many_runs(work: list[_Phase], told: Told) -> Iterator[Advice]:
 
 def _arm64(told: Told, prices: Prices) -> Iterator[Advice]:
     x86_64, arm64 = prices.gb_second["x86_64"], prices.gb_second["arm64"]
-    time = told.dollars.map + told.dollars.reduce + told.dollars.supervision
+    dollars = told.dollars
+    time = dollars.map + dollars.exchange + dollars.reduce + dollars.supervision
     saving = time * (1 - arm64 / x86_64)
     if told.spec.architecture == "arm64" or saving <= _WORTH * told.dollars.total:
         return

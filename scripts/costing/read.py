@@ -104,7 +104,7 @@ class _Reader:
         if plan is None and spec is not None:
             spec, small = settings_told(manifest, spec)
         succeeded = manifest.outcome == "success"
-        wasted = manifest.map_wasted, manifest.reduce_wasted
+        wasted = manifest.map_wasted, manifest.exchange_wasted + manifest.reduce_wasted
         dollars = cost_told(manifest, spec, self.prices, small=small) if spec else None
         return RunCost(
             job=keys.job,

@@ -74,7 +74,7 @@ def reconcile(
         )
     tasks = [one for function, one in found.items() if function in _TASKS]
     others = [one for function, one in found.items() if function not in _TASKS]
-    worked, watched = ours.map + ours.reduce + ours.wasted, ours.supervision
+    worked, watched = ours.map + ours.exchange + ours.reduce + ours.wasted, ours.supervision
 
     def compared(what: str, some: list[Billed], ours: float) -> Compared:
         gb_seconds = sum(one.gb_seconds for one in some)

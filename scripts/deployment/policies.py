@@ -198,7 +198,9 @@ def _supervisor(target: Target) -> list[Json]:
     plans = _next_plans(target)
     return [
         _objects(READ, [work.child("*")]),
-        _objects(READ_WRITE, [*_of_reduce(target), *verdict, *_of_supervision(target)]),
+        _objects(
+            READ_WRITE, [*_of_reduce(target), *_of_exchange(target), *verdict, *_of_supervision(target)]
+        ),
         *([_objects(WRITE_PARTS, plans)] if plans else []),
         *_keeping_totals(target),
         *_listing([work, output, *_totals(target)]),
@@ -218,6 +220,7 @@ def _reducer(target: Target) -> list[Json]:
             [
                 _any_run(target).quarantined.child("reduce-*"),
                 _any_run(target).phase("reduce").child("*.piece"),
+                _any_run(target).phase("exchange").child("*"),
             ],
         ),
         *_listing([work, output, *_totals(target)]),
@@ -232,6 +235,11 @@ def _any_run(target: Target) -> RunKeys:
 def _of_reduce(target: Target) -> list[Loc]:
     """What the second phase writes in the work place: its own objects and the verdict."""
     return [_any_run(target).phase("reduce").child("*"), _any_run(target).run_done]
+
+
+def _of_exchange(target: Target) -> list[Loc]:
+    """What supervisors write of a second level of shuffle: plan, index, what is noted of attempts."""
+    return [_any_run(target).phase("exchange").child("*")]
 
 
 def _of_supervision(target: Target) -> list[Loc]:

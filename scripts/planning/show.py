@@ -46,6 +46,7 @@ def as_json(planned: Planned) -> str:
         "binding": found.binding.name,
         "requests": found.requests.total,
         "tasks": shape.tasks,
+        "exchange_tasks": shape.exchange.tasks if shape.exchange else 0,
         "reducers": shape.reducers,
         "partitions": shape.partitions,
         "dollars_by_part": {name: round(dollars, 6) for name, dollars in found.dollars.items()},
@@ -88,8 +89,10 @@ def lines(planned: Planned) -> list[Line]:
         f"{planned.job} over {human_bytes(work.bytes)} in {count(work.objects, 'object')}, with at most"
         f" {work.concurrency:,} functions at once; taken for work of the kind {work.kind!r}, per {work.way}"
     )
+    between = f", {shape.exchange.tasks:,} exchange" if shape.exchange else ""
+    tasks = f"{shape.tasks:,} map{between} and {shape.reducers:,} reduce"
     rows = [
-        ("tasks", f"{shape.tasks:,} map and {shape.reducers:,} reduce, {count(shape.partitions, 'partition')}"),
+        ("tasks", f"{tasks}, {count(shape.partitions, 'partition')}"),
         ("requests", f"{found.requests.total:,} of S3, {sum(found.requests.invocations.values()):,} invocations"),
         ("seconds", f"{found.times.median:,.1f}; one run in twenty more than {found.times.p95:,.1f}"),
         ("", ", ".join(f"{one.name} {one.median:,.1f}" for one in found.times.phases if one.median >= 0.05)),

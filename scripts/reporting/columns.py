@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, get_args
 
+from chalicelib.core.keys import PHASES
 from chalicelib.core.messages import Stats
 from chalicelib.run.status.attempts import Attempt, History, Outcome, StepHistory
 
@@ -20,7 +21,12 @@ def columns(history: History, begun: float, ended: float) -> dict[str, Any]:
     An attempt of which nobody knows when it worked lasts from when it could have begun until something else was heard
     of its task, or the run ended. A column of which all values are the same is that value.
     """
-    groups = [(step.number, phase) for step in history.steps for phase in ("map", "reduce")]
+    groups = [
+        (step.number, phase)
+        for step in history.steps
+        for phase in PHASES
+        if phase != "exchange" or step.exchange_plan
+    ]
     rows = list(history.attempts)
     shown = [groups.index((one.step, one.phase)) for one in rows]
     unit = 1 if ended - begun < _SHORT else 0

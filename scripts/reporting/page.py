@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from chalicelib.core.keys import PHASES
 from chalicelib.core.version import VERSION
 from scripts.console.terminal import human_seconds
 
@@ -64,8 +65,7 @@ def figures(seen: Seen) -> dict[str, Any]:
         "at_once": {
             "seconds": [round(width * number, 3) for number in range(_BUCKETS)],
             **{
-                phase: most_at_once(spans(attempts, ended, phase), begun, ended, _BUCKETS)
-                for phase in ("map", "reduce")
+                phase: most_at_once(spans(attempts, ended, phase), begun, ended, _BUCKETS) for phase in PHASES
             },
         },
         "bars": [bars._asdict() for step in seen.history.steps for bars in bars_of(step)],

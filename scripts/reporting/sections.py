@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from statistics import median
 
+from chalicelib.core.keys import PHASES
 from chalicelib.core.tasks import BadRecord
 from chalicelib.run.status.attempts import Attempt, History, StepHistory
 from chalicelib.run.status.fields import PhaseStatus, RunStatus
@@ -113,14 +114,19 @@ def _phases(seen: Seen) -> Html:
     """How the attempts of each phase ended and what they used."""
     rows = []
     for step in seen.history.steps:
-        for phase in ("map", "reduce"):
+        for phase in PHASES:
             own = [one for one in step.attempts if one.phase == phase]
             if own:
                 rows.append((label(seen.history.steps, step.number, phase), *_phase(own)))
     if not rows:
         rows = [
             (name, *_told(phase))
-            for name, phase in (("map", seen.status.map), ("reduce", seen.status.reduce))
+            for name, phase in (
+                ("map", seen.status.map),
+                ("exchange", seen.status.exchange),
+                ("reduce", seen.status.reduce),
+            )
+            if phase
         ]
         return table(("phase", "tasks", "read", "wrote", "time of functions"), rows)
     head = ("phase", "done", "attempts that do not count", "cold starts", "median task", "longest", "read", "wrote",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 from typing import NamedTuple
 
+from chalicelib.core.keys import PHASES
 from chalicelib.run.status.attempts import Attempt, History
 from scripts.console.terminal import count, human_bytes, human_seconds
 
@@ -34,7 +35,7 @@ def slowest(history: History, shown: int = 20) -> list[SlowTask]:
     """The tasks that took longest, the longest first, as far as anybody knows how long that was."""
     found: list[SlowTask] = []
     for step in history.steps:
-        for phase in ("map", "reduce"):
+        for phase in PHASES:
             own = [one for one in step.attempts if one.phase == phase]
             done = [one for one in own if one.outcome == "done"]
             if not done:

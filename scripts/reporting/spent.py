@@ -21,6 +21,7 @@ def by_part(status: RunStatus) -> list[Part]:
         return []
     return [
         Part("map tasks, the time of functions", parts.map),
+        *([Part("exchange tasks, the time of functions", parts.exchange)] if status.exchange else []),
         Part("reduce tasks, the time of functions", parts.reduce),
         Part("coordinator and supervisors, estimated", parts.supervision),
         Part("invocations and requests of S3", parts.requests),

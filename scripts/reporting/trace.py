@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from heapq import heappop, heappush
 from typing import Any
 
+from chalicelib.core.keys import PHASES
 from chalicelib.run.status.attempts import Attempt
 
 from .columns import label
@@ -20,8 +21,8 @@ def trace(seen: Seen) -> dict[str, Any]:
     events: list[dict[str, Any]] = []
     steps = seen.history.steps
     for number, step in enumerate(steps):
-        for place, phase in enumerate(("map", "reduce")):
-            process = 2 * number + place + 1
+        for place, phase in enumerate(PHASES):
+            process = len(PHASES) * number + place + 1
             own = [one for one in step.attempts if one.phase == phase and one.started is not None]
             if not own:
                 continue

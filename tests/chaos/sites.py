@@ -42,6 +42,18 @@ ELSEWHERE = {
     ("core/plan_file.py", "mark_stopped"): "a run that somebody stops: test_stopped.py",
     ("run/manifest.py", "_show_latest"): "runs that end in any order: tests/features/test_latest.py",
     ("run/manifest.py", "publish_counted"): "totals: tests/features/accumulate",
+    (
+        "functions/supervision/next_phase.py",
+        "planned_tasks",
+    ): "this machine's engine: tests/features/test_local_engine.py",
+    (
+        "functions/supervision/second_level.py",
+        "_stored_sums",
+    ): "phases of thousands of tasks: test_second_level.py",
+    (
+        "functions/supervision/second_level.py",
+        "_all_sums",
+    ): "phases of thousands of tasks: test_second_level.py",
     ("run/lease.py", "free"): "this machine's engine: tests/features/test_local_engine.py",
     ("run/manifest.py", "_put_manifest"): "a manifest of another plan: test_final",
     ("functions/coordinator.py", "_pass_on"): "a supervisor that has failed for good: test_coordinator",

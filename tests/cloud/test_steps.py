@@ -53,6 +53,8 @@ def test_steps_are_one_run_and_its_success_starts_the_next_job(checkout: Cloud) 
     (run,) = checkout.wait("tiers", [source]).values()
     assert run.succeeded, run.failure
     assert run.manifest["steps"] == 3
+    assert run.manifest["exchange_tasks"] > 1
+    assert run.manifest["exchanged"]["bytes_in"] == run.manifest["reduced"]["bytes_in"] > 0
     assert run.manifest["input_bytes"] == len(TEXT)
     assert run.manifest["parts"][0]["key"].endswith(".pairs")
     steps = {key.split("/")[3] for key in checkout.listing(WORK, f"runs/tiers/{run.run}/step-")}

@@ -188,6 +188,17 @@ def simulated(job: str, scratch: Path, figures: dict[str, Any]) -> bytes:
     return simulation.text()
 
 
+def test_a_second_level_of_shuffle_can_be_asked_for_here_too(
+    texts: Path, local: Local, tmp_path: Path
+) -> None:
+    sets = ["partitions=4", "split_size=7", "reduce_size=1"]
+    found = local.run("in_order", texts, sets=[*sets, "shuffle.levels=2"])
+    assert found == simulated("in_order", tmp_path, {"partitions": 4})
+    assert local.manifest is not None
+    assert local.manifest.exchange_tasks > 1
+    assert local.manifest.exchanged.starts == local.manifest.exchange_tasks
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize(
     "figures", [["split_size=7", "reduce_size=1"], ["memory_budget=1"], ["max_attempts=1"]]

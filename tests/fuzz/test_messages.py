@@ -24,6 +24,9 @@ from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import (
     BadRecord,
     Continuation,
+    Exchanged,
+    ExchangePlan,
+    ExchangeSums,
     Failure,
     IndexBlock,
     MapMarker,
@@ -36,6 +39,7 @@ from chalicelib.core.tasks import (
     ReducePlan,
     ReducePosition,
     ReduceTask,
+    RowGroup,
     TaskCall,
 )
 from chalicelib.mapreduce.shuffle.index import BlockBuilder
@@ -79,6 +83,13 @@ MESSAGES: list[Message] = [
     Continuation(position=Position(split=0, offset=5), earlier=(PIECE,), bad=(BAD,), stats=STATS),
     ReduceContinuation(position=ReducePosition(partition=0, key=COLUMN), pieces=("p",), stats=STATS, started=1.0),
     TaskCall(bucket="work", prefix="", job="job", run="r", lo=0, hi=3),
+    ExchangePlan(
+        rows=(RowGroup(block=0, first=0, last=3),), columns=((0, 2),),
+        reduce=ReducePlan(tasks=(), index=(IndexBlock(rows=3, width=4, names=9, first=0, last=2),), mapped=STATS,
+                          exchanged=Exchanged(tasks=1, stats=STATS, finished=3.0), counters={}, map_started=1.0,
+                          map_finished=2.0),
+    ),
+    ExchangeSums(blocks=(IndexBlock(rows=3, width=4, names=9),), stats=STATS, repeated={1: 2}, finished=3.0),
     FAILURE,
     BAD,
     PLAN,

@@ -17,9 +17,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import median
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
-from chalicelib.core.spec import TimeoutSpec
+from chalicelib.core.spec import ShuffleSpec, TimeoutSpec
 from tests.worlds.limited import Kill, Limited, Timed, timed_input, timed_rows, timed_spec
 from tests.worlds.twin.terms import HOUR, Neighbour, Outage, Terms
 
@@ -38,6 +38,8 @@ class Load:
     until: float = 12 * HOUR
     #: Seconds that functions may run, by name, where not the defaults.
     timeouts: tuple[tuple[str, int], ...] = ()
+    #: Levels of the shuffle, as in a job's file.
+    levels: Literal["auto", "1", "2"] = "auto"
 
     def ideal(self, terms: Terms) -> float:
         """Seconds that the work takes on all slots that there are, neighbours' taken away; a lower bound."""
@@ -98,6 +100,7 @@ def play(load: Load, terms: Terms, seed: int = 0, *, kill: Kill | None = None, *
         seconds=load.seconds,
         spread=load.spread,
         timeout=TimeoutSpec(**dict(load.timeouts)),
+        shuffle=ShuffleSpec(levels=load.levels),
     )
     with Limited(Timed, job_spec, terms, seed=seed, kill=kill, **figures) as world:
         body = timed_input(load.maps, load.reduces)

@@ -23,7 +23,7 @@ from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
 from tests.worlds.simulation import spec
 
-HANDLERS: dict[Phase, Any] = {"map": mapper.handle, "reduce": reducer.handle}
+HANDLERS: dict[Phase, Any] = {"map": mapper.handle, "exchange": reducer.handle, "reduce": reducer.handle}
 SOURCE, OUTPUT = Loc("in", "data/a.txt"), Loc("out", "")
 
 

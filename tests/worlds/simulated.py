@@ -6,6 +6,7 @@ and bodies cut off, events come twice, late, in any order or never, and each fun
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from chalicelib import Job, Sum
 from chalicelib.core.errors import StoreError
 from chalicelib.core.keys import DONE, parse_run_key
 from chalicelib.core.ports import Loc
-from chalicelib.core.spec import BadRecordsSpec, JobSpec
+from chalicelib.core.spec import BadRecordsSpec, JobSpec, ShuffleSpec
 from chalicelib.functions.supervision.stalled_runs import QUIET
 from chalicelib.run.events import event_for
 from tests.worlds.simulation import Killed, Simulation, Watched, spec
@@ -204,7 +205,7 @@ def _let_stand(case: Case, cloud: Cloud) -> None:
     gone.run()
     cloud.add(case.starts, case.text())
     for name, body in gone.objects().items():
-        if name.endswith("/plan.json") and not name.endswith("/reduce/plan.json"):
+        if name.endswith("/plan.json") and not name.endswith(("/exchange/plan.json", "/reduce/plan.json")):
             cloud.memory.put(Loc("work", name.removeprefix("work/")), body)
     cloud.time += QUIET + 1
 
@@ -219,7 +220,9 @@ def _case(
     stands: bool = False,
     **how: Any,
 ) -> Case:
-    plain = {"split_size": 200, "partitions": 4, "reduce_size": 1, "max_attempts": 20}
+    plain: dict[str, Any] = {"split_size": 200, "partitions": 4, "reduce_size": 1, "max_attempts": 20}
+    if FORCED:
+        plain |= TWO_LEVELS
     return Case(
         job,
         spec(**{**plain, **(figures or {})}),
@@ -232,6 +235,9 @@ def _case(
 
 
 ASIDE = BadRecordsSpec(policy="quarantine", max=1000, max_fraction=1.0)
+#: Every case has two levels of shuffle.
+FORCED = os.environ.get("SHUFFLE_LEVELS") == "2"
+TWO_LEVELS = {"shuffle": ShuffleSpec(levels="2")}
 #: One map task, and one reduce task. Where nobody stays, what Lambda gives up on ends runs by design (see
 #: tests/features/test_seats.py): so many deliveries that no number of faults uses them up.
 SMALL = {"split_size": 1 << 20, "partitions": 1, "reduce_size": 1 << 20}
@@ -262,6 +268,11 @@ CASES = {
         names="data/folder/",
     ),
     "stands still": _case(Words, stands=True),
+    "two levels": _case(Ordered, {**TWO_LEVELS, "split_size": 300}),
+    "two levels, nobody stays": _case(Words, {**TWO_LEVELS, "split_size": 300}, seats=0, retries=24),
+    "two levels, streamed, all twice": _case(
+        TwoSteps, {**TWO_LEVELS, "split_size": 400, "memory_budget": 100}, duplicates=True, seed=5
+    ),
     "small": _case(Ordered, SMALL, seats=0, retries=24),
     "small, all twice": _case(Words, SMALL, seats=0, retries=24, duplicates=True, seed=3),
     "small, poisoned": _case(PoisonedGroups, {**SMALL, "bad_records": ASIDE}, seats=25, retries=24),

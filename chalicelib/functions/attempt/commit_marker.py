@@ -17,7 +17,11 @@ from .invocation import C, Invocation
 
 #: What commits a task, by phase.
 M = TypeVar("M", bound=MapMarker | ReduceMarker)
-_KINDS: dict[Phase, type[MapMarker] | type[ReduceMarker]] = {"map": MapMarker, "reduce": ReduceMarker}
+_KINDS: dict[Phase, type[MapMarker] | type[ReduceMarker]] = {
+    "map": MapMarker,
+    "exchange": MapMarker,
+    "reduce": ReduceMarker,
+}
 
 
 def is_committed(store: Store, keys: RunKeys, phase: Phase, task: int) -> bool:

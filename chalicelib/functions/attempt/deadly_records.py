@@ -24,7 +24,7 @@ _MOST_DEATHS = 16
 
 
 #: Of each phase: what is in hand, what is done to it, what may be mended, and what makes a task smaller.
-_WORDS = {
+_WORDS: dict[Phase, tuple[str, str, str, str]] = {
     "map": ("record", "mapped", "mapper", "split_size"),
     "reduce": ("group", "reduced", "reducer", "reduce_size"),
 }
@@ -32,7 +32,9 @@ _WORDS = {
 
 def are_likely(runtime: Runtime, phase: Phase, keys: RunKeys, call: TaskCall) -> bool:
     """Whether an earlier attempt of a task left no word of why it ended: one LIST, for repeated attempts only."""
-    if runtime.apart is None or not call.attempt:
+    if (
+        runtime.apart is None or not call.attempt or phase not in _WORDS
+    ):  # exchange tasks run no code of the job's
         return False
     said: set[int] = set()
     for info in runtime.store.list(keys.words(phase, call.lo)):

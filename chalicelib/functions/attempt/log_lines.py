@@ -15,12 +15,13 @@ from typing import Any, TextIO
 
 from ...core.ports import FunctionName
 from ...job.services import JOBS_LOG
+from ...run.calls import FUNCTION, phase_of
 
 #: What a record carries that was printed.
 PRINTED = "printed"
 #: Characters without a line end that make a line all the same: CloudWatch takes 256 KB an event.
 _LONGEST = 1 << 15
-_PHASES: dict[FunctionName, str] = {"mapper": "map", "reducer": "reduce"}
+_TASKS = frozenset(FUNCTION.values())
 
 
 class JsonLines(logging.Formatter):
@@ -113,7 +114,7 @@ class Printed(io.TextIOBase):
 def task_ids(function: FunctionName, payload: Mapping[str, Any]) -> dict[str, Any]:
     """What `self.log` adds to each line, by the call of a mapper or reducer."""
     found = {name: payload[name] for name in ("job", "run", "step", "attempt") if name in payload}
-    return {**found, "phase": _PHASES[function], "task": payload.get("lo")}
+    return {**found, "phase": phase_of(function, payload), "task": payload.get("lo")}
 
 
 @contextmanager
@@ -124,7 +125,7 @@ def printed_as_lines(
 
     Only mappers and reducers run the job's code. What other programs write to the descriptor itself stays without ids.
     """
-    if function not in _PHASES:
+    if function not in _TASKS:
         yield
         return
     ids = {**task_ids(function, payload), PRINTED: True}

@@ -38,7 +38,7 @@ Write = Callable[[bytes], object]
 #: Invocations of one attempt before it is taken for endless.
 MAX_PIECES = 1000
 #: What makes a task smaller, for whoever has one that is.
-_TASK_SIZE: dict[Phase, str] = {"map": "split_size", "reduce": "reduce_size"}
+_TASK_SIZE: dict[Phase, str] = {"map": "split_size", "exchange": "reduce_size", "reduce": "reduce_size"}
 
 
 class Work(Protocol[M_co]):

@@ -105,7 +105,7 @@ def _before(
     runtime: Runtime, phase: Phase, keys: RunKeys, call: TaskCall
 ) -> Continuation | ReduceContinuation:
     """What earlier invocations of a resumed attempt left."""
-    kind = Continuation if phase == "map" else ReduceContinuation
+    kind = ReduceContinuation if phase == "reduce" else Continuation
     return left_behind(runtime.store, kind, keys, call)
 
 

@@ -98,7 +98,7 @@ class PhaseWatch:
         """Once half of the phase is done, learn from some of its markers what is slow."""
         locs = [self._keys.done(self.phase, task) for task in stragglers.sample(self.progress)]
         bodies = fetch_all(self._store, ((loc, 0, None) for loc in locs))
-        kind: type[MapMarker] | type[ReduceMarker] = MapMarker if self.phase == "map" else ReduceMarker
+        kind: type[MapMarker] | type[ReduceMarker] = ReduceMarker if self.phase == "reduce" else MapMarker
         markers = [decode(kind, body, loc.url) for loc, body in zip(locs, bodies, strict=True)]
         if markers:
             times = [(marker.started, marker.finished) for marker in markers]

@@ -20,6 +20,7 @@ from ...run.plan_step import begin_over_pairs, written_parts
 from ...run.start_step import start_if_planned
 from ...run.totals_pointer import Totals
 from ...run.verdict import conclude
+from .may_exchange import may_exchange
 
 
 class Settling:
@@ -121,7 +122,8 @@ class Settling:
     def _begin_merge(self, plan: Plan, found: Totals, runs: list[Waiting]) -> None:
         in_order = sorted(runs, key=lambda waiting: waiting.run)
         states = [part for waiting in in_order for part in waiting.parts]
-        begin_over_pairs(self._runtime, self._next_keys, plan, [*found.pointer.parts, *states])
+        parts = [*found.pointer.parts, *states]
+        begin_over_pairs(self._runtime, self._next_keys, plan, parts, may_exchange(self._runtime, plan.spec))
 
     def _fail(self, plan: Plan, error: Exception) -> bool:
         """End the run; False if what it was planned on has changed, so that it is worth trying again."""
@@ -150,5 +152,6 @@ class Settling:
         found = self._read()
         plan = self._plan.next_step(self._plan.merge_step + 1, done)
         plan = replace(plan, totals=totals_pointer.rendering_of(found))
-        begin_over_pairs(self._runtime, self._next_keys, plan, found.pointer.parts)
+        may = may_exchange(self._runtime, plan.spec)
+        begin_over_pairs(self._runtime, self._next_keys, plan, found.pointer.parts, may)
         return True

@@ -1,14 +1,26 @@
-"""The slices of run files that a reduce task takes, as the blocks of one partition after the other."""
+"""The slices of run files that a task takes, of one partition after the other: as they are, or as blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import NamedTuple
 
 from ...core.ports import Loc, Store
 from ..shuffle.fetch import Stretch, fetch_all, stretches
 from ..shuffle.index import Slices
 from ..shuffle.run_file import Block, read_blocks
+
+
+class Frames(NamedTuple):
+    """One partition in one run file: bytes that are not read before they are asked for if there are many."""
+
+    #: The run file's number, and its place.
+    number: int
+    loc: Loc
+    chunks: Iterable[bytes]
+    #: How many bytes there must be.
+    size: int
 
 
 class SliceReader:
@@ -26,6 +38,14 @@ class SliceReader:
 
     def partitions(self, first: int, count: int) -> Iterator[tuple[int, Iterator[Block]]]:
         """Of partitions `first` up to `count`, those that have pairs: their blocks, in the order of map tasks."""
+        for partition, frames in self.frames(first, count):
+            yield (
+                partition,
+                chain.from_iterable(read_blocks(one.chunks, one.loc.url, one.size) for one in frames),
+            )
+
+    def frames(self, first: int, count: int) -> Iterator[tuple[int, Iterator[Frames]]]:
+        """The same before it is unpacked."""
         for stretch in stretches(self._slices, first, count, self._most):
             self.bytes += stretch.bytes
             if stretch.bytes > self._most:
@@ -33,7 +53,7 @@ class SliceReader:
             elif stretch.bytes:
                 yield from self._fetched(stretch)
 
-    def _fetched(self, stretch: Stretch) -> Iterator[tuple[int, Iterator[Block]]]:
+    def _fetched(self, stretch: Stretch) -> Iterator[tuple[int, Iterator[Frames]]]:
         first, last = stretch.first, stretch.last
         wanted = self._slices.wanted(first, last)
         ranges = [(self._loc(number), start, stop) for number, start, stop in wanted]
@@ -46,15 +66,19 @@ class SliceReader:
                     for (number, start, _), body in zip(wanted, bodies, strict=True)
                     if begin[number] < end[number]
                 ]
-                yield partition, chain.from_iterable(self._blocks(*part) for part in parts)
+                yield partition, (self._frames(*part) for part in parts)
 
-    def _blocks(self, number: int, view: memoryview, size: int) -> Iterator[Block]:
-        return read_blocks((bytes(view[:size]),), self._loc(number).url, size)
+    def _frames(self, number: int, view: memoryview, size: int) -> Frames:
+        return Frames(number, self._loc(number), (bytes(view[:size]),), size)
 
-    def _streamed(self, partition: int) -> Iterator[Block]:
+    def _streamed(self, partition: int) -> Iterator[Frames]:
         for number, start, stop in self._slices.wanted(partition, partition + 1):
             loc = self._loc(number)
-            yield from read_blocks(self._store.stream(loc, start, stop), loc.url, stop - start)
+            yield Frames(number, loc, self._stream(loc, start, stop), stop - start)
+
+    def _stream(self, loc: Loc, start: int, stop: int) -> Iterator[bytes]:
+        """Asks for nothing before it is read."""
+        yield from self._store.stream(loc, start, stop)
 
     def _loc(self, number: int) -> Loc:
         """The run file with this number."""

@@ -17,7 +17,7 @@ from ..guard.location import located
 from ..input.duckdb import Columns, blamed, count, described, literal, quoted, subquery, task_database
 from ..shuffle.fetch import fetch_all, stretches
 from ..shuffle.index import Slices
-from .partition_file import payloads
+from .partition_file import each_file
 from .tables import definitions, shuffled_tables, stored, unshuffled
 
 if TYPE_CHECKING:
@@ -180,12 +180,13 @@ class SqlReduce:
                 if bodies is None
                 else iter((bodies[nth][start - base : stop - base],))
             )
-            # DuckDB remembers what it has read of a file: no name may come twice.
-            path = folder / f"shuffled-{number}-{place}.parquet"
-            with self._disk.open(path, "wb", stop - start) as file:
-                for payload in payloads(chunks, stop - start, loc.url):
-                    file.write(payload)
-            yield path
+            for which, payloads in enumerate(each_file(chunks, stop - start, loc.url)):
+                # DuckDB remembers what it has read of a file: no name may come twice.
+                path = folder / f"shuffled-{number}-{place}-{which}.parquet"
+                with self._disk.open(path, "wb", stop - start) as file:
+                    for payload in payloads:
+                        file.write(payload)
+                yield path
 
     def _loc(self, slices: Slices, place: int) -> Loc:
         return Loc(self._bucket, slices.run_files[place])

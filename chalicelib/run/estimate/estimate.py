@@ -87,8 +87,11 @@ def _dollars(
     reduce = seconds(shape.reducers * (times.reducer + start), memory.reducer)
     if shape.small:  # where it was mapped
         reduce = seconds(times.shuffle + times.reducer + times.phases[-1].median, memory.mapper)
+    made = shape.exchange
+    exchange = seconds(made.tasks * (times.exchanger + start), memory.reducer) if made else 0.0
     return {
         "map": seconds(shape.tasks * (times.mapper + start), memory.mapper),
+        **({"exchange": exchange} if made else {}),
         "reduce": reduce,
         "supervisor": seconds(watched, memory.supervisor),
         "coordinator": seconds(times.coordinator + start, memory.coordinator),

@@ -25,6 +25,8 @@ LIFTS = {
     "the map tasks": "a smaller split_size, or a faster job (mapper_chunk, SQL)",
     "the supervisor's next look": "nothing in the settings",
     "the shuffle's index": "more memory.supervisor, or a larger split_size: fewer markers",
+    "the exchange tasks": "more memory.reducer, or a larger split_size: fewer run files to read",
+    "the exchange's index": "more memory.supervisor, or a larger reduce_size: fewer exchange tasks",
     "the reduce tasks": "a smaller reduce_size, or a larger split_size: fewer run files to read",
     "reads of one prefix": "a larger split_size or reduce_size: reads are map tasks times reduce tasks",
     "the end": "a larger reduce_size: fewer parts",

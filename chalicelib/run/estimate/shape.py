@@ -9,13 +9,13 @@ from ...core.spec import JobSpec
 from ...mapreduce.input import splits
 from ...mapreduce.shuffle.partitions import default_partitions
 from ..job_code import may_be_small
+from . import levels
 from .figures import FIGURES, Figures
+from .levels import Exchange, Shuffled
 from .work import Work
 
 #: As in `run.reduce_plan`: what is worth a reduce task.
 _SMALLEST_SHARE = 1 << 18
-#: As in `mapreduce.reduce.task`: the part of a reducer's budget that fetched slices may take.
-_PACKED_SHARE = 8
 #: As in `functions.small_run`: what is reduced where it was mapped.
 _SMALL = 32 << 20
 
@@ -32,13 +32,15 @@ class Shape:
     #: Reduce tasks, and the run files' bytes of one.
     reducers: int
     reduce_bytes: float
-    #: Reads of run files by one of them, and blocks of the shuffle's index, each of which all of them read.
+    #: Reads of run files by one of them, and blocks of the map tasks' index, each of which all of them read.
     fetches: int
     blocks: int
     #: Bytes of all run files.
     shuffled: float
     #: Events for the supervisor: one a marker, and those of plan and verdict.
     events: int
+    #: The second level of the shuffle, if it has one; `fetches` then are of what that wrote, by its own index.
+    exchange: Exchange | None
     #: The only mapper brings the run to its end, and the verdict's event alone calls a supervisor.
     small: bool
 
@@ -70,7 +72,9 @@ def shape_of(spec: JobSpec, work: Work, figures: Figures = FIGURES) -> Shape:
     shuffled = 0.0 if work.map_only else work.bytes * work.pace.shuffled
     reducers = 0 if work.map_only or not tasks else _reducers(spec, partitions, shuffled)
     blocks = 0 if work.map_only else ceil(tasks / figures.rows(partitions))
-    few_bytes = shuffled <= min(_SMALL, spec.budget("reducer") // _PACKED_SHARE)
+    few_bytes = shuffled <= min(_SMALL, spec.budget("reducer") // levels.PACKED_SHARE)
+    given = Shuffled(tasks=tasks, partitions=partitions, reducers=reducers, bytes=shuffled)
+    exchange = levels.exchange(spec, given, figures) if _has_two(spec, given, figures) else None
     small = tasks == 1 and reducers <= 1 and few_bytes and may_be_small(spec, 1)
     return Shape(
         tasks=tasks,
@@ -79,10 +83,11 @@ def shape_of(spec: JobSpec, work: Work, figures: Figures = FIGURES) -> Shape:
         partitions=partitions,
         reducers=reducers,
         reduce_bytes=shuffled / reducers if reducers else 0.0,
-        fetches=tasks * _stretches(spec, partitions, reducers, shuffled) if reducers else 0,
+        fetches=_fetches(spec, given, exchange) if reducers else 0,
         blocks=blocks,
         shuffled=shuffled,
-        events=1 if small else tasks + reducers + 2,
+        events=1 if small else tasks + (exchange.tasks if exchange else 0) + reducers + 2,
+        exchange=exchange,
         small=small,
     )
 
@@ -108,12 +113,21 @@ def _reducers(spec: JobSpec, partitions: int, shuffled: float) -> int:
     return found
 
 
-def _stretches(spec: JobSpec, partitions: int, reducers: int, shuffled: float) -> int:
-    """How often a reduce task goes through the run files: for as many partitions at once as it may hold packed."""
-    own = ceil(partitions / reducers)
-    one = shuffled / partitions
-    together = max(1, int(spec.budget("reducer") // _PACKED_SHARE // one)) if one >= 1 else own
-    return ceil(own / min(together, own))
+def _has_two(spec: JobSpec, given: Shuffled, figures: Figures) -> bool:
+    """As the coordinator decides that there may be a second level, and the supervisor that there is one."""
+    return (
+        given.reducers > 0
+        and levels.possible(spec, given.tasks, given.partitions, figures)
+        and levels.wanted(spec, given, figures)
+    )
+
+
+def _fetches(spec: JobSpec, given: Shuffled, exchange: Exchange | None) -> int:
+    """A reduce task goes through the run files for as many partitions at once as it may hold packed."""
+    if exchange:
+        return exchange.reduce_fetches
+    own = ceil(given.partitions / given.reducers)
+    return given.tasks * given.stretches(own, spec.budget("reducer") // levels.PACKED_SHARE)
 
 
 def requests_of(shape: Shape, work: Work, figures: Figures, seconds: float) -> Requests:
@@ -135,22 +149,26 @@ def requests_of(shape: Shape, work: Work, figures: Figures, seconds: float) -> R
     gets = (
         maps * (2 + input_gets)
         + maps  # the supervisor reads each marker
-        + reduces * (3 + shape.blocks + shape.fetches)
+        + reduces * (3 + (1 if shape.exchange else shape.blocks) + shape.fetches)
         + ends * (reduces + 4)
         + maps * (2 if seated else 1)  # each one's event reads the lease, or the head of the plan
         + 2 * looks
     )
     hand_overs = int(seconds // 280) if seated else 0
     waits = int(seconds / 15) if seated else 0  # so often its lease is renewed, and its seat
+    made = shape.exchange
+    exchanges, groups = (made.tasks, made.columns) if made else (0, 0)
+    if made:  # the supervisor reads each marker, and each marker's event the lease, or plan and exchange plan
+        gets += exchanges * (levels.OWN_REQUESTS - levels.OWN_PUTS + made.fetches + 3)
     return Requests(
         gets=round(gets),
-        puts=2 * maps + 2 * reduces + 3 * ends + 8 + 2 * waits + 2 * shape.blocks,
-        lists=round(2 + pages + reduces + looks + listed + (0 if seated else maps)),
+        puts=2 * (maps + exchanges + reduces) + 3 * ends + 8 + 2 * waits + 2 * shape.blocks + groups,
+        lists=round(2 + pages + reduces + looks + listed + (0 if seated else maps + exchanges)),
         invocations={
             "coordinator": 1,
             "mapper": maps,
             "supervisor": shape.events + hand_overs,
-            "reducer": reduces,
+            "reducer": exchanges + reduces,
         },
     )
 

@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 from ...core.spec import JobSpec
 from ..calls import children
-from . import supervision
+from . import levels, supervision
 from .figures import Figures
 from .shape import Shape
 from .work import Work
@@ -35,6 +35,7 @@ class Timeline:
     coordinator: float
     mapper: float
     reducer: float
+    exchanger: float = 0.0
     #: The supervisor's own work between the phases, in one piece.
     shuffle: float
 
@@ -65,13 +66,24 @@ class Clock:
             self._noticed(mapper),
             _exact("the shuffle's index", shuffle),
         ]
+        exchanger = 0.0
+        if made := self._shape.exchange:
+            exchanger = self._exchanger(made)
+            phases += self._tasks("exchange", made.tasks, exchanger)
+            phases += [*self._crowded(made.fetches, made.tasks), self._noticed(exchanger)]
+            phases.append(_exact("the exchange's index", levels.index(self._spec, made, self._figures)))
         reducer = self._reducer() if self._shape.reducers else 0.0
         if self._shape.reducers:
             phases += self._tasks("reduce", self._shape.reducers, reducer)
-            phases += self._crowded()
+            phases += self._crowded(self._shape.fetches, self._shape.reducers)
         phases.append(_exact("the end", self._end()))
         return Timeline(
-            phases=tuple(phases), coordinator=coordinator, mapper=mapper, reducer=reducer, shuffle=shuffle
+            phases=tuple(phases),
+            coordinator=coordinator,
+            mapper=mapper,
+            exchanger=exchanger,
+            reducer=reducer,
+            shuffle=shuffle,
         )
 
     def _timeline_of_small(self) -> Timeline:
@@ -131,11 +143,12 @@ class Clock:
     def _fetch(self) -> float:
         """Reads of run files, so many under way at once."""
         shape, figures = self._shape, self._figures
-        each = max(
-            figures.request / figures.reads(self._spec.memory.reducer, shape.reducers),
-            figures.request_work / figures.share(self._spec.memory.reducer),
-        )
+        each = levels.one_fetch(self._spec, shape.reducers, figures)
         return shape.fetches * each + shape.reduce_bytes / figures.throughput
+
+    def _exchanger(self, made: levels.Exchange) -> float:
+        each = levels.one_fetch(self._spec, made.tasks, self._figures)
+        return made.fetches * each + levels.work(self._spec, made, self._figures)
 
     def _shuffle(self) -> float:
         """List the markers, read them, add up their offsets, write index and plan."""
@@ -227,11 +240,11 @@ class Clock:
         longest = min(self._figures.longest_look, max(0.1, 1.2 * mapper / 30))
         return Phase("the supervisor's next look", longest / 2, longest)
 
-    def _crowded(self) -> list[Phase]:
-        """What all reducers' reads of one prefix take longer than S3 serves them."""
-        shape, figures = self._shape, self._figures
-        least = shape.fetches * shape.reducers / figures.prefix_gets
-        alone = ceil(shape.reducers / self._slots) * self._fetch()
+    def _crowded(self, fetches: int, readers: int) -> list[Phase]:
+        """What all tasks' reads of one prefix take longer than S3 serves them."""
+        least = fetches * readers / self._figures.prefix_gets
+        each = levels.one_fetch(self._spec, readers, self._figures)
+        alone = ceil(readers / self._slots) * fetches * each
         more = max(0.0, least - alone)
         return [Phase("reads of one prefix", more, more)] if more else []
 

@@ -20,7 +20,7 @@ from ...core.messages import Message, Stats, decode
 from ...core.plan import Plan, Role
 from ...core.plan_file import read_head
 from ...core.ports import Loc, ObjectInfo, Store
-from ...core.tasks import Failure, MapMarker, Overtaken, ReduceMarker, ReducePlan
+from ...core.tasks import ExchangePlan, Failure, MapMarker, Overtaken, ReduceMarker, ReducePlan
 from ...mapreduce.shuffle.fetch import fetch_all
 from ...mapreduce.shuffle.offsets import unpack
 from ..progress import is_hearsay
@@ -67,6 +67,7 @@ class StepHistory:
     role: Role
     plan: Plan
     reduce_plan: ReducePlan | None
+    exchange_plan: ExchangePlan | None = None
     attempts: tuple[Attempt, ...]
     #: Bytes of run files by partition; None of a step without a shuffle, of one that is still mapped, or if there are
     #: too many to add up.
@@ -135,31 +136,37 @@ class _Past:
         self.problems: list[str] = []
 
     def step(self, keys: RunKeys, plan: Plan, *, ended: bool) -> StepHistory:
-        reduce_plan = self._reduce_plan(keys)
+        reduce_plan = self._planned(ReducePlan, keys.reduce_plan)
+        exchange = self._planned(ExchangePlan, keys.exchange_plan) if plan.exchange else None
         sums = _Sums(plan) if reduce_plan else None
         begun = Beginning(plan.tasks, plan.created, limits_for(plan.spec, "map", None).lost_after)
         parts: dict[int, tuple[int, int]] = {}
         attempts = self._phase(keys, "map", begun, ended=ended, sums=sums, parts=parts)
+        lost_after = limits_for(plan.spec, "reduce", None).lost_after
+        if exchange is not None:
+            begun = Beginning(exchange.tasks, exchange.reduce.map_finished, lost_after)
+            attempts += self._phase(keys, "exchange", begun, ended=ended, sums=None, parts=parts)
         if reduce_plan is not None:
-            lost_after = limits_for(plan.spec, "reduce", None).lost_after
-            begun = Beginning(len(reduce_plan.tasks), reduce_plan.map_finished, lost_after)
+            begun = Beginning(len(reduce_plan.tasks), reduce_plan.begun, lost_after)
             attempts += self._phase(keys, "reduce", begun, ended=ended, sums=None, parts=parts)
         return StepHistory(
             number=keys.step,
             role=plan.role,
             plan=plan,
             reduce_plan=reduce_plan,
+            exchange_plan=exchange,
             attempts=tuple(attempts),
             partitions=sums.partitions if sums else None,
             parts=parts,
         )
 
-    def _reduce_plan(self, keys: RunKeys) -> ReducePlan | None:
+    def _planned(self, kind: type[K], loc: Loc) -> K | None:
+        """The plan of a phase, if there is one."""
         try:
-            plan = decode(ReducePlan, self._store.get(keys.reduce_plan), keys.reduce_plan.url)
+            plan = decode(kind, self._store.get(loc), loc.url)
         except NotFound:
             return None
-        self._memory.objects[keys.reduce_plan] = plan
+        self._memory.objects[loc] = plan
         return plan
 
     def _phase(
@@ -174,7 +181,7 @@ class _Past:
     ) -> list[Attempt]:
         """The attempts of one phase by task; `sums` or `parts` take in what its markers tell of bytes."""
         words = _listed(self._store.list(keys.phase(phase)), keys.work.bucket, begun.tasks)
-        kind: type[Marker] = MapMarker if phase == "map" else ReduceMarker
+        kind: type[Marker] = ReduceMarker if phase == "reduce" else MapMarker
         found: list[Attempt] = []
         for (task, loc), marker in self._read(words.done, kind):
             if isinstance(marker, ReduceMarker):

@@ -21,7 +21,7 @@ from ...core.outcome import Manifest, Verdict
 from ...core.plan import Plan
 from ...core.ports import Loc
 from ...core.spec import JobSpec
-from ...core.tasks import MapMarker, ReduceMarker, ReducePlan
+from ...core.tasks import ExchangePlan, MapMarker, ReduceMarker, ReducePlan
 from .fields import ENDED, Dollars, PhaseStatus, RunPhase, RunStatus
 from .price_list import Prices
 from .prices import cost_lost, cost_so_far, cost_told, settings_told
@@ -46,6 +46,7 @@ class Facts:
     prices: Prices
     #: The settings that the job has now, if they are known.
     spec: JobSpec | None = None
+    exchange_plan: ExchangePlan | None = None
 
     @property
     def ending(self) -> Manifest | Verdict | None:
@@ -126,6 +127,7 @@ def starting(facts: Facts, reader: Reader, now: float) -> RunStatus:
 def _counted(facts: Facts, reader: Reader, map_tasks: int | None) -> RunStatus:
     """What the keys and the markers tell, whatever the case."""
     mapped, reduced = _map_status(facts, reader, map_tasks), _reduce_status(facts, reader)
+    exchanged = _exchange_status(facts, reader)
     earlier = facts.plan.earlier if facts.plan else None
     bad = facts.reduce_plan.bad if facts.reduce_plan else reader.bad()
     return RunStatus(
@@ -136,7 +138,8 @@ def _counted(facts: Facts, reader: Reader, map_tasks: int | None) -> RunStatus:
         output=facts.place.url if facts.place else "",
         map=mapped,
         reduce=reduced,
-        attempts_failed=mapped.failed_attempts + reduced.failed_attempts,
+        exchange=exchanged,
+        attempts_failed=sum(one.failed_attempts for one in (mapped, exchanged, reduced) if one),
         bad=bad + (earlier.bad if earlier else 0),
         counters=_counters(facts, reader),
         continued=facts.listing.continued,
@@ -165,7 +168,7 @@ def _with(status: RunStatus, dollars: Dollars, spec: JobSpec, prices: Prices) ->
         cost_region=prices.region,
         region=prices.asked,
         cost_wasted=dollars.wasted,
-        cost_lost=cost_lost(spec, status.map.wasted, status.reduce.wasted, prices),
+        cost_lost=cost_lost(spec, status.map.wasted, _behind_map(status), prices),
     )
 
 
@@ -251,7 +254,8 @@ def _phase(facts: Facts, plan: Plan) -> RunPhase:
     if phase := _reducing(facts):
         return phase
     if len(mapped) >= plan.tasks:
-        return "shuffling"
+        tasks = facts.exchange_plan.tasks if facts.exchange_plan else 0
+        return "exchanging" if len(facts.listing.done["exchange"]) < tasks else "shuffling"
     return "mapping" if mapped or facts.keys.plan_done.key in facts.listing.names else "planning"
 
 
@@ -267,7 +271,7 @@ def _before_the_stop(facts: Facts, phase: Phase, counted: int) -> int:
     stopped = facts.verdict.stopped if facts.verdict else None
     if stopped is None:
         return counted
-    return stopped.map_done if phase == "map" else stopped.reduce_done
+    return {"map": stopped.map_done, "exchange": stopped.exchange_done, "reduce": stopped.reduce_done}[phase]
 
 
 def _map_status(facts: Facts, reader: Reader, total: int | None) -> PhaseStatus:
@@ -290,6 +294,37 @@ def _map_status(facts: Facts, reader: Reader, total: int | None) -> PhaseStatus:
         measured=measured,
         wasted=_wasted(facts, reader, "map"),
     )
+
+
+def _exchange_status(facts: Facts, reader: Reader) -> PhaseStatus | None:
+    """None of a run that has one level of shuffle, for all one knows."""
+    tasks, failed = facts.listing.done["exchange"], len(facts.listing.failed["exchange"])
+    told = facts.success or (facts.plan.earlier if facts.plan else None)
+    total = facts.exchange_plan.tasks if facts.exchange_plan else 0
+    if not total and not (told and told.exchange_tasks):
+        return None
+    done = _before_the_stop(facts, "exchange", len(tasks))
+    if facts.success is not None:
+        done = total = measured = facts.success.exchange_tasks
+        stats = facts.success.exchanged
+    elif facts.reduce_plan is not None and facts.reduce_plan.exchanged is not None:
+        measured, stats = done, facts.reduce_plan.exchanged.stats
+    else:
+        stats, measured = reader.measure("exchange", tasks)
+        measured = min(measured, done)
+    return PhaseStatus(
+        done=done,
+        total=total,
+        failed_attempts=failed,
+        stats=stats,
+        measured=measured,
+        wasted=_wasted(facts, reader, "exchange"),
+    )
+
+
+def _behind_map(status: RunStatus) -> Wasted:
+    """What attempts in the reducer's function used that do not count."""
+    return status.reduce.wasted + status.exchange.wasted if status.exchange else status.reduce.wasted
 
 
 def _reduce_status(facts: Facts, reader: Reader) -> PhaseStatus:
@@ -331,12 +366,19 @@ def _wasted(facts: Facts, reader: Reader, phase: Phase) -> Wasted:
 def _told(facts: Facts, phase: Phase) -> Wasted:
     """What the manifest or, before there is one, the plans say of attempts that do not count."""
     if facts.manifest is not None:
-        return facts.manifest.map_wasted if phase == "map" else facts.manifest.reduce_wasted
+        return _of_phase(facts.manifest, phase)
     earlier = facts.plan.earlier if facts.plan else None
+    if phase == "exchange":
+        done = facts.reduce_plan.exchanged if facts.reduce_plan else None
+        return (earlier.exchange_wasted if earlier else Wasted()) + (done.wasted if done else Wasted())
     if phase == "reduce":
         return earlier.reduce_wasted if earlier else Wasted()
     mapped = facts.reduce_plan.wasted if facts.reduce_plan else Wasted()
     return earlier.map_wasted + mapped if earlier else mapped
+
+
+def _of_phase(told: Manifest, phase: Phase) -> Wasted:
+    return {"map": told.map_wasted, "exchange": told.exchange_wasted, "reduce": told.reduce_wasted}[phase]
 
 
 def _counters(facts: Facts, reader: Reader) -> dict[str, int]:

@@ -15,7 +15,7 @@ from ...core.outcome import Manifest, Verdict
 from ...core.plan import Plan
 from ...core.ports import Loc, Store
 from ...core.spec import JobSpec
-from ...core.tasks import ReducePlan
+from ...core.tasks import ExchangePlan, ReducePlan
 from .cases import Facts, run_status
 from .fields import ENDED, PhaseStatus, RunStatus
 from .price_list import Prices, prices_of
@@ -77,6 +77,9 @@ def _read(reader: Reader, output: Loc | None, prices: Prices, spec: JobSpec | No
     reduce_plan = reader.get(ReducePlan, keys.reduce_plan) if keys.reduce_plan.key in listing.names else None
     if reduce_plan and reduce_plan.stopped:
         reduce_plan = None
+    exchange = (
+        reader.get(ExchangePlan, keys.exchange_plan) if keys.exchange_plan.key in listing.names else None
+    )
     place = plan.output if plan else output
     manifest, closed = _results(reader, keys, place, verdict, expired=plan is None)
     return Facts(
@@ -85,6 +88,7 @@ def _read(reader: Reader, output: Loc | None, prices: Prices, spec: JobSpec | No
         plan=plan,
         verdict=verdict,
         reduce_plan=reduce_plan,
+        exchange_plan=exchange,
         manifest=manifest,
         closed=closed,
         place=place,

@@ -7,12 +7,14 @@ from typing import Literal
 from ...core.messages import Message, Stats, Wasted
 from ...core.tasks import Failure
 
-RunPhase = Literal["planning", "mapping", "shuffling", "reducing", "finishing", "succeeded", "failed"]
+RunPhase = Literal[
+    "planning", "mapping", "shuffling", "exchanging", "reducing", "finishing", "succeeded", "failed"
+]
 ENDED = frozenset(("succeeded", "failed"))
 
 
 class PhaseStatus(Message, frozen=True, kw_only=True):
-    """How far the map or the reduce phase has come."""
+    """How far a phase has come."""
 
     #: Distinct tasks committed; None if the markers are gone and nothing else tells.
     done: int | None
@@ -32,6 +34,7 @@ class Dollars(Message, frozen=True, kw_only=True):
 
     #: The time of the functions that did the tasks, starts of new processes included.
     map: float = 0.0
+    exchange: float = 0.0
     reduce: float = 0.0
     #: The time of coordinator and supervisors, which nobody measures.
     supervision: float = 0.0
@@ -42,7 +45,7 @@ class Dollars(Message, frozen=True, kw_only=True):
 
     @property
     def total(self) -> float:
-        return self.map + self.reduce + self.supervision + self.requests + self.wasted
+        return self.map + self.exchange + self.reduce + self.supervision + self.requests + self.wasted
 
 
 class RunStatus(Message, frozen=True, kw_only=True):
@@ -67,6 +70,8 @@ class RunStatus(Message, frozen=True, kw_only=True):
     #: Of the step that is under way; of a run that has succeeded, all steps together.
     map: PhaseStatus
     reduce: PhaseStatus
+    #: Of a run whose shuffle has two levels.
+    exchange: PhaseStatus | None = None
     partitions: int | None = None
     inputs: int | None = None
     input_bytes: int | None = None

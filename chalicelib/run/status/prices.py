@@ -70,6 +70,7 @@ class Parts(NamedTuple):
     """What the parts of a run used, as in `fields.Dollars`."""
 
     map: Usage
+    exchange: Usage
     reduce: Usage
     supervision: Usage
     requests: Usage
@@ -81,15 +82,25 @@ def billed(stats: Stats) -> float:
     return stats.seconds + stats.init
 
 
-def usage(spec: JobSpec, mapped: Bill, reduced: Bill, elapsed: float, *, small: bool = False) -> Parts:
+def usage(
+    spec: JobSpec,
+    mapped: Bill,
+    reduced: Bill,
+    elapsed: float,
+    *,
+    small: bool = False,
+    exchanged: Bill = Bill(stats=Stats(), scale=1.0, attempts=0),  # noqa: B008 - it is frozen
+) -> Parts:
     """What a run of `elapsed` seconds has used so far: tasks by their markers, the rest estimated.
 
     In a `small` run the mapper did all of it, and the verdict's event alone called a supervisor.
     """
     memory = spec.memory
     reducer = memory.mapper if small else memory.reducer
-    events = 1 if small else mapped.attempts + reduced.attempts + 2  # plan.done and run.done are events too
-    in_vain = mapped.wasted.attempts + reduced.wasted.attempts
+    bills = (mapped, exchanged, reduced)
+    tasks = sum(bill.attempts for bill in bills)
+    events = 1 if small else tasks + 2  # plan.done and run.done are events too
+    in_vain = sum(bill.wasted.attempts for bill in bills)
     watched = (0.0 if small else elapsed) + events * _EVENT_SECONDS
 
     def time(*pairs: tuple[float, int]) -> Usage:
@@ -98,22 +109,23 @@ def usage(spec: JobSpec, mapped: Bill, reduced: Bill, elapsed: float, *, small: 
         return Usage(gb_seconds=gb_seconds, architecture=spec.architecture)
 
     def requests(counter: Literal["puts", "gets", "lists"]) -> float:
-        return sum(float(getattr(bill.stats, counter) * bill.scale) for bill in (mapped, reduced))
+        return sum(float(getattr(bill.stats, counter) * bill.scale) for bill in bills)
 
     return Parts(
         map=time((billed(mapped.stats) * mapped.scale, memory.mapper)),
+        exchange=time((billed(exchanged.stats) * exchanged.scale, memory.reducer)),
         reduce=time((billed(reduced.stats) * reduced.scale, reducer)),
         supervision=time((watched, memory.supervisor), (_COORDINATOR_SECONDS, memory.coordinator)),
         requests=Usage(
             architecture=spec.architecture,
-            lambda_requests=max(
-                0, 1 + mapped.attempts + (0 if small else reduced.attempts) + events - in_vain
-            ),
+            lambda_requests=max(0, 1 + (mapped.attempts if small else tasks) + events - in_vain),
             puts=requests("puts") + _RUN_PUTS,
             gets=requests("gets") + 2 * events,  # each event reads the lease, the shuffle reads each marker
             lists=requests("lists") + (3 if small else 1 + elapsed / _COUNT_EVERY),
         ),
-        wasted=_for_nothing(mapped.wasted, memory.mapper, spec) + _for_nothing(reduced.wasted, reducer, spec),
+        wasted=_for_nothing(mapped.wasted, memory.mapper, spec)
+        + _for_nothing(exchanged.wasted, memory.reducer, spec)
+        + _for_nothing(reduced.wasted, reducer, spec),
     )
 
 
@@ -160,10 +172,13 @@ def cost_so_far(plan: Plan, status: RunStatus, prices: Prices = US_EAST_1, *, wh
     `whole`: the figures of `status` are those of all steps together, and not of the last one alone.
     """
     mapped, reduced, before = _bill(status.map), _bill(status.reduce), plan.earlier
+    exchanged = _bill(status.exchange) if status.exchange else _of_manifest(0, Stats(), Wasted())
     if before and not whole:
         mapped = _with_earlier(mapped, before.mapped, before.map_tasks)
         reduced = _with_earlier(reduced, before.reduced, before.reduce_tasks)
-    return _dollars(usage(plan.spec, mapped, reduced, status.elapsed or 0.0, small=plan.small), prices)
+        exchanged = _with_earlier(exchanged, before.exchanged, before.exchange_tasks)
+    used = usage(plan.spec, mapped, reduced, status.elapsed or 0.0, small=plan.small, exchanged=exchanged)
+    return _dollars(used, prices)
 
 
 def cost_told(manifest: Manifest, spec: JobSpec, prices: Prices = US_EAST_1, *, small: bool) -> Dollars:
@@ -174,8 +189,9 @@ def cost_told(manifest: Manifest, spec: JobSpec, prices: Prices = US_EAST_1, *, 
     """
     mapped = _of_manifest(manifest.map_tasks, manifest.mapped, manifest.map_wasted)
     reduced = _of_manifest(manifest.reduce_tasks, manifest.reduced, manifest.reduce_wasted)
+    exchanged = _of_manifest(manifest.exchange_tasks, manifest.exchanged, manifest.exchange_wasted)
     elapsed = max(0.0, manifest.finished - manifest.started) if manifest.started else 0.0
-    return _dollars(usage(spec, mapped, reduced, elapsed, small=small), prices)
+    return _dollars(usage(spec, mapped, reduced, elapsed, small=small, exchanged=exchanged), prices)
 
 
 def settings_told(manifest: Manifest, spec: JobSpec) -> tuple[JobSpec, bool]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ...core.errors import NotFound
-from ...core.keys import Phase, RunKeys, parse_continuation, parse_done, parse_failed
+from ...core.keys import PHASES, Phase, RunKeys, parse_continuation, parse_done, parse_failed
 from ...core.messages import Message, Stats, decode
 from ...core.plan import Plan
 from ...core.plan_file import read_head
@@ -44,14 +44,16 @@ class Listing:
 def scan(store: Store, keys: RunKeys) -> Listing:
     """Everything a run's keys tell, all pages of the listing; holds only the task numbers."""
     names: set[str] = set()
-    done: dict[Phase, set[int]] = {"map": set(), "reduce": set()}
-    failed: dict[Phase, set[tuple[int, int]]] = {"map": set(), "reduce": set()}
-    single = {loc.key for loc in (keys.plan, keys.plan_done, keys.run_done, keys.reduce_plan)}
+    done: dict[Phase, set[int]] = {phase: set() for phase in PHASES}
+    failed: dict[Phase, set[tuple[int, int]]] = {phase: set() for phase in PHASES}
+    single = {
+        loc.key for loc in (keys.plan, keys.plan_done, keys.run_done, keys.exchange_plan, keys.reduce_plan)
+    }
     first: ObjectInfo | None = None
     last: ObjectInfo | None = None
     verdict_at: float | None = None
     continued = 0
-    words: dict[Phase, list[str]] = {"map": [], "reduce": []}
+    words: dict[Phase, list[str]] = {phase: [] for phase in PHASES}
     for row in store.list(keys.run_root):
         first = row if first is None or row.modified < first.modified else first
         last = row if last is None or row.modified > last.modified else last
@@ -61,7 +63,8 @@ def scan(store: Store, keys: RunKeys) -> Listing:
             continue
         names.add(keys.root.key)
         if says_used(row.key):
-            words["map" if row.key.rpartition("/")[0].endswith("/map") else "reduce"].append(row.key)
+            folder = row.key.rpartition("/")[0]
+            words[next(phase for phase in PHASES if folder.endswith(f"/{phase}"))].append(row.key)
         for phase in done:
             if not row.key.startswith(keys.phase(phase).key):
                 continue
@@ -129,7 +132,7 @@ class Reader:
     def measure(self, phase: Phase, tasks: frozenset[int]) -> tuple[Stats, int]:
         """Stats of the markers known already and of up to `max_markers` more, and how many those are."""
         total, measured, asked = Stats(), 0, 0
-        kind: type[MapMarker | ReduceMarker] = MapMarker if phase == "map" else ReduceMarker
+        kind: type[MapMarker | ReduceMarker] = ReduceMarker if phase == "reduce" else MapMarker
         for task in sorted(tasks):
             loc = self.keys.done(phase, task)
             if loc not in self.memory.objects:

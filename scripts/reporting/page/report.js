@@ -347,10 +347,11 @@
 
   function charts() {
     const stepped = uPlot.paths.stepped({ align: 1 }), columns = uPlot.paths.bars({ size: [0.9, 100], align: 0 });
-    const { seconds: at, map, reduce } = figures.at_once;
-    const series = [{ label: "map", colour: "code", paths: stepped }];
-    if (reduce.some(Boolean)) series.push({ label: "reduce", colour: "write", paths: stepped });
-    chart("chart-at-once", [at, map, reduce].slice(0, series.length + 1), series, { xs: "s" });
+    const { seconds: at, ...phases } = figures.at_once;
+    const colours = { map: "code", exchange: "read", reduce: "write" };
+    const shown = Object.keys(colours).filter((name) => name === "map" || phases[name].some(Boolean));
+    const series = shown.map((name) => ({ label: name, colour: colours[name], paths: stepped }));
+    chart("chart-at-once", [at, ...shown.map((name) => phases[name])], series, { xs: "s" });
     for (const { id, x, y, values } of figures.bars) {
       const one = [{ label: y, colour: y === "bytes" ? "code" : "write", paths: columns }];
       chart(id, [values.map((_, i) => i), values], one, { xs: x, room: 0.5, format: y === "bytes" ? bytes : count });

@@ -28,6 +28,7 @@ works = folders.map(lambda key: Loc("work", key))
 run_keys = st.builds(RunKeys, works, names, run_names, st.integers(0, 999_999))
 totals_keys = st.builds(TotalsKeys, works, names)
 phases: st.SearchStrategy[Phase] = st.sampled_from(["map", "reduce"])
+all_phases: st.SearchStrategy[Phase] = st.sampled_from(["map", "exchange", "reduce"])
 tasks = st.integers(0, 10_000_000)
 attempts = st.integers(0, 99)
 tokens = st.text(WORD, min_size=1, max_size=8)
@@ -44,17 +45,15 @@ TASK_KEYS: dict[str, Callable[[RunKeys, Phase, int, int, str], tuple[Loc, Any]]]
         k.quarantine(phase, task, attempt, token),
         (phase, task),
     ),
-    "parse_run_file": lambda k, phase, task, attempt, token: (
-        k.run_file(task, attempt, token),
-        (task, attempt, token),
-    ),
 }
 
 
 def of_one_step(k: RunKeys, phase: Phase, task: int, attempt: int, token: str) -> list[Loc]:
     built = [build(k, phase, task, attempt, token)[0] for build in TASK_KEYS.values()]
     fixed = [k.plan, k.plan_done, k.run_done, k.lease, k.reduce_plan, k.reduce_started, k.reduce_index]
-    fixed += [k.index_block(task), k.map_sums(task)]
+    fixed += [k.index_block(task), k.sums(task)]
+    fixed += [k.exchange_plan, k.exchange_started, k.index_block(task, "exchange")]
+    fixed += [k.run_file(task, attempt, token), k.run_file(task, attempt, token, "exchange")]
     return [*built, *fixed, k.piece(task, attempt, token)]
 
 
@@ -88,7 +87,7 @@ def test_a_parser_reads_its_own_keys_and_no_others(
     assert [loc.key for loc in others if parse(loc.key) is not None] == []
 
 
-@given(run_keys, phases, st.lists(tasks, min_size=2, max_size=9))
+@given(run_keys, all_phases, st.lists(tasks, min_size=2, max_size=9))
 @examples(50)
 def test_markers_are_listed_in_the_order_of_their_tasks(
     built: RunKeys, phase: Phase, numbers: list[int]

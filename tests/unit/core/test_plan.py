@@ -92,7 +92,7 @@ def test_the_stored_names_stay() -> None:
     assert list(stored) == [
         "job", "run", "token", "source", "head", "spec", "work", "output", "step", "steps", "nth", "own_steps",
         "totals", "map_only", "earlier", "partitions", "reducers", "tasks", "page", "pages", "inputs", "bytes",
-        "bounds", "sql", "files", "created", "code", "chain", "stopped", "small",
+        "bounds", "sql", "files", "created", "code", "chain", "stopped", "small", "exchange",
     ]  # fmt: skip
     assert decode(Plan, encode(whole), "") == whole
 

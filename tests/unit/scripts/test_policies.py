@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from chalicelib import Job, Range, Sum
 from chalicelib.core.ports import FunctionName, Loc
-from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec, NotifySpec
+from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec, NotifySpec, ShuffleSpec
 from chalicelib.run.job_code import Shape
 from scripts.deployment.policies import may_start, policies
 from scripts.deployment.target import FUNCTIONS, Json, Target, Where, told_of_failures
@@ -185,6 +185,25 @@ def test_a_run_that_succeeds_may_do_all_it_does(tmp_path: Path) -> None:
         None,
     ) in seen
     assert forbidden(seen, spec()) == []
+
+
+@pytest.mark.parametrize("supervisors", [None, 0])
+def test_a_shuffle_of_two_levels_may_do_all_it_does(tmp_path: Path, supervisors: int | None) -> None:
+    """Everything twice, so that there are attempts that come too late."""
+    two = spec(split_size=200, reduce_size=256, partitions=16, shuffle=ShuffleSpec(levels="2"))
+    observed = Observed(Words, two, tmp_path, duplicates=True, seats=supervisors)
+    observed.drop("a.txt", TEXT)
+    observed.run()
+    assert "_SUCCESS" in observed.output()
+    written = {
+        (function, action) for function, action, resource, _ in observed.seen if "/exchange/" in resource
+    }
+    assert {
+        ("reducer", "s3:PutObject"),
+        ("reducer", "s3:DeleteObject"),
+        ("supervisor", "s3:PutObject"),
+    } <= written
+    assert forbidden(observed.seen, two) == []
 
 
 @pytest.mark.parametrize(

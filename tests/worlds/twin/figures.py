@@ -9,13 +9,14 @@ from typing import Any
 from chalicelib.core.keys import parse_failed, parse_run_key
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import JobSpec
+from chalicelib.run.calls import phase_of
 from chalicelib.run.status.prices import Usage, cost
 
 from .account import Invocation
 
 #: (run, step, phase, task)
 Task = tuple[str, int, str, int]
-PHASES = {"mapper": "map", "reducer": "reduce"}
+TASKS = ("mapper", "reducer")
 
 
 @dataclass
@@ -68,7 +69,7 @@ class Figures:
 
     def started(self, function: str, payload: dict[str, Any]) -> None:
         """A mapper or reducer was asked for. A later attempt is needless unless one before it came to nothing."""
-        if function not in PHASES or payload.get("resume"):
+        if function not in TASKS or payload.get("resume"):
             return
         tasks = _tasks(function, payload)
         self.attempts += len(tasks[:1])
@@ -121,7 +122,7 @@ class Figures:
 
 def _tasks(function: str, payload: dict[str, Any]) -> list[Task]:
     """The tasks that a call of a mapper or reducer stands for: its own, then those of its sub-trees."""
-    if function not in PHASES or "lo" not in payload:
+    if function not in TASKS or "lo" not in payload:
         return []
-    run, step, phase = payload["run"], payload.get("step", 0), PHASES[function]
+    run, step, phase = payload["run"], payload.get("step", 0), phase_of(function, payload)
     return [(run, step, phase, task) for task in range(payload["lo"], payload["hi"])]

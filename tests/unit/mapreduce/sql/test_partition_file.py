@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import CorruptData
-from chalicelib.mapreduce.sql.partition_file import frames_of, payloads
+from chalicelib.mapreduce.sql.partition_file import END, each_file, frames_of, payloads
 
 BODY = bytes(range(256)) * 40
 
@@ -47,3 +47,16 @@ def test_any_flipped_bit_is_found(framed: bytes, at: int, bit: int) -> None:
 def test_a_missing_end_is_found(framed: bytes, cut: int) -> None:
     with pytest.raises(CorruptData, match="here"):
         list(payloads([framed[:cut]], len(framed), "here"))
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_several_files_are_told_apart_however_they_arrive(size: int) -> None:
+    bodies = [BODY, b"x", BODY[:9]]
+    framed = b"".join(b"".join((*frames_of(BytesIO(body)), END)) for body in bodies)
+    chunks = [framed[at : at + size] for at in range(0, len(framed), size)]
+    assert [b"".join(file) for file in each_file(chunks, len(framed), "here")] == bodies
+
+
+def test_a_file_alone_needs_no_end() -> None:
+    framed = b"".join(frames_of(BytesIO(BODY)))
+    assert [b"".join(file) for file in each_file([framed], len(framed), "here")] == [BODY]

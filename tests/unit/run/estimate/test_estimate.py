@@ -37,6 +37,18 @@ def test_it_is_near_what_the_handlers_take(maps: int, reduces: int, seconds: int
     assert found.total == pytest.approx(twin.dollars, rel=0.25)
 
 
+@pytest.mark.parametrize(("maps", "reduces", "slots"), [(40, 16, 1000), (60, 9, 20)])
+def test_it_is_near_what_the_handlers_take_with_two_levels(maps: int, reduces: int, slots: int) -> None:
+    found = bare(maps, reduces, 5, slots, "2")
+    load = Load(maps=maps, reduces=reduces, seconds=5.0, levels="2")
+    twin = play(load, Terms(slots=slots), seed=1)
+    assert (twin.right, twin.needless) == (1, 0)
+    assert (found.shape.tasks, found.shape.reducers) == (maps, reduces)
+    assert found.times.median == pytest.approx(twin.last, rel=0.25)
+    assert found.requests.total == pytest.approx(sum(twin.requests.values()), rel=0.35)
+    assert found.total == pytest.approx(twin.dollars, rel=0.25)
+
+
 @pytest.mark.parametrize("kind", ["few groups", "filter", "many groups", "sort", "words"])
 def test_more_functions_are_never_slower_and_more_input_never_faster(kind: str) -> None:
     def took(size: int, concurrency: int) -> float:

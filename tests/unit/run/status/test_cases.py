@@ -42,8 +42,9 @@ NOTHING = Facts(
     prices=prices_of(),
     keys=KEYS,
     listing=Listing(
-        names=frozenset({KEYS.root.key}), done={"map": frozenset(), "reduce": frozenset()},
-        failed={"map": frozenset(), "reduce": frozenset()}, continued=0, words={"map": (), "reduce": ()},
+        names=frozenset({KEYS.root.key}), done={"map": frozenset(), "exchange": frozenset(), "reduce": frozenset()},
+        failed={"map": frozenset(), "exchange": frozenset(), "reduce": frozenset()}, continued=0,
+        words={"map": (), "exchange": (), "reduce": ()},
         first=T0, last=T0 + 4, verdict_at=T0 + 9,
     ),
     plan=None, verdict=None, reduce_plan=None, manifest=None, closed=False, place=OUTPUT,
@@ -51,7 +52,7 @@ NOTHING = Facts(
 
 
 def status(now: float = T0 + 20, done: int = 0, **facts: Any) -> RunStatus:
-    listing = replace(NOTHING.listing, done={"map": frozenset(range(done)), "reduce": frozenset()})
+    listing = replace(NOTHING.listing, done={**NOTHING.listing.done, "map": frozenset(range(done))})
     reader = Reader(MemoryStore(), KEYS, Memory(), 0, 9)
     return run_status(replace(NOTHING, listing=listing, **facts), reader, now)
 

@@ -72,11 +72,14 @@ def test_a_manifest_is_priced_like_the_run_that_it_is_of() -> None:
     wasted = Wasted(attempts=1, stats=Stats(seconds=5.0), lost=1, lost_seconds=9.0)
     manifest = Manifest(
         job="j", run="r", outcome="success", map_tasks=10, reduce_tasks=2, mapped=stats, reduced=stats,
-        map_wasted=wasted, started=1000.0, finished=1060.0,
+        map_wasted=wasted, exchange_tasks=3, exchanged=stats, started=1000.0, finished=1060.0,
     )  # fmt: skip
     told = cost_told(manifest, SPEC, small=False)
-    parts = usage(SPEC, Bill(stats, 1.0, 12, wasted), Bill(stats, 1.0, 2), 60.0)
-    assert (told.map, told.reduce, told.supervision, told.requests, told.wasted) == tuple(map(cost, parts))
+    exchanged = Bill(stats, 1.0, 3)
+    parts = usage(SPEC, Bill(stats, 1.0, 12, wasted), Bill(stats, 1.0, 2), 60.0, exchanged=exchanged)
+    names = ("map", "exchange", "reduce", "supervision", "requests", "wasted")
+    assert tuple(getattr(told, name) for name in names) == tuple(map(cost, parts))
+    assert told.exchange == pytest.approx(told.reduce)
     assert told.total == sum(map(cost, parts))
 
 
