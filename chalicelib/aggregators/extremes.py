@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from itertools import pairwise
+from itertools import islice
 from math import isnan
-from operator import gt, itemgetter, lt
+from operator import eq, gt, itemgetter, lt
 from typing import Any
 
 from .base import NOTHING, Aggregator, Batched, PairRefused, Pairs, Table, unpacking
@@ -139,8 +139,14 @@ class Top(Batched):
         self._by = by
 
     def batch(self, values: list[Any]) -> list[list[Any]]:
-        orders = list(map(check_order, parts(self._by, values)))
-        return self._best([[order, value] for order, value in zip(orders, values, strict=True)])
+        orders = parts(self._by, values)
+        if not _all_compare(orders):
+            orders = list(map(check_order, orders))
+        pairs = zip(orders, values, strict=True)
+        if len(values) > self._n:
+            limit = sorted(orders, reverse=True)[self._n - 1]
+            return self._best([[order, value] for order, value in pairs if not order < limit])
+        return self._best(list(map(list, pairs)))
 
     def merge(self, left: list[list[Any]], right: list[list[Any]]) -> list[list[Any]]:
         if len(left) == self._n:
@@ -156,7 +162,8 @@ class Top(Batched):
         if len(items) > self._n:
             limit = items[self._n - 1][0]
             items = [item for item in items if not item[0] < limit]
-        if any(left[0] == right[0] for left, right in pairwise(items)):
+        orders = list(map(_order, items))
+        if any(map(eq, orders, islice(orders, 1, None))):
             items.sort(key=_rank)
             items.sort(key=_order, reverse=True)
         return items[: self._n]

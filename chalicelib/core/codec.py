@@ -22,8 +22,8 @@ from .errors import CorruptData, DataTypeError
 PLAIN, TUPLES, TAGGED, NONES = range(4)
 #: Shapes whose body is the columns of their parts.
 TUPLE_PLACES, LIST_PLACES, SOME_TUPLES, SOME_LISTS, DICTS, MIXED = range(4, 10)
-#: Decimals as texts.
-DECIMALS = 10
+#: Decimals as texts; text of which most is said again.
+DECIMALS, WORDS = 10, 11
 
 SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 KEY_TYPES = SCALARS | {tuple}
@@ -36,6 +36,9 @@ MAX_NONES = 1 << 20
 _FEW = 8
 #: How deep columns are taken apart, and how many places a tuple may have for a column each.
 _DEPTH, _PLACES = 6, 64
+#: How many different texts a column of `WORDS` has at most, as many as a byte can number. How many of a column are
+#: looked at first, and how many different ones among them promise that it is one.
+_WORDS, _LOOK, _PROMISE = 256, 64, 24
 #: What a column of several kinds is sorted into.
 _KINDS = (Decimal, tuple, list, dict)
 _TAG_TUPLE, _TAG_INT, _TAG_DECIMAL, _TAG_DICT = 1, 2, 3, 4
@@ -55,6 +58,7 @@ _decode = msgspec.msgpack.Decoder(list[Any]).decode
 _decode_tuples = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode
 _decode_texts = msgspec.msgpack.Decoder(list[str]).decode
 _decode_parts = msgspec.msgpack.Decoder(list[tuple[int, bytes]]).decode
+_decode_words = msgspec.msgpack.Decoder(tuple[list[str], bytes]).decode
 
 
 class Unsupported(DataTypeError):
@@ -71,8 +75,12 @@ def encode_column(items: Sequence[Any]) -> tuple[int, bytes]:
 def _encoded(items: Sequence[Any], depth: int) -> tuple[int, bytes]:
     kinds = set(map(type, items))
     try:
+        if kinds == {str}:
+            return _words(items) or (PLAIN, _encode(items))
         if kinds <= SCALARS:
             return PLAIN, _encode(items)
+        if kinds == {tuple} and len(items) >= _FEW and depth < _DEPTH and (places := _places_of(items)):
+            return _parts(TUPLE_PLACES, places, depth)
         if kinds == {tuple} and set(map(type, chain.from_iterable(items))) <= SCALARS:
             return TUPLES, _encode(items)
         if kinds <= SCALARS | _CONTAINERS and _are_plain(items, kinds):
@@ -85,6 +93,27 @@ def _encoded(items: Sequence[Any], depth: int) -> tuple[int, bytes]:
         return _apart(items, kinds, depth) or (TAGGED, _encode([_tagged(item) for item in items]))
     except UnicodeEncodeError as error:
         raise Unsupported(surrogate_text(error)) from error
+
+
+def _words(items: Sequence[str]) -> tuple[int, bytes] | None:
+    """Text that is said again and again, each once and where it stands: decoded, it is the same object everywhere."""
+    count = len(items)
+    if count < _WORDS or len(set(items[:: count // _LOOK])) > _PROMISE:
+        return None
+    words = dict.fromkeys(items)
+    if len(words) > _WORDS:
+        return None
+    numbers = dict(zip(words, range(_WORDS)))  # noqa: B905 - as many numbers as are needed
+    return WORDS, _encode((list(words), bytes(map(numbers.__getitem__, items))))
+
+
+def _places_of(items: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]] | None:
+    """The columns of tuples that are all of one length, if that is not too long."""
+    try:
+        places = list(zip(*items, strict=True))
+    except ValueError:
+        return None
+    return places if len(places) <= _PLACES else None
 
 
 def _apart(items: Sequence[Any], kinds: set[type], depth: int) -> tuple[int, bytes] | None:
@@ -145,8 +174,10 @@ def _decoded(shape: int, body: bytes | memoryview, depth: int) -> list[Any]:
         return _decode_tagged(body)
     if shape == DECIMALS:
         return list(map(Decimal, _decode_texts(body)))
+    if shape == WORDS:
+        return _said(*_decode_words(body))
     if not TUPLE_PLACES <= shape <= MIXED or depth == _DEPTH:
-        raise ValueError(f"expected a column of shape 0 to {DECIMALS}, got {shape} at depth {depth}")
+        raise ValueError(f"expected a column of shape 0 to {WORDS}, got {shape} at depth {depth}")
     parts = [_decoded(own, part, depth + 1) for own, part in _decode_parts(body)]
     if shape in (TUPLE_PLACES, LIST_PLACES):
         rows = zip(*parts, strict=True)
@@ -155,6 +186,12 @@ def _decoded(shape: int, body: bytes | memoryview, depth: int) -> list[Any]:
         return _unmixed(*parts)
     lengths, *columns = parts
     return _cut(shape, lengths, columns)
+
+
+def _said(words: list[str], numbers: bytes) -> list[str]:
+    if numbers and max(numbers) >= len(words):
+        raise ValueError(f"word {max(numbers)} of {len(words)}")
+    return list(map(words.__getitem__, numbers))
 
 
 def _cut(shape: int, lengths: list[int], columns: list[list[Any]]) -> list[Any]:

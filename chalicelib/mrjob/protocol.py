@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from json.encoder import c_make_encoder, encode_basestring_ascii  # type: ignore[attr-defined]
 from typing import Any, NoReturn, Protocol
+
+import msgspec
 
 from ..core.errors import UserError
 
@@ -67,6 +69,8 @@ def _to_json(value: Any) -> bytes:
         return encode_basestring_ascii(value).encode()
     if kind is int:
         return b"%d" % value
+    if (kind is tuple or kind is list) and (short := _of_one_kind(value)) is not None:
+        return short
     try:
         return "".join(_chunks(value, 0)).encode()
     except (TypeError, ValueError, RecursionError):
@@ -85,23 +89,42 @@ def _encoder() -> Callable[[Any, int], Iterable[str]]:
 
 
 _chunks = _encoder()
-_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+_NUMBERS, _TEXTS = frozenset({int}), frozenset({str})
 
 
-def _of_json(text: str) -> Any:
-    """What `json.loads` reads, at a third of its cost for a document without blanks around it."""
+def _of_one_kind(values: Sequence[Any]) -> bytes | None:
+    """The JSON of ints or of text that needs no escapes, as Python's `json` writes it, at a third of its cost."""
+    kind = type(values[0]) if values else None
     try:
-        value, end = _scan(text, 0)
-    except (StopIteration, ValueError, RecursionError):
-        return json.loads(text)  # it knows what is wrong
-    return value if end == len(text) else json.loads(text)
+        if kind is int and _NUMBERS.issuperset(map(type, values)):
+            return _encode(values).replace(b",", b", ")
+        if kind is str and _TEXTS.issuperset(map(type, values)):
+            found = _encode(values)
+            # What `json` escapes holds a backslash here or is not ASCII, but for this one. Without escapes, a quote, a
+            # comma and a quote are nothing but the end of one text and the begin of the next.
+            if found.isascii() and b"\\" not in found and b"\x7f" not in found:
+                return found.replace(b'","', b'", "')
+    except (OverflowError, UnicodeEncodeError):
+        pass  # an int over 64 bits, text that is not valid: `json` writes both
+    return None
+
+
+def _of_json(text: str | bytes) -> Any:
+    """What `json.loads` reads, by a decoder that is three times as fast and takes nothing that `json` refuses."""
+    try:
+        return _decode(text)
+    except (ValueError, RecursionError):
+        # NaN and lone surrogates it reads; of all else it knows what is wrong.
+        return json.loads(text if isinstance(text, str) else text.decode())
 
 
 class StandardJSONProtocol(PairProtocol):
     """Two JSON documents with a tab between them. Tuples come back as lists, keys of dicts as text."""
 
     def _loads(self, value: bytes) -> Any:
-        return _of_json(value.decode())
+        return _of_json(value)
 
     def _dumps(self, value: Any) -> bytes:
         return _to_json(value)
@@ -111,7 +134,7 @@ class StandardJSONValueProtocol(ValueProtocol):
     """The value as a JSON document."""
 
     def read(self, line: bytes) -> Pair:
-        return None, _of_json(line.decode())
+        return None, _of_json(line)
 
     def write(self, key: Any, value: Any) -> bytes:  # noqa: ARG002 - the interface
         return _to_json(value)

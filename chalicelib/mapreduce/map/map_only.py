@@ -69,6 +69,9 @@ class _Kept:
     def add_each(self, each: Each) -> None:
         self.add(zip(each.keys, repeat(each.value)))
 
+    def add_block(self, keys: list[Any], values: list[Any]) -> None:
+        self.add(zip(keys, values, strict=True))
+
 
 @dataclass(kw_only=True)
 class MapOnlyTask(MapTask):

@@ -22,10 +22,17 @@ T = TypeVar("T")
 Offset = tuple[int, int]
 
 
+class Columns(NamedTuple):
+    """Pairs that a step gives without calling the user's code."""
+
+    keys: list[Any]
+    values: list[Any]
+
+
 class Step(NamedTuple):
     """Some records of a split. Each step is called, and its pairs are taken, before the next one is asked for."""
 
-    #: Gives the pairs: an iterable of them, a dict, an `Each`, or None.
+    #: Gives the pairs: an iterable of them, a dict, an `Each`, `Columns`, or None.
     call: Callable[[], Any]
     #: Where a later attempt would go on behind them; None: this attempt cannot stop here.
     edge: Callable[[], Offset] | None = None
@@ -83,10 +90,14 @@ class OpenSplit:
 
         `mapped` calls the mapper as it is read; `edge` says where the input goes on behind so many records.
         """
+        for first, done in self.stretches(count):
+            pairs = partial(chain.from_iterable, filter(None, islice(mapped, done - first)))
+            yield Step(pairs, partial(edge, done) if edge else None)
+
+    def stretches(self, count: int) -> Iterator[tuple[int, int]]:
+        """From where to where `count` records are cut into steps as long as the pace has them; they are counted."""
         done = 0
         while done < count:
-            size = min(self.pace.size, count - done)
-            done += size
-            self.tally.records += size
-            pairs = partial(chain.from_iterable, filter(None, islice(mapped, size)))
-            yield Step(pairs, partial(edge, done) if edge else None)
+            first, done = done, min(done + self.pace.size, count)
+            self.tally.records += done - first
+            yield first, done

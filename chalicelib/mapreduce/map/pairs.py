@@ -13,7 +13,7 @@ from ..guard.isolate import Pair, RecordPlace
 from ..input.blocks import TextBlock
 from ..input.lines import OneLine
 from ..input.typed_pairs import PairBlock, pair_blocks
-from .open_split import Offset, OpenSplit, Step
+from .open_split import Columns, Offset, OpenSplit, Step
 
 
 def steps(opened: OpenSplit) -> Iterator[Step]:
@@ -21,12 +21,19 @@ def steps(opened: OpenSplit) -> Iterator[Step]:
     for block in pair_blocks(opened.store, opened.split):
         if block.keys:
             opened.tally.bytes += block.following - block.offset
-        yield from opened.steps(_mapped(opened, block), len(block.keys), partial(_edge, block))
+        if opened.job.mapper == IDENTITY:
+            yield from _passed_on(opened, block)
+        else:
+            yield from opened.steps(_mapped(opened, block), len(block.keys), partial(_edge, block))
+
+
+def _passed_on(opened: OpenSplit, block: PairBlock) -> Iterator[Step]:
+    for first, done in opened.stretches(len(block.keys)):
+        columns = partial(Columns, block.keys[first:done], block.values[first:done])
+        yield Step(columns, partial(_edge, block, done))
 
 
 def _mapped(opened: OpenSplit, block: PairBlock) -> Iterator[Iterable[Pair]]:
-    if opened.job.mapper == IDENTITY:
-        return zip(zip(block.keys, block.values, strict=True))
     mapper = opened.job.job.mapper
     keys = iter(block.keys)
     pairs = zip(keys, block.values, strict=True)

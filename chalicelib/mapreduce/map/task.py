@@ -28,7 +28,7 @@ from ..input.read_ahead import ReadAhead
 from ..shuffle.run_file import RunWriter
 from ..shuffle.secondary_sort import map_collector, plain_keys
 from ..shuffle.spill import Spiller, fold_states
-from .open_split import OpenSplit, Step, Tally
+from .open_split import Columns, OpenSplit, Step, Tally
 
 
 class Sink(Protocol):
@@ -37,6 +37,8 @@ class Sink(Protocol):
     def add(self, pairs: Iterator[Pair]) -> None: ...
 
     def add_each(self, each: Each) -> None: ...
+
+    def add_block(self, keys: list[Any], values: list[Any]) -> None: ...
 
 
 @dataclass(kw_only=True)
@@ -146,6 +148,8 @@ class MapTask:
             found = call()
             if isinstance(found, Each):
                 sink.add_each(found)
+            elif isinstance(found, Columns):
+                sink.add_block(found.keys, found.values)
             elif found is not None:
                 sink.add(iter(found.items() if isinstance(found, dict) else found))
 

@@ -128,10 +128,11 @@ class ReducePart:
 
     def _collect(self, blocks: Iterator[Block], spiller: Spiller) -> None:
         """Fold or gather all pairs. Raises DataTypeError if keys of several map tasks do not compare."""
-        firsts: dict[type, Any] = {}
+        kinds: dict[type, Any] = {}
         for keys, values in blocks:
-            (first,) = plain_keys(keys[:1]) if self.job.order else keys[:1]
-            firsts.setdefault(type(first), first)
+            plain = plain_keys(keys) if self.job.order else keys
+            for kind in set(map(type, plain)) - kinds.keys():
+                kinds[kind] = next(key for key in plain if type(key) is kind)
             self.pairs_in += len(keys)
             try:
                 spiller.add_block(keys, values)
@@ -141,8 +142,8 @@ class ReducePart:
                 raise
             except (Exception, SystemExit) as error:
                 raise self._bad.blame(error, keys[0]) from error
-        if len(firsts) > 1:
-            check_keys(list(firsts.values()))
+        if len(kinds) > 1:
+            check_keys(list(kinds.values()))
 
     def _unwrapped(self, blocks: Iterator[Block]) -> Iterator[Block]:
         return unwrapped(blocks, self.job) if self.job.order else blocks

@@ -19,7 +19,7 @@ from ...core.errors import DataTypeError
 from ...job.binding import BoundJob, GroupFunction
 from ...job.job import Each, Job
 from ...job.partitioners import Hash, Partitioner
-from .key_order import check_keys, gather, sort_keys, sort_order
+from .key_order import check_keys, gather, in_order, sort_keys, sort_order
 from .memory_size import DICT_SLOT, DRAIN_SLOTS, LIST_SLOT, ORDER, PAIR, mean_size
 
 Pair = tuple[Any, Any]
@@ -31,6 +31,9 @@ CHUNK = 16_384
 _SAMPLE = 16
 #: Looks at a table's weight after which it is sampled again at the latest.
 _LOOKS = 32
+#: What keys are, and tuples among keys hold, that need no closer look.
+_PLAIN_KEYS: tuple[set[type], ...] = ({str}, {bytes}, {int})
+_PLAIN_PARTS = frozenset({str, bytes, int})
 _first = itemgetter(0)
 _second = itemgetter(1)
 
@@ -57,10 +60,21 @@ class Collector(Protocol):
 
 
 class StateCollector:
-    """One state a key, folded by an aggregator. `merging`: what comes in are states, not values."""
+    """One state a key, folded by an aggregator.
 
-    def __init__(self, aggregator: Aggregator, partitioner: Partitioner, *, merging: bool = False) -> None:
+    `merging`: what comes in are states, not values. `checked`: of keys that map tasks have looked at.
+    """
+
+    def __init__(
+        self,
+        aggregator: Aggregator,
+        partitioner: Partitioner,
+        *,
+        merging: bool = False,
+        checked: bool = False,
+    ) -> None:
         self._absorb = aggregator.absorb_states if merging else aggregator.absorb
+        self._merging, self._checked = merging, checked
         # How often each key occurs is counted in C.
         self._tallies = type(aggregator) in (Sum, Count) and not getattr(aggregator, "exact", False)
         self._counts = type(aggregator) is Count
@@ -85,7 +99,24 @@ class StateCollector:
             self._fold(zip(each.keys, repeat(each.value)))
 
     def absorb_block(self, keys: list[Any], values: list[Any]) -> None:
-        self._fold(zip(keys, values, strict=True))
+        if not (self._merging and self._adopt(keys, values)):
+            self._fold(zip(keys, values, strict=True))
+
+    def _adopt(self, keys: list[Any], states: list[Any]) -> bool:
+        """Take the states of keys that are all new as they are, at C speed; whether they are.
+
+        Not of numbers that adding them to nothing makes others of: truth, and zero, which may be below it.
+        """
+        table, before = self._table, len(self._table)
+        kinds = set(map(type, states))
+        if bool in kinds or (float in kinds and 0.0 in states) or not table.keys().isdisjoint(keys):
+            return False
+        table.update(zip(keys, states, strict=True))
+        if len(table) == before + len(keys):
+            return True
+        for key in keys:  # one of them came twice
+            table.pop(key, None)
+        return False
 
     def _fold(self, pairs: Iterable[Pair]) -> None:
         try:
@@ -122,11 +153,17 @@ class StateCollector:
     def drain(self, partitions: int, in_order: bool = True) -> Iterator[Piece]:
         table, self._table = self._table, {}
         self._bytes, self._sampled, self._looks, self._next_look = 0.0, 0, 0, 1
-        check_keys(table)
+        if not self._checked:
+            check_keys(table)
         if not (in_order or self._partitioner.ordered):
             for partition, (keys, values) in enumerate(self._partitioner.scatter_table(table, partitions)):
                 if keys:
                     yield partition, keys, values
+            return
+        if partitions == 1 and type(next(iter(table), None)) is tuple:  # whose hashes nobody remembers
+            keys = list(table)
+            keys, values = gather(sort_order(keys), keys, list(table.values()))
+            yield 0, keys, values
             return
         lookup = table.__getitem__
         for partition, keys in self._sorted(table, partitions):
@@ -148,8 +185,12 @@ class StateCollector:
 class PairCollector:
     """Pairs as they come, as columns; those of one key stay in their order."""
 
-    def __init__(self, partitioner: Partitioner) -> None:
+    def __init__(self, partitioner: Partitioner, *, checked: bool = False) -> None:
         self._partitioner = partitioner
+        self._checked = checked
+        #: The types of keys and of what keys that are tuples hold, noted while these are in the cache.
+        self._kinds: set[type] = set()
+        self._inner: set[type] = set()
         self._keys: list[Any] = []
         #: The values; none as long as all of them are None, for keys alone are sorted faster.
         self._values: list[Any] | None = None
@@ -165,12 +206,16 @@ class PairCollector:
         self.absorb_block(keys, [each.value] * len(keys))
 
     def absorb_block(self, keys: list[Any], values: list[Any]) -> None:
-        bare = values.count(None) == len(values)
+        bare = not values or (values[0] is None and values.count(None) == len(values))
         if not bare and self._values is None:
             self._values = [None] * len(self._keys)
         if self._values is not None:
             self._values += values
         self._keys += keys
+        if not self._checked:
+            self._kinds.update(map(type, keys))
+            if self._kinds == {tuple}:
+                self._inner.update(map(type, chain.from_iterable(keys)))
         step = max(1, len(keys) // _SAMPLE)
         each = mean_size(keys[::step]) + LIST_SLOT + DRAIN_SLOTS
         if not bare:
@@ -183,20 +228,27 @@ class PairCollector:
     def drain(self, partitions: int, in_order: bool = True) -> Iterator[Piece]:  # noqa: ARG002
         keys, values = self._keys, self._values
         self._keys, self._values, self._bytes = [], None, 0.0
-        self.check(keys)
+        if not (self._checked or self._are_plain):
+            self.check(keys)
         if partitions > 1 and not self._partitioner.ordered:
             return self._scattered(keys, values, partitions)
         return self._cut(keys, values, partitions)
+
+    @property
+    def _are_plain(self) -> bool:
+        """Whether no key can be one that `check` refuses."""
+        return self._kinds in _PLAIN_KEYS or (self._kinds == {tuple} and self._inner <= _PLAIN_PARTS)
 
     def check(self, keys: list[Any]) -> None:
         """Raise DataTypeError for keys that cannot be sorted or stored."""
         check_keys(keys)
 
     def _cut(self, keys: list[Any], values: list[Any] | None, partitions: int) -> Iterator[Piece]:
-        if values is None:
-            sort_keys(keys)
-        else:
-            keys, values = gather(sort_order(keys), keys, values)
+        if not in_order(keys):
+            if values is None:
+                sort_keys(keys)
+            else:
+                keys, values = gather(sort_order(keys), keys, values)
         for partition, start, stop in _cuts(self._partitioner, keys, partitions):
             own = values[start:stop] if values is not None else [None] * (stop - start)
             yield partition, keys[start:stop], own
@@ -290,8 +342,8 @@ def map_collector(job: BoundJob) -> Collector:
 def reduce_collector(job: BoundJob) -> Collector:
     """The collector of one partition in a reduce task."""
     if isinstance(job.reducer, Aggregator):
-        return StateCollector(job.reducer, Hash(), merging=job.shuffles_states)
-    return PairCollector(Hash())
+        return StateCollector(job.reducer, Hash(), merging=job.shuffles_states, checked=True)
+    return PairCollector(Hash(), checked=True)
 
 
 def _checked_chunk(pairs: Iterator[Pair]) -> list[Pair]:

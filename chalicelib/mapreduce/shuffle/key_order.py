@@ -7,8 +7,8 @@ equal though of two types (`1` and `1.0`) would be written as whichever came fir
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from itertools import chain
-from operator import itemgetter
+from itertools import chain, islice
+from operator import itemgetter, le
 from typing import Any
 
 from ...core.codec import KEY_TYPES, Unsupported
@@ -16,6 +16,10 @@ from ...core.errors import DataTypeError
 
 Pair = tuple[Any, Any]
 _first = itemgetter(0)
+_second = itemgetter(1)
+#: Keys from which on it pays to look closer before they are sorted, how many of them are looked at, and the share of
+#: these that are not behind the next one, if all are in order for the most part.
+_MANY, _LOOK, _IN_ORDER = 4096, 256, 0.9
 
 
 def check_keys(keys: Collection[Any]) -> None:
@@ -57,7 +61,13 @@ def check_parts(keys: Collection[tuple[Any, ...]]) -> None:
 def sort_keys(keys: list[Any]) -> None:
     """Sort keys in place."""
     try:
-        keys.sort()
+        if buckets := _by_first(keys, keys):
+            keys.clear()
+            for bucket in buckets:
+                bucket.sort(key=_second)
+                keys += bucket
+        else:
+            keys.sort()
     except TypeError as error:
         if any(key is not None for key in keys):
             raise _incomparable(keys, error) from error
@@ -69,12 +79,62 @@ def sort_order(keys: Sequence[Any], numbers: Iterable[int] | None = None) -> lis
     Keys that come as sorted stretches cost one comparison each (timsort).
     """
     order = list(range(len(keys)) if numbers is None else numbers)
+    if numbers is not None and keys and type(keys[0]) is tuple:
+        return gather(sort_order([keys[number] for number in order]), order)[0]
     try:
+        if buckets := _by_first(keys, order):
+            seconds = list(map(_second, keys))
+            for bucket in buckets:
+                bucket.sort(key=seconds.__getitem__)
+            return list(chain.from_iterable(buckets))
         order.sort(key=keys.__getitem__)
     except TypeError as error:
         if any(key is not None for key in keys):
             raise _incomparable(keys, error) from error
     return order
+
+
+def _by_first(keys: Sequence[Any], items: Iterable[Any]) -> list[list[Any]] | None:
+    """The items of keys that are pairs, in lists by the first parts of their keys, these in order.
+
+    To sort each list by the second parts sorts all, at a fraction of what it costs to compare pairs. Nothing where
+    that is not so: of keys in order already, or with many first parts, or with parts of several types.
+    """
+    if len(keys) < _MANY or type(keys[0]) is not tuple:
+        return None
+    sample = keys[:: len(keys) // _LOOK]
+    if set(map(len, sample)) != {2} or len(set(map(_first, sample))) > _LOOK // 2 or _ascend(keys):
+        return None
+    if set(map(len, keys)) != {2}:
+        return None
+    firsts = list(map(_first, keys))
+    if not (_one_type(firsts) and _one_type(map(_second, keys))):
+        return None
+    buckets: dict[Any, list[Any]] = {first: [] for first in sorted(set(firsts))}
+    appends = {first: bucket.append for first, bucket in buckets.items()}
+    for item, append in zip(items, map(appends.__getitem__, firsts), strict=True):
+        append(item)
+    return list(buckets.values())
+
+
+def _ascend(keys: Sequence[Any]) -> bool:
+    """Whether keys are in order for the most part, as where sorted stretches follow each other."""
+    step = len(keys) // _LOOK
+    places = range(0, len(keys) - 1, step)
+    return sum(1 for at in places if keys[at] <= keys[at + 1]) > len(places) * _IN_ORDER
+
+
+def _one_type(parts: Iterable[Any]) -> bool:
+    kinds = set(map(type, parts))
+    return kinds in ({str}, {bytes}, {int})
+
+
+def in_order(keys: Sequence[Any]) -> bool:
+    """Whether keys are in order already; found out at the first that is not."""
+    try:
+        return all(map(le, keys, islice(keys, 1, None)))
+    except TypeError:
+        return False
 
 
 def gather(order: Sequence[int], *columns: Sequence[Any]) -> tuple[list[Any], ...]:

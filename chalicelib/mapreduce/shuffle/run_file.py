@@ -52,12 +52,16 @@ class RunWriter:
         if partition < self._partition:
             raise ValueError(f"partition {partition} after {self._partition}")
         self._skip_to(partition)
+        kinds: set[type] = set()
+        shown = shown or keys
         for start in range(0, len(keys), BLOCK_PAIRS):
-            frame = self._frame(keys[start : start + BLOCK_PAIRS], values[start : start + BLOCK_PAIRS])
+            stop = start + BLOCK_PAIRS
+            frame = self._frame(keys[start:stop], values[start:stop])
             self._write(frame)
             self._at += len(frame)
+            kinds.update(map(type, shown[start:stop]))  # block by block, while these are in the cache
         self.pairs += len(keys)
-        self.key_types.update(kind.__name__ for kind in set(map(type, shown or keys)))
+        self.key_types.update(kind.__name__ for kind in kinds)
 
     def add_raw(self, partition: int, frames: Iterable[bytes], rows: int) -> None:
         """Append bytes in another format, which must have checksums of its own, to `partition`."""

@@ -51,6 +51,10 @@ class SortedPairs(PairCollector):
     def drain(self, partitions: int, in_order: bool = True) -> Iterator[Piece]:
         return _comparing(super().drain(partitions, in_order))
 
+    @property
+    def _are_plain(self) -> bool:
+        return False  # what was noted is of keys and sort keys alike
+
     def check(self, keys: list[Any]) -> None:
         check_keys(plain_keys(keys))
         _check_sort_keys(list(map(_second, keys)))
@@ -96,7 +100,7 @@ def map_collector(job: BoundJob) -> Collector:
 
 def reduce_collector(job: BoundJob) -> Collector:
     """The collector of one partition in a reduce task."""
-    return SortedPairs(Hash()) if job.order else collect.reduce_collector(job)
+    return SortedPairs(Hash(), checked=True) if job.order else collect.reduce_collector(job)
 
 
 def plain_keys(keys: list[Any]) -> list[Any]:

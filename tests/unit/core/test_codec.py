@@ -27,6 +27,7 @@ from chalicelib.core.codec import (
     TAGGED,
     TUPLE_PLACES,
     TUPLES,
+    WORDS,
     Unsupported,
     decode_column,
     encode_column,
@@ -231,3 +232,26 @@ def test_bytes_that_are_no_column_are_corrupt(shape: int, body: bytes) -> None:
 
 def test_type_names_are_for_people() -> None:
     assert type_names([1, "a", 2]) == "int and str"
+
+
+@pytest.mark.parametrize("different", [1, 20, 256, 257, 5000])
+def test_text_that_comes_again_comes_back(different: int) -> None:
+    column = [f"word-{number % different}" for number in range(8192)]
+    shape, body = encode_column(column)
+    assert shape == (WORDS if different <= 256 else PLAIN)
+    decoded = decode_column(shape, body)
+    assert same(decoded, column)
+    if shape == WORDS:
+        assert len({id(item) for item in decoded}) == different
+        assert len(body) < 8192 + 16 * different
+
+
+def test_words_that_are_not_there_are_no_column() -> None:
+    for damaged in (["a"], b"\x00\x01"), (["a"], [0]), ([1], b"\x00"), ([], b"\x00"):
+        with pytest.raises(CorruptData, match="does not decode"):
+            decode_column(WORDS, msgpack.encode(damaged))
+
+
+def test_invalid_text_among_words_is_told() -> None:
+    with pytest.raises(Unsupported, match="lone surrogate"):
+        encode_column(["a", "\ud800"] * 300)

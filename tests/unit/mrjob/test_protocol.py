@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib import mrjob
 from chalicelib.core.errors import UserError
@@ -67,7 +68,7 @@ def test_a_line_without_a_tab_is_no_pair() -> None:
 
 @given(DOCUMENTS)
 def test_json_is_what_json_dumps_writes(value: Any) -> None:
-    for item in (value, [value], {"k": value}, (value, 1.5)):
+    for item in (value, [value], {"k": value}, (value, 1.5), (value, value)):
         assert _to_json(item) == json.dumps(item).encode()
         assert repr(_of_json(json.dumps(item))) == repr(json.loads(json.dumps(item)))
 
@@ -107,3 +108,10 @@ def outcome(work: Callable[[], Any]) -> str:
         return repr(work())
     except (ValueError, TypeError, RecursionError) as error:
         return f"{type(error).__name__}: {error}"
+
+
+@given(
+    st.lists(st.integers() | st.just(True)) | st.lists(st.text() | st.sampled_from(['",', "\x7f", "a", "b,"]))
+)
+def test_lists_of_one_kind_are_what_json_dumps_writes(values: list[Any]) -> None:
+    assert _to_json(values) == _to_json(tuple(values)) == json.dumps(values).encode()

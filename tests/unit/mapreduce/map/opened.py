@@ -17,7 +17,7 @@ from chalicelib.mapreduce.guard.deadline import endless
 from chalicelib.mapreduce.guard.isolate import Isolation
 from chalicelib.mapreduce.guard.location import Where
 from chalicelib.mapreduce.guard.quarantine import Quarantine
-from chalicelib.mapreduce.map.open_split import OpenSplit, Step, Tally
+from chalicelib.mapreduce.map.open_split import Columns, OpenSplit, Step, Tally
 from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
 
@@ -69,6 +69,8 @@ class Opened:
             found = step.call()
             if isinstance(found, Each):
                 found = zip(found.keys, repeat(found.value))
+            elif isinstance(found, Columns):
+                found = zip(*found, strict=True)
             pairs += found.items() if isinstance(found, dict) else found or ()
             self.split.pace.end()
             edges.append(step.edge() if step.edge else None)

@@ -343,3 +343,20 @@ def test_blocks_that_were_checked_before_are_as_good_as_pairs() -> None:
         two.absorb(iter([("a", 1), ("b", 2), ("b", 3)]))
         assert one.weight() == two.weight()
         assert list(one.drain(2)) == list(two.drain(2))
+
+
+def test_states_of_new_keys_are_taken_as_merging_takes_them() -> None:
+    blocks: list[tuple[list[Any], list[Any]]] = [
+        (["a", "b"], [1, 2]),
+        (["c", "c"], [3, 4]),  # twice
+        (["d", "e"], [True, 1]),  # 0 + True is 1
+        (["f", "g"], [-0.0, 1.0]),  # 0 + -0.0 is 0.0
+        (["h", "a"], [5, 6]),  # one that is known
+    ]
+    table: dict[Any, Any] = {}
+    collector = StateCollector(Sum(), Hash(), merging=True)
+    for keys, states in blocks:
+        Sum().absorb_states(table, zip(keys, states, strict=True))
+        collector.absorb_block(keys, states)
+    ((_, keys, states),) = collector.drain(1)
+    assert repr(dict(zip(keys, states, strict=True))) == repr(dict(sorted(table.items())))

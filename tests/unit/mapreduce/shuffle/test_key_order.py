@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
 
 from chalicelib.core.errors import DataTypeError
-from chalicelib.mapreduce.shuffle.key_order import check_keys, sort_keys, sort_pairs
+from chalicelib.mapreduce.shuffle.key_order import check_keys, in_order, sort_keys, sort_order, sort_pairs
 from tests.strategies import examples, key_lists
 
 
@@ -70,3 +71,38 @@ def test_tuples_that_do_not_compare_show_their_shapes(keys: list[Any]) -> None:
         with pytest.raises(DataTypeError, match="do not compare") as refusal:
             sort()
         assert all(repr(key) in str(refusal.value) for key in keys)
+
+
+@pytest.mark.parametrize("firsts", [1, 3, 5000])
+@pytest.mark.parametrize(
+    "kind", [str, int, lambda number: str(number).encode(), float, lambda number: (number,)]
+)
+@pytest.mark.parametrize("odd", [None, (7,), (7, 8, 9)])
+def test_many_pairs_sort_as_tuples_do(firsts: int, kind: Any, odd: Any) -> None:
+    random = Random(firsts)
+    keys = [(kind(random.randrange(firsts)), kind(random.randrange(3000))) for _ in range(6000)]
+    if odd:
+        keys[1234] = tuple(map(kind, odd))
+    expected = sorted(range(len(keys)), key=keys.__getitem__)
+    assert sort_order(keys) == expected
+    some = list(range(5999, 0, -1))
+    assert sort_order(keys, some) == sorted(some, key=keys.__getitem__)
+    ordered = list(keys)
+    sort_keys(ordered)
+    assert ordered == [keys[number] for number in expected]
+
+
+def test_many_pairs_that_do_not_compare_are_told() -> None:
+    keys: list[Any] = [("a", number * 7919 % 6000) for number in range(6000)]
+    keys[4321] = ("a", "x")
+    with pytest.raises(DataTypeError, match="do not compare"):
+        sort_keys(list(keys))
+    with pytest.raises(DataTypeError, match="do not compare"):
+        sort_order(keys)
+
+
+def test_in_order() -> None:
+    for keys in ([], ["a"], [1, 1, 2], [(1, "a"), (1, "b")]):
+        assert in_order(keys)
+    for keys in ([2, 1], [None, None], [(1, "a"), (1, 1)]):
+        assert not in_order(keys)
