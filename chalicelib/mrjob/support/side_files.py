@@ -70,9 +70,12 @@ def folder_of(script: str | None) -> Path:
 
 
 def files_of(path: Path) -> Iterator[Path]:
-    """The file itself, or the files of a folder."""
+    """The file itself, or the files of a folder, but for compiled and hidden ones."""
     if path.is_dir():
-        yield from (inner for inner in sorted(path.rglob("*")) if inner.is_file() and inner.suffix != ".pyc")
+        for inner in sorted(path.rglob("*")):
+            hidden = any(part.startswith(".") for part in inner.relative_to(path).parts)
+            if inner.is_file() and inner.suffix != ".pyc" and not hidden:
+                yield inner
     elif path.is_file():
         yield path
 

@@ -6,6 +6,8 @@ import bz2
 import gzip
 import json
 import logging
+import sys
+import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -276,6 +278,23 @@ def test_what_sets_hadoop_up_is_ignored_with_a_warning(
 def test_options_that_cannot_be_met_are_refused(option: str) -> None:
     with pytest.raises(ValueError, match=f"{option} is not supported"):
         small.MRNoReducer(args=[option, "x"])
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_packed_modules_can_be_imported(runner: str, tmp_path: Path) -> None:
+    class Imports(MRJob):
+        def mapper(self, _, line):
+            from packed_for_tests.adding import more
+
+            yield None, more(int(line))
+
+    with zipfile.ZipFile(tmp_path / "modules.zip", "w") as packed:
+        packed.writestr("packed_for_tests/__init__.py", "")
+        packed.writestr("packed_for_tests/adding.py", "def more(n): return n + 1")
+    found = run(Imports, "--py-files", str(tmp_path / "modules.zip"), stdin=[b"4\n"], runner=runner)
+    assert found.pairs == [(None, 5)]
+    for name in [name for name in sys.modules if name.startswith("packed_for_tests")]:
+        del sys.modules[name]
 
 
 def test_a_side_file_that_is_nowhere_is_named() -> None:

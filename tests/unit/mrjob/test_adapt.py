@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,3 +112,21 @@ def test_a_command_line_that_is_neither_is_refused() -> None:
 def test_options_that_the_job_does_not_have_are_told_with_its_name() -> None:
     with pytest.raises(ConfigError, match=r"Words: options --most 3: .*--most"):
         step_classes(Words, ["--most", "3"])
+
+
+def test_what_lies_beside_the_script_travels_with_it() -> None:
+    """Files, folders and archives alike, by attributes, methods and options; what is not there is asked for later."""
+
+    class Needs(Words):
+        FILES = ("documents.py#types.txt",)
+        DIRS = ("support",)
+
+        def archives(self) -> list[str]:
+            return ["__init__.py#unpacked"]
+
+    (step,) = step_classes(Needs, ["--files", "test_adapt.py,none.txt"])
+    here = Path(__file__).parent
+    found = {path.relative_to(here).as_posix() for path in step.files_beside()}
+    assert {"documents.py", "__init__.py", "test_adapt.py", "support/test_options.py"} <= found
+    assert "none.txt" not in found
+    assert list(step.side_files.values()) == ["types.txt", "test_adapt.py", "none.txt", "support", "unpacked"]

@@ -70,7 +70,7 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
 
 def test_the_files_that_travel_are_those_of_a_folder_too(tmp_path: Path) -> None:
     (tmp_path / "lib" / "deep").mkdir(parents=True)
-    for name in ("lib/a.py", "lib/deep/b.txt", "lib/a.pyc", "c.txt"):
+    for name in ("lib/a.py", "lib/deep/b.txt", "lib/a.pyc", "lib/.hidden", "c.txt"):
         (tmp_path / name).write_text("")
     assert list(files_of(tmp_path / "lib")) == [tmp_path / "lib/a.py", tmp_path / "lib/deep/b.txt"]
     assert list(files_of(tmp_path / "c.txt")) == [tmp_path / "c.txt"]
