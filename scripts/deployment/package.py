@@ -127,7 +127,9 @@ def _checking_pip(requirements: str, folder: Path) -> Any:
             super().download_manylinux_wheels(abi, [*map(listed, packages)], directory, platforms)
 
         def download_sdists(self, packages: list[str], directory: str) -> None:
-            super().download_sdists([*map(listed, packages)], directory)
+            """None: Chalice asks for packages that have wheels, of which none fits Lambda. What it would compile here
+            for minutes is linked to this machine's libraries, and need not load there.
+            """
 
     def listed(package: str) -> str:
         """`-r` and a list of this package alone, if its hashes are known."""
@@ -171,7 +173,9 @@ def write_package(path: Path, files: Mapping[str, Path], libraries: Path) -> Non
     own = {name: file.read_bytes() for name, file in {**files, **_chalice_files()}.items()}
     common = {name: content for name, content in own.items() if name.startswith(_COMMON)}
     with zipfile.ZipFile(libraries) as archive:
-        theirs = [name for name in archive.namelist() if name not in own and not name.startswith("chalice/")]
+        # some wheels have files that another Python has compiled
+        libraries_own = (name for name in archive.namelist() if not name.endswith(".pyc"))
+        theirs = [name for name in libraries_own if name not in own and not name.startswith("chalice/")]
         base, digest = libraries.with_name(f"code-and-{libraries.name}"), _digest(common, theirs)
         if not _has_comment(base, digest):
             packed = (

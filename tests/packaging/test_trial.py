@@ -82,8 +82,8 @@ def job(more: str = "") -> dict[str, str | bytes]:
 def test_a_job_that_has_all_it_needs_is_let_through(zipped: Zip) -> None:
     """Helpers, packages with relative imports, data, boto3, and the variables that the functions will have."""
     files = job(
-        "import os, boto3, helper\nfrom . import helper as same\nfrom shapes import SIDES\nassert same.TEXT == 'a'\n"
-        "assert os.environ['COLOUR'] == 'red'\n"
+        "import os, boto3, helper\nfrom . import helper as same\nfrom shapes import SIDES\n"
+        "assert same.TEXT == 'a'\nassert os.environ['COLOUR'] == 'red'\n"
         "assert 'AWS_ACCESS_KEY_ID' not in os.environ and SIDES == 4\n"
     )
     files |= {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -92,6 +94,26 @@ def test_a_wheel_of_another_platform_is_checked_as_well(known: bool, tmp_path: P
     build_libraries(out, [requirements], "arm64")
     with zipfile.ZipFile(out) as archive:
         assert b"aarch64" in archive.read("colour.py")
+
+
+def test_what_has_wheels_but_none_for_lambda_is_not_compiled_here(tmp_path: Path) -> None:
+    """It would take minutes, and need not load there."""
+    here = wheel(tmp_path, "colour", f"{PYTHON}-{PYTHON}-manylinux_2_17_x86_64")
+    ran, source = tmp_path / "ran", tmp_path / "colour-1.0.tar.gz"
+    files = {
+        "pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'builds'\nbackend-path = ['.']\n",
+        "builds.py": f"open({str(ran)!r}, 'w')\n",
+        "PKG-INFO": "Name: colour\nVersion: 1.0\n",
+    }
+    with tarfile.open(source, "w:gz") as archive:
+        for name, text in files.items():
+            info = tarfile.TarInfo(f"colour-1.0/{name}")
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text.encode()))
+    there = f"--hash=sha256:{hashlib.sha256(source.read_bytes()).hexdigest()}"
+    with pytest.raises(DeployError, match=r"could not install colour==1\.0; .* has no wheel for Lambda's"):
+        build_libraries(tmp_path / "out.zip", [listed(tmp_path, f"colour==1.0 {here} {there}")], "arm64")
+    assert not ran.exists()
 
 
 def test_each_package_has_a_list_of_its_own_with_the_options_of_all() -> None:
