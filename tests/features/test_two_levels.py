@@ -399,6 +399,27 @@ def test_three_deaths_in_a_row_of_supervisors_change_nothing(number: int, early:
     assert "_SUCCESS" in world.output()
 
 
+@pytest.mark.parametrize("seed", range(9))
+def test_events_in_any_order_and_twice_change_nothing(seed: int) -> None:
+    figures = {"seats": (None, 0, 1)[seed % 3], "seed": seed, "duplicates": True}
+    world = Simulation(Words, spec(shuffle=TWO, **FIGURES), SCRATCH, **figures)
+    world.drop("a.txt", TEXT)
+    world.run()
+    assert results(world) == results(CALM)
+    assert "_SUCCESS" in world.output()
+
+
+@pytest.mark.parametrize("number", range(60, 190, 9))
+def test_all_that_happens_at_once_at_a_call_of_any_invocation_is_seen(number: int) -> None:
+    """Whoever finds the lease held leaves it at that, so the holder has to look again."""
+    world = Simulation(Words, spec(shuffle=TWO, **FIGURES), SCRATCH, seats=0)
+    world.at_call(number, world.run)
+    world.drop("a.txt", TEXT)
+    world.run()
+    assert results(world) == results(CALM)
+    assert "_SUCCESS" in world.output()
+
+
 @pytest.mark.parametrize("seats", [None, 0])
 def test_an_exchange_task_that_always_dies_ends_its_run(seats: int | None) -> None:
     """And says which task it was; where somebody waits, the silence tells."""
