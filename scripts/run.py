@@ -15,10 +15,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -32,8 +33,9 @@ from chalicelib.core.ports import ObjectInfo, Store
 from chalicelib.core.spec import JobSpec
 from chalicelib.job.load_class import job_loader
 from chalicelib.job.side_files import brought
-from chalicelib.job.steps import all_steps
+from chalicelib.job.steps import all_steps, expand
 from chalicelib.local.engine import LocalRun, Progress
+from chalicelib.local.inline import run_inline
 from chalicelib.local.inputs import refuse_inside, tagged_inputs
 from chalicelib.local.publishing import run_into
 from chalicelib.local.results import claimed
@@ -102,7 +104,24 @@ def _run(
                 progress=progress,
                 user=local_user(),
             )
-            return run_into(claim, local)
+            if not options.timings:
+                return run_into(claim, local)
+            return _timed(loaded, load, lambda: run_into(claim, local, run_inline))
+
+
+def _timed(loaded: LoadedJob, load: Callable[[str], type[Any]], work: Callable[[], Manifest]) -> Manifest:
+    """Run in this process, and say where the time has gone."""
+    from chalicelib.local.timings import Timings, advice, report
+
+    with Timings() as found:
+        manifest = work()
+    say(*report(found, Path.cwd()))
+    steps = [] if loaded.spec.sql.map else expand(load(loaded.spec.job), loaded.spec.params)
+    hints = advice(found, loaded.spec.inputs, steps)
+    say(*(f"faster: {hint}" for hint in hints))
+    if hints:
+        say("docs/how-to/fast-jobs.md has what each of these gains")
+    return manifest
 
 
 def _parse() -> argparse.Namespace:
@@ -127,6 +146,11 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument(
         "--force", action="store_true", help="replace earlier results in DIR, once the new ones are there"
+    )
+    parser.add_argument(
+        "--timings",
+        action="store_true",
+        help="run in one process, and say by stage and by line of your code where the time goes",
     )
     parser.add_argument(
         "--print-config", action="store_true", help="show each setting and its origin, and stop"

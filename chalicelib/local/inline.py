@@ -1,4 +1,5 @@
-"""A run in this process and thread, one function after the other: for debuggers, and for tests of jobs.
+"""A run in this process and thread, one function after the other: for debuggers, for tests of jobs,
+and to see where time goes.
 
 Whoever waits lets something else run first; when there is nothing left to run, time passes at once.
 """
@@ -47,8 +48,9 @@ class _Inline:
         self._run = run
         self._queue: deque[tuple[FunctionName, dict[str, Any]]] = deque()
         self._skipped = 0.0
+        places = {run.output: run.staging} if run.staging else {}
         self._runtime = Runtime(
-            store=FolderStore([Path("/"), run.work, run.output], on_created=self._on_created),
+            store=FolderStore([Path("/"), run.work, run.output], self._on_created, places),
             invoker=self,
             clock=self,
             new_token=new_token,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from .engine import LocalRun, run_local
 from .results import Claim
 
 
-def run_into(claim: Claim, run: LocalRun) -> Manifest:
+def run_into(claim: Claim, run: LocalRun, engine: Callable[[LocalRun], Manifest] = run_local) -> Manifest:
     """Run to the end and publish; the manifest. `run` writes to the places of the claim.
 
     A run that fails is published, too, unless the results of one that succeeded are there: those stay; so is one that
@@ -26,7 +27,7 @@ def run_into(claim: Claim, run: LocalRun) -> Manifest:
     """
     kept = run.work != claim.work
     try:
-        manifest = run_local(run)
+        manifest = engine(run)
     except (KeyboardInterrupt, SystemExit):
         if _interrupted(run):
             _publish_failure(claim, run.keys, kept=kept)
