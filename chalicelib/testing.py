@@ -15,16 +15,16 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from .core.errors import ConfigError
 from .core.keys import Phase, RunKeys
 from .core.messages import sum_counters
-from .core.plan import Split
+from .core.plan import Split, StepDone
 from .core.ports import Loc
 from .core.spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec
 from .core.tasks import ReduceTask, Slice
@@ -33,7 +33,7 @@ from .job.job import Job
 from .job.likely_mistakes import LikelyMistake, likely_mistakes
 from .job.load_class import Source
 from .job.partitioners import Range
-from .job.services import Services
+from .job.services import RunSoFar, Services
 from .job.steps import expand
 from .mapreduce.input import splits
 from .mapreduce.input.compression import compression
@@ -90,6 +90,7 @@ def run_job(
             disk=LocalDisk(Path(folder) / "scratch"),
             files=_files(files or {}, Path(folder) / "files"),
             counted={},
+            so_far=RunSoFar(len(inputs), sum(len(body) for _, body in inputs.values())),
         )
         bench.disk.root.mkdir()
         classes = expand(job, spec.params)
@@ -116,12 +117,14 @@ def _all_steps(bench: _Bench, classes: Sequence[type[Job]], bodies: Mapping[str,
     """The pairs of the last step; the first one reads `bodies`, by tag, each other one the pairs before."""
     found: list[Pair] = []
     for number, cls in enumerate(classes):
+        bench.began()
         if number:
             pieces = list(bench.pieces_of_pairs(found))
         else:
             bound = bench.bind(cls, number, "map", 0)
             pieces = [piece for tag, body in bodies.items() for piece in bench.pieces(bound, tag, body)]
         found = bench.step(cls, number, pieces)
+        bench.ended(len(found))
     return found
 
 
@@ -172,6 +175,24 @@ class _Bench:
     disk: LocalDisk
     files: dict[str, Path]
     counted: dict[str, int]
+    so_far: RunSoFar
+    #: Of the step that is under way: records that its mappers have read, and what was counted before it.
+    read: int = 0
+    before: dict[str, int] = field(default_factory=dict)
+
+    def began(self) -> None:
+        """A step begins."""
+        self.read, self.before = 0, self.counted
+
+    def ended(self, pairs: int) -> None:
+        """The step has given so many pairs: later ones may ask."""
+        counters = {
+            name: count - self.before.get(name, 0)
+            for name, count in sorted(self.counted.items())
+            if count != self.before.get(name)
+        }
+        step = StepDone(records_in=self.read, records_out=pairs, counters=counters)
+        self.so_far = replace(self.so_far, steps=(*self.so_far.steps, step))
 
     def bind(
         self, cls: type[Job], step: int, phase: Phase, task: int, bounds: Sequence[Any] = ()
@@ -185,6 +206,7 @@ class _Bench:
             find_file=self._file,
             disk=self.disk,
             budget=self.spec.budget("mapper" if phase == "map" else "reducer"),
+            so_far=self.so_far,
         )
         return bind(cls, cls.__name__, self.spec.params, bounds, services, identity=step > 0)
 
@@ -200,7 +222,7 @@ class _Bench:
         self.store.put(loc, body)
         splittable = not (job.mapper == "mapper_raw" or spec.whole) and compression(loc.key) is None
         for piece in splits.cut(_BUCKET, self.store.head(loc), self.split_size, splittable):
-            yield replace(piece, tag=tag)
+            yield structs.replace(piece, tag=tag)
 
     def pieces_of_pairs(self, pairs: list[Pair]) -> Iterator[Split]:
         """What a step gave, for the next one to read."""
@@ -233,7 +255,9 @@ class _Bench:
             if cls.shuffle:
                 slices.append(self._map(bound, step, task, some))
             else:
-                self._task(MapOnlyTask, bound, step).run(some, RowWriter(keep, lambda _data: None))
+                mapping = self._task(MapOnlyTask, bound, step)
+                mapping.run(some, RowWriter(keep, lambda _data: None))
+                self.read += mapping.records
             self._count(bound)
         if slices:
             bound = self.bind(cls, step, "reduce", 0)
@@ -249,7 +273,9 @@ class _Bench:
         run_file = _KEYS.at(step).run_file(number, 0, "0")
         with self.store.writer(run_file) as sink:
             writer = RunWriter(sink.write, self.spec.partitions or 1)
-            self._task(MapTask, job, step).run(task, writer)
+            mapping = self._task(MapTask, job, step)
+            mapping.run(task, writer)
+            self.read += mapping.records
             offsets = writer.finish()
             sink.commit()
         return Slice(run_file=run_file.key, offsets=offsets)

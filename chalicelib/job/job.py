@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from .partitioners import Hash
-from .services import Input, Services
+from .services import Input, RunSoFar, Services
 
 if TYPE_CHECKING:
     from random import Random
@@ -182,6 +182,14 @@ class Job:
     def input(self) -> Input:
         """In mappers: what is being read. Raises UserError elsewhere."""
         return self._services.reading()
+
+    @property
+    def run(self) -> RunSoFar:
+        """What the run knows before this step: its inputs, and what the steps before it read, gave and counted.
+
+        Raises UserError outside of a task, and over totals.
+        """
+        return self._services.run_so_far()
 
     def file(self, name: str) -> Path:
         """Where a file lies that the job file lists under `files:`. Raises ConfigError for another."""

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ..core.keys import MANIFEST, OutputKeys, Phase, RunKeys
 from ..core.messages import Stats, Wasted, decode, encode, sum_counters
 from ..core.outcome import Manifest, Verdict
-from ..core.plan import Earlier, Plan
+from ..core.plan import Earlier, Plan, StepDone
 from ..core.ports import Loc, Runtime, Store
 from ..core.tasks import Failure, Part, ReduceMarker, ReducePlan
 from ..core.totals import Shown
@@ -137,8 +137,15 @@ def step_results(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, .
         )
         for marker in markers
     )
+    parts = reduce_plan.parts or parts
     before = plan.earlier or _nothing(plan)
-    return reduce_plan.parts or parts, Earlier(
+    counters = sum_counters(reduce_plan.counters, *(marker.counters for marker in markers))
+    step = StepDone(
+        records_in=reduce_plan.mapped.records_in,
+        records_out=sum(part.records for part in parts),
+        counters=dict(sorted(counters.items())),
+    )
+    return parts, Earlier(
         inputs=before.inputs,
         bytes=before.bytes,
         map_tasks=before.map_tasks + plan.tasks,
@@ -147,9 +154,7 @@ def step_results(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, .
         reduced=sum((marker.stats for marker in markers), before.reduced),
         map_wasted=before.map_wasted + heard_since(store, keys, "map", reduce_plan.wasted),
         reduce_wasted=before.reduce_wasted + _reduce_wasted(store, keys, plan, reduce_plan, markers),
-        counters=sum_counters(
-            before.counters, reduce_plan.counters, *(marker.counters for marker in markers)
-        ),
+        counters=sum_counters(before.counters, counters),
         bad=before.bad + reduce_plan.bad + sum(marker.bad for marker in markers),
         quarantine=(
             *before.quarantine,
@@ -158,6 +163,7 @@ def step_results(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, .
         ),
         started=before.started,
         finished=max((marker.finished for marker in markers), default=reduce_plan.map_finished),
+        steps=(*before.steps, step),
     )
 
 

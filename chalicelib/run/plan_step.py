@@ -25,6 +25,7 @@ from ..job.binding import BoundJob
 from ..job.code_digest import check_same
 from ..job.load_class import sources
 from ..job.partitioners import Range
+from ..job.services import run_so_far
 from ..job.side_files import finder, pin
 from ..mapreduce.input import splits
 from ..mapreduce.input.compression import compression
@@ -210,6 +211,7 @@ def _bounds(runtime: Runtime, job: BoundJob | None, plan: Plan, pieces: Iterable
 
     job.services.find_file = finder(runtime, plan.spec, plan.files)
     job.services.disk = runtime.disk
+    job.services.so_far = run_so_far(plan)
     task = MapTask(
         job=job,
         sources=sources(runtime, plan.own_spec),

@@ -8,12 +8,16 @@ class Split(Job):
 
     def mapper(self, _, line):
         for word in line.split():
+            self.count("words")
             yield (word, len(word)), b"\xff"
 
 
 class Count(Job):
     def mapper(self, key, value):
         assert (type(key), value) == (tuple, b"\xff")
+        (split,) = self.run.steps
+        assert (self.run.inputs, self.run.records) == (1, 6000)
+        assert split.records_out == split.counters["words"] > 6000
         yield key[0], 1
 
     reducer = Sum()
