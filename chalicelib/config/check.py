@@ -38,6 +38,7 @@ def problems(
 ) -> list[Problem]:
     """The same by key. Without `places`, only what matters wherever the job runs: not its S3 places and limits."""
     found = [*_code(spec), *_sql(spec), *_inputs(spec), *_output(spec), *_parquet(spec), *_trigger(spec)]
+    found += _splits(spec)
     if not places:
         return found
     found += [*_limits(spec), *_side_files(spec), *lambda_problems(spec.lambda_)]
@@ -207,6 +208,22 @@ def _trigger(spec: JobSpec) -> Iterator[Problem]:
     if spec.trigger == "each" and spec.manifest.scope != "input":
         text = "with trigger: each no object is a manifest"
         yield Problem("manifest.scope", f"{text}; use trigger: marker, or leave it out")
+
+
+def _splits(spec: JobSpec) -> Iterator[Problem]:
+    """One way alone to say how much of the input is one map task."""
+    given = [name for name in ("split_size", "split_lines", "map_tasks") if getattr(spec, name) is not None]
+    if len(given) > 1:
+        yield Problem(given[1], f"{given[0]} says already how the input is cut; leave one of them out")
+    if spec.split_lines is None:
+        return
+    for one in spec.inputs:
+        kind = "multiline" if one.multiline else one.format
+        if kind in ("multiline", "fixed", "whole_file", "parquet", "pairs"):
+            text = f"counts lines, and the records of {input_key(spec, one, 'format')}: {one.format} are no lines"
+            if one.multiline:
+                text = f"counts lines, and with {input_key(spec, one, 'multiline')} a record may have several"
+            yield Problem("split_lines", f"{text}; use split_size or map_tasks")
 
 
 def _limits(spec: JobSpec) -> Iterator[Problem]:

@@ -252,6 +252,9 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     manifest: ManifestSpec = field(default_factory=ManifestSpec)
     #: Bytes of input of a map task; None: chosen from the input's size.
     split_size: Bytes | None = None
+    #: In place of `split_size`: lines of input of a map task, or how many map tasks there are at most.
+    split_lines: Annotated[int, Meta(ge=1)] | None = None
+    map_tasks: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     #: Fixed slots of the key space; None: chosen from the input's size. One, whatever is said here, for one reducer.
     partitions: Annotated[int, Meta(ge=1, le=4096)] | None = None
     reduce_size: Bytes = 128 * MIB

@@ -6,6 +6,7 @@ one's plan and does only the steps that are missing.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,12 +14,12 @@ from functools import cached_property
 from msgspec.structs import replace
 
 from ..core.codec import encode_column
-from ..core.errors import CorruptData, UserError
+from ..core.errors import CorruptData, LimitMet, UserError
 from ..core.keys import RunKeys
 from ..core.plan import Column, Plan, Split
 from ..core.plan_file import Task, TaskLines, document
-from ..core.ports import Loc, ObjectInfo, Runtime
-from ..core.spec import InputSpec, JobSpec
+from ..core.ports import Loc, ObjectInfo, Runtime, Store
+from ..core.spec import GIB, InputSpec, JobSpec
 from ..core.tasks import Part
 from ..core.totals import StatePart
 from ..job.binding import BoundJob
@@ -28,12 +29,16 @@ from ..job.partitioners import Range
 from ..job.services import run_so_far
 from ..job.side_files import finder, pin
 from ..mapreduce.input import splits
+from ..mapreduce.input.blocks import stretch
 from ..mapreduce.input.compression import compression
 from ..mapreduce.shuffle.partitions import default_partitions
 from . import job_code
 from .job_code import JobCode, StepCode
 from .manifest import step_results
 from .start_step import is_started, start, start_planned
+
+#: With `split_lines`: bytes of input that are gone through to count lines, and tasks that may come of it.
+MOST_COUNTED, MOST_LINE_TASKS = 1 * GIB, 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +67,7 @@ class NewRun:
 
     @property
     def split_size(self) -> int:
-        return splits.split_size(self.spec.split_size, self.bytes)
+        return splits.split_size(self.spec, self.bytes)
 
 
 def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
@@ -71,15 +76,15 @@ def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
     Safe to call again for the same `keys`: the first plan stays. Raises UserError for a job that cannot run.
     """
     code = job_code.of_job(runtime, keys.job, run.spec, run.inputs)
-    pieces = _Cut(run, code.whole)
+    pieces = _Cut(run, code.whole, runtime.store)
     plan = _plan_of_run(runtime, keys, run, code)
     plan = replace(plan, bounds=_bounds(runtime, code.first.job, plan, pieces))
-    tasks = sum(1 for _ in splits.pack(pieces, run.split_size))
+    tasks = sum(1 for _ in pieces.tasks())
     run.approve(tasks, plan.partitions)
     #: Where whoever waits takes nobody's place, nothing is gained by it.
     small = tasks == 1 and runtime.seats is not None and job_code.may_be_small(run.spec, code.steps)
     plan = replace(plan, small=small)
-    _commit(runtime, keys, plan, splits.pack(pieces, run.split_size))
+    _commit(runtime, keys, plan, pieces.tasks())
 
 
 def begin_next(runtime: Runtime, keys: RunKeys, before: Plan) -> None:
@@ -119,10 +124,15 @@ def begin_over_pairs(runtime: Runtime, keys: RunKeys, plan: Plan, parts: Sequenc
     code = job_code.of_step(runtime.load_job, plan)
     plan = _plan_over_pairs(runtime, plan, code, parts)
     plan = replace(plan, bounds=_bounds(runtime, code.job, plan, _cut_parts(keys, parts, 1)))
-    size = splits.split_size(plan.spec.split_size, plan.bytes)
+    size = splits.split_size(plan.spec, plan.bytes)
     pieces = _cut_parts(keys, parts, size)
-    one_part = plan.map_only and plan.last_step and plan.spec.output.one_file
-    _commit(runtime, keys, plan, splits.pack(pieces, plan.bytes if one_part else size))
+    if plan.map_only and plan.last_step and plan.spec.output.one_file:
+        tasks = splits.pack(pieces, plan.bytes)
+    elif plan.spec.map_tasks:
+        tasks = splits.share(pieces, plan.bytes, plan.spec.map_tasks)
+    else:
+        tasks = splits.pack(pieces, size)
+    _commit(runtime, keys, plan, tasks)
 
 
 def _commit(runtime: Runtime, keys: RunKeys, plan: Plan, tasks: Iterable[Task]) -> None:
@@ -235,19 +245,62 @@ class _Cut:
     run: NewRun
     #: The job's code takes none but whole objects.
     whole: bool
+    store: Store
+    #: With `split_lines`: where the lines are of each object that was read, by its number.
+    _lines: dict[int, Sequence[int]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Split]:
-        return _cut_inputs(self.run, whole=self.whole)
+        run, before = self.run, 0
+        by_tag = {given.tag: given for given in run.spec.inputs}
+        for number, (bucket, info) in enumerate(run.inputs):
+            tag = run.tags.get(info.key)
+            given = _input_of(run.spec, Loc(bucket, info.key)) if tag is None else by_tag[tag]
+            for split in self._of_object(number, bucket, info, before, given):
+                yield replace(split, tag=given.tag) if given.tag else split
+            before += info.size
 
+    def tasks(self) -> Iterator[Task]:
+        """The splits of each map task."""
+        run = self.run
+        if run.spec.split_lines:
+            return ((split,) for split in self)
+        if run.spec.map_tasks:
+            return splits.share(self, run.bytes, run.spec.map_tasks)
+        return splits.pack(self, run.split_size)
 
-def _cut_inputs(run: NewRun, *, whole: bool) -> Iterator[Split]:
-    spec, size, by_tag = run.spec, run.split_size, {given.tag: given for given in run.spec.inputs}
-    for bucket, info in run.inputs:
-        tag = run.tags.get(info.key)
-        given = _input_of(spec, Loc(bucket, info.key)) if tag is None else by_tag[tag]
-        splittable = not (whole or given.whole or (compression(info.key) and given.format != "parquet"))
-        for split in splits.cut(bucket, info, size, splittable):
-            yield replace(split, tag=given.tag) if given.tag else split
+    def _of_object(
+        self, number: int, bucket: str, info: ObjectInfo, before: int, given: InputSpec
+    ) -> Iterator[Split]:
+        spec = self.run.spec
+        if self.whole or given.whole or (compression(info.key) and given.format != "parquet"):
+            return splits.between(bucket, info, ())
+        if spec.split_lines:
+            if number not in self._lines:
+                self._lines[number] = self._read_lines(bucket, info, spec.split_lines)
+            return splits.between(bucket, info, self._lines[number])
+        if spec.map_tasks:
+            return splits.between(
+                bucket, info, splits.shared_edges(info.size, before, self.run.bytes, spec.map_tasks)
+            )
+        return splits.cut(bucket, info, self.run.split_size, splittable=True)
+
+    def _read_lines(self, bucket: str, info: ObjectInfo, lines: int) -> Sequence[int]:
+        """Where each task's lines end. Raises LimitMet for more input, or more tasks, than can be gone through now."""
+        if self.run.bytes > MOST_COUNTED:
+            raise LimitMet(
+                f"split_lines: to count lines, all of the input is read before the run begins: expected at most"
+                f" {MOST_COUNTED:,} bytes, got {self.run.bytes:,}: use split_size, or drop fewer files at once"
+            )
+        (whole,) = splits.between(bucket, info, ()) if info.size else ((),)
+        edges = array("Q")
+        for edge in splits.line_edges(stretch(self.store, whole, 0, info.size), lines) if whole else ():
+            edges.append(edge)
+            if len(edges) + sum(map(len, self._lines.values())) > MOST_LINE_TASKS:
+                raise LimitMet(
+                    f"split_lines: {lines} lines a task make more than {MOST_LINE_TASKS:,} map tasks of"
+                    f" {self.run.bytes:,} bytes of input: give each task more lines"
+                )
+        return edges
 
 
 def _input_of(spec: JobSpec, loc: Loc) -> InputSpec:
