@@ -5,6 +5,7 @@ Pure: names and specs in, sentences out.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
@@ -19,6 +20,8 @@ from .problem import Problem, input_key
 MIN_TIMEOUT = 10
 #: MB of memory that DuckDB, its buffers and Python need.
 LEAST_SQL_MEMORY = 512
+#: Encodings of several bytes a character in which no character's bytes are inside of another's.
+_WHOLE_CHARACTERS = ("utf-8", "utf-8-sig")
 
 
 def lint(spec: JobSpec, name: str, others: Mapping[str, JobSpec] | None = None) -> list[str]:
@@ -117,6 +120,30 @@ def _inputs(spec: JobSpec) -> Iterator[Problem]:
         if given.columns and not spec.sql.map and given.format != "parquet":
             text = f"only parquet and jobs in SQL have columns to choose from; {given.format} has none"
             yield Problem(input_key(spec, given, "columns"), text)
+        if given.record_delimiter:
+            key = input_key(spec, given, "record_delimiter")
+            yield from (Problem(key, text) for text in _record_delimiter(spec, given))
+
+
+def _record_delimiter(spec: JobSpec, given: InputSpec) -> Iterator[str]:
+    if spec.sql.map:
+        yield "a job in SQL reads lines; leave it out"
+    elif given.format != "text":
+        yield f"only text has records that end as you like, got input.format: {given.format}; leave it out"
+    if given.comment:
+        yield "comments are lines, and there are none; leave it out, or input.comment"
+    if spec.split_lines:
+        yield "split_lines counts lines, and there are none; use split_size or map_tasks"
+    with suppress(LookupError):
+        codec = codecs.lookup("utf-8" if given.encoding == "bytes" else given.encoding).name
+        if codec not in _WHOLE_CHARACTERS and len(bytes(range(256)).decode(codec, "replace")) != 256:
+            text = f"in {given.encoding} its bytes may be part of other characters"
+            yield f"{text}; expected utf-8, bytes, or an encoding of one byte a character"
+            return
+        try:
+            given.record_end  # noqa: B018 - whether the text can be written so
+        except UnicodeEncodeError:
+            yield f"{given.record_delimiter!a} cannot be written in {given.encoding}"
 
 
 def _output(spec: JobSpec) -> Iterator[Problem]:

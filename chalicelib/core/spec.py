@@ -48,6 +48,8 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     type: str = ""
     #: csv: what stands between fields, if not a comma (tsv: a tab).
     delimiter: Annotated[str, Meta(max_length=1)] = ""
+    #: text: what ends a record, if not a line end.
+    record_delimiter: Annotated[str, Meta(max_length=1024)] = ""
     #: csv, tsv: the first line of each object names the columns; records are dicts.
     header: bool = False
     #: csv, tsv: quoted fields may hold newlines; each object is then one split.
@@ -70,6 +72,11 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def loc(self) -> Loc:
         """The watched prefix."""
         return parse_url(self.url)
+
+    @property
+    def record_end(self) -> bytes:
+        """`record_delimiter` as it stands in the objects."""
+        return self.record_delimiter.encode("utf-8" if self.encoding == "bytes" else self.encoding)
 
     @property
     def whole(self) -> bool:
