@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,7 +31,7 @@ from .core.tasks import ReduceTask, Slice
 from .job.binding import BoundJob, bind
 from .job.job import Job
 from .job.likely_mistakes import LikelyMistake, likely_mistakes
-from .job.load_class import Source
+from .job.load_class import Source, can_be_cut
 from .job.partitioners import Range
 from .job.services import RunSoFar, Services
 from .job.steps import expand
@@ -63,6 +63,7 @@ def run_job(
     params: dict[str, Any] | None = None,
     input: dict[str, Any] | None = None,
     record_type: type[Any] | None = None,
+    reader: Callable[..., Any] | None = None,
     split_size: int = 1 * MIB,
     partitions: int = 1,
     counters: dict[str, int] | None = None,
@@ -72,20 +73,23 @@ def run_job(
 
     `records` are lines without their ends, or a whole object's text or bytes; of a job with several inputs a
     dict of them by tag. `input` holds settings of the job file's `input` (`{"format": "csv", "header": True}`),
-    with several inputs by tag, `params` those of `params`, `files` the contents (or paths) of side files by
-    name. `counters` is filled with what the job counted. A small `split_size` cuts the input into many tasks,
-    which must change nothing. Warns (LikelyMistake) of hooks under another name, and of a mapper that never yields.
+    with several inputs by tag, `record_type` and `reader` what `input.type` and `input.reader` would name, `params`
+    those of `params`, `files` the contents (or paths) of side files by name. `counters` is filled with what the job
+    counted. A small `split_size` cuts the input into many tasks, which must change nothing. Warns (LikelyMistake) of
+    hooks under another name, and of a mapper that never yields.
     Raises what a run would end with, the user's own error chained.
     """
     inputs = _inputs(records, input or {})
     given = [settings for settings, _ in inputs.values()]
+    if reader:
+        given = [structs.replace(settings, reader=reader.__name__) for settings in given]
     spec = _spec(given, params=params or {}, split_size=split_size, partitions=partitions)
     with tempfile.TemporaryDirectory(prefix="sluice-test-") as folder:
         bench = _Bench(
             name=job.__name__,
             spec=spec,
             split_size=split_size,
-            sources={settings.tag: Source(settings, record_type) for settings in given},
+            sources={settings.tag: Source(settings, record_type, reader) for settings in given},
             store=MemoryStore(),
             disk=LocalDisk(Path(folder) / "scratch"),
             files=_files(files or {}, Path(folder) / "files"),
@@ -217,10 +221,11 @@ class _Bench:
         return self.files[name]
 
     def pieces(self, job: BoundJob, tag: str, body: bytes) -> Iterator[Split]:
-        spec = self.sources[tag].spec
+        spec, reader = self.sources[tag][0], self.sources[tag].reader
         loc = Loc(_BUCKET, f"in-{tag}/records")
         self.store.put(loc, body)
-        splittable = not (job.mapper == "mapper_raw" or spec.whole) and compression(loc.key) is None
+        whole = job.mapper == "mapper_raw" or spec.whole or (reader and not can_be_cut(reader))
+        splittable = not whole and compression(loc.key) is None
         for piece in splits.cut(_BUCKET, self.store.head(loc), self.split_size, splittable):
             yield structs.replace(piece, tag=tag)
 

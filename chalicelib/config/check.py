@@ -22,6 +22,11 @@ MIN_TIMEOUT = 10
 LEAST_SQL_MEMORY = 512
 #: Encodings of several bytes a character in which no character's bytes are inside of another's.
 _WHOLE_CHARACTERS = ("utf-8", "utf-8-sig")
+#: The settings of an input that only formats have.
+_OF_FORMATS = (
+    "format", "columns", "type", "delimiter", "record_delimiter", "header", "multiline", "comment", "encoding",
+    "errors",
+)  # fmt: skip
 
 
 def lint(spec: JobSpec, name: str, others: Mapping[str, JobSpec] | None = None) -> list[str]:
@@ -123,6 +128,21 @@ def _inputs(spec: JobSpec) -> Iterator[Problem]:
         if given.record_delimiter:
             key = input_key(spec, given, "record_delimiter")
             yield from (Problem(key, text) for text in _record_delimiter(spec, given))
+        if given.reader:
+            key = input_key(spec, given, "reader")
+            yield from (Problem(key, text) for text in _reader(spec, given))
+
+
+def _reader(spec: JobSpec, given: InputSpec) -> Iterator[str]:
+    """A reader of the job's own takes the place of all else that says what a record is."""
+    if spec.sql.map:
+        yield "a job in SQL reads tables; leave it out"
+    if spec.split_lines:
+        yield "split_lines counts lines, and only the reader knows its records; use split_size or map_tasks"
+    usual = InputSpec(url=given.url)
+    for name in _OF_FORMATS:
+        if getattr(given, name) != getattr(usual, name):
+            yield f"makes records of an object's bytes by itself; leave out {input_key(spec, given, name)}"
 
 
 def _record_delimiter(spec: JobSpec, given: InputSpec) -> Iterator[str]:

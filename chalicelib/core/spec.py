@@ -46,6 +46,8 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     columns: Columns = ""
     #: jsonl: a class of the job's module (a msgspec.Struct, a dataclass) to decode documents into.
     type: str = ""
+    #: A function or class of the job's module that makes records of an object's bytes, in place of a format.
+    reader: Annotated[str, Meta(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")] = ""
     #: csv: what stands between fields, if not a comma (tsv: a tab).
     delimiter: Annotated[str, Meta(max_length=1)] = ""
     #: text: what ends a record, if not a line end.

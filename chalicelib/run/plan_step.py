@@ -76,7 +76,7 @@ def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
     Safe to call again for the same `keys`: the first plan stays. Raises UserError for a job that cannot run.
     """
     code = job_code.of_job(runtime, keys.job, run.spec, run.inputs)
-    pieces = _Cut(run, code.whole, runtime.store)
+    pieces = _Cut(run, code, runtime.store)
     plan = _plan_of_run(runtime, keys, run, code)
     plan = replace(plan, bounds=_bounds(runtime, code.first.job, plan, pieces))
     tasks = sum(1 for _ in pieces.tasks())
@@ -243,8 +243,7 @@ class _Cut:
     """The splits of the input's objects, made anew whenever they are gone through: there may be a million."""
 
     run: NewRun
-    #: The job's code takes none but whole objects.
-    whole: bool
+    code: JobCode
     store: Store
     #: With `split_lines`: where the lines are of each object that was read, by its number.
     _lines: dict[int, Sequence[int]] = field(default_factory=dict)
@@ -272,7 +271,8 @@ class _Cut:
         self, number: int, bucket: str, info: ObjectInfo, before: int, given: InputSpec
     ) -> Iterator[Split]:
         spec = self.run.spec
-        if self.whole or given.whole or (compression(info.key) and given.format != "parquet"):
+        whole = self.code.whole or given.whole or given.tag in self.code.uncut
+        if whole or (compression(info.key) and given.format != "parquet"):
             return splits.between(bucket, info, ())
         if spec.split_lines:
             if number not in self._lines:

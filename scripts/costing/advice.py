@@ -265,7 +265,7 @@ def _splits(phase: _Phase, told: Told) -> Iterator[Advice]:
 def _whole(told: Told) -> bool:
     """Whether a smaller split would change nothing: objects are not cut, or the job says otherwise how they are."""
     by_number = told.spec.split_lines or told.spec.map_tasks
-    return bool(by_number) or any(one.whole for one in told.spec.inputs)
+    return bool(by_number) or any(one.whole or one.reader for one in told.spec.inputs)
 
 
 def _held(phase: _Phase) -> float:
