@@ -29,7 +29,7 @@ from .core.ports import Loc
 from .core.spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec
 from .core.tasks import ReduceTask, Slice
 from .job.binding import BoundJob, bind
-from .job.job import Job
+from .job.job import Job, Output
 from .job.likely_mistakes import LikelyMistake, likely_mistakes
 from .job.load_class import Source, can_be_cut
 from .job.partitioners import Range
@@ -68,6 +68,7 @@ def run_job(
     partitions: int = 1,
     counters: dict[str, int] | None = None,
     files: Mapping[str, str | bytes | Path] | None = None,
+    outputs: dict[str, list[Pair]] | None = None,
 ) -> list[Pair]:
     """The (key, value) pairs that the job gives for these records, in the order it would write them.
 
@@ -75,8 +76,9 @@ def run_job(
     dict of them by tag. `input` holds settings of the job file's `input` (`{"format": "csv", "header": True}`),
     with several inputs by tag, `record_type` and `reader` what `input.type` and `input.reader` would name, `params`
     those of `params`, `files` the contents (or paths) of side files by name. `counters` is filled with what the job
-    counted. A small `split_size` cuts the input into many tasks, which must change nothing. Warns (LikelyMistake) of
-    hooks under another name, and of a mapper that never yields.
+    counted, and the lists of `outputs`, by name, with the pairs of other outputs. A small `split_size` cuts the input
+    into many tasks, which must change nothing. Warns (LikelyMistake) of hooks under another name, and of a mapper that
+    never yields.
     Raises what a run would end with, the user's own error chained.
     """
     inputs = _inputs(records, input or {})
@@ -94,6 +96,8 @@ def run_job(
             disk=LocalDisk(Path(folder) / "scratch"),
             files=_files(files or {}, Path(folder) / "files"),
             counted={},
+            outputs=outputs or {},
+            steps=len(expand(job, spec.params)),
             so_far=RunSoFar(len(inputs), sum(len(body) for _, body in inputs.values())),
         )
         bench.disk.root.mkdir()
@@ -103,7 +107,10 @@ def run_job(
         found = _all_steps(bench, classes, {tag: body for tag, (_, body) in inputs.items()})
     if counters is not None:
         counters.update(sum_counters(counters, bench.counted))
-    return found
+    for key, value in found:
+        if type(key) is Output:
+            bench.outputs[key.name].append((key.key, value))
+    return [pair for pair in found if type(pair[0]) is not Output]
 
 
 def _spec(given: Sequence[InputSpec], **figures: Any) -> JobSpec:
@@ -179,6 +186,8 @@ class _Bench:
     disk: LocalDisk
     files: dict[str, Path]
     counted: dict[str, int]
+    outputs: dict[str, list[Pair]]
+    steps: int
     so_far: RunSoFar
     #: Of the step that is under way: records that its mappers have read, and what was counted before it.
     read: int = 0
@@ -201,6 +210,7 @@ class _Bench:
     def bind(
         self, cls: type[Job], step: int, phase: Phase, task: int, bounds: Sequence[Any] = ()
     ) -> BoundJob:
+        writes = phase == "reduce" or not cls.shuffle
         services = Services(
             job=self.name,
             run="test",
@@ -211,6 +221,7 @@ class _Bench:
             disk=self.disk,
             budget=self.spec.budget("mapper" if phase == "map" else "reducer"),
             so_far=self.so_far,
+            outputs=tuple(self.outputs) if step + 1 == self.steps and writes else (),
         )
         return bind(cls, cls.__name__, self.spec.params, bounds, services, identity=step > 0)
 

@@ -45,6 +45,7 @@ work: {{url: "s3://{buckets}-work/"}}                          # the job's own f
 output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, parquet, text
 
 # Below are the defaults; remove the # to change one.
+#outputs: {{}}                    # other outputs by name, {{errors: {{format: jsonl}}}}: self.output("errors", key)
 #trigger: each                  # marker: only _READY or a *.manifest starts a run; success: so does _SUCCESS
 #manifest: {{scope: input}}      # folder: a *.manifest may name what lies in its own folder, and nothing else
 #split_size: null               # how much of the input one map task reads; null: 64MiB, more if there is much

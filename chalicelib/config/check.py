@@ -6,11 +6,15 @@ Pure: names and specs in, sentences out.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
+from msgspec import ValidationError
+from msgspec.structs import replace
+
 from ..core.errors import ConfigError
-from ..core.spec import MIB, InputSpec, JobSpec, SqlSpec, parse_columns
+from ..core.spec import MIB, TAG, InputSpec, JobSpec, OutputSpec, SqlSpec, parse_columns
 from .lambda_settings import lambda_problems
 from .notify_settings import notify_problems
 from .places import pattern_in, place_problems
@@ -22,6 +26,8 @@ MIN_TIMEOUT = 10
 LEAST_SQL_MEMORY = 512
 #: Encodings of several bytes a character in which no character's bytes are inside of another's.
 _WHOLE_CHARACTERS = ("utf-8", "utf-8-sig")
+#: What may be said of one of `outputs`.
+_OF_OUTPUTS = ("format", "columns", "header", "compression")
 #: The settings of an input that only formats have.
 _OF_FORMATS = (
     "format", "columns", "type", "delimiter", "record_delimiter", "header", "multiline", "comment", "encoding",
@@ -46,7 +52,7 @@ def problems(
 ) -> list[Problem]:
     """The same by key. Without `places`, only what matters wherever the job runs: not its S3 places and limits."""
     found = [*_code(spec), *_sql(spec), *_inputs(spec), *_output(spec), *_parquet(spec), *_trigger(spec)]
-    found += _splits(spec)
+    found += [*_splits(spec), *_outputs(spec)]
     if not places:
         return found
     found += [*_limits(spec), *_side_files(spec), *lambda_problems(spec.lambda_)]
@@ -184,6 +190,50 @@ def _output(spec: JobSpec) -> Iterator[Problem]:
         yield Problem("output.sorted", text)
     if given.one_file and given.by:
         yield Problem("output.one_file", "output.by makes a file for each value; choose one of the two")
+
+
+def _outputs(spec: JobSpec) -> Iterator[Problem]:
+    """Other outputs, and parts in a format of the job's own."""
+    given = spec.output
+    usual = OutputSpec(url=given.url)
+    if given.container:
+        if spec.sql.map:
+            yield Problem("output.container", "a job in SQL writes tables; leave it out")
+        for name in ("format", "columns", "header", "by"):
+            if getattr(given, name) != getattr(usual, name):
+                yield Problem("output.container", f"writes parts by itself; leave out output.{name}")
+    for name, settings in spec.outputs.items():
+        if not re.fullmatch(TAG, name):
+            yield Problem("outputs", f"{name!a}: expected a name of a-z, 0-9 and _, beginning with a letter")
+        if not isinstance(settings, dict) or (odd := settings.keys() - set(_OF_OUTPUTS)):
+            what = f"{min(odd)!a}" if isinstance(settings, dict) else f"{settings!a}"
+            yield Problem(f"outputs.{name}", f"expected a mapping of {', '.join(_OF_OUTPUTS)}, got {what}")
+            continue
+        try:
+            other = replace(spec, output=spec.output_of(name), outputs={})
+        except ValidationError as error:
+            yield Problem(f"outputs.{name}", str(error))
+            continue
+        for key, text in (*_output(other), *_columns(other.output.columns, "output.columns")):
+            yield Problem(key.replace("output.", f"outputs.{name}.", 1), text)
+        if other.output.format == "parquet":
+            yield from _duckdb_memory(spec, "reducer")
+    if not spec.outputs:
+        return
+    if spec.sql.map:
+        yield Problem("outputs", "a job in SQL has one output; leave it out")
+    if spec.accumulate:
+        yield Problem(
+            "outputs", "what one run yields beside its results is in no totals; leave out accumulate"
+        )
+    if given.by == "output":
+        yield Problem(
+            "output.by", "the folders output=... are those of `outputs`; give the column another name"
+        )
+    if given.format == "pairs":
+        yield Problem(
+            "outputs", "the parts of output.format: pairs are all for one job to read; leave it out"
+        )
 
 
 def _side_files(spec: JobSpec) -> Iterator[Problem]:

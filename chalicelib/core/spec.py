@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, convert, field
 
 from .ports import Loc
 
@@ -113,10 +113,16 @@ class OutputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     #: A column's name or number (from 0): rows go to folders `NAME=value/` by what they have there.
     by: str = ""
 
+    #: A class of the job's module that writes parts of a format of its own.
+    container: Annotated[str, Meta(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")] = ""
+    #: What the names of parts end in; empty: the format.
+    suffix: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9.]{0,30})?$")] = ""
+
     @property
     def extension(self) -> str:
         """What the names of parts end in."""
-        return self.format if self.compression == "none" else f"{self.format}.{self.compression}"
+        kind = self.suffix or self.format
+        return kind if self.compression == "none" else f"{kind}.{self.compression}"
 
 
 class MemorySpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -255,6 +261,8 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     more_inputs: tuple[InputSpec, ...] = ()
     work: PlaceSpec
     output: OutputSpec
+    #: Other outputs by name, `self.output(name, key)`: `format`, `columns`, `header` and `compression` of each.
+    outputs: dict[str, Any] = {}
     #: each: every object starts a run. marker: `_READY` or `*.manifest` does, over what it names. success: so
     #: does `_SUCCESS`, over the parts beside it: one job's results are the next one's input.
     trigger: Literal["each", "marker", "success"] = "each"
@@ -311,7 +319,18 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def uses_duckdb(self) -> bool:
         """Whether its functions need DuckDB, which travels with such jobs only."""
         formats = {self.output.format, *(given.format for given in self.inputs)}
+        formats |= {self.output_of(name).format for name in self.outputs}
         return bool(self.sql.map) or "parquet" in formats
+
+    def output_of(self, name: str) -> OutputSpec:
+        """One of `outputs`. Raises msgspec.ValidationError for settings that are none."""
+        settings = {"url": self.output.url, **self.outputs[name]}
+        columns = settings.get("columns")
+        if isinstance(columns, dict):
+            settings["columns"] = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+        elif isinstance(columns, list):
+            settings["columns"] = ", ".join(map(str, columns))
+        return convert(settings, OutputSpec)
 
     @property
     def work_loc(self) -> Loc:

@@ -16,7 +16,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from .partitioners import Hash
 from .services import Input, RunSoFar, Services
@@ -51,6 +51,13 @@ class Each:
 
     keys: Iterable[Any]
     value: Any = None
+
+
+class Output(NamedTuple):
+    """A key that goes to one of the job's other outputs: `yield self.output("errors", key), value`."""
+
+    name: str
+    key: Any
 
 
 #: What a call that is given many records at once may return.
@@ -167,6 +174,15 @@ class Job:
     def count(self, name: str, n: int = 1) -> None:
         """Add to a counter of the run; exact though attempts repeat."""
         self._services.counters.add(name, n)
+
+    def output(self, name: str, key: Any = None) -> Output:
+        """A key for one of the `outputs` of the job file: yield it with a value where results are written.
+
+        That is in a reducer, or in a mapper with `shuffle = False`, of the last step. Raises UserError elsewhere, and
+        ConfigError for an output that the job file does not list.
+        """
+        self._services.check_output(name)
+        return Output(name, key)
 
     @property
     def random(self) -> Random:

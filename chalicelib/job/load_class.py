@@ -91,6 +91,19 @@ def reader_of(
     return reader
 
 
+def container_of(load_job: Callable[[str], type[Any]], spec: JobSpec) -> Callable[[Any], Any]:
+    """What `output.container` names in the job's own module. Raises ConfigError if that is no such class."""
+    name = spec.output.container
+    found = getattr(module_of(spec.job, load_job(spec.job)), name, None)
+    missing = [method for method in ("write", "close") if not callable(getattr(found, method, None))]
+    if not isinstance(found, type) or missing:
+        raise ConfigError(
+            f"output.container: {name}: expected a class in {spec.job.partition(':')[0]}.py, made with a binary stream,"
+            f" with write(self, key, value) and close(self); found {'none' if found is None else repr(found)}"
+        )
+    return found
+
+
 def can_be_cut(reader: Callable[..., Any] | None) -> bool:
     """Whether a reader can begin anywhere in an object."""
     return isinstance(reader, type) and callable(getattr(reader, "sync", None))

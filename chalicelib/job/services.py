@@ -143,6 +143,8 @@ class Services:
     input: Input | None = None
     #: What the run knows before this step; None of a job that no run works for, and over totals of many runs.
     so_far: RunSoFar | None = None
+    #: Names of the job's other outputs, where results are written; elsewhere none.
+    outputs: tuple[str, ...] = ()
 
     @cached_property
     def random(self) -> random.Random:
@@ -164,6 +166,18 @@ class Services:
         if self.input is None:
             raise UserError("self.input: nothing is being read here; it is for mappers only")
         return self.input
+
+    def check_output(self, name: str) -> None:
+        if name in self.outputs:
+            return
+        if self.outputs:
+            raise ConfigError(
+                f"self.output({name!r}): the job file lists {', '.join(self.outputs)}: add it under `outputs:`"
+            )
+        raise UserError(
+            f"self.output({name!r}): only what writes results has other outputs: a reducer, or a mapper with shuffle ="
+            " False, of the last step (which order_by and limit add), of a job whose file lists them under `outputs:`"
+        )
 
     def run_so_far(self) -> RunSoFar:
         if self.so_far is None:

@@ -15,7 +15,7 @@ from ..core.ports import ObjectInfo, Runtime
 from ..core.spec import JobSpec, OutputSpec
 from ..job import code_digest, side_files
 from ..job.binding import IDENTITY, BoundJob, bind
-from ..job.load_class import can_be_cut, reader_of
+from ..job.load_class import can_be_cut, container_of, reader_of
 from ..job.order_by import Ordered
 from ..job.steps import all_steps, step_class
 from ..mapreduce.shuffle.partitions import default_partitions
@@ -148,6 +148,8 @@ def check(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> Non
     classes, merge_step = all_steps(load_job, spec)
     jobs = [_bound(cls, name, spec, typed=typed or number > 0) for number, cls in enumerate(classes)]
     uncut(load_job, spec)  # loads the readers
+    if spec.output.container:
+        container_of(load_job, spec)
     if jobs[0].mapper != "mapper" and (own := [given.reader for given in spec.inputs if given.reader]):
         raise ConfigError(
             f"{name}: input.reader: {own[0]} makes records, so write mapper(self, _, record), not {jobs[0].mapper}"
@@ -175,6 +177,10 @@ def _check_output(cls: type[Any], name: str, output: OutputSpec, *, map_only: bo
     own = getattr(cls, "writer", None)
     if own is None:
         return
+    if output.container:
+        raise ConfigError(
+            f"{name}: output.container: {cls.__name__}.writer writes rows of its own: leave one of them out"
+        )
     if not inspect.isfunction(own):
         raise ConfigError(f"{name}: writer = {own!r}: expected a method writer(self, key, value)")
     if output.format in ("parquet", "pairs") or output.header:

@@ -120,6 +120,7 @@ def _services(
         budget=plan.spec.budget("mapper" if phase == "map" else "reducer"),
         counters=Counters(counted),
         so_far=run_so_far(plan),
+        outputs=tuple(plan.spec.outputs) if plan.last_step and (plan.map_only or phase == "reduce") else (),
     )
 
 
