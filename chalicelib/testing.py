@@ -15,26 +15,26 @@ from __future__ import annotations
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from .core.errors import ConfigError, RunFailed
 from .core.keys import Phase, RunKeys
 from .core.messages import sum_counters
-from .core.plan import Split
+from .core.plan import Split, StepDone
 from .core.ports import Loc
 from .core.spec import MIB, BadRecordsSpec, InputSpec, JobSpec, OutputSpec, PlaceSpec
 from .core.tasks import BadRecord, ReduceTask, Slice
 from .job.binding import BoundJob, bind
-from .job.job import Job
+from .job.job import Job, Output
 from .job.likely_mistakes import LikelyMistake, likely_mistakes
-from .job.load_class import Source
+from .job.load_class import Source, can_be_cut
 from .job.partitioners import Range
-from .job.services import Services
+from .job.services import RunSoFar, Services
 from .job.steps import Steps, all_steps, expand
 from .mapreduce.guard.quarantine import Quarantine, over_limit
 from .mapreduce.input import splits
@@ -85,6 +85,7 @@ def run_job(
     params: dict[str, Any] | None = None,
     input: dict[str, Any] | None = None,
     record_type: type[Any] | None = None,
+    reader: Callable[..., Any] | None = None,
     split_size: int = 1 * MIB,
     partitions: int = 1,
     counters: dict[str, int] | None = None,
@@ -92,13 +93,15 @@ def run_job(
     bad_records: dict[str, Any] | None = None,
     bad: list[BadRecord] | None = None,
     totals: Totals | None = None,
+    outputs: dict[str, list[Pair]] | None = None,
 ) -> list[Pair]:
     """The (key, value) pairs that the job gives for these records, in the order it would write them.
 
     `records` are lines without their ends, a whole object's text or bytes, or several `Object`s; of a job with several
     inputs a dict of them by tag. `input` holds settings of the job file's `input` (`{"format": "csv", "header":
-    True}`), with several inputs by tag, `params` those of `params`, `files` the contents (or paths) of side files by
-    name. `counters` is filled with what the job counted.
+    True}`), with several inputs by tag, `record_type` and `reader` what `input.type` and `input.reader` would name,
+    `params` those of `params`, `files` the contents (or paths) of side files by name. `counters` is filled with what
+    the job counted, and the lists of `outputs`, by name, with the pairs of other outputs.
 
     `bad_records` holds settings of that name. `bad` is filled with the records (and groups) that were set aside: as
     many as there are, unless `bad_records` says how many there may be. With `totals` the job accumulates: the results
@@ -108,22 +111,30 @@ def run_job(
     """
     inputs = _inputs(records, input or {})
     given = [settings for settings, _ in inputs.values()]
+    if reader:
+        given = [structs.replace(settings, reader=reader.__name__) for settings in given]
     figures = {"params": params or {}, "split_size": split_size, "partitions": partitions}
     spec = _spec(given, bad_records=_policy(bad_records, bad), accumulate=totals is not None, **figures)
+    steps = all_steps(lambda _: job, spec)
     with tempfile.TemporaryDirectory(prefix="sluice-test-") as folder:
         bench = _Bench(
             name=job.__name__,
             spec=spec,
             split_size=split_size,
-            sources={settings.tag: Source(settings, record_type) for settings in given},
+            sources={settings.tag: Source(settings, record_type, reader) for settings in given},
             store=MemoryStore(),
             disk=LocalDisk(Path(folder) / "scratch"),
             files=_files(files or {}, Path(folder) / "files"),
             counted={},
             bad=[],
+            outputs=outputs or {},
+            steps=len(steps.classes),
+            so_far=RunSoFar(
+                sum(len(some) for _, some in inputs.values()),
+                sum(len(body) for _, some in inputs.values() for body in some.values()),
+            ),
         )
         bench.disk.root.mkdir()
-        steps = all_steps(lambda _: job, spec)
         for text in likely_mistakes(expand(job, spec.params)):
             warnings.warn(text, LikelyMistake, stacklevel=2)
         try:
@@ -135,7 +146,10 @@ def run_job(
         counters.update(sum_counters(counters, bench.counted))
     if bad is not None:
         bad += bench.bad
-    return found
+    for key, value in found:
+        if type(key) is Output:
+            bench.outputs[key.name].append((key.key, value))
+    return [pair for pair in found if type(pair[0]) is not Output]
 
 
 def _policy(given: dict[str, Any] | None, bad: list[BadRecord] | None) -> BadRecordsSpec:
@@ -161,6 +175,7 @@ def _all_steps(
     """The pairs of the last step; the first one reads `bodies`, by tag and name, each other one the pairs before."""
     found: list[Pair] = []
     for number, cls in enumerate(steps.classes):
+        bench.began()
         if number:
             before = totals.states if totals and number == steps.merge_step else []
             pieces = list(bench.pieces_of_pairs([*before, *found]))
@@ -170,6 +185,7 @@ def _all_steps(
         found = bench.step(cls, number, pieces)
         if totals and number == steps.merge_step:
             totals.states = found
+        bench.ended(len(found))
     return found
 
 
@@ -236,10 +252,31 @@ class _Bench:
     files: dict[str, Path]
     counted: dict[str, int]
     bad: list[BadRecord]
+    outputs: dict[str, list[Pair]]
+    steps: int
+    so_far: RunSoFar
+    #: Of the step that is under way: records that its mappers have read, and what was counted before it.
+    read: int = 0
+    before: dict[str, int] = field(default_factory=dict)
+
+    def began(self) -> None:
+        """A step begins."""
+        self.read, self.before = 0, self.counted
+
+    def ended(self, pairs: int) -> None:
+        """The step has given so many pairs: later ones may ask."""
+        counters = {
+            name: count - self.before.get(name, 0)
+            for name, count in sorted(self.counted.items())
+            if count != self.before.get(name)
+        }
+        step = StepDone(records_in=self.read, records_out=pairs, counters=counters)
+        self.so_far = replace(self.so_far, steps=(*self.so_far.steps, step))
 
     def bind(
         self, cls: type[Job], step: int, phase: Phase, task: int, bounds: Sequence[Any] = ()
     ) -> BoundJob:
+        writes = phase == "reduce" or not cls.shuffle
         services = Services(
             job=self.name,
             run="test",
@@ -249,6 +286,8 @@ class _Bench:
             find_file=self._file,
             disk=self.disk,
             budget=self.spec.budget("mapper" if phase == "map" else "reducer"),
+            so_far=self.so_far,
+            outputs=tuple(self.outputs) if step + 1 == self.steps and writes else (),
         )
         return bind(cls, cls.__name__, self.spec.params, bounds, services, identity=step > 0)
 
@@ -259,13 +298,14 @@ class _Bench:
         return self.files[name]
 
     def pieces(self, job: BoundJob, tag: str, bodies: Mapping[str, bytes]) -> Iterator[Split]:
-        spec = self.sources[tag].spec
+        spec, reader = self.sources[tag].spec, self.sources[tag].reader
+        whole = job.mapper == "mapper_raw" or spec.whole or (reader and not can_be_cut(reader))
         for name, body in sorted(bodies.items()):  # as a listing has them
             loc = spec.loc.child(name)
             self.store.put(loc, body)
-            splittable = not (job.mapper == "mapper_raw" or spec.whole) and compression(loc.key) is None
+            splittable = not whole and compression(loc.key) is None
             for piece in splits.cut(_BUCKET, self.store.head(loc), self.split_size, splittable):
-                yield replace(piece, tag=tag)
+                yield structs.replace(piece, tag=tag)
 
     def pieces_of_pairs(self, pairs: list[Pair]) -> Iterator[Split]:
         """What a step gave, for the next one to read."""
@@ -304,6 +344,7 @@ class _Bench:
                 task.run(some, RowWriter(keep, lambda _data: None))
             records += task.records
             self._count(bound, task.quarantine)
+        self.read = records
         self._check_bad(len(self.bad) - known, records)
         if slices:
             bound = self.bind(cls, step, "reduce", 0)

@@ -48,11 +48,14 @@ work: {{url: "s3://{buckets}-work/"}}                          # the job's own f
 output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, parquet, text
 
 # Below are the defaults; remove the # to change one.
+#outputs: {{}}                    # other outputs by name, {{errors: {{format: jsonl}}}}: self.output("errors", key)
 #trigger: each                  # marker: only _READY or a *.manifest starts a run; success: so does _SUCCESS;
                                 # every 15m: the clock does, over all that is new
 #audit: null                    # 1h: so often, scripts/audit.py --mend is done by itself
 #manifest: {{scope: input}}      # folder: a *.manifest may name what lies in its own folder, and nothing else
 #split_size: null               # how much of the input one map task reads; null: 64MiB, more if there is much
+#split_lines: null              # in place of split_size: how many lines one map task reads
+#map_tasks: null                # in place of split_size: how many map tasks there are
 #partitions: null               # fixed slots of the key space, 1 to 4096; null: from the input's size
 #reduce_size: 128MiB            # about how much one reduce task reads
 #reducers: null                 # at most so many reduce tasks, 1 for one sorted part; null: by the amount of data

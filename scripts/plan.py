@@ -28,6 +28,7 @@ from chalicelib.run.estimate.estimate import estimate
 from chalicelib.run.estimate.figures import PACES
 from chalicelib.run.estimate.likeness import likeness
 from chalicelib.run.estimate.work import CONCURRENCY, Work
+from chalicelib.run.job_code import uncut
 from chalicelib.run.status.price_list import prices_of
 from scripts.console.terminal import Parser, Screen, run_main
 from scripts.planning import inputs
@@ -66,12 +67,13 @@ def main(argv: Sequence[str], root: Path | None, screen: Screen, open_s3: Callab
     options = parse(argv)
     root = root or root_for(options.job)
     loaded = load_job(options.job, root=root, overrides=options.set, environ=os.environ, require_cloud=False)
-    like = likeness(job_loader(loaded.path.absolute().parent), loaded.name, loaded.spec)
+    loader = job_loader(loaded.path.absolute().parent)
+    like = likeness(loader, loaded.name, loaded.spec)
     size, objects, compressed = _input(options, open_s3)
     work = Work(
         bytes=size,
         objects=objects,
-        whole=inputs.whole(loaded.spec, compressed),
+        whole=inputs.whole(loaded.spec, compressed) or bool(uncut(loader, loaded.spec)),
         kind=options.like or like.kind,
         way=like.way,
         map_only=like.map_only,

@@ -23,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import scripts.console.lacking  # noqa: F401 (first: it says what this Python lacks)
-from chalicelib.core.version import VERSION
+from chalicelib.job.code_digest import VERSION
 from scripts.console.commands import COMMANDS, likely, overview
 from scripts.console.terminal import Parser, run_main, say
 from scripts.projects.where import LIBRARY, VARIABLE

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..core.deployment_spec import NotifySpec
 from ..core.errors import NoticeError
 from ..core.messages import encode
 from ..core.outcome import Notice
-from ..core.spec import NotifySpec
 from ..stores.s3_errors import describe
 
 if TYPE_CHECKING:

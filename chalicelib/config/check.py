@@ -5,12 +5,16 @@ Pure: names and specs in, sentences out.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
+from msgspec import ValidationError
+from msgspec.structs import replace
+
 from ..core.errors import ConfigError
-from ..core.spec import MIB, InputSpec, JobSpec, SqlSpec, parse_columns
+from ..core.spec import MIB, TAG, InputSpec, JobSpec, OutputSpec, SqlSpec, parse_columns
 from .lambda_settings import lambda_problems
 from .notify_settings import notify_problems
 from .places import pattern_in, place_problems
@@ -20,6 +24,15 @@ from .problem import Problem, input_key
 MIN_TIMEOUT = 10
 #: MB of memory that DuckDB, its buffers and Python need.
 LEAST_SQL_MEMORY = 512
+#: Encodings of several bytes a character in which no character's bytes are inside of another's.
+_WHOLE_CHARACTERS = ("utf-8", "utf-8-sig")
+#: What may be said of one of `outputs`.
+_OF_OUTPUTS = ("format", "columns", "header", "compression")
+#: The settings of an input that only formats have.
+_OF_FORMATS = (
+    "format", "columns", "type", "delimiter", "record_delimiter", "header", "multiline", "comment", "encoding",
+    "errors",
+)  # fmt: skip
 
 
 def lint(spec: JobSpec, name: str, others: Mapping[str, JobSpec] | None = None) -> list[str]:
@@ -40,6 +53,7 @@ def problems(
     """The same by key. Without `places`, only what matters wherever the job runs: not its S3 places and limits."""
     found = [*_code(spec), *_sql(spec), *_inputs(spec), *_output(spec), *_parquet(spec), *_trigger(spec)]
     found += _requirements(spec)
+    found += [*_splits(spec), *_outputs(spec)]
     if not places:
         return found
     found += [*_limits(spec), *_side_files(spec), *lambda_problems(spec.lambda_)]
@@ -127,6 +141,45 @@ def _inputs(spec: JobSpec) -> Iterator[Problem]:
         if given.columns and not spec.is_sql and given.format != "parquet":
             text = f"only parquet and jobs in SQL have columns to choose from; {given.format} has none"
             yield Problem(input_key(spec, given, "columns"), text)
+        if given.record_delimiter:
+            key = input_key(spec, given, "record_delimiter")
+            yield from (Problem(key, text) for text in _record_delimiter(spec, given))
+        if given.reader:
+            key = input_key(spec, given, "reader")
+            yield from (Problem(key, text) for text in _reader(spec, given))
+
+
+def _reader(spec: JobSpec, given: InputSpec) -> Iterator[str]:
+    """A reader of the job's own takes the place of all else that says what a record is."""
+    if spec.is_sql:
+        yield "a job in SQL reads tables; leave it out"
+    if spec.split_lines:
+        yield "split_lines counts lines, and only the reader knows its records; use split_size or map_tasks"
+    usual = InputSpec(url=given.url)
+    for name in _OF_FORMATS:
+        if getattr(given, name) != getattr(usual, name):
+            yield f"makes records of an object's bytes by itself; leave out {input_key(spec, given, name)}"
+
+
+def _record_delimiter(spec: JobSpec, given: InputSpec) -> Iterator[str]:
+    if spec.is_sql:
+        yield "a job in SQL reads lines; leave it out"
+    elif given.format != "text":
+        yield f"only text has records that end as you like, got input.format: {given.format}; leave it out"
+    if given.comment:
+        yield "comments are lines, and there are none; leave it out, or input.comment"
+    if spec.split_lines:
+        yield "split_lines counts lines, and there are none; use split_size or map_tasks"
+    with suppress(LookupError):
+        codec = codecs.lookup("utf-8" if given.encoding == "bytes" else given.encoding).name
+        if codec not in _WHOLE_CHARACTERS and len(bytes(range(256)).decode(codec, "replace")) != 256:
+            text = f"in {given.encoding} its bytes may be part of other characters"
+            yield f"{text}; expected utf-8, bytes, or an encoding of one byte a character"
+            return
+        try:
+            given.record_end  # noqa: B018 - whether the text can be written so
+        except UnicodeEncodeError:
+            yield f"{given.record_delimiter!a} cannot be written in {given.encoding}"
 
 
 def _output(spec: JobSpec) -> Iterator[Problem]:
@@ -147,6 +200,50 @@ def _output(spec: JobSpec) -> Iterator[Problem]:
         yield Problem("output.sorted", text)
     if given.one_file and given.by:
         yield Problem("output.one_file", "output.by makes a file for each value; choose one of the two")
+
+
+def _outputs(spec: JobSpec) -> Iterator[Problem]:
+    """Other outputs, and parts in a format of the job's own."""
+    given = spec.output
+    usual = OutputSpec(url=given.url)
+    if given.container:
+        if spec.sql.map:
+            yield Problem("output.container", "a job in SQL writes tables; leave it out")
+        for name in ("format", "columns", "header", "by"):
+            if getattr(given, name) != getattr(usual, name):
+                yield Problem("output.container", f"writes parts by itself; leave out output.{name}")
+    for name, settings in spec.outputs.items():
+        if not re.fullmatch(TAG, name):
+            yield Problem("outputs", f"{name!a}: expected a name of a-z, 0-9 and _, beginning with a letter")
+        if not isinstance(settings, dict) or (odd := settings.keys() - set(_OF_OUTPUTS)):
+            what = f"{min(odd)!a}" if isinstance(settings, dict) else f"{settings!a}"
+            yield Problem(f"outputs.{name}", f"expected a mapping of {', '.join(_OF_OUTPUTS)}, got {what}")
+            continue
+        try:
+            other = replace(spec, output=spec.output_of(name), outputs={})
+        except ValidationError as error:
+            yield Problem(f"outputs.{name}", str(error))
+            continue
+        for key, text in (*_output(other), *_columns(other.output.columns, "output.columns")):
+            yield Problem(key.replace("output.", f"outputs.{name}.", 1), text)
+        if other.output.format == "parquet":
+            yield from _duckdb_memory(spec, "reducer")
+    if not spec.outputs:
+        return
+    if spec.sql.map:
+        yield Problem("outputs", "a job in SQL has one output; leave it out")
+    if spec.accumulate:
+        yield Problem(
+            "outputs", "what one run yields beside its results is in no totals; leave out accumulate"
+        )
+    if given.by == "output":
+        yield Problem(
+            "output.by", "the folders output=... are those of `outputs`; give the column another name"
+        )
+    if given.format == "pairs":
+        yield Problem(
+            "outputs", "the parts of output.format: pairs are all for one job to read; leave it out"
+        )
 
 
 def _side_files(spec: JobSpec) -> Iterator[Problem]:
@@ -234,6 +331,22 @@ def _trigger(spec: JobSpec) -> Iterator[Problem]:
     if spec.trigger == "each" and spec.manifest.scope != "input":
         text = "with trigger: each no object is a manifest"
         yield Problem("manifest.scope", f"{text}; use trigger: marker, or leave it out")
+
+
+def _splits(spec: JobSpec) -> Iterator[Problem]:
+    """One way alone to say how much of the input is one map task."""
+    given = [name for name in ("split_size", "split_lines", "map_tasks") if getattr(spec, name) is not None]
+    if len(given) > 1:
+        yield Problem(given[1], f"{given[0]} says already how the input is cut; leave one of them out")
+    if spec.split_lines is None:
+        return
+    for one in spec.inputs:
+        kind = "multiline" if one.multiline else one.format
+        if kind in ("multiline", "fixed", "whole_file", "parquet", "pairs"):
+            text = f"counts lines, and the records of {input_key(spec, one, 'format')}: {one.format} are no lines"
+            if one.multiline:
+                text = f"counts lines, and with {input_key(spec, one, 'multiline')} a record may have several"
+            yield Problem("split_lines", f"{text}; use split_size or map_tasks")
 
 
 def _limits(spec: JobSpec) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..core.spec import LambdaSpec
+from ..core.deployment_spec import LambdaSpec
 from .problem import Problem
 
 _SUBNET, _GROUP = re.compile(r"subnet-[0-9a-f]+"), re.compile(r"sg-[0-9a-f]+")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..core.spec import NotifySpec
+from ..core.deployment_spec import NotifySpec
 from .problem import Problem
 
 #: What may be told of.

@@ -78,6 +78,15 @@ class SqlTables(Message, frozen=True, kw_only=True):
         return self.tagged[tag].input if tag else self.input
 
 
+class StepDone(Message, frozen=True, kw_only=True):
+    """What one step did, as far as that is the same on every engine and however the input was cut."""
+
+    #: Records that its mappers read, and pairs that it gave.
+    records_in: Count
+    records_out: Count
+    counters: dict[str, int] = field(default_factory=dict)
+
+
 class Earlier(Message, frozen=True, kw_only=True):
     """What the steps before this one did, all together: what the manifest will tell."""
 
@@ -97,6 +106,8 @@ class Earlier(Message, frozen=True, kw_only=True):
     quarantine: tuple[str, ...] = ()
     started: float
     finished: float
+    #: Each step by itself, for the user's code; none of those that earlier versions did.
+    steps: tuple[StepDone, ...] = ()
 
 
 class Plan(Message, frozen=True, kw_only=True):

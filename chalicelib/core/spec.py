@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, convert, field
 
+from .deployment_spec import LambdaSpec, Names, NotifySpec, split_names
 from .ports import Loc
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
@@ -27,8 +28,6 @@ Trigger = Annotated[
     str, Meta(pattern=r"^(each|marker|success|every [1-9][0-9]{0,4}m)$", extra={"unit": "trigger"})
 ]
 LambdaMemory = Annotated[int, Meta(ge=128, le=10_240)]
-#: Names with commas between them; in YAML also a list.
-Names = Annotated[str, Meta(extra={"unit": "names"})]
 #: Column definitions, `a BIGINT, b VARCHAR`; in YAML also a mapping of names to types.
 Columns = Annotated[str, Meta(extra={"unit": "columns"})]
 
@@ -56,8 +55,12 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     map: str = ""
     #: jsonl: a class of the job's module (a msgspec.Struct, a dataclass) to decode documents into.
     type: str = ""
+    #: A function or class of the job's module that makes records of an object's bytes, in place of a format.
+    reader: Annotated[str, Meta(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")] = ""
     #: csv: what stands between fields, if not a comma (tsv: a tab).
     delimiter: Annotated[str, Meta(max_length=1)] = ""
+    #: text: what ends a record, if not a line end.
+    record_delimiter: Annotated[str, Meta(max_length=1024)] = ""
     #: csv, tsv: the first line of each object names the columns; records are dicts.
     header: bool = False
     #: csv, tsv: quoted fields may hold newlines; each object is then one split.
@@ -80,6 +83,11 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def loc(self) -> Loc:
         """The watched prefix."""
         return parse_url(self.url)
+
+    @property
+    def record_end(self) -> bytes:
+        """`record_delimiter` as it stands in the objects."""
+        return self.record_delimiter.encode("utf-8" if self.encoding == "bytes" else self.encoding)
 
     @property
     def whole(self) -> bool:
@@ -114,10 +122,16 @@ class OutputSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     #: A column's name or number (from 0): rows go to folders `NAME=value/` by what they have there.
     by: str = ""
 
+    #: A class of the job's module that writes parts of a format of its own.
+    container: Annotated[str, Meta(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")] = ""
+    #: What the names of parts end in; empty: the format.
+    suffix: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9.]{0,30})?$")] = ""
+
     @property
     def extension(self) -> str:
         """What the names of parts end in."""
-        return self.format if self.compression == "none" else f"{self.format}.{self.compression}"
+        kind = self.suffix or self.format
+        return kind if self.compression == "none" else f"{kind}.{self.compression}"
 
 
 class MemorySpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -140,38 +154,6 @@ class TimeoutSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     coordinator: Seconds = 300
     scheduler: Seconds = 900
     auditor: Seconds = 900
-
-
-class LambdaSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What Lambda lets one say of a job's functions. What is not said here stays as somebody set it by hand."""
-
-    #: Of all four functions; texts.
-    tags: dict[str, Any] = {}
-    #: Variables of all four functions; texts. They are no place for secrets: plans hold them, too.
-    environment: dict[str, Any] = {}
-    #: Both or neither: all functions then run in that network, which needs a way to S3 and to Lambda.
-    subnets: Names = ""
-    security_groups: Names = ""
-    #: ARNs of versions, at most five.
-    layers: Names = ""
-    #: Days that log lines are kept; 0: for ever. None: 30, unless somebody set something else.
-    log_retention: Annotated[int, Meta(ge=0, le=3653)] | None = None
-    #: X-Ray, active or not.
-    tracing: bool | None = None
-    #: MB of local disk of mapper and reducer; Lambda gives 512 if nobody says more.
-    ephemeral_storage: Annotated[int, Meta(ge=512, le=10_240)] | None = None
-
-    @property
-    def subnet_ids(self) -> tuple[str, ...]:
-        return _split(self.subnets)
-
-    @property
-    def security_group_ids(self) -> tuple[str, ...]:
-        return _split(self.security_groups)
-
-    @property
-    def layer_arns(self) -> tuple[str, ...]:
-        return _split(self.layers)
 
 
 class BadRecordsSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -208,30 +190,6 @@ class ShuffleSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     levels: Literal["auto", "1", "2"] = "auto"
 
 
-class NotifySpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Who is told how a run has ended. Nobody, unless a topic, a bus or a webhook is named."""
-
-    #: What is told of: runs that succeed, that fail, that have set records aside.
-    on: Names = "success, failed, bad_records"
-    #: ARN of an SNS topic.
-    topic: str = ""
-    #: Name or ARN of an EventBridge bus; `default` is the account's own.
-    bus: str = ""
-    #: An `https://` URL, to which a POST goes.
-    webhook: str = ""
-    #: ARN of the Secrets Manager secret, or of the SSM parameter, whose text signs what goes to the webhook.
-    secret: str = ""
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        return _split(self.on)
-
-    @property
-    def tells(self) -> bool:
-        """Whether anybody is told."""
-        return bool(self.topic or self.bus or self.webhook)
-
-
 class ManifestSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a `*.manifest` object may name."""
 
@@ -255,7 +213,7 @@ class SqlSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        return _split(self.key)
+        return split_names(self.key)
 
 
 class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -269,6 +227,8 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     more_inputs: tuple[InputSpec, ...] = ()
     work: PlaceSpec
     output: OutputSpec
+    #: Other outputs by name, `self.output(name, key)`: `format`, `columns`, `header` and `compression` of each.
+    outputs: dict[str, Any] = {}
     #: each: every object starts a run. marker: `_READY` or `*.manifest` does, over what it names. success: so
     #: does `_SUCCESS`, over the parts beside it: one job's results are the next one's input. every 15m: the clock
     #: does, over all that is new since its last run, and so does `*.manifest`.
@@ -278,6 +238,9 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     manifest: ManifestSpec = field(default_factory=ManifestSpec)
     #: Bytes of input of a map task; None: chosen from the input's size.
     split_size: Bytes | None = None
+    #: In place of `split_size`: lines of input of a map task, or how many map tasks there are at most.
+    split_lines: Annotated[int, Meta(ge=1)] | None = None
+    map_tasks: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     #: Fixed slots of the key space; None: chosen from the input's size. One, whatever is said here, for one reducer.
     partitions: Annotated[int, Meta(ge=1, le=4096)] | None = None
     reduce_size: Bytes = 128 * MIB
@@ -310,7 +273,7 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def packages(self) -> tuple[str, ...]:
-        return _split(self.requirements)
+        return split_names(self.requirements)
 
     @property
     def package_lists(self) -> tuple[str, ...]:
@@ -319,7 +282,7 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def side_files(self) -> tuple[str, ...]:
-        return _split(self.files)
+        return split_names(self.files)
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
@@ -357,7 +320,18 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def uses_duckdb(self) -> bool:
         """Whether its functions need DuckDB, which travels with such jobs only."""
         formats = {self.output.format, *(given.format for given in self.inputs)}
+        formats |= {self.output_of(name).format for name in self.outputs}
         return self.is_sql or "parquet" in formats
+
+    def output_of(self, name: str) -> OutputSpec:
+        """One of `outputs`. Raises msgspec.ValidationError for settings that are none."""
+        settings = {"url": self.output.url, **self.outputs[name]}
+        columns = settings.get("columns")
+        if isinstance(columns, dict):
+            settings["columns"] = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+        elif isinstance(columns, list):
+            settings["columns"] = ", ".join(map(str, columns))
+        return convert(settings, OutputSpec)
 
     @property
     def work_loc(self) -> Loc:
@@ -372,11 +346,6 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         if self.memory_budget is not None:
             return self.memory_budget
         return int(getattr(self.memory, function) * MIB * 0.6)
-
-
-def _split(names: str) -> tuple[str, ...]:
-    """Names with commas between them."""
-    return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
 def _names(columns: str) -> tuple[str, ...]:

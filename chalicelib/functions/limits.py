@@ -73,8 +73,17 @@ def check_tasks(spec: JobSpec, size: int, tasks: int) -> None:
     if limits.tasks is not None and tasks > limits.tasks:
         raise LimitMet(
             f"limits.tasks: this run has {tasks:,} map tasks, over the limit of {limits.tasks:,}: raise it, or"
-            f" split_size ({split_size(spec.split_size, size):,} bytes), or drop fewer files at once"
+            f" {_cut_by(spec, size)}, or drop fewer files at once"
         )
+
+
+def _cut_by(spec: JobSpec, size: int) -> str:
+    """The setting that says how much of the input is one map task."""
+    if spec.split_lines:
+        return f"split_lines ({spec.split_lines:,})"
+    if spec.map_tasks:
+        return f"lower map_tasks ({spec.map_tasks:,})"
+    return f"split_size ({split_size(spec, size):,} bytes)"
 
 
 def check_dollars(spec: JobSpec, size: int, tasks: int) -> None:

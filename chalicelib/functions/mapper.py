@@ -30,7 +30,7 @@ from .attempt.serve import serve
 
 if TYPE_CHECKING:
     from ..mapreduce.map.map_only import RowWriter
-    from ..mapreduce.output.part import PartFile
+    from ..mapreduce.output.commit_part import PartFile
     from ..mapreduce.sql.map import SqlMap
 
 

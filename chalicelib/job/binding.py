@@ -8,7 +8,7 @@ from typing import Any
 
 from ..aggregators import Aggregator
 from ..core.errors import ConfigError
-from .job import Job, Pair, Pairs
+from .job import Job, Output, Pair, Pairs
 from .partitioners import ByFunction, Partitioner, Range
 from .services import Services
 
@@ -100,9 +100,17 @@ def bind(
         reducer=reducer,
         partitioner=_partitioner(job, name, bounds),
         order=_value_order(job, name, combiner, reducer),
-        having=job.having if cls.having is not Job.having else None,
+        having=_having(job) if cls.having is not Job.having else None,
         services=job._services,
     )
+
+
+def _having(job: Job) -> Callable[[Any, Any], bool]:
+    """The job's `having`, which judges the pairs of its main output alone."""
+    own = job.having
+    if not job._services.outputs:
+        return own
+    return lambda key, value: type(key) is Output or own(key, value)
 
 
 def _meant(cls: type[Job]) -> str:

@@ -16,10 +16,10 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from .partitioners import Hash
-from .services import Input, Services
+from .services import Input, RunSoFar, Services
 
 if TYPE_CHECKING:
     from random import Random
@@ -51,6 +51,13 @@ class Each:
 
     keys: Iterable[Any]
     value: Any = None
+
+
+class Output(NamedTuple):
+    """A key that goes to one of the job's other outputs: `yield self.output("errors", key), value`."""
+
+    name: str
+    key: Any
 
 
 #: What a call that is given many records at once may return.
@@ -174,6 +181,15 @@ class Job:
         """Add to a counter of the run; exact though attempts repeat."""
         self._services.counters.add(name, n)
 
+    def output(self, name: str, key: Any = None) -> Output:
+        """A key for one of the `outputs` of the job file: yield it with a value where results are written.
+
+        That is in a reducer, or in a mapper with `shuffle = False`, of the last step. Raises UserError elsewhere, and
+        ConfigError for an output that the job file does not list.
+        """
+        self._services.check_output(name)
+        return Output(name, key)
+
     @property
     def random(self) -> Random:
         """Chance that is the same on every attempt of this task and every engine."""
@@ -188,6 +204,14 @@ class Job:
     def input(self) -> Input:
         """In mappers: what is being read. Raises UserError elsewhere."""
         return self._services.reading()
+
+    @property
+    def run(self) -> RunSoFar:
+        """What the run knows before this step: its inputs, and what the steps before it read, gave and counted.
+
+        Raises UserError outside of a task, and over totals.
+        """
+        return self._services.run_so_far()
 
     def file(self, name: str) -> Path:
         """Where a file lies that the job file lists under `files:`. Raises ConfigError for another."""

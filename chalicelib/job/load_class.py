@@ -47,6 +47,8 @@ class Source(NamedTuple):
 
     spec: InputSpec
     record_type: type[Any] | None = None
+    #: What makes records of its objects, if `input.reader` says so.
+    reader: Callable[..., Any] | None = None
     #: A compressed object may unpack to so many times its size; None: to any.
     unpack_ratio: int | None = None
 
@@ -58,10 +60,53 @@ def sources(runtime: Runtime, spec: JobSpec) -> dict[str, Source]:
         given.tag: Source(
             spec=given,
             record_type=runtime.load_job(f"{module}:{given.type}") if given.type else None,
+            reader=reader_of(runtime.load_job, spec, given),
             unpack_ratio=spec.limits.unpack_ratio,
         )
         for given in spec.inputs
     }
+
+
+def reader_of(
+    load_job: Callable[[str], type[Any]], spec: JobSpec, given: InputSpec
+) -> Callable[..., Any] | None:
+    """What `input.reader` names in the job's own module. Raises ConfigError if that is no reader."""
+    if not given.reader:
+        return None
+    cls = load_job(spec.job)
+    found = getattr(module_of(spec.job, cls), given.reader, None)
+    if isinstance(found, type):
+        methods = [name for name in ("read", "read_blocks") if callable(getattr(found, name, None))]
+        if len(methods) != 1:
+            raise ConfigError(
+                f"input.reader: {given.reader}: expected a class with one of read(self, stream) and"
+                f" read_blocks(self, stream), found {' and '.join(methods) or 'neither'}"
+            )
+    elif not callable(found):
+        raise ConfigError(
+            f"input.reader: expected {given.reader} in {spec.job.partition(':')[0]}.py: a function from a stream to"
+            f" records, or a class with read(self, stream); found {'none' if found is None else repr(found)}"
+        )
+    reader: Callable[..., Any] = found
+    return reader
+
+
+def container_of(load_job: Callable[[str], type[Any]], spec: JobSpec) -> Callable[[Any], Any]:
+    """What `output.container` names in the job's own module. Raises ConfigError if that is no such class."""
+    name = spec.output.container
+    found = getattr(module_of(spec.job, load_job(spec.job)), name, None)
+    missing = [method for method in ("write", "close") if not callable(getattr(found, method, None))]
+    if not isinstance(found, type) or missing:
+        raise ConfigError(
+            f"output.container: {name}: expected a class in {spec.job.partition(':')[0]}.py, made with a binary stream,"
+            f" with write(self, key, value) and close(self); found {'none' if found is None else repr(found)}"
+        )
+    return found
+
+
+def can_be_cut(reader: Callable[..., Any] | None) -> bool:
+    """Whether a reader can begin anywhere in an object."""
+    return isinstance(reader, type) and callable(getattr(reader, "sync", None))
 
 
 def module_of(name: str, cls: type[Any]) -> ModuleType | None:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from ..core.errors import ConfigError, DataTypeError, UserError
 from ..core.messages import sum_counters
+from ..core.plan import Plan, StepDone
 from ..core.ports import Disk
 
 #: The logger above those of all jobs' own code.
@@ -50,6 +51,43 @@ class Counters:
         """All that was counted, by name in the alphabet's order."""
         self.keep()
         return dict(sorted(self._kept.items()))
+
+
+@dataclass(frozen=True)
+class RunSoFar:
+    """What a run knows before one of its steps begins: `self.run`.
+
+    It is the same in every task and attempt of the step, on every engine, and however the input is cut.
+    """
+
+    #: Objects of the run's input, and their bytes as they are stored.
+    inputs: int
+    bytes: int
+    #: The steps that are done, in order: `.records_in`, `.records_out`, `.counters` of each.
+    steps: tuple[StepDone, ...] = ()
+
+    @property
+    def records(self) -> int:
+        """Records that the run's first step read. Raises UserError in the first step, which is still reading."""
+        if not self.steps:
+            raise UserError(
+                "self.run.records: nobody knows it before the first step is done: read it in a later step"
+            )
+        return self.steps[0].records_in
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What the steps before this one have counted, added up by name."""
+        return sum_counters(*(step.counters for step in self.steps))
+
+
+def run_so_far(plan: Plan) -> RunSoFar | None:
+    """What the step of `plan` may know of its run; None if its pairs are those of other runs, too."""
+    if plan.role in ("merge", "render"):
+        return None
+    if plan.earlier is None:
+        return RunSoFar(plan.inputs, plan.bytes)
+    return RunSoFar(plan.earlier.inputs, plan.earlier.bytes, plan.earlier.steps)
 
 
 class Input(Protocol):
@@ -111,6 +149,10 @@ class Services:
     counters: Counters = field(default_factory=Counters)
     #: What is being read; set by the map task.
     input: Input | None = None
+    #: What the run knows before this step; None of a job that no run works for, and over totals of many runs.
+    so_far: RunSoFar | None = None
+    #: Names of the job's other outputs, where results are written; elsewhere none.
+    outputs: tuple[str, ...] = ()
 
     @cached_property
     def random(self) -> random.Random:
@@ -132,6 +174,26 @@ class Services:
         if self.input is None:
             raise UserError("self.input: nothing is being read here; it is for mappers only")
         return self.input
+
+    def check_output(self, name: str) -> None:
+        if name in self.outputs:
+            return
+        if self.outputs:
+            raise ConfigError(
+                f"self.output({name!r}): the job file lists {', '.join(self.outputs)}: add it under `outputs:`"
+            )
+        raise UserError(
+            f"self.output({name!r}): only what writes results has other outputs: a reducer, or a mapper with shuffle ="
+            " False, of the last step (which order_by and limit add), of a job whose file lists them under `outputs:`"
+        )
+
+    def run_so_far(self) -> RunSoFar:
+        if self.so_far is None:
+            raise UserError(
+                "self.run: there is no single run here: it is for mappers and reducers, and not for what is done"
+                " with totals of many runs (accumulate)"
+            )
+        return self.so_far
 
 
 class _Log(logging.LoggerAdapter[logging.Logger]):

@@ -4,5 +4,6 @@ May import every room below `aws`. Read `engine.py` first, then `workers.py`.
 """
 
 from .engine import LocalRun, run_local
+from .futures import Submitted, submit
 
-__all__ = ["LocalRun", "run_local"]
+__all__ = ["LocalRun", "Submitted", "run_local", "submit"]

@@ -28,7 +28,7 @@ _LARGEST_BUDGET = 1024 * MIB
 
 def tune(spec: JobSpec, provenance: Mapping[str, str], input_bytes: int, workers: int) -> JobSpec:
     """The configuration with split size and memory budget fit for this machine."""
-    if provenance.get("split_size") == DEFAULT:
+    if provenance.get("split_size") == DEFAULT and not (spec.split_lines or spec.map_tasks):
         tasks = workers * (_SQL_TASKS_A_WORKER if spec.is_sql else _TASKS_A_WORKER)
         # In whole steps, so that files a few bytes larger than others are cut into as many pieces.
         fair = -(-input_bytes // (tasks * _SMALLEST_SPLIT)) * _SMALLEST_SPLIT

@@ -15,6 +15,7 @@ from ..core.ports import ObjectInfo, Runtime
 from ..core.spec import InputSpec, JobSpec, OutputSpec
 from ..job import code_digest, side_files
 from ..job.binding import IDENTITY, BoundJob, bind
+from ..job.load_class import can_be_cut, container_of, reader_of
 from ..job.order_by import Ordered
 from ..job.steps import all_steps, step_class
 from ..mapreduce.shuffle.partitions import default_partitions
@@ -44,6 +45,8 @@ class JobCode:
     digest: str
     #: The input's objects must not be cut into splits.
     whole: bool
+    #: Tags of inputs whose reader takes none but whole objects.
+    uncut: frozenset[str] = frozenset()
     first: StepCode
     #: How many steps the job has.
     steps: int = 1
@@ -88,10 +91,17 @@ def _of_class(runtime: Runtime, name: str, spec: JobSpec) -> JobCode:
     return JobCode(
         digest=code_digest.of_class(cls, spec),
         whole=job.mapper == "mapper_raw",
+        uncut=uncut(runtime.load_job, spec),
         first=StepCode(job=job, map_only=not classes[0].shuffle),
         steps=len(classes),
         merge_step=merge_step,
     )
+
+
+def uncut(load_job: Callable[[str], type[Any]], spec: JobSpec) -> frozenset[str]:
+    """The tags of inputs with a reader of the job's own that cannot begin within an object."""
+    readers = {given.tag: reader_of(load_job, spec, given) for given in spec.inputs if given.reader}
+    return frozenset(tag for tag, reader in readers.items() if not can_be_cut(reader))
 
 
 def of_step(load_job: Callable[[str], type[Any]], plan: Plan) -> StepCode:
@@ -148,6 +158,13 @@ def check(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> Non
     typed = _reads_pairs(spec)
     classes, merge_step = all_steps(load_job, spec)
     jobs = [_bound(cls, name, spec, typed=typed or number > 0) for number, cls in enumerate(classes)]
+    uncut(load_job, spec)  # loads the readers
+    if spec.output.container:
+        container_of(load_job, spec)
+    if jobs[0].mapper != "mapper" and (own := [given.reader for given in spec.inputs if given.reader]):
+        raise ConfigError(
+            f"{name}: input.reader: {own[0]} makes records, so write mapper(self, _, record), not {jobs[0].mapper}"
+        )
     if jobs[0].mapper == "mapper_chunk" and any(given.format == "parquet" for given in spec.inputs):
         raise ConfigError(f"{name}: input.format: parquet has rows, no text: write mapper(self, _, row)")
     _check_output(load_job(spec.job), name, spec.output, map_only=not (merge_step or classes[-1].shuffle))
@@ -171,6 +188,10 @@ def _check_output(cls: type[Any], name: str, output: OutputSpec, *, map_only: bo
     own = getattr(cls, "writer", None)
     if own is None:
         return
+    if output.container:
+        raise ConfigError(
+            f"{name}: output.container: {cls.__name__}.writer writes rows of its own: leave one of them out"
+        )
     if not inspect.isfunction(own):
         raise ConfigError(f"{name}: writer = {own!r}: expected a method writer(self, key, value)")
     if output.format in ("parquet", "pairs") or output.header:

@@ -17,7 +17,7 @@ from ..core.errors import NotFound, PreconditionFailed
 from ..core.keys import LATEST, MANIFEST, OutputKeys, Phase, RunKeys, totals_shown
 from ..core.messages import Stats, Wasted, decode, encode, sum_counters
 from ..core.outcome import Latest, Manifest, Verdict
-from ..core.plan import Earlier, Plan
+from ..core.plan import Earlier, Plan, StepDone
 from ..core.ports import Loc, Runtime, Store
 from ..core.tasks import Exchanged, Failure, Part, ReduceMarker, ReducePlan
 from ..core.totals import Shown
@@ -178,8 +178,15 @@ def step_results(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, .
         )
         for marker in markers
     )
+    parts = reduce_plan.parts or parts
     before = plan.earlier or _nothing(plan)
-    return reduce_plan.parts or parts, Earlier(
+    counters = sum_counters(reduce_plan.counters, *(marker.counters for marker in markers))
+    step = StepDone(
+        records_in=reduce_plan.mapped.records_in,
+        records_out=sum(part.records for part in parts),
+        counters=dict(sorted(counters.items())),
+    )
+    return parts, Earlier(
         inputs=before.inputs,
         bytes=before.bytes,
         map_tasks=before.map_tasks + plan.tasks,
@@ -189,9 +196,7 @@ def step_results(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, .
         map_wasted=before.map_wasted + heard_since(store, keys, "map", reduce_plan.wasted),
         reduce_wasted=before.reduce_wasted + _reduce_wasted(store, keys, plan, reduce_plan, markers),
         **_with_exchange(store, keys, before, reduce_plan.exchanged),
-        counters=sum_counters(
-            before.counters, reduce_plan.counters, *(marker.counters for marker in markers)
-        ),
+        counters=sum_counters(before.counters, counters),
         bad=before.bad + reduce_plan.bad + sum(marker.bad for marker in markers),
         quarantine=(
             *before.quarantine,
@@ -200,6 +205,7 @@ def step_results(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, .
         ),
         started=before.started,
         finished=max((marker.finished for marker in markers), default=reduce_plan.map_finished),
+        steps=(*before.steps, step),
     )
 
 

@@ -6,6 +6,7 @@ one's plan and does only the steps that are missing.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,20 +14,22 @@ from functools import cached_property
 from msgspec.structs import replace
 
 from ..core.codec import encode_column
-from ..core.errors import CorruptData, UserError
+from ..core.errors import CorruptData, LimitMet, UserError
 from ..core.keys import RunKeys
 from ..core.plan import Column, Plan, Split
 from ..core.plan_file import Task, TaskLines, document
-from ..core.ports import Loc, ObjectInfo, Runtime
-from ..core.spec import InputSpec, JobSpec
+from ..core.ports import Loc, ObjectInfo, Runtime, Store
+from ..core.spec import GIB, InputSpec, JobSpec
 from ..core.tasks import Part
 from ..core.totals import StatePart
 from ..job.binding import BoundJob
 from ..job.code_digest import check_same
 from ..job.load_class import sources
 from ..job.partitioners import Range
+from ..job.services import run_so_far
 from ..job.side_files import finder, pin
 from ..mapreduce.input import splits
+from ..mapreduce.input.blocks import stretch
 from ..mapreduce.input.compression import compression
 from ..mapreduce.shuffle.partitions import default_partitions
 from . import job_code
@@ -34,6 +37,8 @@ from .job_code import JobCode, StepCode
 from .manifest import step_results
 from .start_step import is_started, start, start_planned
 
+#: With `split_lines`: bytes of input that are gone through to count lines, and tasks that may come of it.
+MOST_COUNTED, MOST_LINE_TASKS = 1 * GIB, 1_000_000
 #: Whether a step of so many map tasks and partitions may have a second level of shuffle.
 MayExchange = Callable[[int, int], bool]
 
@@ -70,7 +75,7 @@ class NewRun:
 
     @property
     def split_size(self) -> int:
-        return splits.split_size(self.spec.split_size, self.bytes)
+        return splits.split_size(self.spec, self.bytes)
 
     def input_of(self, bucket: str, info: ObjectInfo) -> InputSpec:
         """Which of the job's inputs an object is of. Raises UserError if it is of none."""
@@ -86,16 +91,16 @@ def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
     Safe to call again for the same `keys`: the first plan stays. Raises UserError for a job that cannot run.
     """
     code = job_code.of_job(runtime, keys.job, run.spec, run.inputs, run.input_of)
-    pieces = _Cut(run, code.whole)
+    pieces = _Cut(run, code, runtime.store)
     plan = _plan_of_run(runtime, keys, run, code)
     plan = replace(plan, bounds=_bounds(runtime, code.first.job, plan, pieces))
-    tasks = sum(1 for _ in splits.pack(pieces, run.split_size))
+    tasks = sum(1 for _ in pieces.tasks())
     run.approve(tasks, plan.partitions)
     #: Where whoever waits takes nobody's place, nothing is gained by it.
     small = tasks == 1 and runtime.seats is not None and job_code.may_be_small(run.spec, code.steps)
     exchange = not plan.map_only and tasks > 0 and run.may_exchange(tasks, plan.partitions)
     plan = replace(plan, small=small, exchange=exchange)
-    _commit(runtime, keys, plan, splits.pack(pieces, run.split_size))
+    _commit(runtime, keys, plan, pieces.tasks())
 
 
 def begin_next(runtime: Runtime, keys: RunKeys, before: Plan, may_exchange: MayExchange = never) -> None:
@@ -137,10 +142,15 @@ def begin_over_pairs(
     code = job_code.of_step(runtime.load_job, plan)
     plan = _plan_over_pairs(runtime, plan, code, parts)
     plan = replace(plan, bounds=_bounds(runtime, code.job, plan, _cut_parts(keys, parts, 1)))
-    size = splits.split_size(plan.spec.split_size, plan.bytes)
+    size = splits.split_size(plan.spec, plan.bytes)
     pieces = _cut_parts(keys, parts, size)
-    one_part = plan.map_only and plan.last_step and plan.spec.output.one_file
-    packed = list(splits.pack(pieces, plan.bytes if one_part else size))
+    if plan.map_only and plan.last_step and plan.spec.output.one_file:
+        tasks = splits.pack(pieces, plan.bytes)
+    elif plan.spec.map_tasks:
+        tasks = splits.share(pieces, plan.bytes, plan.spec.map_tasks)
+    else:
+        tasks = splits.pack(pieces, size)
+    packed = list(tasks)
     exchange = not plan.map_only and bool(packed) and may_exchange(len(packed), plan.partitions)
     _commit(runtime, keys, replace(plan, exchange=exchange), packed)
 
@@ -231,6 +241,7 @@ def _bounds(runtime: Runtime, job: BoundJob | None, plan: Plan, pieces: Iterable
 
     job.services.find_file = finder(runtime, plan.spec, plan.files)
     job.services.disk = runtime.disk
+    job.services.so_far = run_so_far(plan)
     task = MapTask(
         job=job,
         sources=sources(runtime, plan.own_spec),
@@ -252,20 +263,62 @@ class _Cut:
     """The splits of the input's objects, made anew whenever they are gone through: there may be a million."""
 
     run: NewRun
-    #: The job's code takes none but whole objects.
-    whole: bool
+    code: JobCode
+    store: Store
+    #: With `split_lines`: where the lines are of each object that was read, by its number.
+    _lines: dict[int, Sequence[int]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Split]:
-        return _cut_inputs(self.run, whole=self.whole)
+        run, before = self.run, 0
+        for number, (bucket, info) in enumerate(run.inputs):
+            given = run.input_of(bucket, info)
+            for split in self._of_object(number, bucket, info, before, given):
+                yield replace(split, tag=given.tag) if given.tag else split
+            before += info.size
 
+    def tasks(self) -> Iterator[Task]:
+        """The splits of each map task."""
+        run = self.run
+        if run.spec.split_lines:
+            return ((split,) for split in self)
+        if run.spec.map_tasks:
+            return splits.share(self, run.bytes, run.spec.map_tasks)
+        return splits.pack(self, run.split_size)
 
-def _cut_inputs(run: NewRun, *, whole: bool) -> Iterator[Split]:
-    for bucket, info in run.inputs:
-        given = run.input_of(bucket, info)
-        cuttable = not run.spec.is_sql if given.format == "parquet" else not compression(info.key)
-        splittable = cuttable and not (whole or given.whole)
-        for split in splits.cut(bucket, info, run.split_size, splittable):
-            yield replace(split, tag=given.tag) if given.tag else split
+    def _of_object(
+        self, number: int, bucket: str, info: ObjectInfo, before: int, given: InputSpec
+    ) -> Iterator[Split]:
+        spec = self.run.spec
+        cuttable = not spec.is_sql if given.format == "parquet" else not compression(info.key)
+        if not cuttable or self.code.whole or given.whole or given.tag in self.code.uncut:
+            return splits.between(bucket, info, ())
+        if spec.split_lines:
+            if number not in self._lines:
+                self._lines[number] = self._read_lines(bucket, info, spec.split_lines)
+            return splits.between(bucket, info, self._lines[number])
+        if spec.map_tasks:
+            return splits.between(
+                bucket, info, splits.shared_edges(info.size, before, self.run.bytes, spec.map_tasks)
+            )
+        return splits.cut(bucket, info, self.run.split_size, splittable=True)
+
+    def _read_lines(self, bucket: str, info: ObjectInfo, lines: int) -> Sequence[int]:
+        """Where each task's lines end. Raises LimitMet for more input, or more tasks, than can be gone through now."""
+        if self.run.bytes > MOST_COUNTED:
+            raise LimitMet(
+                f"split_lines: to count lines, all of the input is read before the run begins: expected at most"
+                f" {MOST_COUNTED:,} bytes, got {self.run.bytes:,}: use split_size, or drop fewer files at once"
+            )
+        (whole,) = splits.between(bucket, info, ()) if info.size else ((),)
+        edges = array("Q")
+        for edge in splits.line_edges(stretch(self.store, whole, 0, info.size), lines) if whole else ():
+            edges.append(edge)
+            if len(edges) + sum(map(len, self._lines.values())) > MOST_LINE_TASKS:
+                raise LimitMet(
+                    f"split_lines: {lines} lines a task make more than {MOST_LINE_TASKS:,} map tasks of"
+                    f" {self.run.bytes:,} bytes of input: give each task more lines"
+                )
+        return edges
 
 
 def _input_of(spec: JobSpec, loc: Loc) -> InputSpec:

@@ -32,6 +32,7 @@ TOPICS: dict[str, tuple[Command, ...]] = {
     ),
     "Run it there": (
         Command("submit", "upload files, or run over what is there", "submit visits log.txt --wait"),
+        Command("get", "get the results of a run", "get visits latest -o counts/"),
         Command("stop", "end a run", "stop visits latest"),
         Command("audit", "find what has no run or has failed, and mend it", "audit visits --mend"),
     ),

@@ -62,6 +62,16 @@ class Screen:
         self.out.write(json_printable(text) + "\n")
         self.out.flush()
 
+    def pass_on(self, data: bytes) -> None:
+        """Bytes of somebody's data: as they are to a pipe or a file; on a terminal what it might obey is shown."""
+        buffer = getattr(self.out, "buffer", None)
+        if self.terminal or buffer is None:
+            lines = data.decode(errors="backslashreplace").split("\n")
+            self.out.write("\n".join(map(printable, lines)))
+        else:
+            buffer.write(data)
+        self.out.flush()
+
     @contextmanager
     def live(self) -> Iterator[Callable[[Sequence[Line]], None]]:
         """A function that redraws its lines in place, cut to the screen; they vanish at the end. Terminals only."""

@@ -231,6 +231,8 @@ def _spilled(phase: _Phase) -> Iterator[Advice]:
 
 def _splits(phase: _Phase, told: Told) -> Iterator[Advice]:
     """Map tasks so small that they mostly start, or so large that they run out of time."""
+    if told.spec.split_lines or told.spec.map_tasks:
+        return  # somebody has said what a task is
     stats, tasks = phase.stats, phase.tasks
     mean, size = stats.seconds / tasks, stats.bytes_in / tasks
     again = max(0, stats.starts - tasks * (2 if told.small else 1))
@@ -261,8 +263,9 @@ def _splits(phase: _Phase, told: Told) -> Iterator[Advice]:
 
 
 def _whole(told: Told) -> bool:
-    """Whether objects are not cut, however small a split is."""
-    return any(one.whole for one in told.spec.inputs)
+    """Whether a smaller split would change nothing: objects are not cut, or the job says otherwise how they are."""
+    by_number = told.spec.split_lines or told.spec.map_tasks
+    return bool(by_number) or any(one.whole or one.reader for one in told.spec.inputs)
 
 
 def _held(phase: _Phase) -> float:

@@ -16,7 +16,7 @@ from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from chalicelib.core.version import VERSION
+from chalicelib.job.code_digest import VERSION
 
 if TYPE_CHECKING:
     from cyclonedx.model.component import Component

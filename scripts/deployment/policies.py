@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from chalicelib.config.triggers import clocks
+from chalicelib.core.deployment_spec import NotifySpec
 from chalicelib.core.keys import (
     FAILED,
     FAILURE,
@@ -30,7 +31,6 @@ from chalicelib.core.keys import (
     runs_prefix,
 )
 from chalicelib.core.ports import FunctionName, Loc
-from chalicelib.core.spec import NotifySpec
 from chalicelib.job.side_files import object_of
 from chalicelib.run.periods.keys import PeriodKeys, clock_failed
 

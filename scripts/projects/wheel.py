@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from chalicelib.core.version import VERSION
+from chalicelib.job.code_digest import VERSION
 
 from .where import HOME, INSTALLED
 

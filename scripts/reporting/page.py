@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.core.keys import PHASES
-from chalicelib.core.version import VERSION
+from chalicelib.job.code_digest import VERSION
 from scripts.console.terminal import human_seconds
 
 from .at_once import most_at_once, spans

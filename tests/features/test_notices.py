@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from chalicelib import Job, Sum
+from chalicelib.core.deployment_spec import NotifySpec
 from chalicelib.core.errors import NoticeError
 from chalicelib.core.outcome import Notice
-from chalicelib.core.spec import BadRecordsSpec, JobSpec, LimitsSpec, NotifySpec
+from chalicelib.core.spec import BadRecordsSpec, JobSpec, LimitsSpec
 from tests.worlds.simulation import SCRATCH, Simulation, spec
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:runs"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.core.spec import InputSpec, JobSpec, LambdaSpec, OutputSpec, PlaceSpec
+from chalicelib.core.deployment_spec import LambdaSpec
+from chalicelib.core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
 from scripts.deployment import trial
 from scripts.deployment.package import PYTHON
 from scripts.deployment.target import DeployError, Target

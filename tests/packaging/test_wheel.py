@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from chalicelib.core.version import VERSION
+from chalicelib.job.code_digest import VERSION
 from scripts.console.commands import COMMANDS, as_typed
 from scripts.projects.where import HOME, NoProject, installed_root, project_root
 

@@ -15,7 +15,7 @@ from ...core.plan import Plan
 from ...core.ports import Loc, Runtime, Store
 from ...core.tasks import Continuation, ReduceContinuation, TaskCall
 from ...job.code_digest import check_same
-from ...job.services import Counters, Services
+from ...job.services import Counters, Services, run_so_far
 from ...job.side_files import finder
 from ...mapreduce.guard.deadline import Pace
 from ...mapreduce.guard.quarantine import Quarantine
@@ -119,6 +119,8 @@ def _services(
         disk=runtime.disk,
         budget=plan.spec.budget("mapper" if phase == "map" else "reducer"),
         counters=Counters(counted),
+        so_far=run_so_far(plan),
+        outputs=tuple(plan.spec.outputs) if plan.last_step and (plan.map_only or phase == "reduce") else (),
     )
 
 

@@ -30,7 +30,7 @@ from ...run import calls
 from .invocation import C, Invocation
 
 if TYPE_CHECKING:
-    from ...mapreduce.output.part import PartFile  # few mappers write parts
+    from ...mapreduce.output.commit_part import PartFile  # few mappers write parts
 
 M_co = TypeVar("M_co", bound=MapMarker | ReduceMarker, covariant=True)
 Write = Callable[[bytes], object]

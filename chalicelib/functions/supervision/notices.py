@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from ...core.deployment_spec import NotifySpec
 from ...core.errors import NotFound, NoticeError
 from ...core.keys import OutputKeys, RunKeys, results_place
 from ...core.messages import decode
 from ...core.outcome import Manifest, Notice
 from ...core.plan_file import read_head
 from ...core.ports import Runtime
-from ...core.spec import JobSpec, NotifySpec
+from ...core.spec import JobSpec
 from ...run.manifest import is_ended
 from ...run.verdict import read_verdict
 

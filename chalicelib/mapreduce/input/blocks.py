@@ -66,7 +66,8 @@ def line_blocks(
         unpacked = _without(_unpacked(store, split, extension, ratio=unpack_ratio), split.start - 1)
         blocks = _align(unpacked, split.start, None, limit, tell)
     else:
-        blocks = _align(_bytes(store, split), split.start, split.stop, limit, tell)
+        ahead = from_byte(store, split, max(split.start - 1, 0))
+        blocks = _align(ahead, split.start, split.stop, limit, tell)
     return blocks if split.start or keep_mark else _unmarked(blocks)
 
 
@@ -218,9 +219,8 @@ def _without(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
         count -= len(chunk)
 
 
-def _bytes(store: Streams, split: Split) -> Iterator[bytes]:
-    """From one byte before the split to the object's end, asked for as far as the caller reads."""
-    begin = max(split.start - 1, 0)
+def from_byte(store: Streams, split: Split, begin: int) -> Iterator[bytes]:
+    """From byte `begin`, at or before the split, to the object's end, asked for as far as the caller reads."""
     stop = min(split.stop + LOOK_AHEAD, split.size)
     step = LOOK_AHEAD
     while begin < split.size:

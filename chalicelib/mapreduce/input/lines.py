@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any
 
 from ...core.ports import Loc
@@ -18,6 +18,19 @@ def newline_split(data: bytes) -> Iterator[bytes]:
         stop = data.find(b"\n", start) + 1 or len(data)
         yield data[start:stop]
         start = stop
+
+
+def record_split(spec: InputSpec, data: bytes) -> Iterator[bytes]:
+    """The records of whole blocks of text, with what ends them."""
+    if not spec.record_delimiter:
+        yield from newline_split(data)
+        return
+    end = spec.record_end
+    *whole, rest = data.split(end)
+    for record in whole:
+        yield record + end
+    if rest:
+        yield rest
 
 
 def kept_lines(data: bytes, comment: bytes) -> Iterator[tuple[int, bytes]]:
@@ -56,14 +69,13 @@ class OneLine:
 
 
 class LineReader(OneLine):
-    """A record is a line, as text or as bytes."""
-
-    unit = "line"
+    """A record is a line, or what `input.record_delimiter` ends, as text or as bytes."""
 
     def __init__(self, spec: InputSpec, loc: Loc) -> None:
         self._spec = spec
         self._url = loc.url
         self._comment = spec.comment.encode()
+        self.unit = "record" if spec.record_delimiter else "line"
 
     def text(self, block: TextBlock) -> Any:
         """The block as text (or bytes), comments left out."""
@@ -74,10 +86,20 @@ class LineReader(OneLine):
         return decode_text(block, self._spec.encoding, self._spec.errors, self._url)
 
     def records(self, block: TextBlock) -> list[Any]:
-        return split_lines(self.text(block))
+        text, end = self.text(block), self._spec.record_delimiter
+        if not end:
+            return split_lines(text)
+        records: list[Any] = text.split(self._spec.record_end if isinstance(text, bytes) else end)
+        if not records[-1]:
+            records.pop()
+        return records
 
     def start_of(self, block: TextBlock, number: int) -> int:
+        if self._spec.record_delimiter:
+            return next(islice(self.starts(block), number, None), 0)
         return start_of(block, number, self._comment)
 
     def starts(self, block: TextBlock) -> Iterator[int]:
+        if self._spec.record_delimiter:
+            return accumulate(map(len, record_split(self._spec, block.data)), initial=0)
         return starts(block, self._comment)

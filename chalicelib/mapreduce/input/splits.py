@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from ...core.plan import Split
 from ...core.ports import ObjectInfo
-from ...core.spec import MIB
+from ...core.spec import MIB, JobSpec
 
 #: Bytes of a split where the job does not say, and so many of them are aimed at: requests grow with their number.
 #: What a task spills must fit the 512 MB of disk that a function has, even if it cannot be compressed.
@@ -16,10 +16,12 @@ LEAST_SPLIT, MOST_SPLIT, SPLITS = 64 * MIB, 384 * MIB, 1000
 MAX_SPLITS = 4096
 
 
-def split_size(given: int | None, input_bytes: int) -> int:
+def split_size(spec: JobSpec, input_bytes: int) -> int:
     """Bytes of a split: what the job says, or about a thousandth of the input, in whole MiB."""
-    if given is not None:
-        return given
+    if spec.split_size is not None:
+        return spec.split_size
+    if spec.map_tasks is not None:
+        return max(1, -(-input_bytes // spec.map_tasks))
     fair = -(-input_bytes // (SPLITS * MIB)) * MIB
     return min(max(fair, LEAST_SPLIT), MOST_SPLIT)
 
@@ -30,16 +32,14 @@ def cut(bucket: str, info: ObjectInfo, split_size: int, splittable: bool) -> Ite
     An empty object has no splits.
     """
     pieces = -(-info.size // split_size) if splittable else 1
-    edges = [info.size * number // pieces for number in range(pieces + 1)] if info.size else []
-    for start, stop in pairwise(edges):
-        yield Split(
-            bucket=bucket,
-            key=info.key,
-            etag=info.etag,
-            start=start,
-            stop=stop,
-            size=info.size,
-        )
+    yield from between(bucket, info, [info.size * number // pieces for number in range(1, pieces)])
+
+
+def between(bucket: str, info: ObjectInfo, edges: Iterable[int]) -> Iterator[Split]:
+    """The ranges of an object between `edges`, which ascend and lie inside of it; an empty object has none."""
+    for start, stop in pairwise((0, *edges, info.size)):
+        if start < stop:
+            yield Split(bucket=bucket, key=info.key, etag=info.etag, start=start, stop=stop, size=info.size)
 
 
 def cut_at(bucket: str, info: ObjectInfo, split_size: int, edges: Iterable[int]) -> Iterator[Split]:
@@ -49,6 +49,49 @@ def cut_at(bucket: str, info: ObjectInfo, split_size: int, edges: Iterable[int])
         if stop > start and (stop - start >= split_size or stop == info.size):
             yield Split(bucket=bucket, key=info.key, etag=info.etag, start=start, stop=stop, size=info.size)
             start = stop
+
+
+def shared_edges(size: int, before: int, total: int, tasks: int) -> Iterator[int]:
+    """Where an object of `size` bytes is cut so that all objects, of `total` bytes, make so many equal tasks.
+
+    `before` are the bytes of the objects before it.
+    """
+    first, last = (number * tasks // total for number in (before, before + size - 1)) if size else (0, 0)
+    for number in range(first + 1, last + 1):
+        yield -(-number * total // tasks) - before
+
+
+def share(splits: Iterable[Split], total: int, tasks: int) -> Iterator[tuple[Split, ...]]:
+    """At most so many tasks (more only if one had over 4 096 splits), cut as `shared_edges` says, in the order given.
+
+    A split that could not be cut is done by the task to which its first byte belongs.
+    """
+    at, number, task = 0, 0, list[Split]()
+    for split in splits:
+        mine = at * tasks // total
+        if task and (mine != number or len(task) >= MAX_SPLITS):
+            yield tuple(task)
+            task = []
+        number = mine
+        task.append(split)
+        at += split.stop - split.start
+    if task:
+        yield tuple(task)
+
+
+def line_edges(chunks: Iterable[bytes], lines: int) -> Iterator[int]:
+    """The byte behind every so many lines of an object whose bytes these are."""
+    at, left = 0, lines
+    for chunk in chunks:
+        found = chunk.count(b"\n")
+        end = 0
+        while found >= left:
+            for _ in range(left):
+                end = chunk.index(b"\n", end) + 1
+            yield at + end
+            found, left = found - left, lines
+        left -= found
+        at += len(chunk)
 
 
 def pack(splits: Iterable[Split], split_size: int) -> Iterator[tuple[Split, ...]]:

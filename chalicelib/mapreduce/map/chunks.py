@@ -8,7 +8,7 @@ from typing import Any
 
 from ..guard.isolate import RecordPlace
 from ..input.blocks import TextBlock
-from ..input.lines import LineReader, newline_split
+from ..input.lines import LineReader, record_split
 from .open_split import OpenSplit, Step
 from .text_blocks import SplitText, end_of
 
@@ -22,14 +22,19 @@ def steps(opened: OpenSplit) -> Iterator[Step]:
     def mapped(block: TextBlock) -> Any:
         return mapper(reader.text(block))
 
+    def count(data: bytes) -> int:
+        if opened.spec.record_delimiter:
+            return sum(1 for _ in record_split(opened.spec, data))
+        return data.count(b"\n") + (not data.endswith(b"\n"))
+
     def lines(block: TextBlock) -> Iterator[tuple[Callable[[], Any], RecordPlace]]:
         at = block.offset
-        for line in newline_split(block.data):
+        for line in record_split(opened.spec, block.data):
             yield partial(mapped, TextBlock(at, line)), text.place(at, line)
             at += len(line)
 
     for block in text.blocks():
-        opened.tally.records += block.data.count(b"\n") + (not block.data.endswith(b"\n"))
+        opened.tally.records += count(block.data)
         opened.where.chunk(block)
         if isolation.active:
             call = partial(isolation.chunk, partial(mapped, block), partial(lines, block))

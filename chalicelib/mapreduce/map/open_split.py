@@ -56,6 +56,8 @@ class OpenSplit:
     unpack_ratio: int | None = None
     #: What JSON documents are decoded into, if `input.type` says so.
     record_type: type[Any] | None
+    #: What makes records of the object's bytes, if `input.reader` says so.
+    reader: Callable[..., Any] | None = None
     job: BoundJob
     store: Streams
     disk: Disk

@@ -15,7 +15,7 @@ from ..guard.isolate import RecordPlace
 from ..guard.quarantine import KEPT
 from ..input.blocks import TextBlock
 from ..input.compression import compression
-from ..input.lines import newline_split
+from ..input.lines import record_split
 from ..input.records import RecordReader
 from .open_split import OpenSplit
 from .text_blocks import SplitText
@@ -86,7 +86,7 @@ class ReadableText:
     def _between_bad_records(self, block: TextBlock) -> Iterator[TextBlock]:
         good: list[bytes] = []
         start = at = block.offset
-        for line in newline_split(block.data):
+        for line in record_split(self._opened.spec, block.data):
             if self._record:
                 self._go_on(self._record, line)
             elif error := self._error_of(TextBlock(at, line)):

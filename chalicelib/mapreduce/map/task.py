@@ -129,6 +129,7 @@ class MapTask:
             split=split,
             spec=source.spec,
             record_type=source.record_type,
+            reader=source.reader,
             unpack_ratio=source.unpack_ratio,
             job=self.job,
             store=store,
@@ -177,19 +178,21 @@ def steps_of(opened: OpenSplit) -> Iterator[Step]:
 
 
 def _reading(opened: OpenSplit) -> Iterator[Step]:
-    """The one of six ways to read a split that its input and the job's mapper ask for.
+    """The one of seven ways to read a split that its input and the job's mapper ask for.
 
-    It is imported only then: a function starts faster without the other five.
+    It is imported only then: a function starts faster without the others.
     """
     mapper, spec = opened.job.mapper, opened.spec
     if mapper == "mapper_raw" or spec.format == "whole_file":
         from .whole_objects import steps
+    elif spec.reader:
+        from .own_records import steps
     elif spec.format == "pairs":
         from .pairs import steps
     elif spec.format == "parquet":
         from .parquet_rows import steps
     elif spec.multiline:
-        from .quoted_rows import steps
+        from .whole_objects import quoted_rows as steps
     elif mapper == "mapper":
         from .text_records import steps
     else:

@@ -20,7 +20,8 @@ class SplitText:
         self._passed_over = passed_over
         self._fixed = opened.spec.format == "fixed"
         isolated = opened.isolation.active
-        self._numbers = LineNumbers(known=isolated and not opened.split.start and not self._fixed)
+        lines = not (self._fixed or opened.spec.record_delimiter)
+        self._numbers = LineNumbers(known=isolated and not opened.split.start and lines)
 
     def blocks(self) -> Iterator[TextBlock]:
         for block in self._read():
@@ -36,6 +37,12 @@ class SplitText:
         # Lines that are wanted as bytes are left as they are.
         keep_mark = spec.encoding == "bytes" and spec.format != "jsonl"
         ratio = self._opened.unpack_ratio
+        if spec.record_delimiter:
+            from ..input.delimited import delimited_blocks  # few jobs have a delimiter of their own
+
+            return delimited_blocks(
+                store, split, spec.record_end, spec.max_record_bytes, on_long, keep_mark, ratio
+            )
         return line_blocks(store, split, spec.max_record_bytes, on_long, keep_mark, ratio)
 
     def _too_long(self, error: InputError, at: int, record: bytes) -> None:

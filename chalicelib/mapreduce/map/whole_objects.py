@@ -1,13 +1,18 @@
-"""A whole object as one record: its text or bytes for `mapper` or `mapper_chunk`, or a file for `mapper_raw`."""
+"""Objects that are read from their beginning to their end.
+
+As one record: its text or bytes for `mapper` or `mapper_chunk`, or a file for `mapper_raw`. Or as rows of csv whose
+fields may hold newlines, for `mapper`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from ..guard.isolate import Pair
+from ..guard.isolate import Pair, RecordPlace
 from ..input.blocks import TextBlock, decode_text, too_long, whole_object, without_mark
 from ..input.compression import compression
 from .open_split import OpenSplit, Step
@@ -54,3 +59,21 @@ def _bytes(opened: OpenSplit, limit: int) -> Iterator[bytes]:
         if size > limit:
             raise too_long(opened.split.loc.url, limit)
         yield chunk
+
+
+def quoted_rows(opened: OpenSplit) -> Iterator[Step]:
+    """Some thousand rows after the other; nobody knows their bytes, so an attempt cannot stop between them."""
+    from ..input.rows import rows_of_stream
+
+    mapper, split = opened.job.job.mapper, opened.split
+    opened.tally.bytes += split.size
+    chunks = whole_object(opened.store, split, opened.unpack_ratio)
+    for rows in rows_of_stream(opened.spec, chunks, split.loc.url):
+        mapped: Iterator[Iterable[Pair]] = map(mapper, repeat(None), rows)
+        if opened.isolation.careful:
+            mapped = opened.each(rows, partial(mapper, None), _place)
+        yield from opened.steps(mapped, len(rows))
+
+
+def _place(_number: int, row: Any) -> RecordPlace:
+    return RecordPlace(None, repr(row))

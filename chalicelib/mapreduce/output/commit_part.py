@@ -7,6 +7,7 @@ must tell of what is there. A part of another plan is never met: a run is not pl
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -17,6 +18,7 @@ from ..input.typed_pairs import Edges
 from .compressed import Counted, Packed
 from .folders import Gathered
 from .rows import without_rows
+from .text import Rows
 
 #: Outputs in which a row is a line, so that the rows of an adopted part can be counted.
 _LINES = ("tsv", "jsonl", "text")
@@ -38,6 +40,25 @@ class PartWriter(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class PartFile(Protocol):
+    """The part of one task."""
+
+    @property
+    def rows(self) -> Rows:
+        """From pairs to what is written to the part. One that remembers earlier rows serves one writer only."""
+
+    @property
+    def piece_rows(self) -> Rows:
+        """From pairs to what is written to a piece."""
+
+    @property
+    def open(self) -> Callable[[], PartWriter]:
+        """A new writer of the part."""
+
+    def joined(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """What the pieces hold, in chunks of any size, as what is written to the part."""
 
 
 class ObjectPart:

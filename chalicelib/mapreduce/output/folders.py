@@ -155,6 +155,10 @@ class Gathered:
             folders=tuple(made),
         )
 
+    def commit_rows(self) -> list[Part]:
+        """The same of what has no folders: its object, or none where there are no rows."""
+        return [self.commit()] if self._spools else []
+
     def _send(self, loc: Loc, spool: _Spool) -> Part:
         """Make one object; one that is there already is an earlier attempt's, complete, and stays."""
         counted = Counted(self._store.writer(loc, if_absent=True, mark=self._mark))

@@ -15,37 +15,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
+
+from msgspec.structs import replace
 
 from ...core.keys import OutputKeys
 from ...core.plan import Plan
 from ...core.ports import Runtime
 from ...core.spec import JobSpec
+from ...job.load_class import container_of
 from ...job.steps import writing_class
 from ..shuffle.run_file import read_blocks
-from .commit_part import GatheredPart, ObjectPart, PartWriter
+from .commit_part import GatheredPart, ObjectPart, PartFile, PartWriter
 from .folders import Gathered
 from .rows import Writer, encoder, is_stateful
 from .text import FORMATS, Rows
 
-
-class PartFile(Protocol):
-    """The part of one task."""
-
-    @property
-    def rows(self) -> Rows:
-        """From pairs to what is written to the part. One that remembers earlier rows serves one writer only."""
-
-    @property
-    def piece_rows(self) -> Rows:
-        """From pairs to what is written to a piece."""
-
-    @property
-    def open(self) -> Callable[[], PartWriter]:
-        """A new writer of the part."""
-
-    def joined(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """What the pieces hold, in chunks of any size, as what is written to the part."""
+#: The column whose values other outputs are, as far as their folders tell.
+NAMED = "output"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +80,36 @@ def part_file(runtime: Runtime, plan: Plan, task: int) -> PartFile:
     new_object = partial(ObjectPart, runtime.store, loc, spec.output, mark)
     if plan.sql or not plan.last_step:
         return PartOfRows(rows=FORMATS["pairs"], open=new_object)
+    main = _main_part(runtime, plan, task)
+    if not spec.outputs:
+        return main
+    from .named_outputs import NamedOutputs  # few jobs have several outputs
+
+    others = {
+        name: Gathered(
+            runtime.store,
+            place.folder(NAMED, name),
+            task,
+            replace(spec, output=spec.output_of(name)),
+            runtime.disk,
+            mark=mark,
+        )
+        for name in spec.outputs
+    }
+    return NamedOutputs(main, others, loc.url)
+
+
+def _main_part(runtime: Runtime, plan: Plan, task: int) -> PartFile:
+    """The part of the results proper."""
+    spec, place, mark = plan.own_spec, OutputKeys(plan.results), plan.mark
+    loc = place.part(task, spec.output.extension)
+    new_object = partial(ObjectPart, runtime.store, loc, spec.output, mark)
+    if spec.output.container:
+        from .container import ContainerPart, ContainerRows  # few jobs write formats of their own
+
+        made = ContainerRows(container_of(runtime.load_job, spec), spec.output.container)
+        new_part = partial(ContainerPart, made, runtime.store, loc, spec.output, mark)
+        return PartOfPairs(rows=made, open=new_part, url=loc.url)
     own = _own_writer(runtime, spec)
     if spec.output.by or spec.output.format == "parquet":
         gathered = Gathered(runtime.store, place, task, spec, runtime.disk, own, mark)

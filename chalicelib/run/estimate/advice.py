@@ -86,7 +86,8 @@ def _is_worth_it(now: Estimate, other: Estimate) -> bool:
 def _neighbours(spec: JobSpec) -> Iterator[tuple[Change, JobSpec]]:
     """The configuration with one setting at another value."""
     for name in ("split_size", "reduce_size"):
-        yield from _sizes(spec, name)
+        if name == "reduce_size" or not (spec.split_lines or spec.map_tasks):
+            yield from _sizes(spec, name)
     for function in ("supervisor", "coordinator"):
         for megabytes in _MEMORY:
             memory = replace(spec.memory, **{function: megabytes})

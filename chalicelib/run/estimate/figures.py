@@ -92,6 +92,8 @@ class Figures:
     #: at 400 000; 76 at a million; 85 at 100 000 [M].
     planned: int = 60
     planning: int = 60 * MIB
+    #: Bytes of a line, where tasks are cut by lines [A: logs].
+    line: int = 100
     #: A task's records in memory, for each byte of input, before they are spilled [A: Python's objects].
     record_overhead: float = 6.0
 

@@ -63,11 +63,15 @@ class Requests:
 def shape_of(spec: JobSpec, work: Work, figures: Figures = FIGURES) -> Shape:
     """How a run over `work` would be cut, its objects being of one size."""
     size = work.bytes / max(work.objects, 1)
-    split_size = splits.split_size(spec.split_size, work.bytes)
+    split_size = splits.split_size(spec, work.bytes)
+    if spec.split_lines:
+        split_size = min(spec.split_lines * figures.line, max(work.bytes, 1))
     pieces = 1 if work.whole else max(1, ceil(size / split_size))
     split = size / pieces
     packed = min(max(1, int(split_size // split)) if split else splits.MAX_SPLITS, splits.MAX_SPLITS)
+    packed = 1 if spec.split_lines else packed
     tasks = ceil(work.objects * pieces / packed) if work.bytes else 0
+    tasks = min(tasks, spec.map_tasks or tasks)
     partitions = _partitions(spec, work)
     shuffled = 0.0 if work.map_only else work.bytes * work.pace.shuffled
     reducers = 0 if work.map_only or not tasks else _reducers(spec, partitions, shuffled)

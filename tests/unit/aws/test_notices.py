@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from moto import mock_aws
 
 from chalicelib.aws.notices import Teller, signature
+from chalicelib.core.deployment_spec import NotifySpec
 from chalicelib.core.errors import NoticeError
 from chalicelib.core.outcome import Notice
-from chalicelib.core.spec import NotifySpec
 
 GOOD = Notice(
     job="words", run="r1", outcome="success", output="s3://out/words/r1/", manifest="s3://out/m", records=7

@@ -8,8 +8,8 @@ import pytest
 
 from chalicelib.config.lambda_settings import lambda_problems
 from chalicelib.config.load import load_job
+from chalicelib.core.deployment_spec import LambdaSpec
 from chalicelib.core.errors import ConfigError
-from chalicelib.core.spec import LambdaSpec
 
 LAYER = "arn:aws:lambda:eu-west-1:123456789012:layer:numbers:3"
 JOB = """\

@@ -557,7 +557,9 @@ def test_printed_configuration(project: Project) -> None:
     assert found["trigger: marker"] == "SLUICE_TRIGGER"
     assert found["partitions: null"] == found["reducer: 15m"] == found["encoding: utf-8"] == "default"
     assert found["sep: '#'"] == found["n: 1"] == "jobs/wordcount.yml:6"
-    assert sum(len(row) > 1 for row in rows) == len(schema.LEAVES) + len(["sep", "n", "tags", "environment"])
+    assert sum(len(row) > 1 for row in rows) == len(schema.LEAVES) + len(
+        ["sep", "n", "tags", "environment", "outputs"]
+    )
     assert yaml.safe_load(printed)["memory"]["mapper"] == 1024
     assert project.load(base=printed).spec == loaded.spec
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.config.notify_settings import notify_problems
-from chalicelib.core.spec import NotifySpec
+from chalicelib.core.deployment_spec import NotifySpec
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:runs"
 BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/own"

@@ -14,8 +14,9 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib import Job, Range, Sum
+from chalicelib.core.deployment_spec import NotifySpec
 from chalicelib.core.ports import FunctionName, Loc
-from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec, NotifySpec, ShuffleSpec
+from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec, ShuffleSpec
 from chalicelib.run.job_code import Shape
 from scripts.deployment.policies import may_start, policies
 from scripts.deployment.target import FUNCTIONS, Json, Target, Where, told_of_failures

@@ -13,7 +13,7 @@ from chalicelib import Job
 from chalicelib.core.spec import InputSpec
 from chalicelib.job.binding import bind
 from chalicelib.job.load_class import Source
-from chalicelib.mapreduce.map import chunks, pairs, parquet_rows, quoted_rows, text_records, whole_objects
+from chalicelib.mapreduce.map import chunks, pairs, parquet_rows, text_records, whole_objects
 from chalicelib.mapreduce.map.map_only import MapOnlyTask, RowWriter
 from chalicelib.mapreduce.map.open_split import OpenSplit, Step
 from chalicelib.mapreduce.shuffle.run_file import RunWriter
@@ -57,7 +57,12 @@ MODES: dict[str, tuple[type[Job], Steps, dict[str, Any], Any]] = {
     "records": (Nothing, text_records.steps, {}, b"a\nb\n"),
     "rows": (Nothing, text_records.steps, {"format": "csv"}, b"a,1\nb,2\n"),
     "documents": (Nothing, text_records.steps, {"format": "jsonl"}, b"1\n2\n"),
-    "rows of several lines": (Nothing, quoted_rows.steps, {"format": "csv", "multiline": True}, b"a,1\n"),
+    "rows of several lines": (
+        Nothing,
+        whole_objects.quoted_rows,
+        {"format": "csv", "multiline": True},
+        b"a,1\n",
+    ),
     "chunks": (NoChunk, chunks.steps, {}, b"a\nb\n"),
     "typed pairs": (Nothing, pairs.steps, {"format": "pairs"}, typed_pairs()),
     "parquet": (Nothing, parquet_rows.steps, {"format": "parquet"}, parquet),

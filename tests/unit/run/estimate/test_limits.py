@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.spec import GIB, JobSpec, LambdaSpec, LimitsSpec, MemorySpec, TimeoutSpec
+from chalicelib.core.deployment_spec import LambdaSpec
+from chalicelib.core.spec import GIB, JobSpec, LimitsSpec, MemorySpec, TimeoutSpec
 from chalicelib.run.estimate.estimate import estimate
 from chalicelib.run.estimate.limits import LIFTS
 from chalicelib.run.estimate.work import Work

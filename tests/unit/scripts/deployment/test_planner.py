@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.config.triggers import Trigger
-from chalicelib.core.spec import LambdaSpec
+from chalicelib.core.deployment_spec import LambdaSpec
 from scripts.deployment.lifecycle import lifecycle_rules
 from scripts.deployment.planner import plan_deletion, plan_deployment
 from scripts.deployment.policies import policies

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
-from chalicelib.core.spec import LambdaSpec
+from chalicelib.core.deployment_spec import LambdaSpec
 from scripts.deployment import settings
 from scripts.deployment.stage import chalice_stage, stage_config
 from scripts.deployment.survey import FunctionState

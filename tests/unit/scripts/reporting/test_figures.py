@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from chalicelib.core.deployment_spec import LambdaSpec
 from chalicelib.core.messages import Stats
 from chalicelib.core.plan import Plan
 from chalicelib.core.ports import Loc
-from chalicelib.core.spec import LambdaSpec, MemorySpec
+from chalicelib.core.spec import MemorySpec
 from chalicelib.run.status.attempts import Attempt, History, StepHistory
 from scripts.reporting.at_once import most_at_once
 from scripts.reporting.columns import columns

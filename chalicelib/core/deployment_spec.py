@@ -1,0 +1,71 @@
+"""What a deployment adds to a job: how Lambda runs its functions, and who is told how its runs have ended."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+#: Names with commas between them; in YAML also a list.
+Names = Annotated[str, Meta(extra={"unit": "names"})]
+
+
+class LambdaSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What Lambda lets one say of a job's functions. What is not said here stays as somebody set it by hand."""
+
+    #: Of all four functions; texts.
+    tags: dict[str, Any] = {}
+    #: Variables of all four functions; texts. They are no place for secrets: plans hold them, too.
+    environment: dict[str, Any] = {}
+    #: Both or neither: all functions then run in that network, which needs a way to S3 and to Lambda.
+    subnets: Names = ""
+    security_groups: Names = ""
+    #: ARNs of versions, at most five.
+    layers: Names = ""
+    #: Days that log lines are kept; 0: for ever. None: 30, unless somebody set something else.
+    log_retention: Annotated[int, Meta(ge=0, le=3653)] | None = None
+    #: X-Ray, active or not.
+    tracing: bool | None = None
+    #: MB of local disk of mapper and reducer; Lambda gives 512 if nobody says more.
+    ephemeral_storage: Annotated[int, Meta(ge=512, le=10_240)] | None = None
+
+    @property
+    def subnet_ids(self) -> tuple[str, ...]:
+        return split_names(self.subnets)
+
+    @property
+    def security_group_ids(self) -> tuple[str, ...]:
+        return split_names(self.security_groups)
+
+    @property
+    def layer_arns(self) -> tuple[str, ...]:
+        return split_names(self.layers)
+
+
+class NotifySpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who is told how a run has ended. Nobody, unless a topic, a bus or a webhook is named."""
+
+    #: What is told of: runs that succeed, that fail, that have set records aside.
+    on: Names = "success, failed, bad_records"
+    #: ARN of an SNS topic.
+    topic: str = ""
+    #: Name or ARN of an EventBridge bus; `default` is the account's own.
+    bus: str = ""
+    #: An `https://` URL, to which a POST goes.
+    webhook: str = ""
+    #: ARN of the Secrets Manager secret, or of the SSM parameter, whose text signs what goes to the webhook.
+    secret: str = ""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return split_names(self.on)
+
+    @property
+    def tells(self) -> bool:
+        """Whether anybody is told."""
+        return bool(self.topic or self.bus or self.webhook)
+
+
+def split_names(names: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(name.strip() for name in names.split(",") if name.strip())

@@ -1,0 +1,1 @@
+"""The results of a run: listed, passed on part after part, or downloaded."""
