@@ -6,17 +6,21 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from chalicelib import Job, Sum
-from chalicelib.core.keys import SUCCESS, RunKeys
+from chalicelib.core.keys import SUCCESS, TOTALS, RunKeys
+from chalicelib.core.messages import decode
 from chalicelib.core.plan import Plan
 from chalicelib.core.plan_file import read_head, read_tasks
 from chalicelib.core.ports import Loc, ObjectInfo
 from chalicelib.core.spec import JobSpec
+from chalicelib.core.totals import Shown
 from chalicelib.run.events import put_again
+from scripts.submitting.again import same_objects
 from tests.worlds.simulation import IN, OUT, Killed, Simulation, Watched, spec
 
 TICK = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
@@ -255,6 +259,9 @@ def test_an_object_that_a_period_could_not_read_is_named_by_its_run(tmp_path: Pa
         for split in task
     ]
     assert named == ["data/a", "data/b"]
+    job: Any = SimpleNamespace(spec=world.spec)
+    selection, _ = same_objects(world.memory, job, plan_keys(plan))
+    assert (selection.starting, selection.objects) == (((Loc("work", period[5:]), ""),), 2)
     # Again, over what is still as it was; the next period has the later version.
     period_loc = Loc("work", period.removeprefix("work/"))
     world.deliver("coordinator", put_again(period_loc, "", world.time, "again"))
@@ -313,3 +320,17 @@ def test_a_tick_without_time_for_all_goes_on_where_it_ended(tmp_path: Path) -> N
         world.tick()
         world.run()
     assert world.read() == Counter(put)
+
+
+def test_with_accumulate_each_period_brings_the_totals_up_to_date(tmp_path: Path) -> None:
+    world = Clocked(tmp_path, every(accumulate=True), duplicates=True)
+    for number in range(4):
+        world.put(f"a{number}")
+        world.add("_same" if number == 2 else f"b{number}", b"same\n")
+        world.tick()
+        world.run()
+        world.time += 900
+    assert not world.errors
+    shown = decode(Shown, world.memory.get(Loc("out", TOTALS)), TOTALS)
+    text = b"".join(world.memory.get(Loc("out", part.key)) for part in shown.parts).decode()
+    assert text.splitlines() == ["a0 0\t1", "a1 0\t1", "a2 0\t1", "a3 0\t1", "same\t3"]

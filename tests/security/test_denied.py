@@ -31,6 +31,7 @@ from chalicelib.core.keys import DONE
 from chalicelib.core.ports import FunctionName, Loc, Runtime
 from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec, OutputSpec, PlaceSpec
 from chalicelib.functions import coordinator, mapper, reducer, scheduler, supervisor
+from chalicelib.functions.auditing import auditor
 from chalicelib.run import job_code
 from chalicelib.run.events import event_for
 from chalicelib.run.periods.keys import PeriodKeys
@@ -348,11 +349,53 @@ MAY: dict[FunctionName, dict[str, set[str]]] = {
 }
 
 
-def test_a_scheduler_is_refused_every_other_call(clocked: Account) -> None:
-    for loc in FOREIGN.values():
-        for call in ALL_KINDS.values():
+class Later:
+    """Two hours after the objects were put."""
+
+    def __init__(self, account: Account) -> None:
+        self._time = account.admin.head(FOREIGN["the input"]).modified + 7200
+
+    def now(self) -> float:
+        return self._time
+
+    def pause(self, seconds: float) -> None:
+        raise Waits
+
+
+def test_what_was_lost_is_found_and_started_under_the_auditor_s_own_role(
+    clocked: Account, tmp_path: Path
+) -> None:
+    """A manifest whose event never came, and a run whose coordinator died behind its plan."""
+    manifest = Loc(IN, "data/x.manifest")
+    clocked.admin.put(manifest, b"data/a.txt\n")
+    clocked.admin.delete(WORK, [FOREIGN["a verdict"].key])  # which is none
+    cloud = Cloud(clocked, tmp_path, Words)
+    runtime = replace_target(cloud._runtime("auditor"), clock=Later(clocked))
+    auditor.handle(runtime, {}, "words", CLOCKED)
+    assert [function for function, _ in cloud.queue] == ["coordinator"]
+    event = cloud.queue.pop()[1]
+    coordinator.handle(cloud._runtime("coordinator"), event, "words", CLOCKED)
+    (done,) = [info.key for info in clocked.admin.list(Loc(WORK, "w/")) if info.key.endswith("plan.done")]
+    clocked.admin.delete(WORK, [done])
+    cloud.queue.clear()
+    auditor.handle(runtime, {}, "words", CLOCKED)
+    assert {function for function, _ in cloud.queue} == {"mapper", "supervisor"}
+    cloud.run()
+    assert any(info.key.endswith("/_SUCCESS") for info in clocked.admin.list(Loc(OUT, "words/")))
+
+
+#: What an auditor may read beside what it lists.
+AUDITED = {"a run file", "a verdict"}
+
+
+@pytest.mark.parametrize("function", ["scheduler", "auditor"])
+def test_what_a_clock_starts_is_refused_every_other_call(clocked: Account, function: FunctionName) -> None:
+    for name, loc in FOREIGN.items():
+        for kind, call in ALL_KINDS.items():
+            if function == "auditor" and name in AUDITED and kind in MAY_READ:
+                continue
             with pytest.raises((Forbidden, ClientError), match=r"AccessDenied|403|Forbidden"):
-                call(clocked.stores["scheduler"], loc)
+                call(clocked.stores[function], loc)
         assert clocked.admin.get(loc) == SECRET
 
 

@@ -298,3 +298,24 @@ def test_one_kind_of_thing_is_submitted(
     with pytest.raises(SystemExit):
         submit.parse(argv)
     assert told in capsys.readouterr().err
+
+
+def test_what_is_uploaded_for_a_clock_starts_nothing_and_waits_for_nobody(tmp_path: Path) -> None:
+    bucket = Bucket(tmp_path, "every 15m")
+    (tmp_path / "a.txt").write_text("x")
+    told = bucket.submit(str(tmp_path / "a.txt"))
+    assert "trigger: every 15m: the run of the next period reads them" in told
+    assert bucket.delivered == []
+    for argv, sentence in (
+        ([str(tmp_path / "a.txt"), "--wait"], "leave out --wait"),
+        (["--existing"], "the clock starts a run over what is there already"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            bucket.submit(*argv)
+
+
+def test_with_totals_nothing_is_read_beside_the_clock(tmp_path: Path) -> None:
+    bucket = Bucket(tmp_path, "every 15m", accumulate=True)
+    bucket.add("a.txt", b"x")
+    with pytest.raises(UserError, match="would be counted twice"):
+        bucket.submit("s3://demo-in/data/a.txt")
