@@ -225,6 +225,8 @@ def _are_plain(items: Sequence[Any], kinds: set[type]) -> bool:
     """Whether plain msgpack gives back exactly these (a tuple becomes a list, a subclass its base)."""
     if not kinds <= SCALARS | _CONTAINERS:
         return False
+    if len(items) > 1 and not _are_plain(items[:1], set(map(type, items[:1]))):
+        return False  # most columns are of one kind, which the first item shows
     for kind in kinds & _CONTAINERS:
         some: Sequence[Any] = items if len(kinds) == 1 else [item for item in items if type(item) is kind]
         if kind is dict and not set(map(type, chain.from_iterable(some))) <= SCALARS:

@@ -82,10 +82,17 @@ def _parsed(text: str, delimiter: str) -> list[list[str]]:
         if _CARRIAGE in text:
             raise csv.Error("a carriage return and U+FDD0, which stands for it while rows are read")
         lines = [line.replace("\r", _CARRIAGE) for line in lines]
-    rows = list(csv.reader(lines, delimiter=delimiter, strict=True))
-    if len(rows) != len(lines):
-        raise csv.Error(f"{len(lines)} lines make {len(rows)} rows")
-    return [_unmarked(row) for row in rows] if marked else rows
+    quoted = lines if marked else [line for line in lines if '"' in line]
+    rows = list(csv.reader(quoted, delimiter=delimiter, strict=True))
+    if len(rows) != len(quoted):
+        raise csv.Error(f"{len(quoted)} lines make {len(rows)} rows")
+    if marked:
+        return [_unmarked(row) for row in rows]
+    if len(quoted) == len(lines):
+        return rows
+    # Without quotes a row is a split, at a third of the csv module's cost.
+    rest = iter(rows)
+    return [next(rest) if '"' in line else line.split(delimiter) for line in lines]
 
 
 def _unmarked(row: list[str]) -> list[str]:
@@ -148,7 +155,6 @@ class RowReader:
 
     def _parse(self, block: TextBlock, text: str) -> list[list[str]]:
         if '"' not in text:
-            # Without quotes a row is a split, at a third of the csv module's cost.
             delimiter = self._delimiter
             return [line.split(delimiter) for line in split_lines(text) if line]
         try:
