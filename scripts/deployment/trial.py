@@ -1,7 +1,8 @@
 """Tries a zip before it is deployed: does it fit Lambda, and can the job be imported from it there?
 
 The job is imported from the unpacked zip by a process that has nothing else but what Lambda brings, boto3 and what that
-needs. Where this machine cannot run the functions (another processor, or no Linux), the libraries are only looked at.
+needs. Where this machine cannot run the functions (another processor, or no Linux), and for jobs with layers, which may
+bring anything, the libraries are only looked at.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def try_out(zipped: Path, target: Target) -> None:
     with zipfile.ZipFile(zipped) as archive:
         _check_size(target.name, zipped.stat().st_size, archive)
         _check_extensions(target.name, spec.architecture, archive)
-        if not can_run(spec.architecture):
+        if not can_run(spec.architecture) or spec.lambda_.layer_arns:
             return
         with tempfile.TemporaryDirectory(prefix="sluice-trial-") as name:
             folder, runtime = Path(name, "code"), Path(name, "runtime")

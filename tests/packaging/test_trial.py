@@ -32,14 +32,13 @@ LIBRARIES = ("msgspec", "yaml", "chalice", "backports")
 Zip = Callable[..., Path]
 
 
-def target(requirements: str = "", **variables: str) -> Target:
+def target(layers: str = "", **variables: str) -> Target:
     spec = JobSpec(
         job="words:Words",
         input=InputSpec(url="s3://a/in/"),
         work=PlaceSpec(url="s3://a/work/"),
         output=OutputSpec(url="s3://a/out/"),
-        lambda_=LambdaSpec(environment=variables),
-        requirements=requirements,
+        lambda_=LambdaSpec(environment=variables, layers=layers),
     )
     return Target(name="words", spec=spec, overrides={})
 
@@ -98,8 +97,10 @@ def test_a_job_that_has_all_it_needs_is_let_through(zipped: Zip) -> None:
 def test_a_package_that_is_here_and_not_in_the_zip_is_told(zipped: Zip) -> None:
     import hypothesis  # in this environment, and not in Lambda's
 
+    path = zipped(job(f"import {hypothesis.__name__}"))
+    trial.try_out(path, target(layers="arn:aws:lambda:eu-west-1:123456789012:layer:name:3"))  # may be in that
     with pytest.raises(DeployError) as told:
-        trial.try_out(zipped(job(f"import {hypothesis.__name__}")), target())
+        trial.try_out(path, target())
     text = str(told.value)
     assert text.startswith(
         "words: Lambda could not import the job from its zip: ConfigError: job: jobs/words.py: line 2"
