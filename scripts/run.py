@@ -15,11 +15,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -33,12 +32,11 @@ from chalicelib.core.ports import ObjectInfo, Store
 from chalicelib.core.spec import JobSpec
 from chalicelib.job.load_class import job_loader
 from chalicelib.job.side_files import brought
-from chalicelib.job.steps import all_steps, expand
+from chalicelib.job.steps import all_steps
 from chalicelib.local.engine import LocalRun, Progress
-from chalicelib.local.inline import run_inline
 from chalicelib.local.inputs import refuse_inside, tagged_inputs
 from chalicelib.local.publishing import run_into
-from chalicelib.local.results import claimed
+from chalicelib.local.results import Claim, claimed
 from chalicelib.local.tune import tune, usable_cpus
 from chalicelib.local.workers import new_token
 from chalicelib.run import job_code
@@ -106,17 +104,19 @@ def _run(
             )
             if not options.timings:
                 return run_into(claim, local)
-            return _timed(loaded, load, lambda: run_into(claim, local, run_inline))
+            return _timed(loaded, claim, local)
 
 
-def _timed(loaded: LoadedJob, load: Callable[[str], type[Any]], work: Callable[[], Manifest]) -> Manifest:
+def _timed(loaded: LoadedJob, claim: Claim, run: LocalRun) -> Manifest:
     """Run in this process, and say where the time has gone."""
+    from chalicelib.job.steps import expand
+    from chalicelib.local.inline import run_inline
     from chalicelib.local.timings import Timings, advice, report
 
     with Timings() as found:
-        manifest = work()
+        manifest = run_into(claim, run, run_inline)
     say(*report(found, Path.cwd()))
-    steps = [] if loaded.spec.sql.map else expand(load(loaded.spec.job), loaded.spec.params)
+    steps = [] if loaded.spec.sql.map else expand(run.load_job(loaded.spec.job), loaded.spec.params)
     hints = advice(found, loaded.spec.inputs, steps)
     say(*(f"faster: {hint}" for hint in hints))
     if hints:

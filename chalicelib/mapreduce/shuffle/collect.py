@@ -147,8 +147,10 @@ class StateCollector:
 
     @staticmethod
     def _mean(items: Iterable[Pair]) -> float:
-        """Bytes of an entry."""
-        return mean_size(items) - PAIR + DICT_SLOT + DRAIN_SLOTS // 2
+        """Bytes of an entry. Keys that are tuples are put in order by their numbers."""
+        some = list(items)
+        drain = DRAIN_SLOTS + ORDER if some and type(some[0][0]) is tuple else DRAIN_SLOTS // 2
+        return mean_size(some) - PAIR + DICT_SLOT + drain
 
     def drain(self, partitions: int, in_order: bool = True) -> Iterator[Piece]:
         table, self._table = self._table, {}
