@@ -11,7 +11,7 @@ BENCH_STAMPS := .venv-bench/.made .venv-peers/.made
 # Only whole measurements at full size are kept.
 KEEP := $(if $(filter 1 1.0,$(SCALE)),$(if $(ARGS),,--record))
 
-.PHONY: bench bench-data bench-growth bench-memory bench-peers bench-report bench-size bench-startup
+.PHONY: bench bench-dashboard bench-data bench-growth bench-memory bench-peers bench-report bench-size bench-startup
 
 .venv-bench/.made: requirements-bench.txt requirements.txt
 .venv-peers/.made: requirements-peers.txt
@@ -44,6 +44,9 @@ bench-size: .venv-bench/.made
 
 bench-report: setup
 	@$(PY) -m benchmarks.report_page $(ARGS)
+
+bench-dashboard: setup
+	@$(PY) -m benchmarks.dashboard_list
 
 bench-data: .venv-bench/.made
 	@$(BENCH) data --scale $(SCALE) $(ARGS)

@@ -74,7 +74,7 @@ def test_a_file_is_dropped_and_its_run_finishes_before_one_s_eyes(cloud: Cloud, 
     assert run in report.title()
     assert "Timeline" in report.inner_text("main")
     seen.page.click("text=All runs")
-    seen.page.wait_for_selector(f".row.succeeded:has-text('{run}')")
+    seen.page.wait_for_selector(f"#runs .row.succeeded:has-text('{run}')")
     seen.picture("list")
 
 
@@ -86,7 +86,7 @@ def test_a_failed_job_is_mended_and_run_again_and_bad_records_are_run_again(
     failed = drop(seen, "scripted", {"bad one.txt": "!say hello\n!raise alarm\n", "good one.txt": "blue\n"})
     ended(seen, "failed")
     page.click("text=All runs")
-    page.click(f".row.failed:has-text('{failed}')")  # the first click
+    page.click(f"#runs .row.failed:has-text('{failed}')")  # the first click
     told = page.inner_text("pre.traceback >> nth=0")
     assert "scripted.py" in told
     assert "ValueError: this line is cursed: alarm" in told

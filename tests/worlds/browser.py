@@ -66,7 +66,7 @@ class Window:
         with self.context.expect_page() as found:
             click()
         page = self.watched(found.value)
-        page.wait_for_load_state()
+        page.wait_for_selector("h1", timeout=10_000)
         return page
 
     def drop(self, files: dict[str, str]) -> None:

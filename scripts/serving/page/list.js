@@ -53,8 +53,8 @@ export class List {
 
   stale() {
     for (const page of this.pages.keys()) this.old.add(page);
-    if (this.pages.size) this.draw();
-    else this.load(0);
+    this.load(0);  // says how many there are, too
+    this.draw();
   }
 
   heard(news) {
@@ -177,6 +177,7 @@ export function fill(link, row, titles) {
   say(part.parts, `${step}map ${tasks(row.map)}, reduce ${tasks(row.reduce)}`);
   say(part.when, [time(row.started).slice(5), seconds(row.elapsed)].filter(Boolean).join(", "));
   say(part.notes, notes(row).join(", "));
+  for (const name of ["job", "notes"]) part[name].title = part[name].textContent;
 }
 
 function notes(row) {

@@ -45,19 +45,17 @@ def browser() -> Iterator[Browser]:
 @contextmanager
 def local(folder: Path, runs: int = 1) -> Iterator[tuple[Board, FolderStore]]:
     """Runs in a work folder; the newest has failed, and all it tells is hostile."""
-    work, output = folder / "work", folder / "results"
-    for made in (work, output, folder / "user"):
+    work, output, failed = folder / "work", folder / "results", folder / "failed"
+    for made in (work, output, failed, folder / "user"):
         made.mkdir()
-    store = FolderStore([work, output])
+    store = FolderStore([work, output, failed])
     for number in range(runs - 1):
         keys = RunKeys(Loc(str(work), ""), "wordcount", f"20261120T{number:06d}-a")
         begin(store, keys, Loc(str(output), f"{number}/"), source="a.txt")
         finish(store, keys, Loc(str(output), f"{number}/"))
     keys = RunKeys(Loc(str(work), ""), "wordcount", RUN)
-    begin(store, keys, Loc(str(output), "x/"), source=f"/in/{HOSTILE}")
-    finish(
-        store, keys, Loc(str(output), "x/"), replace(BOOM, message=HOSTILE, detail=f"Traceback:\n{HOSTILE}")
-    )
+    begin(store, keys, Loc(str(failed), ""), source=f"/in/{HOSTILE}")
+    finish(store, keys, Loc(str(failed), ""), replace(BOOM, message=HOSTILE, detail=f"Traceback:\n{HOSTILE}"))
     log = work / keys.log("0").key
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text(json.dumps({"at": T0, "level": HOSTILE, "message": HOSTILE, "run": RUN}) + "\n")
