@@ -5,11 +5,15 @@ Each object counts once, however many lines or prefixes of a manifest name it; t
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
+from typing import overload
+
+import msgspec
 
 from ..core.errors import Forbidden, NotFound, UserError
 from ..core.keys import MANIFEST, SUCCESS, is_hidden
@@ -17,7 +21,6 @@ from ..core.plan import chain_of
 from ..core.ports import Loc, ObjectInfo, Runtime
 from ..core.spec import MANIFEST_SUFFIX, JobSpec
 from ..run.events import Created
-from .found_objects import Found, FoundObjects
 
 #: The marker object that starts a run over all objects of its folder.
 READY = "_READY"
@@ -29,6 +32,12 @@ _MARK = "\ufeff".encode()
 _LOOK_UPS, _MOST_LOOK_UPS = 4, 32
 #: Seconds, and share of the coordinator's time, that are left for the plan once the objects are known.
 _KEPT, _KEPT_SHARE = 60.0, 0.25
+
+#: (bucket, object)
+Found = tuple[str, ObjectInfo]
+#: Objects that are packed together.
+_BLOCK = 4096
+_decode = msgspec.msgpack.Decoder(list[Found]).decode
 
 
 class Superseded(Exception):
@@ -257,3 +266,38 @@ def _head(runtime: Runtime, loc: Loc, problem: str) -> ObjectInfo:
         return runtime.store.head(loc)
     except NotFound as error:
         raise UserError(f"{loc.url}: {problem}") from error
+
+
+class FoundObjects(Sequence[Found]):
+    """The objects of a run's input, packed: a million of them take 60 MB, not 400.
+
+    They can be gone through as often as need be, a few thousand of them unpacked at a time.
+    """
+
+    def __init__(self, objects: Iterable[Found]) -> None:
+        self._count = 0
+        self._blocks: list[bytes] = []
+        rest = iter(objects)
+        while some := list(islice(rest, _BLOCK)):
+            self._count += len(some)
+            self._blocks.append(zlib.compress(msgspec.msgpack.encode(some), 1))
+
+    def __iter__(self) -> Iterator[Found]:
+        for block in range(len(self._blocks)):
+            yield from self._block(block)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Found: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Found]: ...
+    def __getitem__(self, index: int | slice) -> Found | Sequence[Found]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(self._count))]
+        number = range(self._count)[index]
+        return self._block(number // _BLOCK)[number % _BLOCK]
+
+    def _block(self, number: int) -> list[Found]:
+        return _decode(zlib.decompress(self._blocks[number]))

@@ -189,7 +189,7 @@ CASES = {
     "sql reduce": Case(
         job=object, files={"a.csv": ROWS}, expected=SUMMED, phase="reduce",
         figures={"input": {"format": "csv", "columns": "word VARCHAR, n BIGINT"}, "sql": SQL},
-        names=("sql.reduce", "sluice-sql-", "shuffled-0-0.parquet"),
+        names=("sql.reduce", "sluice-sql-", "shuffled-0-0-0.parquet"),
     ),
 }  # fmt: skip
 

@@ -20,8 +20,7 @@ from ...run import totals_pointer
 from ...run.periods.keys import PeriodKeys, is_period
 from ...run.status.collect import collect
 from ...run.status.runs import list_finished, runs_since
-from ..found_objects import Found, FoundObjects
-from ..run_inputs import READY, is_read, starts
+from ..run_inputs import READY, Found, FoundObjects, is_read, starts
 from .judge import Finding, Known, Starter, is_since, judge
 
 

@@ -65,6 +65,9 @@ class _Sink(io.RawIOBase):
     def tell(self) -> int:
         return self._size
 
+    def flush(self) -> None:
+        """Nothing is held back. A container of an attempt that failed may ask when all of it is gone already."""
+
     def write(self, data: Any) -> int:
         chunk = bytes(data)
         self._written.append(chunk)

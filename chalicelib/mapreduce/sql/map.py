@@ -164,7 +164,7 @@ class SqlMap:
         """Parquet has its table of contents at the end: objects are copied to disk first."""
         paths, tag = [], splits[0].tag
         for number, split in enumerate(splits):
-            path = folder / f"object-{tag}-{number}"
+            path = folder / _named("object", tag, number)
             with self._disk.open(path, "wb", split.size) as file:
                 for chunk in whole_object(store, split):
                     file.write(chunk)
@@ -190,7 +190,7 @@ class SqlMap:
         spec, columns = self._input(tag), self._tables.columns_of(tag)
         ratio = self._spec.limits.unpack_ratio
         lines = Lines(spec, columns, store, lambda: self._pace.out_of_time, ratio)
-        fifo = folder / f"input-{tag}"
+        fifo = folder / _named("input", tag)
         fifo.touch()  # what a query is bound over may be opened, and nobody feeds it yet
         source = scan(spec, columns, [str(fifo)])
         try:
@@ -259,3 +259,8 @@ class SqlMap:
         again = Lines(self._input(tag), self._tables.columns_of(tag), self._store)
         place = locate(again, splits, int(row[1] or row[2]))
         return InputError(f"job {self._plan.job}: {place}: {text}")
+
+
+def _named(*parts: object) -> str:
+    """A name that no other input has: DuckDB remembers what it has read of a file."""
+    return "-".join(str(part) for part in parts if part != "")

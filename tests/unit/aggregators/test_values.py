@@ -494,7 +494,7 @@ def test_ones_own() -> None:
     assert result(Longest().of("name"), [{"name": "a"}, {"name": "bb"}]) == "bb"
     assert result(Record(longest=Longest(), n=Count()), ["a", "bb"]) == {"longest": "bb", "n": 2}
     assert result(Cents(), ["0.10", "0.20"]) == 30
-    assert result(Rounded(0.5), [1.4, 1.3, 1.2]) == [1.0]
+    assert result(Rounded(0.5), [1.4, 1.3, 1.2]) == 1.0
 
 
 def test_a_subclass_that_changes_lift_loses_the_old_bulk_form() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.core.ports import ObjectInfo
-from chalicelib.functions.found_objects import Found, FoundObjects
+from chalicelib.functions.run_inputs import Found, FoundObjects
 
 
 def objects(count: int) -> list[Found]:

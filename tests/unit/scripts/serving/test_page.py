@@ -84,7 +84,7 @@ def test_whatever_a_run_tells_is_text(browser: Browser, tmp_path: Path) -> None:
             assert re.search("TrustedHTML|disallowed|unsafe-eval", told), (script, told)
         seen.wrong.clear()
         report = seen.opened(lambda: page.click("text=Report"))
-        report.wait_for_function("document.title !== ''")
+        report.wait_for_load_state()
         assert RUN in report.title()
         assert report.evaluate("origin") == "null", "a report is not of the dashboard's origin"
         assert report.query_selector_all("#owned, img") == []
