@@ -272,8 +272,8 @@ class TotalsKeys:
 
 def parse_waiting(key: str) -> str | None:
     """The run that waits."""
-    name = key.rpartition("/")[2]
-    return name.removesuffix(".json") if name.endswith(".json") else None
+    folder, _, name = key.rpartition("/")
+    return name.removesuffix(".json") if folder.endswith("/waiting") and name.endswith(".json") else None
 
 
 def parse_generation(key: str) -> int | None:

@@ -120,6 +120,12 @@ def test_keys_of_the_totals(built: TotalsKeys, run: str, generation: int, step: 
     assert all(place.key.startswith(built.root.key) for place in places)
 
 
+def test_a_run_that_is_merged_waits_no_more_whatever_it_is_called() -> None:
+    """`make fuzz` found the name."""
+    assert keys.parse_waiting("totals/runs/merged/20261121T032424-.json") is None
+    assert keys.parse_waiting("totals/runs/waiting/20261121T032424-.json.json") == "20261121T032424-.json"
+
+
 @given(works, names, st.integers(0, 9**9), st.integers(0, 9**9))
 @examples(50)
 def test_generations_are_listed_in_their_order(work: Loc, job: str, one: int, other: int) -> None:
