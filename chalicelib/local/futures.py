@@ -14,6 +14,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import signal
 import time
 import weakref
 from collections.abc import Iterable, Iterator
@@ -157,6 +158,8 @@ class Submitted:
 
 def _work(run: LocalRun, root: Path) -> None:
     """What the process does."""
+    # Whoever was started in the background, without a terminal, ignores this signal, and so would its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         run_local(run)
     except (RunFailed, UserError) as error:
@@ -168,7 +171,7 @@ def _work(run: LocalRun, root: Path) -> None:
 def _end(process: Any, root: Path | None) -> None:
     """Stop a run as Ctrl-C does, so that its workers end, too; then remove its files."""
     if process.is_alive() and process.pid != os.getpid():
-        os.kill(process.pid, 2)
+        os.kill(process.pid, signal.SIGINT)
         process.join(10)
         process.kill()
         process.join()

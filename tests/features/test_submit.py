@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -80,6 +81,13 @@ def test_a_run_that_fails_says_why(texts: Path) -> None:
             ask()
 
 
+@pytest.fixture
+def signals() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def is_gone(process: int) -> bool:
     """Whoever was killed may be there a moment longer."""
     for _ in range(3000):
@@ -91,7 +99,10 @@ def is_gone(process: int) -> bool:
     return False
 
 
-def test_one_may_wait_a_while_and_stop_it(texts: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.default_int_handler])
+def test_one_may_wait_a_while_and_stop_it(handler: Any, texts: Path, tmp_path: Path, signals: None) -> None:
+    """Also where Ctrl-C is ignored, as in the background without a terminal."""
+    signal.signal(signal.SIGINT, handler)
     began = tmp_path / "began"
     run = submit(Endless, texts / "a.txt", workers=1, params={"began": str(began)})
     with pytest.raises(TimeoutError, match=r"job Endless, run .*: has not ended in 0\.01 s"):
