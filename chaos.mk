@@ -15,12 +15,15 @@ export MINUTES
 
 .PHONY: chaos chaos-local hostile hostile-deployed fuzz soak
 
+# Whatever sweeps over the calls of a run (tests/strategies.py: places).
+SWEEPS = $(shell grep -rl --include='*.py' 'import.* places$$' tests/features) tests/features/test_stragglers.py
+
 chaos: setup
-	CHAOS=full $(PY) -m pytest -q -s tests/chaos tests/features/test_repeat_safety.py tests/features/test_stragglers.py
+	CHAOS=full $(PY) -m pytest -q -s tests/chaos $(SWEEPS)
 
 chaos-local: setup
 	CHAOS=full $(PY) -m pytest -q -s tests/chaos/test_simulated.py tests/chaos/test_stopped.py tests/chaos/test_local.py \
-		tests/features/test_repeat_safety.py tests/features/test_stragglers.py
+		$(SWEEPS)
 
 hostile: setup
 	HOSTILE=$(OBJECTS) SEED=$(SEED) $(PY) -m pytest -q -s tests/fuzz/test_hostile.py

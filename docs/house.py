@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import TopologicalSorter
 from html import escape
 from pathlib import Path
@@ -53,21 +54,26 @@ def room(module: str, path: Path) -> str:
     return module.rpartition(".")[0] or module
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All that a file's code is made of, from the module itself down; walked once, whatever asks."""
+    return tuple(ast.walk(ast.parse(path.read_text(), str(path))))
+
+
 def imported(module: str, path: Path, known: Mapping[str, Path], *, for_types: bool) -> Iterator[str]:
     """The package's own modules that a module imports anywhere in it, be it inside a function.
 
     Without `for_types`, what stands below `if TYPE_CHECKING:` is left out.
     """
-    tree = ast.parse(path.read_text(), str(path))
     passed_over = {
         id(node)
-        for block in ast.walk(tree)
+        for block in nodes(path)
         if not for_types and isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
         for node in ast.walk(block)
     }
     inside = [part for part in module.removesuffix("__init__").split(".") if part]
     inside = inside if path.name == "__init__.py" else inside[:-1]
-    for node in ast.walk(tree):
+    for node in nodes(path):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "import_module":
             yield from _by_name(node, inside, known)
         if not isinstance(node, ast.ImportFrom) or not node.level or id(node) in passed_over:

@@ -9,14 +9,23 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-#: How many times as many examples there are as in the suite; `make fuzz` wants more.
-MORE = int(os.environ.get("FUZZ", "1"))
+#: `make chaos`: a fault at every place, and not only at some.
+WHOLE = os.environ.get("CHAOS") == "full"
+
+
+def places(last: int, every: int, first: int = 1) -> range:
+    """The calls at which a sweep interferes: each `every`-th from `first` to `last`, or all of them with CHAOS=full."""
+    return range(first, last + 1, 1 if WHOLE else every)
+
+
+#: How many times as many examples there are as `examples` says. `make fuzz` wants more; `make test` half of them.
+MORE = float(os.environ.get("FUZZ", "1" if WHOLE else "0.5"))
 
 
 def examples(count: int) -> settings:
     """Settings for `count` examples: no deadline (the machine may be busy), nothing kept on disk."""
     return settings(
-        max_examples=count * MORE,
+        max_examples=max(1, round(count * MORE)),
         deadline=None,
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -48,14 +48,19 @@ def room(module: str) -> str:
     return house.room(module, MODULES[module])
 
 
-@cache
-def tree_of(module: str) -> ast.Module:
-    return ast.parse(MODULES[module].read_text(), str(MODULES[module]))
+def nodes_of(module: str) -> tuple[ast.AST, ...]:
+    return house.nodes(MODULES[module])
+
+
+def docstring_of(module: str) -> str:
+    tree = nodes_of(module)[0]
+    assert isinstance(tree, ast.Module)
+    return ast.get_docstring(tree) or ""
 
 
 def libraries(module: str) -> Iterator[tuple[str, int]]:
     """(name of what is imported, line), of all that is not of this package."""
-    for node in ast.walk(tree_of(module)):
+    for node in nodes_of(module):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -123,7 +128,7 @@ def test_rooms_stay_small_and_introduce_themselves() -> None:
         own = [module for module in MODULES if room(module) == name and module != name]
         assert len(own) <= MOST_MODULES, (name, own)
         if len(own) > 1:
-            text = ast.get_docstring(tree_of(name)) or ""
+            text = docstring_of(name)
             assert "May import" in text, f"{name}/__init__.py: say what it may import"
             assert re.search(r"[Rr]ead `[\w/]+\.py` first", text), (
                 f"{name}/__init__.py: say what to read first"
@@ -153,7 +158,7 @@ def test_pure_rooms_touch_no_world() -> None:
             for name, line in libraries(module)
             if name.partition(".")[0] in FORBIDDEN
         ]
-        for node in ast.walk(tree_of(module)):
+        for node in nodes_of(module):
             text = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
             if text in ("os.environ", "os.getenv", "datetime.now") or text.startswith("time."):
                 touched.append(f"{module}:{node.lineno}: {text}")  # type: ignore[attr-defined]
@@ -179,12 +184,12 @@ def test_object_keys_are_built_in_one_place() -> None:
     for module in MODULES.keys() - {"core.keys"}:
         docstrings = {
             id(node.body[0].value)
-            for node in ast.walk(tree_of(module))
+            for node in nodes_of(module)
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
             and node.body
             and isinstance(node.body[0], ast.Expr)
         }
-        for node in ast.walk(tree_of(module)):
+        for node in nodes_of(module):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
                 if module == "mapreduce.shuffle.spill" and node.value == ".run":
                     continue  # a file on local disk, no object
@@ -198,7 +203,7 @@ def test_nothing_is_partitioned_by_python_s_own_hash() -> None:
     found = [
         f"{module}:{node.lineno}"
         for module in MODULES
-        for node in ast.walk(tree_of(module))
+        for node in nodes_of(module)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "hash"
     ]
     assert found == []
@@ -224,7 +229,7 @@ ROOTS = {
 def test_nothing_but_a_root_catches_everything() -> None:
     swallowed = []
     for module in MODULES:
-        for function in ast.walk(tree_of(module)):
+        for function in nodes_of(module):
             if not isinstance(function, ast.FunctionDef) or function.name in ROOTS.get(module, ()):
                 continue
             for node in ast.walk(function):
@@ -238,7 +243,7 @@ def test_nothing_but_a_root_catches_everything() -> None:
 
 @pytest.mark.parametrize("module", sorted(ROOTS))
 def test_every_root_is_there(module: str) -> None:
-    names = {node.name for node in ast.walk(tree_of(module)) if isinstance(node, ast.FunctionDef)}
+    names = {node.name for node in nodes_of(module) if isinstance(node, ast.FunctionDef)}
     assert names >= ROOTS[module]
 
 
@@ -256,7 +261,7 @@ def test_the_rooms_have_a_page_that_names_what_to_read_first() -> None:
     for name in set(ROOMS) - {"join", "testing"}:
         row = re.search(rf"^\| \[{name.replace('.', '/')}\]\(.*\| `(\w+\.py)` \|$", page, re.MULTILINE)
         assert row, f"docs/architecture.md: no row for {name}"
-        assert f"`{row[1]}` first" in (ast.get_docstring(tree_of(name)) or ""), name
+        assert f"`{row[1]}` first" in docstring_of(name), name
     named = set(re.findall(r"`((?:[a-z_]+/)+\w+\.py)`", page))
     missing = {
         name for name in named if not (house.PACKAGE / name).is_file() and not (house.ROOT / name).is_file()

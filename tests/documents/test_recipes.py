@@ -57,29 +57,44 @@ def changed(text: str, diff: str) -> str:
 
 
 def carry_out(step: tuple[str, str, str], tree: Path) -> None:
+    """Change or write the file that the step names."""
     language, path, text = step
     if language == "diff":
         (tree / path).write_text(changed((tree / path).read_text(), text))
-    elif language == "sh":
-        for line in text.splitlines():
-            tool, *arguments = line.split()
-            # That the tests find what the recipe adds is shown by few examples.
-            command = [sys.executable, "-m", tool, "-q", "-p", "no:xdist", *FEW, *arguments]
-            done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stdout + done.stderr
     else:
         assert not (tree / path).exists(), path
         (tree / path).write_text(text)
 
 
+def show(commands: list[str], tree: Path) -> None:
+    """Run what the recipes end in, in few processes: the tests that a `-k` chooses from by themselves."""
+    together: list[str] = []
+    alone = []
+    for command in commands:
+        tool, *arguments = command.split()
+        assert tool == "pytest", command
+        if "-k" in arguments:
+            alone.append(arguments)
+        else:
+            together += arguments
+    for arguments in (together, *alone):
+        # That the tests find what the recipe adds is shown by few examples.
+        tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", *FEW, *arguments]
+        done = subprocess.run(tests, cwd=tree, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_recipes_work_as_they_stand(copy: Path) -> None:
-    """One after the other in one copy, as somebody would who adds several things."""
+    """One after the other in one copy, as somebody would who adds several things; then the tests of all of them."""
+    commands = []
     for title, steps in recipes():
-        assert [language for language, _, _ in steps].count("sh") == 1, (
-            f"{title}: end in the tests that show it"
-        )
+        ends = [text for language, _, text in steps if language == "sh"]
+        assert len(ends) == 1, f"{title}: end in the tests that show it"
+        commands += ends[0].splitlines()
         for step in steps:
-            carry_out(step, copy)
+            if step[0] != "sh":
+                carry_out(step, copy)
+    show(commands, copy)
     subprocess.run(
         [sys.executable, "docs/house.py"], cwd=copy, check=True, capture_output=True
     )  # make picture

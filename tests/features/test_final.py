@@ -16,6 +16,7 @@ from chalicelib import Job, Sum
 from chalicelib.core.keys import parse_overtaken
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import JobSpec
+from tests.strategies import places
 from tests.worlds.simulation import IN, OUT, SCRATCH, WORK, Simulation, spec
 
 WORDS = [f"w{number * number % 97}" for number in range(300)]
@@ -195,7 +196,7 @@ def test_what_is_left_is_met_in_the_same_way_at_whatever_call_one_is_killed(left
         return world
 
     calm = replayed(None)
-    for number in range(1, calm.calls + 1):
+    for number in places(calm.calls, 2):
         world = replayed(number)
         assert world.killed, number
         assert world.output().keys() == calm.output().keys(), number
@@ -246,7 +247,7 @@ def test_a_run_killed_at_any_call_is_final_all_the_same(text: bytes, before: boo
     """Its last write is its end, however it was interrupted; then the work place is emptied and all comes again."""
     calm = World(Words, figures(), text)
     ending = next(number for number in range(1, calm.calls) if number > calm.calls * 3 // 4)
-    for number in range(ending, calm.calls + 1):
+    for number in places(calm.calls, 2, ending):
         world = World(Words, figures(), text, kill_at=[number], before=before)
         assert world.output().keys() == calm.output().keys(), f"call {number}"
         found = world.results()

@@ -18,6 +18,7 @@ import pytest
 from chalicelib.job.load_class import job_loader
 from chalicelib.local import LocalRun, run_local
 from chalicelib.local.inputs import find_inputs
+from tests.strategies import places
 from tests.worlds.simulation import SCRATCH, Simulation, spec
 
 WORDS = [f"w{number * number % 23}" for number in range(60)]
@@ -144,7 +145,7 @@ def test_a_deployment_at_any_call_ends_the_run_or_makes_no_difference(
         assert all(code.encode() in row for row in rows(calm))
         whole[code] = rows(calm)
     ends: Counter[str] = Counter()
-    for number in range(1, calm.calls + 1, 3 if seed is None else 7):
+    for number in places(calm.calls, 5 if seed is None else 23):
         simulation = simulate(checkout(tmp_path, kind, "old"), kind, seed=seed)
 
         def deploy(simulation: Simulation = simulation) -> None:

@@ -26,7 +26,7 @@ from chalicelib.core.spec import JobSpec, TimeoutSpec
 from chalicelib.functions.supervision.stalled_runs import QUIET
 from chalicelib.run.events import event_for
 from chalicelib.run.lease import TTL, Lease
-from tests.strategies import examples
+from tests.strategies import examples, places
 from tests.worlds.simulation import SCRATCH, Simulation, spec
 
 START = 1_700_000_000.0
@@ -128,7 +128,7 @@ def test_a_kill_at_any_call_changes_nothing(before: bool) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_a_kill_at_any_call_in_any_order_with_duplicates(before: bool, seed: int) -> None:
     calls = simulate(seed=seed, duplicates=True).calls
-    for number in range(1 + seed, calls + 1, 12):
+    for number in places(calls, 24, 1 + 4 * seed):
         check(simulate(seed=seed, duplicates=True, kill_at=[number], before=before))
 
 
@@ -216,7 +216,7 @@ def test_ten_objects_dropped_at_once_are_ten_runs_without_cross_talk() -> None:
 
 def test_two_supervisors_at_once_change_nothing() -> None:
     """The lease is taken away under the first one, at every call that it makes."""
-    for number in range(1, fault_free().calls + 1):
+    for number in places(fault_free().calls, 3):
         simulation = Simulation(WordCount, small(), SCRATCH)
 
         def rob(simulation: Simulation = simulation) -> None:
@@ -246,7 +246,7 @@ def test_kills_during_hand_overs() -> None:
     how: dict[str, Any] = {"supervisor_lifetime": 26.0, "slow": {"mapper": 12.0}}
     calm = simulate(**how)
     assert calm.hand_overs > 1
-    for number in range(1, calm.calls + 1):
+    for number in places(calm.calls, 3):
         check(simulate(kill_at=[number], before=number % 2 == 0, **how))
 
 
@@ -319,7 +319,7 @@ def test_a_kill_without_any_retry_hangs_only_where_nobody_is_left(before: bool) 
     must be woken by an event, and none is left).
     """
     stuck: Counter[str] = Counter()
-    for number in range(1, fault_free().calls + 1):
+    for number in places(fault_free().calls, 2):
         simulation = simulate(job_spec=small(timeout=QUICK), kill_at=[number], before=before, retries=0)
         if "_SUCCESS" in simulation.output():
             check(simulation)
@@ -347,7 +347,7 @@ def test_the_next_event_of_the_job_picks_up_what_a_kill_without_any_retry_left(b
     """Wherever it stopped; only a coordinator that was killed before it wrote the plan leaves nothing to pick up."""
     (whole,) = runs_of(fault_free())
     stood: Counter[str] = Counter()
-    for number in range(1, fault_free().calls + 1):
+    for number in places(fault_free().calls, 2, 2):
         simulation = simulate(job_spec=small(timeout=QUICK), kill_at=[number], before=before, retries=0)
         if "_SUCCESS" in simulation.output():
             continue
@@ -455,7 +455,7 @@ def test_the_first_error_of_each_task_is_told() -> None:
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_a_failing_run_ends_failed_wherever_it_is_killed(before: bool) -> None:
     calm = simulate(AlwaysFails, small(max_attempts=2))
-    for number in range(1, calm.calls + 1):
+    for number in places(calm.calls, 3):
         simulation = simulate(AlwaysFails, small(max_attempts=2), kill_at=[number], before=before)
         output = simulation.output()
         assert sorted(output) == ["_FAILED", "_manifest.json"], f"call {number}"

@@ -11,6 +11,7 @@ import pytest
 from chalicelib import Job, Sum
 from chalicelib.core.errors import StoreError
 from chalicelib.core.keys import FAILURE, SUCCESS
+from tests.strategies import places
 from tests.worlds.simulation import Killed, Simulation, spec
 
 TEXT = b"".join(b"%d and %d\n" % (number % 7, number % 3) for number in range(40))
@@ -71,7 +72,7 @@ def test_with_a_seat_one_supervisor_waits_and_leaves_it_free(tmp_path: Path) -> 
 @pytest.mark.parametrize("seats", [0, 1])
 def test_a_kill_at_any_call_changes_nothing(tmp_path: Path, seats: int, before: bool) -> None:
     calm = run(tmp_path, seats=seats)
-    for number in range(1, calm.calls + 1):
+    for number in places(calm.calls, 3, 1 + seats):
         simulation = run(tmp_path, seats=seats, kill_at={number}, before=before)
         assert SUCCESS in simulation.output(), f"call {number}"
         assert simulation.text() == expected(), f"call {number}"
@@ -86,7 +87,7 @@ def test_events_in_any_order_and_twice_change_nothing(tmp_path: Path, seed: int)
 def test_all_that_happens_at_once_at_any_call_of_any_invocation_is_seen(tmp_path: Path, seats: int) -> None:
     """Whoever finds the lease held leaves it at that, so the holder has to look again."""
     calm = run(tmp_path, seats=seats)
-    for number in range(1, calm.calls + 1):
+    for number in places(calm.calls, 3, 1 + seats):
         simulation = Simulation(Words, SPEC, tmp_path, seats=seats)
         simulation.at_call(number, simulation.run)
         simulation.drop("a.txt", TEXT)
@@ -177,7 +178,7 @@ class Away(Simulation):
 @pytest.mark.parametrize("seats", [0, 1])
 def test_s3_away_for_minutes_delays_a_run_and_no_more(tmp_path: Path, seats: int) -> None:
     calm = run(tmp_path, seats=seats)
-    for number in range(1, calm.calls + 1, 3):
+    for number in places(calm.calls, 6, 1 + seats):
         world = type("World", (Away,), {"since": number})
         simulation = run(tmp_path, world, seats=seats)
         assert SUCCESS in simulation.output(), f"call {number}"

@@ -14,7 +14,7 @@ from threading import Semaphore, Thread
 from types import SimpleNamespace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import NotFound
@@ -23,6 +23,7 @@ from chalicelib.core.ports import Loc
 from chalicelib.core.totals import StatePart, Waiting
 from chalicelib.run import totals_pointer
 from chalicelib.stores.memory import MemoryStore
+from tests.strategies import examples
 
 KEYS = TotalsKeys(Loc("work", ""), "job")
 
@@ -168,7 +169,7 @@ def play(names: list[str], failing: set[str], chance: Random, stays: float, kill
     assert result(memory) == Counter({**dict.fromkeys(counted, 1), "all": len(counted)})
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.data(), st.integers(2, 5), st.sets(st.integers(0, 4), max_size=2))
 def test_each_run_is_counted_once_or_fails_uncounted(data: Any, count: int, failing: set[int]) -> None:
     chance = data.draw(st.randoms(use_true_random=False))

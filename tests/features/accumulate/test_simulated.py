@@ -17,6 +17,7 @@ from chalicelib.core.messages import encode
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import JobSpec
 from chalicelib.run.lease import Lease
+from tests.strategies import WHOLE
 from tests.worlds.simulation import SCRATCH, Simulation, spec
 
 
@@ -104,7 +105,7 @@ def test_files_that_come_together_share_merges() -> None:
     assert shown(simulation)["generation"] <= 2
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(4 if WHOLE else 2))
 def test_fifty_files_under_duplicates_disorder_and_kills(seed: int) -> None:
     chance = random.Random(seed)
     kills = sorted(chance.sample(range(200, 60_000), 60))

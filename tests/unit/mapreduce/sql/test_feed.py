@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import InputChanged, InputError
@@ -20,6 +20,7 @@ from chalicelib.mapreduce.input.splits import cut
 from chalicelib.mapreduce.sql.feed import Feed, Lines, locate
 from chalicelib.mapreduce.sql.tables import MAX_LINE, TEXT_COLUMNS, scan
 from chalicelib.stores.memory import MemoryStore
+from tests.strategies import examples
 
 ROWS = (("a", "INTEGER"), ("b", "VARCHAR"))
 ODD_LINES = st.lists(st.text(alphabet="ab\x01\x02\r\x00\t\"'\\é\ufeff, ", max_size=6), max_size=20)
@@ -59,7 +60,7 @@ def lines_of(body: bytes) -> list[str]:
     return [line.removesuffix(b"\r").decode() for line in lines]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(40)
 @given(lines=ODD_LINES, ends=st.sampled_from(["\n", "\r\n"]), closed=st.booleans(), size=st.integers(1, 30))
 @pytest.mark.slow
 def test_each_line_of_text_is_read_once_as_it_is(

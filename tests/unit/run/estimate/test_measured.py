@@ -57,6 +57,6 @@ def test_memory_of_a_look() -> None:
 
 
 def test_memory_of_a_plan(tmp_path: Path) -> None:
-    taken = measured("plan", tmp_path, 300_000, 1000)["MiB"] - 25
-    assumed = (FIGURES.planning + 300_000 * FIGURES.planned) / MIB
+    taken = measured("plan", tmp_path, 100_000, 1000)["MiB"] - 25
+    assumed = (FIGURES.planning + 100_000 * FIGURES.planned) / MIB
     assert taken / 1.3 < assumed < taken * 4
