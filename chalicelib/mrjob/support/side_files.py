@@ -86,7 +86,7 @@ def unpack(archive: Path, into: Path) -> None:
     try:
         if tarfile.is_tarfile(archive):
             with tarfile.open(archive) as tar:
-                tar.extractall(into, filter="data")
+                _extract(tar, into)
         elif zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as packed:
                 packed.extractall(into)  # noqa: S202 - it keeps names inside of the folder
@@ -94,6 +94,19 @@ def unpack(archive: Path, into: Path) -> None:
             raise UserError(f"{archive}: expected a tar or zip file")
     except (tarfile.TarError, zipfile.BadZipFile) as error:
         raise UserError(f"{archive}: cannot be unpacked: {error}") from error
+
+
+def _extract(tar: tarfile.TarFile, into: Path) -> None:
+    """All of it. Python knows filters since 3.11.4 (Debian 12 has 3.11.2); before, only files and folders inside."""
+    if hasattr(tarfile, "data_filter"):
+        tar.extractall(into, filter="data")
+        return
+    for member in tar:
+        if not (member.isfile() or member.isdir()) or not (into / member.name).resolve().is_relative_to(
+            into.resolve()
+        ):
+            raise tarfile.TarError(f"{member.name}: expected a file or folder inside of the archive's own")
+        tar.extract(member, into, set_attrs=False)
 
 
 def _unpacked(archive: Path, root: Path) -> Path:

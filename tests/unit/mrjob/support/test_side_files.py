@@ -53,12 +53,25 @@ def test_archives_are_unpacked_once(tmp_path: Path) -> None:
     assert (first / "inner/x.txt").read_text() == "kept"
 
 
-def test_an_archive_that_leads_outside_is_refused(tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "bad.tar", "w") as tar:
-        about = tarfile.TarInfo("../outside.txt")
+@pytest.mark.parametrize("filters", [True, False], ids=["python 3.11.4", "python 3.11.3"])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("../outside.txt", tarfile.REGTYPE), ("pipe", tarfile.FIFOTYPE), ("good", None)]
+)
+def test_an_archive_that_leads_outside_is_refused(
+    name: str, kind: bytes | None, filters: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not filters:
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    with tarfile.open(tmp_path / "made.tar", "w") as tar:
+        about = tarfile.TarInfo(name)
+        about.type = kind or tarfile.REGTYPE
         tar.addfile(about, io.BytesIO())
-    with pytest.raises(UserError, match=r"bad\.tar: cannot be unpacked"):
-        unpack(tmp_path / "bad.tar", tmp_path / "in" / "here")
+    if kind is None:
+        unpack(tmp_path / "made.tar", tmp_path / "in" / "here")
+        assert (tmp_path / "in" / "here" / name).read_bytes() == b""
+        return
+    with pytest.raises(UserError, match=r"made\.tar: cannot be unpacked"):
+        unpack(tmp_path / "made.tar", tmp_path / "in" / "here")
     assert not (tmp_path / "in" / "outside.txt").exists()
 
 
