@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+#: Those that Lambda runs and that Sluice is tested with. docs/design.md says why the default is what it is.
+Python = Literal["3.11", "3.12", "3.13", "3.14"]
+DEFAULT_PYTHON: Python = "3.13"
 #: Names with commas between them; in YAML also a list.
 Names = Annotated[str, Meta(extra={"unit": "names"})]
 

@@ -47,8 +47,8 @@ def chalice(
         remove_packages(root, since=started)
     if incomplete:
         raise DeployError(
-            f"Chalice {_explain_incomplete(output)}; a package in requirements.txt has no wheel for Lambda's "
-            f"Python {sys.version_info[0]}.{sys.version_info[1]}: choose a version that has one"
+            f"Chalice {_explain_incomplete(output)}; a package in requirements.txt has no wheel for the Python of "
+            "the job's functions: choose a version that has one, or another `python`"
         )
     if finished.returncode:
         raise DeployError(f"`chalice {command} --stage {stage}` failed; its output:\n{output}")

@@ -222,7 +222,8 @@ def _what_chalice_changes(
             yield f"rule {rule}: {told}"
     for function in target.functions:
         name = function_name(target.name, function)
-        yield f"function {name}: {differences.function(survey.functions.get(name), stage, function)}"
+        told = differences.function(survey.functions.get(name), stage, function, target.runtime.name)
+        yield f"function {name}: {told}"
         if told := differences.role(survey.role(name), documents[function]):
             yield f"role {name}: {told}"
         if told := differences.logs(survey.logs.get(name), survey.functions.get(name), stage, function):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
+from chalicelib.core.deployment_spec import DEFAULT_PYTHON
 from scripts.deployment.aws.account import Account
 from scripts.deployment.aws.clients import Clients, connect
 from scripts.deployment.deploy import Deployer
@@ -154,7 +154,7 @@ class StandIn:
             logs.put_retention_policy(logGroupName=group, retentionInDays=given["log_retention_in_days"])
 
 
-RUNTIME = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+RUNTIME = f"python{DEFAULT_PYTHON}"
 
 
 def deployer(project: Project, calls: Calls | None = None, said: list[str] | None = None) -> Deployer:
