@@ -148,13 +148,17 @@ class Project:
         package.write_package(zipped, files, libraries_zip, runtime.interpreter)
         return zipped
 
+    def zipped(self, name: str) -> Path:
+        """The zip that `pack` has written last."""
+        (zipped,) = (self.staging(name) / ".chalice" / "deployments").glob("*.zip")
+        return zipped
+
     def write_bill(self, name: str) -> Path:
         """Write the bill of materials of the zip that `pack` has written last; the bill's path."""
         from .bom import bill_of_materials
 
-        (zipped,) = (self.staging(name) / ".chalice" / "deployments").glob("*.zip")
         path = self.root / bill_path(name)
-        path.write_text(bill_of_materials(zipped, name), "utf-8")
+        path.write_text(bill_of_materials(self.zipped(name), name), "utf-8")
         return path
 
     def _link_for_chalice(self, folder: Path, name: str) -> None:

@@ -19,8 +19,8 @@ from pathlib import Path
 from .runtime import Runtime
 from .target import DeployError, Target
 
-#: What Lambda takes of a zip that is uploaded in a request, and of what it unpacks to, in bytes.
-MOST_ZIPPED, MOST_UNPACKED = 50 << 20, 250 << 20
+#: What Lambda takes of a zip that is sent in a request, and of what any unpacks to, in bytes.
+MOST_SENT, MOST_UNPACKED = 50 << 20, 250 << 20
 #: What Lambda's Python has beside its own modules.
 RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 #: ELF's numbers of the processors that Lambda has.
@@ -52,7 +52,7 @@ _MODULES = (
 def try_out(zipped: Path, target: Target) -> None:
     """Raises DeployError if Lambda would refuse the zip, or could not import the job from it."""
     with zipfile.ZipFile(zipped) as archive:
-        _check_size(target.name, zipped.stat().st_size, archive)
+        _check_size(target.name, archive)
         _check_extensions(target.name, target.runtime, archive)
         if not target.runtime.can_run or target.spec.lambda_.layer_arns:
             return
@@ -61,6 +61,17 @@ def try_out(zipped: Path, target: Target) -> None:
             archive.extractall(folder)
             link_runtime(runtime)
             _import(target, folder, runtime)
+
+
+def told_untried(target: Target) -> str:
+    """What to say of a zip that no Python of the functions' version could be found for; "" if there is one."""
+    runtime = target.runtime
+    if runtime.interpreter:
+        return ""
+    return (
+        f"no {runtime.name} was found here, so the job was not imported from its zip, and each function compiles its "
+        "modules when it starts: put one on the PATH, or set `python`"
+    )
 
 
 def link_runtime(folder: Path) -> None:
@@ -115,22 +126,21 @@ def _environment(target: Target) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _check_size(name: str, zipped: int, archive: zipfile.ZipFile) -> None:
-    unpacked = sum(info.file_size for info in archive.infolist())
-    for size, most, what in ((zipped, MOST_ZIPPED, "zipped"), (unpacked, MOST_UNPACKED, "unpacked")):
-        if size > most:
-            raise DeployError(
-                f"{name}: its zip has {size / (1 << 20):.0f} MiB {what}, and Lambda takes {most >> 20}; the largest "
-                f"in it, {what}: {_largest(archive, zipped=what == 'zipped')}: do without, or put it into a layer "
-                "(lambda.layers)"
-            )
-
-
-def _largest(archive: zipfile.ZipFile, *, zipped: bool) -> str:
+def _check_size(name: str, archive: zipfile.ZipFile) -> None:
+    """Layers count as well, but what is in them is not known here."""
     sizes: Counter[str] = Counter()
     for info in archive.infolist():
-        sizes[info.filename.partition("/")[0]] += info.compress_size if zipped else info.file_size
-    return ", ".join(f"{name} {size / (1 << 20):.0f} MiB" for name, size in sizes.most_common(3))
+        sizes[info.filename.partition("/")[0]] += info.file_size
+    if (unpacked := sizes.total()) > MOST_UNPACKED:
+        largest = ", ".join(f"{top} {_mebibytes(size)}" for top, size in sizes.most_common(3))
+        raise DeployError(
+            f"{name}: its zip unpacks to {_mebibytes(unpacked)}, and Lambda takes {_mebibytes(MOST_UNPACKED)}, layers "
+            f"included; the largest in it: {largest}: do without, or choose packages that are smaller"
+        )
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / (1 << 20):.0f} MiB"
 
 
 def _check_extensions(name: str, runtime: Runtime, archive: zipfile.ZipFile) -> None:
