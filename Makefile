@@ -24,7 +24,7 @@ QUICK := tests/test_architecture.py tests/unit tests/contracts tests/features/te
 # Hundreds of processes begin in the tests: without compiled files each would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test quick check audit scale wheel picture pictures schemas mrjob-lines pins cloud-up \
+.PHONY: help setup demo test quick test-on check audit scale wheel picture pictures schemas mrjob-lines pins cloud-up \
 	cloud-down clean
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo "make demo        count words on an emulated AWS, from deployment to result"
 	@echo "make test        all that CI runs: check, then the tests"
 	@echo "make quick       what to run after each change: check, and the tests of a minute"
+	@echo "make test-on     the tests of make quick on another Python: make test-on PYTHON=python3.13"
 	@echo "make check       lint, format, types"
 	@echo "make audit       other people's linters on the code and on the policies of a deployment"
 	@echo "make wheel       build the package that pip installs elsewhere, into dist/"
@@ -73,6 +74,15 @@ test: check
 
 quick: check
 	$(PYTEST) -m "not cloud and not slow" --hypothesis-profile=quick $(QUICK)
+
+# The same tests on another Python, in an environment of its own: make test-on PYTHON=python3.13
+ON = .venv-on-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+test-on:
+	@test -e $(ON)/.made || { echo "making $(ON) from requirements-dev.txt (once)" && $(PYTHON) -m venv $(ON) && \
+		$(ON)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt && \
+		touch $(ON)/.made; }
+	$(ON)/bin/python -m pytest -n $(PROCESSES) -m "not cloud and not slow" --hypothesis-profile=quick \
+		$(filter-out tests/test_architecture.py,$(QUICK))
 
 check: setup
 	$(PY) -m ruff check

@@ -41,6 +41,7 @@ EXPORTED = (
     "AWS_SECRET_ACCESS_KEY",
     "AWS_DEFAULT_REGION",
     "AWS_DATA_PATH",
+    emulator.PYTHON,
 )
 
 

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import scripts.console.lacking  # noqa: F401 (first: it says what this Python lacks)
 from chalicelib.config.load import job_names
+from chalicelib.core.deployment_spec import DEFAULT_PYTHON
 from chalicelib.core.errors import UserError
 from scripts.console.terminal import Parser, run_main, say
 from scripts.new_job import asked_account, own_prefix, scaffold
@@ -88,7 +89,7 @@ def _check(root: Path) -> None:
 
 def _changes(root: Path, wheel: Path | None, *, upgrade: bool, is_new: bool) -> Iterator[Change]:
     wanted = requirement(_keep_wheel(root / FOLDER, wheel, upgrade=upgrade))
-    ours = files.own_files(wanted, f"{sys.version_info[0]}.{sys.version_info[1]}")
+    ours = files.own_files(wanted, DEFAULT_PYTHON)
     there = {path: text for path in ours if (text := _text(root / path)) is not None}
     yield from changes(ours, there, upgrade=upgrade)
     yield from _pins(root, upgrade=upgrade)

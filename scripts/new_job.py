@@ -72,6 +72,7 @@ output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, 
 #lambda: {{tags: {{}}, environment: {{}}, subnets: "", security_groups: "", layers: ""}}      # docs/how-to/deploy.md
 #kms_key: ""                    # the ARN of a KMS key for the buckets that a deployment makes
 #architecture: x86_64           # or arm64, a fifth cheaper
+#python: 3.13                   # of the functions: 3.11, 3.12, 3.13 or 3.14, whatever Python deploys them
 #files: ""                      # side files for the job's code, in jobs/ or s3://...: self.file(name)
 #requirements: ""               # packages that the code imports, name==version each, or a list of them in jobs/
 #params: {{}}                     # your job's own settings: self.params

@@ -53,6 +53,36 @@ def _identity(pinned: re.Match[str]) -> str:
     return f"{re.sub(r'[-_.]+', '-', pinned['name']).lower()}=={pinned['version']}"
 
 
+def one_version_each(text: str) -> list[str]:
+    """The file, or several in which a package that is listed in versions for several Pythons has one, for any."""
+    listed: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if pinned := _PINNED.match(line):
+            listed.setdefault(pinned["name"].lower(), []).append(line)
+    rounds = max(map(len, listed.values()), default=1)
+    texts = []
+    for number in range(rounds):
+        kept = []
+        for line in text.splitlines():
+            pinned = _PINNED.match(line)
+            several = listed[pinned["name"].lower()] if pinned else [line]
+            if len(several) == 1:
+                kept.append(line)
+            elif line == several[min(number, len(several) - 1)]:
+                kept.append(line.partition(";")[0])
+        texts.append("\n".join(kept) + "\n")
+    return texts
+
+
+def ask_each(name: str, folder: Path) -> dict[str, list[str]]:
+    """What the index says of all versions in `folder/name`: pip-tools leaves out those that are for another Python."""
+    text, found = (folder / name).read_text("utf-8"), {}
+    for one in one_version_each(text):
+        (folder / name).write_text(one, "utf-8")
+        found.update(ask(name, folder))
+    return found
+
+
 def ask(name: str, folder: Path) -> dict[str, list[str]]:
     """What the index says of the versions in `folder/name` and the files that it includes."""
     asked = folder / f"{name}.asked"
@@ -76,7 +106,7 @@ def main(argv: Sequence[str]) -> int:
         for file in files:  # hashes of versions that were changed would be in the way
             (folder / file.name).write_text(without_hashes(file.read_text("utf-8")), "utf-8")
         for file in files:
-            file.write_text(with_hashes(file.read_text("utf-8"), ask(file.name, folder)), "utf-8")
+            file.write_text(with_hashes(file.read_text("utf-8"), ask_each(file.name, folder)), "utf-8")
     return 0
 
 

@@ -130,6 +130,9 @@ def watched(
         job = load_job(name, root=root, environ=environ, require_cloud=True)
     except UserError as error:
         raise SystemExit(f"sluice: {error}") from None
+    from .chalice_python import deploy_for
+
+    deploy_for(job.spec.python, job.spec.architecture)
     return triggers(job.name, job.spec), clocks(job.spec)
 
 

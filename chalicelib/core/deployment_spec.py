@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from .ports import Loc
+
+#: Those that Lambda runs and that Sluice is tested with. docs/design.md says why the default is what it is.
+Python = Literal["3.11", "3.12", "3.13", "3.14"]
+DEFAULT_PYTHON: Python = "3.13"
 #: Names with commas between them; in YAML also a list.
 Names = Annotated[str, Meta(extra={"unit": "names"})]
 
@@ -69,3 +74,8 @@ class NotifySpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 def split_names(names: str) -> tuple[str, ...]:
     """Names with commas between them."""
     return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def code_object(work: Loc, job: str, digest: str) -> Loc:
+    """Where a zip lies, by its SHA-256 in hex, while a deployment is under way that is too large to be sent."""
+    return Loc(work.bucket, f"{work.key}_code/{job}/{digest}.zip")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, convert, field
 
-from .deployment_spec import LambdaSpec, Names, NotifySpec, split_names
+from .deployment_spec import DEFAULT_PYTHON, LambdaSpec, Names, NotifySpec, Python, split_names
 from .ports import Loc
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
@@ -264,6 +264,8 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     #: ARN of the KMS key under which buckets that a deployment makes keep their objects; empty: S3's own.
     kms_key: Annotated[str, Meta(pattern=_KMS_KEY)] = ""
     architecture: Literal["x86_64", "arm64"] = "x86_64"
+    #: Python of the functions, whatever Python deploys them.
+    python: Python = DEFAULT_PYTHON
     #: The job's own parameters, `self.params` in its methods.
     params: dict[str, Any] = {}
     #: Side files, `self.file(name)` in its methods: files beside the job file, or `s3://bucket/key`.

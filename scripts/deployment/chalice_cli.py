@@ -8,26 +8,41 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from chalicelib.core.ports import Loc
 from scripts.console.terminal import say
 
 from .target import DeployError
 
+#: The folder that has `scripts`, of a checkout or of what pip installed.
+HOME = Path(__file__).resolve().parents[2]
+
 #: Chalice only warns of missing dependencies, and ships a zip without them.
 INCOMPLETE = "Could not install dependencies"
 _RUN = "import sys; from chalice.cli import main; sys.exit(main())"
+_RUN_FROM_S3 = (
+    f"import sys; sys.path.append({str(HOME)!r}); from scripts.deployment.code_in_s3 import main; "
+    "sys.exit(main())"
+)
 #: No compiled files: Chalice would put them into the zip.
 _QUIET = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
 
 
 def chalice(
-    command: str, stage: str, root: Path, environ: Mapping[str, str], *extra: str, verbose: bool = False
+    command: str,
+    stage: str,
+    root: Path,
+    environ: Mapping[str, str],
+    *extra: str,
+    verbose: bool = False,
+    code: Loc | None = None,
 ) -> str:
-    """Run `chalice COMMAND --stage STAGE EXTRA...` in `root`; its output.
+    """Run `chalice COMMAND --stage STAGE EXTRA...` in `root`; its output. `code`: the object that Lambda takes it from.
 
     Raises DeployError with that output if it fails, or leaves out a dependency.
     """
     started = time.time()
-    args = [sys.executable, "-c", _RUN, "--project-dir", str(root), command, "--stage", stage, *extra]
+    program = [_RUN_FROM_S3, code.bucket, code.key] if code else [_RUN]
+    args = [sys.executable, "-c", *program, "--project-dir", str(root), command, "--stage", stage, *extra]
     finished = subprocess.run(
         args,
         cwd=root,
@@ -47,8 +62,8 @@ def chalice(
         remove_packages(root, since=started)
     if incomplete:
         raise DeployError(
-            f"Chalice {_explain_incomplete(output)}; a package in requirements.txt has no wheel for Lambda's "
-            f"Python {sys.version_info[0]}.{sys.version_info[1]}: choose a version that has one"
+            f"Chalice {_explain_incomplete(output)}; a package in requirements.txt has no wheel for the Python of "
+            "the job's functions: choose a version that has one, or another `python`"
         )
     if finished.returncode:
         raise DeployError(f"`chalice {command} --stage {stage}` failed; its output:\n{output}")

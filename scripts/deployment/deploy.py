@@ -26,10 +26,12 @@ dry run takes none: it would have to write the lock file.
 
 from __future__ import annotations
 
-import functools
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from chalicelib.core.ports import Loc
 
 from .aws.account import Account
 from .aws.buckets import Buckets
@@ -40,11 +42,11 @@ from .chalice_cli import chalice
 from .executor import Executor, Say
 from .lifecycle import WORK_RETENTION_DAYS
 from .look import look
-from .planner import plan_deletion, plan_deployment
+from .planner import by_way_of_s3, plan_deletion, plan_deployment
 from .project import Project
 from .steps import AnyStep, told_before
 from .target import Target
-from .trial import try_out
+from .trial import MOST_SENT, told_untried, try_out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +59,12 @@ class Deployer:
     say: Say
     verbose: bool = False
     work_days: int = WORK_RETENTION_DAYS
-    #: Runs Chalice: command, stage, folder. None: the real one.
-    run_chalice: Callable[[str, str, Path], object] | None = None
+    #: Runs Chalice: command, stage, folder, and where Lambda takes the code from. None: the real one.
+    run_chalice: Callable[[str, str, Path, Loc | None], object] | None = None
     #: Tries the zip before it is deployed. Raises DeployError.
     try_out: Callable[[Path, Target], object] = try_out
+    #: Bytes of a zip that is sent in a request; a larger one goes by way of S3.
+    most_sent: int = MOST_SENT
 
     def plan(self, target: Target) -> tuple[AnyStep, ...]:
         """The steps of a deployment as things are now. Reads only. Raises DeployError."""
@@ -82,7 +86,12 @@ class Deployer:
         with self.project.locked():
             steps = self.plan(target)
             # What cannot be shipped, or not be imported there, is told before the account is changed.
-            self.try_out(self.project.pack(target), target)
+            zipped = self.project.pack(target)
+            self.try_out(zipped, target)
+            if untried := told_untried(target):
+                self.say(untried)
+            if zipped.stat().st_size > self.most_sent:
+                steps = by_way_of_s3(steps, target, hashlib.sha256(zipped.read_bytes()).hexdigest())
             if changes := told_before(steps):
                 self.say(f"changing in account {self.clients.account}, {self.clients.region}:")
                 for line in changes:
@@ -95,7 +104,9 @@ class Deployer:
             self._executor().do(self.plan_deletion(name, target))
 
     def _executor(self) -> Executor:
-        run = functools.partial(chalice, environ=self.environ, verbose=self.verbose)
+        def run(command: str, stage: str, folder: Path, code: Loc | None) -> None:
+            chalice(command, stage, folder, self.environ, verbose=self.verbose, code=code)
+
         return Executor(
             project=self.project,
             account=Account(self.clients),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from chalicelib.config.triggers import Trigger
@@ -38,17 +37,14 @@ def stage(
     return ", ".join(told)
 
 
-def function(old: FunctionState | None, settings: Json, name: FunctionName) -> str:
+def function(old: FunctionState | None, settings: Json, name: FunctionName, runtime: str) -> str:
     """How `chalice deploy` would change a function; `settings` is the stage of `.chalice/config.json`.
 
     Never empty: Chalice ships the code each time, and only the package tells whether it is the same.
     """
     own = settings["lambda_functions"][name]
     memory, timeout = own["lambda_memory_size"], own["lambda_timeout"]
-    architecture, runtime = (
-        settings["lambda_architecture"],
-        f"python{sys.version_info[0]}.{sys.version_info[1]}",
-    )
+    architecture = settings["lambda_architecture"]
     given = of_function(settings, name)
     if old is None:
         first = f"create, memory {memory} MB, timeout {timeout} s, {architecture}, {runtime}"

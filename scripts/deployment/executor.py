@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
+
+from chalicelib.core.ports import Loc
 
 from .aws.account import Account
 from .aws.buckets import Buckets
@@ -42,8 +45,8 @@ class Executor:
     buckets: Buckets
     rules: EventRules
     functions: Functions
-    #: Runs Chalice: command, stage, folder.
-    run_chalice: Callable[[str, str, Path], object]
+    #: Runs Chalice: command, stage, folder, and the object that Lambda takes the code from, if it is not sent.
+    run_chalice: Callable[[str, str, Path, Loc | None], object]
     say: Say
 
     def do(self, steps: Iterable[AnyStep]) -> None:
@@ -97,13 +100,30 @@ class Executor:
 
     def _chalice(self, step: RunChalice) -> None:
         if step.command == "delete":
-            self.run_chalice(step.command, step.name, self.project.root)
+            self.run_chalice(step.command, step.name, self.project.root, None)
             return
         number = _WORDS[len((step.stage or {}).get("lambda_functions", ())) or 4]
         self.say(f"deploying the {number} functions {APP}-{step.name}-* with Chalice")
         self.project.link_defaults()
-        with self.project.staged(step.name, step.stage or {}) as folder:
-            self.run_chalice(step.command, step.name, folder)
+        with self._code(step), self.project.staged(step.name, step.stage or {}) as folder:
+            self.run_chalice(step.command, step.name, folder, step.code)
+
+    @contextlib.contextmanager
+    def _code(self, step: RunChalice) -> Iterator[None]:
+        """The job's zip lies in S3 meanwhile, if it is too large to be sent. Lambda keeps a copy of its own."""
+        if step.code is None:
+            yield
+            return
+        zipped = self.project.zipped(step.name)
+        size = zipped.stat().st_size / (1 << 20)
+        self.say(
+            f"its zip has {size:.0f} MiB, so Lambda takes it from s3://{step.code.bucket}/{step.code.key}"
+        )
+        self.buckets.put_file(zipped, step.code)
+        try:
+            yield
+        finally:
+            self.buckets.remove_file(step.code)
 
     def _leave(self, step: LeaveBucket) -> None:
         if not self.account.has_bucket(step.bucket):

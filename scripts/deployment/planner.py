@@ -10,6 +10,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 
 from chalicelib.config.triggers import clocks
+from chalicelib.core.deployment_spec import code_object
 from chalicelib.core.ports import FunctionName
 
 from . import differences, settings
@@ -97,6 +98,12 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
         *(_set_lifecycle(target, bucket, survey, work_days) for bucket in target.buckets),
         *_leave(target.name, deployed_buckets(survey.record) - set(target.buckets), survey),
     )
+
+
+def by_way_of_s3(steps: Iterable[AnyStep], target: Target, digest: str) -> tuple[AnyStep, ...]:
+    """The same steps for a zip, by its SHA-256, that is too large to be sent: Lambda takes it from the work bucket."""
+    code = code_object(target.spec.work_loc, target.name, digest)
+    return tuple(replace(step, code=code) if isinstance(step, RunChalice) else step for step in steps)
 
 
 def plan_deletion(name: str, target: Target | None, survey: Survey) -> tuple[AnyStep, ...]:
@@ -222,7 +229,8 @@ def _what_chalice_changes(
             yield f"rule {rule}: {told}"
     for function in target.functions:
         name = function_name(target.name, function)
-        yield f"function {name}: {differences.function(survey.functions.get(name), stage, function)}"
+        told = differences.function(survey.functions.get(name), stage, function, target.runtime.name)
+        yield f"function {name}: {told}"
         if told := differences.role(survey.role(name), documents[function]):
             yield f"role {name}: {told}"
         if told := differences.logs(survey.logs.get(name), survey.functions.get(name), stage, function):

@@ -17,7 +17,7 @@ from chalicelib.core.spec import JobSpec
 from scripts.projects import vendor
 from scripts.projects.where import HOME
 
-from . import package, requirements
+from . import libraries, package, requirements
 from .shipment import chalice_layout, shipped
 from .stage import with_stage
 from .target import CLOCKS, FUNCTIONS, STAGING, DeployError, Json, Target, bill_path, policy_file
@@ -132,12 +132,10 @@ class Project:
         Downloads what `requirements` list, unless that was done for the same list before.
         Raises DeployError for what is missing.
         """
-        libraries = self._libraries(target)
-        if not zipfile.is_zipfile(libraries):
-            package.build_libraries(
-                libraries, requirements.lists(self.root, target.spec), target.spec.architecture
-            )
-        files = shipped(self.root, target, package.library_modules(libraries))
+        runtime, libraries_zip = target.runtime, self._libraries(target)
+        if not zipfile.is_zipfile(libraries_zip):
+            libraries.build_libraries(libraries_zip, requirements.lists(self.root, target.spec), runtime)
+        files = shipped(self.root, target, package.library_modules(libraries_zip))
         folder = self.staging(target.name)
         shutil.rmtree(folder, ignore_errors=True)
         for name, source in chalice_layout(files).items():
@@ -146,17 +144,21 @@ class Project:
             shutil.copyfile(source, path)
         (folder / "requirements.txt").write_text(self.requirements(target.spec), "utf-8")
         self._link_for_chalice(folder, target.name)
-        zipped = package.chalice_name(folder, target.spec.architecture)
-        package.write_package(zipped, files, libraries)
+        zipped = package.chalice_name(folder, runtime)
+        package.write_package(zipped, files, libraries_zip, runtime.interpreter)
+        return zipped
+
+    def zipped(self, name: str) -> Path:
+        """The zip that `pack` has written last."""
+        (zipped,) = (self.staging(name) / ".chalice" / "deployments").glob("*.zip")
         return zipped
 
     def write_bill(self, name: str) -> Path:
         """Write the bill of materials of the zip that `pack` has written last; the bill's path."""
         from .bom import bill_of_materials
 
-        (zipped,) = (self.staging(name) / ".chalice" / "deployments").glob("*.zip")
         path = self.root / bill_path(name)
-        path.write_text(bill_of_materials(zipped, name), "utf-8")
+        path.write_text(bill_of_materials(self.zipped(name), name), "utf-8")
         return path
 
     def _link_for_chalice(self, folder: Path, name: str) -> None:
@@ -189,7 +191,7 @@ class Project:
             path.symlink_to((self.folder / "config.json").absolute())
 
     def _libraries(self, target: Target) -> Path:
-        name = package.libraries_name(self.requirements(target.spec), target.spec.architecture)
+        name = libraries.libraries_name(self.requirements(target.spec), target.runtime)
         return self.root / LIBRARIES / name
 
     def copy_to(self, target: Path) -> Project:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from chalicelib.config.triggers import Trigger
-from chalicelib.core.ports import FunctionName
+from chalicelib.core.ports import FunctionName, Loc
 
 from .target import Json, Kind, Recursion
 
@@ -120,6 +120,8 @@ class RunChalice(Step):
     #: What it gets to read of the job; None where it deletes.
     stage: Json | None = None
     details: tuple[str, ...] = field(default=())
+    #: Where Lambda is to take a zip from that is too large to be sent; the zip is put there meanwhile.
+    code: Loc | None = None
     #: Whether none of the functions is there yet.
     first: bool = False
 

@@ -14,6 +14,8 @@ from chalicelib.core.ports import FunctionName
 from chalicelib.core.spec import JobSpec
 from chalicelib.run.job_code import Shape
 
+from .runtime import Runtime, runtime_of
+
 APP = "sluice"
 CLOCKS: tuple[ClockFunction, ...] = get_args(ClockFunction)
 #: Those that every job has.
@@ -78,6 +80,10 @@ class Target:
     named_files: tuple[str, ...] = ()
     #: What in its code is most likely a mistake, a sentence each.
     warnings: tuple[str, ...] = ()
+
+    @property
+    def runtime(self) -> Runtime:
+        return runtime_of(self.spec)
 
     @property
     def triggers(self) -> dict[FunctionName, Trigger]:

@@ -8,26 +8,23 @@ bring anything, the libraries are only looked at.
 from __future__ import annotations
 
 import importlib.util
-import platform
 import re
 import subprocess
-import sys
 import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from .package import PYTHON
+from .runtime import Runtime
 from .target import DeployError, Target
 
-#: What Lambda takes of a zip that is uploaded in a request, and of what it unpacks to, in bytes.
-MOST_ZIPPED, MOST_UNPACKED = 50 << 20, 250 << 20
+#: What Lambda takes of a zip that is sent in a request, and of what any unpacks to, in bytes.
+MOST_SENT, MOST_UNPACKED = 50 << 20, 250 << 20
 #: What Lambda's Python has beside its own modules.
 RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
-#: ELF's numbers of the processors that Lambda has, and what `platform` calls them.
+#: ELF's numbers of the processors that Lambda has.
 _MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}
-_NAMES = {"x86_64": ("x86_64", "AMD64"), "arm64": ("aarch64", "arm64")}
 _TAG = re.compile(r"\.(cpython-\d+)[^/]*\.so$")
 _SECONDS = 120
 
@@ -54,11 +51,10 @@ _MODULES = (
 
 def try_out(zipped: Path, target: Target) -> None:
     """Raises DeployError if Lambda would refuse the zip, or could not import the job from it."""
-    spec = target.spec
     with zipfile.ZipFile(zipped) as archive:
-        _check_size(target.name, zipped.stat().st_size, archive)
-        _check_extensions(target.name, spec.architecture, archive)
-        if not can_run(spec.architecture) or spec.lambda_.layer_arns:
+        _check_size(target.name, archive)
+        _check_extensions(target.name, target.runtime, archive)
+        if not target.runtime.can_run or target.spec.lambda_.layer_arns:
             return
         with tempfile.TemporaryDirectory(prefix="sluice-trial-") as name:
             folder, runtime = Path(name, "code"), Path(name, "runtime")
@@ -67,9 +63,15 @@ def try_out(zipped: Path, target: Target) -> None:
             _import(target, folder, runtime)
 
 
-def can_run(architecture: str) -> bool:
-    """Whether this machine is of the kind that the functions run on."""
-    return sys.platform == "linux" and platform.machine() in _NAMES[architecture]
+def told_untried(target: Target) -> str:
+    """What to say of a zip that no Python of the functions' version could be found for; "" if there is one."""
+    runtime = target.runtime
+    if runtime.interpreter:
+        return ""
+    return (
+        f"no {runtime.name} was found here, so the job was not imported from its zip, and each function compiles its "
+        "modules when it starts: put one on the PATH, or set `python`"
+    )
 
 
 def link_runtime(folder: Path) -> None:
@@ -86,7 +88,18 @@ def link_runtime(folder: Path) -> None:
 def _import(target: Target, folder: Path, runtime: Path) -> None:
     spec = target.spec
     extra = ("duckdb",) if spec.uses_duckdb else ()
-    command = [sys.executable, "-I", "-S", "-c", _IMPORT, folder, runtime, spec.job, *_MODULES, *extra]
+    command = [
+        target.runtime.interpreter,
+        "-I",
+        "-S",
+        "-c",
+        _IMPORT,
+        folder,
+        runtime,
+        spec.job,
+        *_MODULES,
+        *extra,
+    ]
     try:
         done = subprocess.run(
             command, cwd=folder, env=_environment(target), stdin=subprocess.DEVNULL, capture_output=True,
@@ -113,42 +126,41 @@ def _environment(target: Target) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _check_size(name: str, zipped: int, archive: zipfile.ZipFile) -> None:
-    unpacked = sum(info.file_size for info in archive.infolist())
-    for size, most, what in ((zipped, MOST_ZIPPED, "zipped"), (unpacked, MOST_UNPACKED, "unpacked")):
-        if size > most:
-            raise DeployError(
-                f"{name}: its zip has {size / (1 << 20):.0f} MiB {what}, and Lambda takes {most >> 20}; the largest "
-                f"in it, {what}: {_largest(archive, zipped=what == 'zipped')}: do without, or put it into a layer "
-                "(lambda.layers)"
-            )
-
-
-def _largest(archive: zipfile.ZipFile, *, zipped: bool) -> str:
+def _check_size(name: str, archive: zipfile.ZipFile) -> None:
+    """Layers count as well, but what is in them is not known here."""
     sizes: Counter[str] = Counter()
     for info in archive.infolist():
-        sizes[info.filename.partition("/")[0]] += info.compress_size if zipped else info.file_size
-    return ", ".join(f"{name} {size / (1 << 20):.0f} MiB" for name, size in sizes.most_common(3))
+        sizes[info.filename.partition("/")[0]] += info.file_size
+    if (unpacked := sizes.total()) > MOST_UNPACKED:
+        largest = ", ".join(f"{top} {_mebibytes(size)}" for top, size in sizes.most_common(3))
+        raise DeployError(
+            f"{name}: its zip unpacks to {_mebibytes(unpacked)}, and Lambda takes {_mebibytes(MOST_UNPACKED)}, layers "
+            f"included; the largest in it: {largest}: do without, or choose packages that are smaller"
+        )
 
 
-def _check_extensions(name: str, architecture: str, archive: zipfile.ZipFile) -> None:
+def _mebibytes(size: int) -> str:
+    return f"{size / (1 << 20):.0f} MiB"
+
+
+def _check_extensions(name: str, runtime: Runtime, archive: zipfile.ZipFile) -> None:
     for info in archive.infolist():
-        why = "".join(_misfits(info, architecture, archive)) if info.filename.endswith(".so") else ""
+        why = "".join(misfits(info, runtime, archive)) if info.filename.endswith(".so") else ""
         if why:
             raise DeployError(
-                f"{name}: {info.filename} is {why}, and its functions run {PYTHON} on {architecture}: choose a version "
-                "of the package that has a wheel for that (pip download --platform tells)"
+                f"{name}: {info.filename} is {why}, and its functions run {runtime.name} on {runtime.architecture}: "
+                "choose a version of the package that has a wheel for that (pip download --platform tells)"
             )
 
 
-def _misfits(info: zipfile.ZipInfo, architecture: str, archive: zipfile.ZipFile) -> Iterator[str]:
+def misfits(info: zipfile.ZipInfo, runtime: Runtime, archive: zipfile.ZipFile) -> Iterator[str]:
     """Why Lambda could not load a compiled module, at most one reason."""
     with archive.open(info) as file:
         head = file.read(20)
     tag = _TAG.search(info.filename)
     if head[:4] != b"\x7fELF":
         yield "no library of Linux"
-    elif int.from_bytes(head[18:20], "little") != _MACHINES[architecture]:
+    elif int.from_bytes(head[18:20], "little") != _MACHINES[runtime.architecture]:
         yield "for another processor"
-    elif tag and tag[1] != "cpython-" + PYTHON.removeprefix("python").replace(".", ""):
+    elif tag and tag[1] != runtime.cache_tag:
         yield f"for {tag[1]}"

@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -30,6 +31,9 @@ from scripts.projects.where import EMULATOR, HOME, INSTALLED, project_root
 
 GATE = Path(__file__).resolve().with_name("gate.py")
 HOST = "127.0.0.1"
+
+#: The variable that sets a job's `python`.
+PYTHON = "SLUICE_PYTHON"
 
 #: Seconds until it answers, and until it has ended when asked to.
 START, STOP = 60.0, 10.0
@@ -88,7 +92,10 @@ class Emulator:
 
 
 def client_environment(endpoint: str, keys: Keys, base: Mapping[str, str]) -> dict[str, str]:
-    """`base` for programs that are to use the emulator at `endpoint` and nothing of the user's AWS."""
+    """`base` for programs that are to use the emulator at `endpoint` and nothing of the user's AWS.
+
+    The emulator runs functions with its own Python, which is this one, whatever they ask for.
+    """
     kept = {
         name: value for name, value in base.items() if not name.startswith("AWS_") or name == "AWS_DATA_PATH"
     }
@@ -101,6 +108,7 @@ def client_environment(endpoint: str, keys: Keys, base: Mapping[str, str]) -> di
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        PYTHON: f"{sys.version_info[0]}.{sys.version_info[1]}",
     }
 
 

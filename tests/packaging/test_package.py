@@ -18,11 +18,14 @@ from scripts.deployment.chalice_cli import chalice
 from scripts.deployment.load import load_target
 from scripts.deployment.policies import policies
 from scripts.deployment.project import ROOT, Project
+from scripts.deployment.runtime import HERE
 from scripts.deployment.stage import stage_config
 from scripts.deployment.target import FUNCTIONS, function_name
 from tests.packaging.runtime_api import LambdaProcess
 
 JOB = "wordcount"
+#: The functions have the Python that we have, so that they can run here.
+OURS = {"SLUICE_PYTHON": HERE}
 COMPILED = "__pycache__/"
 MAX_ZIP = 5_000_000
 SECRET = "not to leave this machine"
@@ -42,7 +45,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         (folder / ".git").mkdir()
         (folder / ".git" / "config").write_text(SECRET)
     (root / "jobs" / "plans.py").write_text(f"PLAN = {SECRET!r}\n")
-    target = load_target(JOB, copy, {})
+    target = load_target(JOB, copy, OURS)
     stage = stage_config(target)
     del stage["log_retention_in_days"]  # `chalice package` knows no log groups, `chalice deploy` does
     copy.write_stage(JOB, stage, policies(target))
@@ -52,7 +55,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="module")
 def package(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip that `chalice deploy` uploads."""
-    ours = project.pack(load_target(JOB, project, {})).read_bytes()
+    ours = project.pack(load_target(JOB, project, OURS)).read_bytes()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environ["AWS_DEFAULT_REGION"] = "us-east-1"
     out = tmp_path_factory.mktemp("out")
@@ -130,7 +133,7 @@ def test_another_checkout_makes_the_same_zip(package: Path, tmp_path: Path) -> N
     for path in sorted(tmp_path.rglob("*.py"), reverse=True):
         path.chmod(0o600)
         os.utime(path, (1_000_000_000, 1_000_000_000))
-    assert other.pack(load_target(JOB, other, {})).read_bytes() == package.read_bytes()
+    assert other.pack(load_target(JOB, other, OURS)).read_bytes() == package.read_bytes()
 
 
 def test_compiled_modules_are_for_lambdas_processor_and_c_library(package: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from scripts.deployment.load import load_target
 from scripts.deployment.project import ROOT, Project
+from scripts.deployment.runtime import HERE
 
 JOB = "tpch_q6_sql"
 MAX_ZIP = 50_000_000
@@ -26,7 +27,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("package")
     (folder / "checkout").mkdir()
     project = Project(ROOT).copy_to(folder / "checkout")
-    return project.pack(load_target(JOB, project, {}))
+    return project.pack(load_target(JOB, project, {"SLUICE_PYTHON": HERE}))
 
 
 def test_the_zip_has_duckdb_and_fits(package: Path, tell: Callable[[str], None]) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore import exceptions as boto_errors
 from botocore.exceptions import ClientError
+
+from chalicelib.core.ports import Loc
 
 from ..lifecycle import merged_lifecycle
 from ..protection import PRIVATE, encryption, tls_only
@@ -48,6 +51,15 @@ class Buckets:
                     self._s3.delete_bucket(Bucket=bucket)
             raise
         return True
+
+    def put_file(self, path: Path, loc: Loc) -> None:
+        """Write a file to an object, which may be there already."""
+        with translated(f"write s3://{loc.bucket}/{loc.key}"), path.open("rb") as file:
+            self._s3.put_object(Bucket=loc.bucket, Key=loc.key, Body=file)
+
+    def remove_file(self, loc: Loc) -> None:
+        with translated(f"delete s3://{loc.bucket}/{loc.key}"):
+            self._s3.delete_object(Bucket=loc.bucket, Key=loc.key)
 
     def _create(self, bucket: str) -> bool:
         """False if another deployment of ours made it this very moment."""

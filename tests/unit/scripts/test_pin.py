@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.pin import hashes_of, with_hashes, without_hashes
+from scripts.pin import hashes_of, one_version_each, with_hashes, without_hashes
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted(ROOT.glob("requirements*.txt"))
@@ -60,3 +60,11 @@ def test_everything_that_is_installed_is_pinned_by_hash(path: Path) -> None:
     for line in lines:
         assert re.match(r"[A-Za-z0-9._-]+(\[[a-z0-9,]+\])?==", line), line
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", line), line
+
+
+def test_a_package_in_versions_for_several_pythons_is_asked_for_in_each() -> None:
+    text = 'a==1\nb==2 ; python_version >= "3.12"\nb==1 ; python_version < "3.12"\nc==1 ; os_name == "nt"\n'
+    assert [one.split("\n")[:-1] for one in one_version_each(text)] == [
+        ["a==1", "b==2 ", 'c==1 ; os_name == "nt"'], ["a==1", "b==1 ", 'c==1 ; os_name == "nt"'],
+    ]  # fmt: skip
+    assert one_version_each(PLAIN) == [PLAIN]

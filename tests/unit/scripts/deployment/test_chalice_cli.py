@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.core.ports import Loc
 from scripts.deployment.chalice_cli import chalice
 from scripts.deployment.target import DeployError
 
@@ -23,6 +24,19 @@ def test_chalice_gets_its_arguments(tmp_path: Path) -> None:
     environ = stand_in(tmp_path, "print(sys.argv[1:])")
     output = chalice("deploy", "tally", tmp_path, environ)
     assert output == str(["--project-dir", str(tmp_path), "deploy", "--stage", "tally"])
+
+
+def test_chalice_may_be_told_where_the_code_lies(tmp_path: Path) -> None:
+    made = "from chalice.cli import factory; made = factory.create_botocore_session()"
+    environ = stand_in(tmp_path, f"{made}; print(sys.argv[1:], made.handlers)")
+    (tmp_path / "chalice/cli/factory.py").write_text(
+        "class Session:\n    handlers = []\n    def register(self, event, handler):\n"
+        "        self.handlers.append(event)\ncreate_botocore_session = Session\n"
+    )
+    output = chalice("deploy", "tally", tmp_path, environ, code=Loc("work", "_code/tally/aa.zip"))
+    assert output == str(["--project-dir", str(tmp_path), "deploy", "--stage", "tally"]) + " " + str(
+        [f"provide-client-params.lambda.{name}" for name in ("CreateFunction", "UpdateFunctionCode")]
+    )
 
 
 def test_a_failure_shows_what_chalice_said(tmp_path: Path) -> None:

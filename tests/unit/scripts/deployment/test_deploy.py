@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
-import sys
+import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+from chalice.awsclient import TypedAWSClient
+from chalice.cli.factory import create_botocore_session
 
+from chalicelib.core.deployment_spec import DEFAULT_PYTHON
+from chalicelib.core.ports import Loc
 from scripts.deployment.aws.account import Account
 from scripts.deployment.aws.clients import Clients, connect
+from scripts.deployment.code_in_s3 import take_code_from
 from scripts.deployment.deploy import Deployer
 from scripts.deployment.load import load_target
 from scripts.deployment.planner import plan_deletion
@@ -89,9 +98,13 @@ class StandIn:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.calls: list[tuple[str, str]] = []
+        #: What lay in S3 for Lambda.
+        self.codes: list[bytes] = []
 
-    def __call__(self, command: str, stage: str, folder: Path) -> None:
+    def __call__(self, command: str, stage: str, folder: Path, code: Loc | None) -> None:
         self.calls.append((command, stage))
+        if code:
+            self.codes.append(boto3.client("s3").get_object(Bucket=code.bucket, Key=code.key)["Body"].read())
         assert folder == (self.project.staging(stage) if command == "deploy" else self.project.root)
         functions = boto3.client("lambda")
         if command == "delete":
@@ -154,7 +167,7 @@ class StandIn:
             logs.put_retention_policy(logGroupName=group, retentionInDays=given["log_retention_in_days"])
 
 
-RUNTIME = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+RUNTIME = f"python{DEFAULT_PYTHON}"
 
 
 def deployer(project: Project, calls: Calls | None = None, said: list[str] | None = None) -> Deployer:
@@ -423,3 +436,58 @@ def test_what_changes_nothing_says_nothing_of_changes(account: Any, checkout: Pr
         said.clear()
         deployer(checkout, calls, said).deploy(load_target("tally", checkout, {}))
         assert not [line for line in said if line.startswith(("changing", "  "))]
+
+
+# ------------------------------------------------------------------ a zip that is too large to be sent
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_it_lies_in_the_work_bucket_while_chalice_deploys(
+    fails: bool, account: Any, checkout: Project
+) -> None:
+    said: list[str] = []
+    # there already, so without our policy: moto overlooks that ours denies only what comes without TLS
+    account.create_bucket(Bucket="work-b", CreateBucketConfiguration={"LocationConstraint": REGION})
+    plain, job = deployer(checkout, said=said), load_target("tally", checkout, {})
+    chalice = StandIn(checkout)
+
+    def run(command: str, stage: str, folder: Path, code: Loc | None) -> None:
+        chalice(command, stage, folder, code)
+        if fails:
+            raise DeployError("no")
+
+    zipped = checkout.pack(job).read_bytes()
+    with pytest.raises(DeployError) if fails else nullcontext():
+        replace(plain, run_chalice=run, most_sent=len(zipped)).deploy(job)
+    assert chalice.codes == [], "it can be sent"
+    with pytest.raises(DeployError) if fails else nullcontext():
+        replace(plain, run_chalice=run, most_sent=len(zipped) - 1).deploy(job)
+    digest = hashlib.sha256(zipped).hexdigest()
+    assert chalice.codes == [zipped]
+    assert [text for text in said if text.endswith(f"takes it from s3://work-b/_code/tally/{digest}.zip")]
+    assert "Contents" not in account.list_objects_v2(Bucket="work-b"), "Lambda has a copy of its own"
+
+
+def test_chalice_names_the_object_where_it_would_send_the_zip(account: Any, tmp_path: Path) -> None:
+    """Chalice's own client, against moto's Lambda, which reads the object."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("app.py", "x = 1\n")
+    zipped = archive.getvalue()
+    key = f"_code/tally/{hashlib.sha256(zipped).hexdigest()}.zip"
+    account.create_bucket(Bucket="work-b", CreateBucketConfiguration={"LocationConstraint": REGION})
+    account.put_object(Bucket="work-b", Key=key, Body=zipped)
+    role = boto3.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    session, sent = create_botocore_session(), []
+    take_code_from(session, "work-b", key)
+    session.register("before-call.lambda", lambda params, **_: sent.append(params.get("body") or b""))
+    client, functions = TypedAWSClient(session, sleep=lambda _: None), boto3.client("lambda")
+    client.create_function("f", role, zipped, "python3.13", "app.mapper")
+    before = functions.get_function(FunctionName="f")["Configuration"]
+    client.update_function("f", zipped, runtime="python3.13")
+    after = functions.get_function(FunctionName="f")["Configuration"]
+    assert before["CodeSize"] == after["CodeSize"] == len(zipped)
+    assert not any(b"ZipFile" in body for body in sent)
+    assert sum(b"S3Key" in body for body in sent) == 2
+    with pytest.raises(ValueError, match="another zip than lies at s3://work-b/_code"):
+        client.update_function("f", zipped + b" ")

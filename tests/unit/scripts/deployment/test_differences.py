@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,7 @@ from scripts.deployment.steps import ConfigureFunction
 from scripts.deployment.survey import FunctionState, RoleState
 from tests.unit.scripts.deployment.world import arn, target
 
-RUNTIME = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+RUNTIME = "python3.13"
 SAME = FunctionState(
     memory=2048, timeout=900, architecture="x86_64", runtime=RUNTIME, variables={"SLUICE_NAME": "tally"}
 )
@@ -36,12 +35,12 @@ SAME = FunctionState(
     ],
 )
 def test_a_function(old: FunctionState | None, told: str) -> None:
-    assert differences.function(old, stage_config(target()), "mapper") == told
+    assert differences.function(old, stage_config(target()), "mapper", RUNTIME) == told
 
 
 def test_values_of_variables_are_not_shown() -> None:
     old = FunctionState(variables={"SLUICE_NAME": "tally", "TOKEN": "hunter2"})
-    told = differences.function(old, stage_config(target()), "mapper")
+    told = differences.function(old, stage_config(target()), "mapper", RUNTIME)
     assert "environment TOKEN" in told
     assert "hunter2" not in told
 

@@ -42,7 +42,7 @@ def executor(project: Project, calls: list[str], said: list[str], fails: str = "
     notes: Any = Notes(calls, fails)
     return Executor(
         project=project, account=notes, buckets=notes, rules=notes, functions=notes,
-        run_chalice=lambda command, stage, folder: calls.append(f"chalice {command} {stage} {folder.name}"),
+        run_chalice=lambda command, stage, folder, _: calls.append(f"chalice {command} {stage} {folder.name}"),
         say=said.append,
     )  # fmt: skip
 
