@@ -39,6 +39,7 @@ from ..stores.disk import LocalDisk
 from ..stores.folder import TEMPORARY
 from .local_run import LocalRun
 from .remote.mixed_store import store_over
+from .resume import scratch_of, take_up
 from .workers import Call, Setup, Worker, new_token, timeouts_of
 
 #: Deliveries of an invocation that dies or raises: the first and two more, as on AWS.
@@ -56,7 +57,7 @@ def run_local(run: LocalRun) -> Manifest:
     """Run to the end and return the manifest. Raises RunFailed, with the reason, if the run failed, and LimitMet before
     anything is started if it has more input or tasks than `limits` allow.
     """
-    scratch = run.work / "tmp"
+    scratch = scratch_of(run.work, run.run)
     scratch.mkdir(parents=True, exist_ok=True)
     return _Engine(run, scratch).run()
 
@@ -123,6 +124,8 @@ class _Engine:
         plan_step.begin(self._runtime, run.keys, new_run)
         self._tasks["map"] = read_head(self._runtime.store, run.keys).tasks
         run.progress(0, "map", 0, self._tasks["map"])
+        if run.resumed:
+            self._go_on()
         try:
             self._fork()
             self._until_ended()
@@ -141,6 +144,17 @@ class _Engine:
         if manifest.outcome != "success":
             raise RunFailed(self._runtime.store.get(OutputKeys(output).failure).decode().rstrip())
         return manifest
+
+    def _go_on(self) -> None:
+        """Take up a run whose processes were killed."""
+        keys, store = self._run.keys, self._runtime.store
+        totals_pointer.end_turn(store, TotalsKeys(keys.work, keys.job), keys.run)
+        standing = take_up(store, self, keys)
+        self._enter(standing.step)
+        self._tasks[standing.phase] = standing.tasks
+        self._done[standing.phase].update(standing.done)
+        self._show(standing.phase)
+        self._tell(Call("supervisor", event_for(self._keys.plan_done)))
 
     # -- what the coordinator and the workers ask for -----------------------------------------------
 

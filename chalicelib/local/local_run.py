@@ -48,8 +48,10 @@ class LocalRun:
     world: World = field(default_factory=World)
     #: The folder that the results' files lie in until somebody moves them to `output`; without it, `output`.
     staging: Path | None = None
-    #: A file descriptor that is the parent's alone, such as a lock's: workers let go of it.
-    private: int | None = None
+    #: File descriptors that are the parent's alone, such as a lock's: workers let go of them.
+    private: tuple[int, ...] = ()
+    #: The run was begun by processes that were killed.
+    resumed: bool = False
     #: Who is told to have stopped the run, if somebody interrupts it.
     user: str = "somebody"
     #: What is read that is no file of this machine.

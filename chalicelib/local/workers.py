@@ -105,8 +105,8 @@ class Setup:
     standing_in: Mapping[Path, Path] = field(default_factory=dict)
     #: What is read that is no file of this machine.
     remote: Remote | None = None
-    #: A descriptor of the parent's that is to end with the parent, whatever becomes of its workers.
-    private: int | None = None
+    #: Descriptors of the parent's that are to end with the parent, whatever becomes of its workers.
+    private: tuple[int, ...] = ()
     #: The file that a worker logs to, by its number.
     log: Callable[[int], Path] | None = None
 
@@ -214,8 +214,8 @@ class _Invoker:
 def _work(pipe: Connection, setup: Setup, parents: Connection, number: int) -> NoReturn:
     """A worker's whole life."""
     parents.close()
-    if setup.private is not None:
-        os.close(setup.private)
+    for descriptor in setup.private:
+        os.close(descriptor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if setup.log:

@@ -1,4 +1,4 @@
-"""`scripts/run.py` over `s3://` places: the bytes of a run over files, nothing there replaced, one version of an object."""
+"""`scripts/run.py` over `s3://` places: the bytes of a run over files, nothing there replaced, one version of each."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_an_object_that_changes_in_mid_run_fails_the_run(tmp_path: Path) -> None
         name="overwrites", spec=spec("overwrites:Overwrites", split_size=1 << 17), run="r", inputs=found, source="test",
         output=tmp_path / "out", work=tmp_path / "work", workers=1, load_job=lambda _: Overwrites, remote=remote,
     )  # fmt: skip
-    with pytest.raises(RunFailed, match="s3://data/in/a.txt: was overwritten"):
+    with pytest.raises(RunFailed, match=r"s3://data/in/a\.txt: was overwritten"):
         run_local(asked)
 
 
