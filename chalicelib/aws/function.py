@@ -163,6 +163,7 @@ def _seats(environ: Mapping[str, str]) -> int:
 def _runtime(
     prefix: str, time_left: TimeLeft, host: ThisProcess, root: Path, environ: Mapping[str, str]
 ) -> Runtime:
+    from ..core.deployment_spec import split_names
     from ..job.load_class import job_loader
     from ..mapreduce.guard.apart import Fork
     from ..stores.disk import system_disk
@@ -182,7 +183,7 @@ def _runtime(
         clock=SystemClock(),
         new_token=lambda: uuid.uuid4().hex[:12],
         remaining=time_left,
-        load_job=job_loader(root / "jobs"),
+        load_job=job_loader(root / "jobs", split_names(environ.get("SLUICE_PACKAGES", ""))),
         disk=system_disk(),
         seats=_seats(environ),
         parallel_calls=8,

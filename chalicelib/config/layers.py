@@ -20,7 +20,7 @@ from . import schema, yaml_text
 from .yaml_text import BadValue
 
 #: Variables of Sluice that do not configure a job.
-EXEMPT = frozenset({"SLUICE_NAME", "SLUICE_PROJECT", "SLUICE_MINISTACK", "SLUICE_TELLS"})
+EXEMPT = frozenset({"SLUICE_NAME", "SLUICE_PROJECT", "SLUICE_MINISTACK", "SLUICE_TELLS", "SLUICE_PACKAGES"})
 _PARAM_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 #: A value and where it came from.

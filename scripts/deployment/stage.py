@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chalicelib.core.ports import FunctionName
+from chalicelib.core.spec import JobSpec
 
 from . import settings
 from .settings import LOG_RETENTION_DAYS, REMEMBERED
@@ -15,6 +16,8 @@ from .target import Json, Target, clock_names, clock_rule, policy_file
 CONCURRENCY = "SLUICE_CONCURRENCY"
 #: That notices go out when a run ends, for the supervisor.
 TELLS = "SLUICE_TELLS"
+#: The job's requirements, for all functions.
+PACKAGES = "SLUICE_PACKAGES"
 
 
 def stage_config(target: Target, concurrency: int | None = None, before: Json | None = None) -> Json:
@@ -26,7 +29,7 @@ def stage_config(target: Target, concurrency: int | None = None, before: Json | 
     spec = target.spec
     written: Json = {
         "lambda_architecture": spec.architecture,
-        "environment_variables": {**target.overrides, "SLUICE_NAME": target.name},
+        "environment_variables": {**target.overrides, **_packages(spec), "SLUICE_NAME": target.name},
         "autogen_policy": False,
         "lambda_functions": {
             function: {
@@ -51,6 +54,11 @@ def chalice_stage(
     kept = {function: settings.by_hand(stage, before, function, state) for function, state in states.items()}
     found = settings.merged(stage, {"lambda_functions": {name: row for name, row in kept.items() if row}})
     return {key: value for key, value in found.items() if key != REMEMBERED}
+
+
+def _packages(spec: JobSpec) -> Json:
+    """The job's requirements, which are of its code: a run of others ends when it meets these."""
+    return {PACKAGES: spec.requirements} if spec.packages else {}
 
 
 def _variables(function: FunctionName, concurrency: int | None, *, tells: bool) -> Json:

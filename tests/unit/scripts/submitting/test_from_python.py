@@ -35,7 +35,7 @@ class Words(Job):
             yield word, 1
 
     def reducer(self, word: str, counts: Iterator[int]) -> Iterator[Any]:
-        self.output("shouted", word.upper())
+        yield self.output("shouted", word.upper()), None
         yield word, sum(counts)
 
 
@@ -88,7 +88,7 @@ def test_records_come_as_the_job_wrote_them(begin: Begin) -> None:
     assert not run.done
     assert dict(tuple(record.values()) for record in run.result()) == COUNTS
     assert run.done
-    assert [manifest.records for manifest in run.wait()] == [len(COUNTS)]
+    assert [manifest.records for manifest in run.wait()] == [2 * len(COUNTS)]
     assert sorted(run.result("shouted")) == [word.upper() for word in sorted(COUNTS)]
     with pytest.raises(UserError, match=r"outputs: there is no 'other': expected one of shouted"):
         list(run.result("other"))
