@@ -14,7 +14,7 @@ from .target import Json, Target, clock_names, clock_rule, policy_file
 
 #: How many functions may run at once, for the supervisor.
 CONCURRENCY = "SLUICE_CONCURRENCY"
-#: That notices go out when a run ends, for the supervisor.
+#: That notices go out when a run ends, or a catalog is told, for the supervisor.
 TELLS = "SLUICE_TELLS"
 #: The job's requirements, for all functions.
 PACKAGES = "SLUICE_PACKAGES"
@@ -36,7 +36,7 @@ def stage_config(target: Target, concurrency: int | None = None, before: Json | 
                 "lambda_memory_size": getattr(spec.memory, function),
                 "lambda_timeout": getattr(spec.timeout, function),
                 "iam_policy_file": policy_file(target.name, function),
-                **_variables(function, concurrency, tells=spec.notify.tells),
+                **_variables(function, concurrency, tells=spec.has_epilogue),
             }
             for function in target.functions
         },

@@ -468,7 +468,13 @@ def test_all_problems_of_all_layers_at_once(project: Project) -> None:
 
 def test_sluices_own_variables_are_no_configuration(project: Project) -> None:
     environ = dict.fromkeys(EXEMPT, "anything")
-    assert sorted(EXEMPT) == ["SLUICE_MINISTACK", "SLUICE_NAME", "SLUICE_PROJECT", "SLUICE_TELLS"]
+    assert sorted(EXEMPT) == [
+        "SLUICE_MINISTACK",
+        "SLUICE_NAME",
+        "SLUICE_PACKAGES",
+        "SLUICE_PROJECT",
+        "SLUICE_TELLS",
+    ]
     assert project.load(environ=environ).spec == project.load().spec
 
 
