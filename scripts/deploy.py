@@ -48,6 +48,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         prog="deploy.py", aws=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", metavar="NAME", help="the job: jobs/NAME.yml")
+    parser.add_argument("--stage", metavar="STAGE", help="one of the job's `stages`: the job NAME-STAGE")
     parser.add_argument("--delete", action="store_true", help="remove what was deployed, but never data")
     parser.add_argument(
         "--dry-run",
@@ -67,6 +68,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="show Chalice's output")
     options = parser.parse_args(argv)
+    if options.stage:
+        options.name = f"{options.name}-{options.stage}"
     if options.work_days < 1:
         parser.error(f"--work-days: expected at least 1, got {options.work_days}")
     if options.wait and options.dry_run:

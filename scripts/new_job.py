@@ -68,6 +68,7 @@ output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, 
 #limits: {{input_bytes: 128TiB, tasks: 4000000, dollars: 5000, unpack_ratio: 2000, runs_per_hour: null, max_chain: 16}}
 #shuffle: {{levels: auto}}       # 1: reduce tasks read all run files; 2: exchange tasks stand between; auto: the better
 #notify: {{on: [success, failed, bad_records], topic: "", bus: "", webhook: "", secret: ""}}   # docs/how-to/notices.md
+#catalog: {{database: "", table: "", columns: ""}}   # the newest result as a table of AWS Glue: docs/how-to/catalog.md
 #concurrency: null              # how many mappers, and how many reducers, may run at once; null: all the account has
 #lambda: {{tags: {{}}, environment: {{}}, subnets: "", security_groups: "", layers: ""}}      # docs/how-to/deploy.md
 #kms_key: ""                    # the ARN of a KMS key for the buckets that a deployment makes

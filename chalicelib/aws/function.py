@@ -139,7 +139,7 @@ def compose(environ: Mapping[str, str], root: Path) -> Process:
     elif function == "supervisor":
         handle = functools.partial(handle, configured=functools.partial(_configured, job, environ, root))
         if environ.get("SLUICE_TELLS"):
-            handle = functools.partial(handle, tell=_teller())
+            handle = functools.partial(handle, **_epilogue())
     return Process(job=job, function=function, handle=handle, time_left=time_left, host=host)
 
 
@@ -163,6 +163,7 @@ def _seats(environ: Mapping[str, str]) -> int:
 def _runtime(
     prefix: str, time_left: TimeLeft, host: ThisProcess, root: Path, environ: Mapping[str, str]
 ) -> Runtime:
+    from ..core.deployment_spec import split_names
     from ..job.load_class import job_loader
     from ..mapreduce.guard.apart import Fork
     from ..stores.disk import system_disk
@@ -182,7 +183,7 @@ def _runtime(
         clock=SystemClock(),
         new_token=lambda: uuid.uuid4().hex[:12],
         remaining=time_left,
-        load_job=job_loader(root / "jobs"),
+        load_job=job_loader(root / "jobs", split_names(environ.get("SLUICE_PACKAGES", ""))),
         disk=system_disk(),
         seats=_seats(environ),
         parallel_calls=8,
@@ -191,15 +192,20 @@ def _runtime(
     )
 
 
-def _teller() -> Callable[..., None]:
-    """Its clients give up soon: Lambda delivers the event again, and who waits is charged for it."""
+def _epilogue() -> dict[str, Callable[..., None]]:
+    """What follows a run. Clients give up soon: Lambda delivers the event again, and who waits is charged for it."""
     import boto3
     from botocore.config import Config
 
+    from .catalog import Catalog
     from .notices import Teller
 
     config = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=10)
-    return Teller(lambda service: cast(Any, boto3).client(service, config=config))
+
+    def client(service: str) -> Any:
+        return cast(Any, boto3).client(service, config=config)
+
+    return {"tell": Teller(client), "register": Catalog(client)}
 
 
 def _configured(job: str, environ: Mapping[str, str], root: Path) -> tuple[str, JobSpec]:

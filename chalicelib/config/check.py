@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from ..core.errors import ConfigError
 from ..core.spec import MIB, TAG, InputSpec, JobSpec, OutputSpec, SqlSpec, parse_columns
 from .lambda_settings import lambda_problems
-from .notify_settings import notify_problems
+from .notify_settings import catalog_problems, notify_problems
 from .places import pattern_in, place_problems
 from .problem import Problem, input_key
 
@@ -57,7 +57,7 @@ def problems(
     if not places:
         return found
     found += [*_limits(spec), *_side_files(spec), *lambda_problems(spec.lambda_)]
-    found += notify_problems(spec.notify)
+    found += [*notify_problems(spec.notify), *catalog_problems(spec)]
     return [*found, *place_problems(spec, name, others or {})]
 
 
@@ -97,7 +97,11 @@ def _sql(spec: JobSpec) -> Iterator[Problem]:
     if spec.output.format == "text":
         yield Problem("output.format", "expected tsv, csv, jsonl or parquet for a job in SQL, got text")
     if spec.accumulate:
-        yield Problem("accumulate", "a job in SQL has no aggregator whose states could be kept; leave it out")
+        yield Problem(
+            "accumulate",
+            "a job in SQL keeps results and no states, and results of sql.reduce cannot be"
+            " merged with those of later files (an average, a limit); leave it out, or write the job in Python",
+        )
     if spec.bad_records.policy == "quarantine":
         text = "a job in SQL stops at the first bad record; use TRY_CAST to go on"
         yield Problem("bad_records.policy", text)

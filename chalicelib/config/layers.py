@@ -20,7 +20,9 @@ from . import schema, yaml_text
 from .yaml_text import BadValue
 
 #: Variables of Sluice that do not configure a job.
-EXEMPT = frozenset({"SLUICE_NAME", "SLUICE_PROJECT", "SLUICE_MINISTACK", "SLUICE_TELLS"})
+EXEMPT = frozenset({"SLUICE_NAME", "SLUICE_PROJECT", "SLUICE_MINISTACK", "SLUICE_TELLS", "SLUICE_PACKAGES"})
+#: The key of a job's file under which its stages are, and what one may be called.
+STAGES, STAGE = "stages", r"[a-z][a-z0-9]{0,15}"
 _PARAM_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 #: A value and where it came from.
@@ -37,6 +39,8 @@ class Layer:
     tried: set[str] = field(default_factory=set)
     #: The tags of a list of inputs, in order, each with its line.
     tags: dict[str, int] = field(default_factory=dict)
+    #: What a job's file says of each of its stages, which wins over the rest of the file.
+    stages: dict[str, Layer] = field(default_factory=dict)
 
     def put(self, key: str, node: yaml.Node, origin: str, label: str) -> None:
         self.tried.add(key)
@@ -95,7 +99,9 @@ def _read_mapping(layer: Layer, node: yaml.MappingNode, section: str, shown: str
             layer.problems.append(f"{label}: given twice; the first is in line {seen[name]}")
             continue
         seen[name] = line
-        if section in schema.MAPS and not _PARAM_NAME.fullmatch(name):
+        if key == STAGES:
+            _read_stages(layer, value, shown)
+        elif section in schema.MAPS and not _PARAM_NAME.fullmatch(name):
             layer.problems.append(f"{label}: expected a name of letters, digits, _ and -, got {name!a}")
         elif section in schema.MAPS or schema.leaf_of(key):
             layer.put(key, value, origin, label)
@@ -109,6 +115,36 @@ def _read_mapping(layer: Layer, node: yaml.MappingNode, section: str, shown: str
             layer.tried.add(key)
             names = f" of {', '.join(schema.children(key))}" if key in schema.SECTIONS else ""
             layer.problems.append(f"{label}: expected a mapping{names}, got {yaml_text.shown(value)}")
+
+
+def _read_stages(layer: Layer, node: yaml.Node, shown: str) -> None:
+    """Read the stages of a job. What is wrong with one is told of the file, whichever is asked for."""
+    label = f"{shown}:{node.start_mark.line + 1}: {STAGES}"
+    if not isinstance(node, yaml.MappingNode):
+        layer.problems.append(
+            f"{label}: expected a mapping from a stage's name to settings, got {yaml_text.shown(node)}"
+        )
+        return
+    for key_node, value in node.value:
+        name, where = str(key_node.value), f"{shown}:{key_node.start_mark.line + 1}: {STAGES}"
+        if not re.fullmatch(STAGE, name):
+            layer.problems.append(
+                f"{where}: expected a word of a-z and 0-9, starting with a letter, got {name!a}"
+            )
+            continue
+        if name in layer.stages:
+            layer.problems.append(f"{where}: {name}: given twice")
+        stage = layer.stages[name] = Layer()
+        if isinstance(value, yaml.MappingNode):
+            _read_mapping(stage, value, "", shown)
+        else:
+            stage.problems.append(
+                f"{where}: {name}: expected settings that differ, got {yaml_text.shown(value)}"
+            )
+        if stage.tags or stage.stages:
+            what = "a list of inputs" if stage.tags else "stages of its own"
+            stage.problems.append(f"{where}: {name}: a stage cannot have {what}; only settings that differ")
+        layer.problems += stage.problems
 
 
 def _read_inputs(layer: Layer, node: yaml.SequenceNode, shown: str) -> None:

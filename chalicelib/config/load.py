@@ -1,7 +1,8 @@
 """A job's configuration, read from its layers and checked, every value with where it came from.
 
-The layers, strongest first: `--set KEY=VALUE`, the environment's `SLUICE_*`, the job's YAML, `sluice.yml`, the
-defaults of `core.spec`. Names, ranges and units all come from `JobSpec`: a field added there can be set everywhere.
+The layers, strongest first: `--set KEY=VALUE`, the environment's `SLUICE_*`, the stage in the job's YAML, the rest of
+that, `sluice.yml`, the defaults of `core.spec`. Names, ranges and units all come from `JobSpec`: a field added there
+can be set everywhere.
 
 A scalar is read as what the schema expects, not as what YAML 1.1 would guess: `suffix: .5` is text, and a quoted
 number is a number. Only `params`, which has no schema, goes by YAML's own types, as far as JSON has them. There,
@@ -13,7 +14,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from msgspec import NODEFAULT
 from ..core.errors import ConfigError
 from ..core.spec import JobSpec
 from . import check, schema
-from .layers import Layer, Value, environment_layer, file_layer, override_layer
+from .layers import STAGES, Layer, Value, environment_layer, file_layer, override_layer
 
 JOBS = "jobs"
 PROJECT_FILE = "sluice.yml"
@@ -53,15 +54,25 @@ def job_names(root: Path) -> list[str]:
     return sorted(path.stem for path in (root / JOBS).glob("*.yml"))
 
 
-def _find(name_or_path: str | Path, root: Path) -> tuple[str, Path]:
-    """(name, path) of a job. Raises ConfigError."""
+def job_file(name: str, root: Path) -> Path:
+    """The file that a job, or a stage of one, is configured in. Raises ConfigError."""
+    return _find(name, root)[1]
+
+
+def _find(name_or_path: str | Path, root: Path) -> tuple[str, Path, str]:
+    """(name, path, stage) of a job; `NAME-STAGE` is a stage of `jobs/NAME.yml`. Raises ConfigError."""
     asked = str(name_or_path)
     is_path = asked.endswith((".yml", ".yaml"))
     path = Path(asked) if is_path else root / JOBS / f"{asked}.yml"
     name = path.stem if is_path else asked
     well_named = _JOB_NAME.fullmatch(name)
     if well_named and path.is_file():
-        return name, path
+        return name, path, ""
+    base, _, stage = name.rpartition("-")
+    if well_named and not is_path and base and (stages := stages_of(base, root)):
+        if stage not in stages:
+            raise ConfigError(f"{asked}: no such job, and the stages of {base} are {', '.join(stages)}")
+        return name, root / JOBS / f"{base}.yml", stage
     names = job_names(root)
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.7)
     hint = f"did you mean {near[0]!r}?" if near and near[0] != name else ""
@@ -70,6 +81,12 @@ def _find(name_or_path: str | Path, root: Path) -> tuple[str, Path]:
         raise ConfigError(f"{asked}: not a job's name: {rule}{'; ' + hint if hint else ''}")
     there = f"{root / JOBS} has {', '.join(names) or 'no jobs'}"
     raise ConfigError(f"{asked}: no such {'file' if is_path else 'job'}; {hint or there}")
+
+
+def stages_of(name: str, root: Path) -> list[str]:
+    """The stages of a job below `root`; none if there is no such job."""
+    path = root / JOBS / f"{name}.yml"
+    return sorted(file_layer(path, _display(path, root), may_be_empty=True).stages) if path.is_file() else []
 
 
 def _display(path: Path, root: Path) -> str:
@@ -86,14 +103,14 @@ def load_job(
     environ: Mapping[str, str] | None = None,
     require_cloud: bool,
 ) -> LoadedJob:
-    """Read and check a job: `jobs/<name>.yml` below `root`, or the file a path ending in .yml names.
+    """Read and check a job: `jobs/<name>.yml` below `root`, a stage of it (`<name>-<stage>`), or the file of a path.
 
     `overrides` are `KEY=VALUE` texts, of which later ones win. Without `require_cloud`, urls may be missing (they
     become `PLACEHOLDERS`) or lie outside S3. Raises ConfigError with all problems found, one a line.
     """
-    name, path = _find(name_or_path, root)
+    name, path, stage = _find(name_or_path, root)
     shown = _display(path, root)
-    layers = _layers(path, shown, root, environ or {}, overrides)
+    layers = _layers(path, shown, root, environ or {}, overrides, stage)
     tags = [tag for layer in layers for tag in layer.tags]
     values: dict[str, Value] = {}
     for layer in layers:
@@ -117,10 +134,12 @@ def load_job(
 
 
 def _layers(
-    path: Path, shown: str, root: Path, environ: Mapping[str, str], overrides: Sequence[str]
+    path: Path, shown: str, root: Path, environ: Mapping[str, str], overrides: Sequence[str], stage: str
 ) -> list[Layer]:
     """All layers above the defaults, the weakest first."""
     files = [file_layer(path, shown, may_be_empty=False)]
+    if stage:
+        files.append(replace(files[0].stages[stage], problems=[]))  # the file has told of them
     if (root / PROJECT_FILE).exists():
         project = file_layer(root / PROJECT_FILE, PROJECT_FILE, may_be_empty=True)
         if "job" in project.values:
@@ -129,6 +148,8 @@ def _layers(
                 f"{where}: job: not allowed here; each job names its class in its own file"
             )
             project.tried.discard("job")
+        if project.stages:
+            project.problems.append(f"{PROJECT_FILE}: {STAGES}: not allowed here; each job has its own")
         if project.tags:
             where = f"{PROJECT_FILE}:{min(project.tags.values())}"
             project.problems.append(

@@ -1,7 +1,10 @@
-"""What a deployment adds to a job: how Lambda runs its functions, and who is told how its runs have ended."""
+"""What a deployment adds to a job: how Lambda runs its functions, who is told how its runs have ended, and where its
+results are a table.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -69,6 +72,38 @@ class NotifySpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def tells(self) -> bool:
         """Whether anybody is told."""
         return bool(self.topic or self.bus or self.webhook)
+
+
+class CatalogSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The table of AWS Glue that is the newest result, for Athena to read. There is none without a database."""
+
+    #: One that exists.
+    database: str = ""
+    #: Made by the first run; empty: the job's name, with `_` for `-`.
+    table: str = ""
+    #: The table's columns, of Parquet with types; empty: those of `output.columns`.
+    columns: Annotated[str, Meta(extra={"unit": "columns"})] = ""
+
+    def table_of(self, job: str) -> str:
+        return self.table or job.lower().replace("-", "_")
+
+
+#: DuckDB's types, and what Hive and so Glue call them.
+_HIVE = {
+    "BOOLEAN": "boolean", "TINYINT": "tinyint", "SMALLINT": "smallint", "INTEGER": "int", "INT": "int",
+    "BIGINT": "bigint", "FLOAT": "float", "REAL": "float", "DOUBLE": "double", "VARCHAR": "string", "TEXT": "string",
+    "BLOB": "binary", "DATE": "date", "TIMESTAMP": "timestamp",
+}  # fmt: skip
+
+
+def hive_type(kind: str) -> str:
+    """Glue's name of one of DuckDB's types; "" for one that it has none for."""
+    kind = kind.strip().upper()
+    if kind.endswith("[]"):
+        inner = hive_type(kind[:-2])
+        return f"array<{inner}>" if inner else ""
+    decimal = re.fullmatch(r"(?:DECIMAL|NUMERIC)\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)", kind)
+    return f"decimal({decimal[1]},{decimal[2]})" if decimal else _HIVE.get(kind, "")
 
 
 def split_names(names: str) -> tuple[str, ...]:

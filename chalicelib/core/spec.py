@@ -10,7 +10,15 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, convert, field
 
-from .deployment_spec import DEFAULT_PYTHON, LambdaSpec, Names, NotifySpec, Python, split_names
+from .deployment_spec import (
+    DEFAULT_PYTHON,
+    CatalogSpec,
+    LambdaSpec,
+    Names,
+    NotifySpec,
+    Python,
+    split_names,
+)
 from .ports import Loc
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
@@ -255,6 +263,7 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     limits: LimitsSpec = field(default_factory=LimitsSpec)
     shuffle: ShuffleSpec = field(default_factory=ShuffleSpec)
     notify: NotifySpec = field(default_factory=NotifySpec)
+    catalog: CatalogSpec = field(default_factory=CatalogSpec)
     #: So many mappers, and so many reducers, may run at once, of all runs together, and nobody else may have their
     #: places (Lambda's reserved concurrency of the two functions). None: as many as the account allows.
     concurrency: Annotated[int, Meta(ge=1)] | None = None
@@ -317,6 +326,16 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def shows_latest(self) -> bool:
         """Whether `_latest.json` names the newest result: not of jobs of which each object is one, nor of totals."""
         return self.trigger != "each" and not self.accumulate
+
+    @property
+    def has_epilogue(self) -> bool:
+        """Whether something is done once a run has ended: somebody is told, or a catalog is."""
+        return self.notify.tells or bool(self.catalog.database)
+
+    @property
+    def catalog_columns(self) -> list[tuple[str, str]]:
+        """(name, type) of the columns of the table in `catalog`. Raises ValueError."""
+        return parse_columns(self.catalog.columns or self.output.columns)
 
     @property
     def uses_duckdb(self) -> bool:

@@ -31,7 +31,7 @@ from . import given_up
 from .supervision import early, pacing, seats, stalled_runs
 from .supervision.advance import StepEnd
 from .supervision.next_phase import Begun, begin_next, resume
-from .supervision.notices import Tell, tell_of_end
+from .supervision.notices import Register, Tell, tell_of_end
 from .supervision.phase_watch import PhaseWatch
 
 
@@ -40,11 +40,12 @@ def handle(
     event: dict[str, Any],
     configured: given_up.Configured | None = None,
     tell: Tell | None = None,
+    register: Register | None = None,
 ) -> None:
     """One invocation: an S3 event for `*.done` objects, a hand-over of the same shape, or what Lambda gave up on.
 
     `configured` tells the job that is deployed, which is needed for events that were never planned. `tell` delivers
-    notices, if the job wants any.
+    notices, and `register` tells the catalog, if the job wants any.
     """
     event = given_up.note(runtime, event, configured)
     for item in created(event):
@@ -55,7 +56,7 @@ def handle(
             late = item.age(runtime.clock.now()) > pacing.LATE
             _attend(runtime, keys, leaser, late=late)
             if tell and configured and trigger == RUN_DONE:
-                tell_of_end(runtime, keys, configured()[1], tell)
+                tell_of_end(runtime, keys, configured()[1], tell, register)
 
 
 def _attend(runtime: Runtime, keys: RunKeys, leaser: Leaser, *, late: bool) -> None:

@@ -1,9 +1,10 @@
 """What a run's code is, in a few characters: a run is of one code, so whoever works on it compares.
 
 The digest is a function of the sources alone, the same on every machine: Sluice's version, the job's file, the modules
-beside it that it imports (and those that they import), by statement or by `import_module("name")`, and the side files
-beside it, and lists of requirements: what `scripts/deploy.py` ships. What is installed from them is not in it, nor is a
-module that is imported under a name made at run time, unless `files` lists it: `unseen_imports` tells of such.
+beside it that it imports (and those that they import), by statement or by `import_module("name")`, the side files
+beside it, and requirements, as lists or in the job's own file: what `scripts/deploy.py` ships. What is installed from
+them is not in it, nor is a module that is imported under a name made at run time, unless `files` lists it:
+`unseen_imports` tells of such.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from .side_files import object_of
 VERSION = "0.1.0"
 #: What every digest made here begins with. Another way to make them needs another beginning: digests are compared only
 #: if they are made in one way, so that a run begun by other code than this is finished without complaint.
-_FORM = "2:"
+_FORM = "3:"
 _DIGITS = 12
 #: Never the job's own, wherever that lies.
 _OURS = __name__.partition(".")[0]
@@ -46,13 +47,26 @@ def check_same(load_job: Callable[[str], type[Any]], plan: Plan) -> None:
 
 def digest(load_job: Callable[[str], type[Any]], spec: JobSpec) -> str:
     """The digest of a job's code as this process has it. Raises ConfigError for a class that cannot be loaded."""
-    return of_queries(spec) if spec.is_sql else of_class(load_job(spec.job), spec)
+    if spec.is_sql:
+        return of_queries(spec)
+    return of_class(load_job(spec.job), spec, packages=getattr(load_job, "packages", None))
 
 
-def of_class(cls: type[Any], spec: JobSpec, version: str = VERSION) -> str:
-    """The digest of a job that is a class. Its files are read once a process."""
+def of_class(
+    cls: type[Any], spec: JobSpec, version: str = VERSION, packages: tuple[str, ...] | None = None
+) -> str:
+    """The digest of a job that is a class. Its files are read once a process.
+
+    `packages`: its `requirements` as this process was deployed with them, if that is known; a run's may be older.
+    """
     beside = tuple(entry for entry in spec.side_files if object_of(entry) is None)
-    return _of_module(module_of(spec.job, cls), cls.__qualname__, (*beside, *spec.package_lists), version)
+    # A package that is named in the job's file is no file: its name stands for it.
+    return _of_module(
+        module_of(spec.job, cls),
+        cls.__qualname__,
+        (*beside, *(spec.packages if packages is None else packages)),
+        version,
+    )
 
 
 def of_queries(spec: JobSpec, version: str = VERSION) -> str:

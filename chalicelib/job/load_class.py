@@ -15,31 +15,40 @@ from ..core.ports import Runtime
 from ..core.spec import InputSpec, JobSpec
 
 
-def job_loader(folder: Path) -> Callable[[str], type[Any]]:
-    """A function from `module:Class` to the class; modules are files in `folder`, loaded once.
+class JobLoader:
+    """From `module:Class` to the class; modules are files in `folder`, loaded once.
 
     Raises ConfigError that says what is missing: the file, the class, or what the module raised.
     """
-    modules: dict[str, ModuleType] = {}
 
-    def load(name: str) -> type[Any]:
+    def __init__(self, folder: Path, packages: tuple[str, ...] | None = None) -> None:
+        self._folder = folder
+        self._modules: dict[str, ModuleType] = {}
+        #: The job's `requirements` by which this process was made; None: those of the configuration in hand.
+        self.packages = packages
+
+    def __call__(self, name: str) -> type[Any]:
         module_name, _, class_name = name.partition(":")
         if not module_name.isidentifier() or not class_name.isidentifier():
             raise ConfigError(f"job: expected `module:Class`, got {name!r}")
-        if module_name not in modules:
-            modules[module_name] = _load_module(folder, module_name)
-        found = getattr(modules[module_name], class_name, None)
+        if module_name not in self._modules:
+            self._modules[module_name] = _load_module(self._folder, module_name)
+        module = self._modules[module_name]
+        found = getattr(module, class_name, None)
         if not isinstance(found, type):
-            classes = [
-                key for key, value in vars(modules[module_name]).items() if _is_own(value, module_name)
-            ]
+            classes = [key for key, value in vars(module).items() if _is_own(value, module_name)]
             known = f"it has {', '.join(classes)}" if classes else "it has no class"
-            raise ConfigError(f"job: {name}: no class {class_name} in {folder / module_name}.py: {known}")
+            raise ConfigError(
+                f"job: {name}: no class {class_name} in {self._folder / module_name}.py: {known}"
+            )
         # A job written for mrjob says itself what it is here.
         adapt = getattr(found, "sluice_job", None)
         return adapt() if adapt else found
 
-    return load
+
+def job_loader(folder: Path, packages: tuple[str, ...] | None = None) -> Callable[[str], type[Any]]:
+    """As `JobLoader`."""
+    return JobLoader(folder, packages)
 
 
 class Source(NamedTuple):

@@ -3,7 +3,8 @@
 May import every room below `aws`. Read `engine.py` first, then `workers.py`.
 """
 
-from .engine import LocalRun, run_local
+from .engine import run_local
 from .futures import Submitted, submit
+from .local_run import LocalRun
 
 __all__ = ["LocalRun", "Submitted", "run_local", "submit"]

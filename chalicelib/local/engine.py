@@ -5,9 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -28,8 +26,7 @@ from ..core.keys import (
 from ..core.messages import decode, encode
 from ..core.outcome import Manifest, Verdict
 from ..core.plan_file import read_head
-from ..core.ports import Clock, FunctionName, Loc, ObjectInfo, Runtime
-from ..core.spec import JobSpec
+from ..core.ports import FunctionName, Loc, Runtime
 from ..core.tasks import CRASHED, Failure
 from ..functions import limits
 from ..functions.supervision.may_exchange import may_exchange
@@ -39,8 +36,11 @@ from ..run.calls import phase_of
 from ..run.events import created, event_for
 from ..run.verdict import conclude, read_verdict
 from ..stores.disk import LocalDisk
-from ..stores.folder import TEMPORARY, FolderStore
-from .workers import Call, Setup, Worker, World, new_token, timeouts_of
+from ..stores.folder import TEMPORARY
+from .local_run import LocalRun
+from .remote.mixed_store import store_over
+from .resume import scratch_of, take_up
+from .workers import Call, Setup, Worker, new_token, timeouts_of
 
 #: Deliveries of an invocation that dies or raises: the first and two more, as on AWS.
 _DELIVERIES = 3
@@ -52,56 +52,12 @@ _LONGEST_WAIT = 3600.0
 #: Errors that are kept, to be told if the run is given up.
 _TOLD = 3
 
-#: What a progress display is told: step, from 0, phase, tasks done, tasks in all.
-Progress = Callable[[int, Phase, int, int], None]
-
-
-class SystemClock:
-    """This machine's clock."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def pause(self, seconds: float) -> None:
-        time.sleep(seconds)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LocalRun:
-    """What to run and where; folders are absolute."""
-
-    name: str
-    spec: JobSpec
-    run: str
-    inputs: Sequence[ObjectInfo]
-    source: str
-    output: Path
-    work: Path
-    workers: int
-    load_job: Callable[[str], type[Any]]
-    #: Of several inputs, which one a file is of, by its key.
-    tags: Mapping[str, str] = field(default_factory=dict)
-    progress: Progress = field(default=lambda *_: None)
-    world: World = field(default_factory=World)
-    #: The folder that the results' files lie in until somebody moves them to `output`; without it, `output`.
-    staging: Path | None = None
-    #: A file descriptor that is the parent's alone, such as a lock's: workers let go of it.
-    private: int | None = None
-    #: Who is told to have stopped the run, if somebody interrupts it.
-    user: str = "somebody"
-    #: The parent's clock; workers have their own.
-    clock: Clock = field(default_factory=SystemClock)
-
-    @property
-    def keys(self) -> RunKeys:
-        return RunKeys(Loc(str(self.work), ""), self.name, self.run)
-
 
 def run_local(run: LocalRun) -> Manifest:
     """Run to the end and return the manifest. Raises RunFailed, with the reason, if the run failed, and LimitMet before
     anything is started if it has more input or tasks than `limits` allow.
     """
-    scratch = run.work / "tmp"
+    scratch = scratch_of(run.work, run.run)
     scratch.mkdir(parents=True, exist_ok=True)
     return _Engine(run, scratch).run()
 
@@ -129,11 +85,12 @@ class _Engine:
             world=run.world,
             timeouts=timeouts_of(run.spec.timeout),
             standing_in=places,
+            remote=run.remote,
             private=run.private,
             log=lambda worker: run.work / run.keys.log(worker).key,
         )
         self._runtime = Runtime(
-            store=FolderStore(roots, self._on_created, places),
+            store=store_over(roots, self._on_created, places, run.remote),
             invoker=self,
             clock=run.clock,
             new_token=new_token,
@@ -152,13 +109,12 @@ class _Engine:
     def run(self) -> Manifest:
         run = self._run
         output = Loc(str(run.output), "")
-        inputs = [("/", info) for info in run.inputs]
-        limits.check_bytes(run.spec, inputs)
-        size = sum(info.size for info in run.inputs)
+        limits.check_bytes(run.spec, run.inputs)
+        size = sum(info.size for _, info in run.inputs)
         new_run = plan_step.NewRun(
             spec=run.spec,
             source=run.source,
-            inputs=inputs,
+            inputs=run.inputs,
             output=output,
             reducers=2 * run.workers,
             tags=run.tags,
@@ -168,6 +124,8 @@ class _Engine:
         plan_step.begin(self._runtime, run.keys, new_run)
         self._tasks["map"] = read_head(self._runtime.store, run.keys).tasks
         run.progress(0, "map", 0, self._tasks["map"])
+        if run.resumed:
+            self._go_on()
         try:
             self._fork()
             self._until_ended()
@@ -186,6 +144,17 @@ class _Engine:
         if manifest.outcome != "success":
             raise RunFailed(self._runtime.store.get(OutputKeys(output).failure).decode().rstrip())
         return manifest
+
+    def _go_on(self) -> None:
+        """Take up a run whose processes were killed."""
+        keys, store = self._run.keys, self._runtime.store
+        totals_pointer.end_turn(store, TotalsKeys(keys.work, keys.job), keys.run)
+        standing = take_up(store, self, keys)
+        self._enter(standing.step)
+        self._tasks[standing.phase] = standing.tasks
+        self._done[standing.phase].update(standing.done)
+        self._show(standing.phase)
+        self._tell(Call("supervisor", event_for(self._keys.plan_done)))
 
     # -- what the coordinator and the workers ask for -----------------------------------------------
 

@@ -33,8 +33,9 @@ from ..core.spec import JobSpec
 from ..job.job import Job
 from ..mapreduce.shuffle.run_file import read_blocks
 from ..run import job_code
-from .engine import LocalRun, run_local
+from .engine import run_local
 from .inputs import find_inputs
+from .local_run import LocalRun
 from .tune import tune
 from .workers import new_token
 
@@ -67,7 +68,7 @@ def submit(
         "split_size": "" if spec.split_size else DEFAULT,
         "memory_budget": "" if spec.memory_budget else DEFAULT,
     }
-    spec = tune(spec, given, sum(info.size for info in found), count)
+    spec = tune(spec, given, sum(info.size for _, info in found), count)
     job_code.check(lambda _: job, job.__name__, spec)
     root = Path(mkdtemp(prefix="sluice-submitted-"))
     output, work = root / "results", root / "work"

@@ -21,8 +21,8 @@ from ..functions.supervision.may_exchange import may_exchange
 from ..run import plan_step
 from ..run.events import event_for
 from ..stores.disk import LocalDisk
-from ..stores.folder import FolderStore
-from .engine import LocalRun
+from .local_run import LocalRun
+from .remote.mixed_store import store_over
 from .workers import new_token
 
 _HANDLERS: dict[FunctionName, Any] = {
@@ -50,7 +50,7 @@ class _Inline:
         self._skipped = 0.0
         places = {run.output: run.staging} if run.staging else {}
         self._runtime = Runtime(
-            store=FolderStore([Path("/"), run.work, run.output], self._on_created, places),
+            store=store_over([Path("/"), run.work, run.output], self._on_created, places, run.remote),
             invoker=self,
             clock=self,
             new_token=new_token,
@@ -61,12 +61,12 @@ class _Inline:
 
     def run(self) -> Manifest:
         run, output = self._run, Loc(str(self._run.output), "")
-        inputs = [("/", info) for info in run.inputs]
         new_run = plan_step.NewRun(
             spec=run.spec,
             source=run.source,
-            inputs=inputs,
+            inputs=run.inputs,
             output=output,
+            tags=run.tags,
             may_exchange=may_exchange(self._runtime, run.spec),
         )
         plan_step.begin(self._runtime, run.keys, new_run)

@@ -1,19 +1,23 @@
-"""Files, folders and globs of a command line to the objects of a run."""
+"""Files, folders, globs and `s3://` URLs of a command line to the objects of a run."""
 
 from __future__ import annotations
 
 import fnmatch
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.errors import UserError
 from ..core.keys import is_hidden
-from ..core.ports import Loc, ObjectInfo
+from ..core.ports import Loc, ObjectInfo, Store
 from ..core.spec import InputSpec
 from ..stores.folder import FolderStore
+from .remote.objects import SCHEME, objects_at
+
+#: (bucket, object); of a file of this machine the bucket is `/`.
+Found = tuple[str, ObjectInfo]
 
 
 @dataclass
@@ -50,15 +54,18 @@ def look_below(folder: str | Path) -> Below:
 
 
 def tagged_inputs(
-    names: Sequence[str], inputs: Sequence[InputSpec], left_out: list[str] | None = None
-) -> tuple[list[ObjectInfo], dict[str, str]]:
-    """The files that `names` stand for, and by key which of the job's inputs each is of.
+    names: Sequence[str],
+    inputs: Sequence[InputSpec],
+    left_out: list[str] | None = None,
+    open_s3: Callable[[], Store] | None = None,
+) -> tuple[list[Found], dict[Loc, str]]:
+    """The objects that `names` stand for, and which of the job's inputs each is of.
 
-    Where there are several inputs, every name is `TAG=NAME`. Files come input by input, as the job has them.
-    Raises UserError for a name without a tag of these, and for an input without files. `left_out` as of `find_inputs`.
+    Where there are several inputs, every name is `TAG=NAME`. Objects come input by input, as the job has them.
+    Raises UserError for a name without a tag of these, and for an input without files. The rest as of `find_inputs`.
     """
     if len(inputs) == 1:
-        return find_inputs(names, inputs[0].suffix, left_out), {}
+        return find_inputs(names, inputs[0].suffix, left_out, open_s3), {}
     by_tag: dict[str, list[str]] = {given.tag: [] for given in inputs}
     wanted = " or ".join(f"{tag}=FILES" for tag in by_tag)
     for name in names:
@@ -66,44 +73,53 @@ def tagged_inputs(
         if not equals or tag not in by_tag or not rest:
             raise UserError(f"{name}: of which input? Expected {wanted}")
         by_tag[tag].append(rest)
-    found: list[ObjectInfo] = []
-    tags: dict[str, str] = {}
+    found: list[Found] = []
+    tags: dict[Loc, str] = {}
     for given in inputs:
         if not by_tag[given.tag]:
             raise UserError(f"no files for the input {given.tag}: expected {wanted}")
-        for info in find_inputs(by_tag[given.tag], given.suffix, left_out):
-            if info.key in tags:
+        for bucket, info in find_inputs(by_tag[given.tag], given.suffix, left_out, open_s3):
+            loc = Loc(bucket, info.key)
+            if loc in tags:
                 raise UserError(
-                    f"/{info.key}: named for {tags[info.key]} and for {given.tag}: each file is of one input"
+                    f"{loc.url}: named for {tags[loc]} and for {given.tag}: each file is of one input"
                 )
-            tags[info.key] = given.tag
-            found.append(info)
+            tags[loc] = given.tag
+            found.append((bucket, info))
     return found, tags
 
 
 def find_inputs(
-    names: Sequence[str], suffix: str = "", left_out: list[str] | None = None
-) -> list[ObjectInfo]:
-    """The files that `names` stand for, in the order given; those of a folder by path.
+    names: Sequence[str],
+    suffix: str = "",
+    left_out: list[str] | None = None,
+    open_s3: Callable[[], Store] | None = None,
+) -> list[Found]:
+    """The objects that `names` stand for, in the order given; those of a folder by path, those of a prefix by key.
 
-    Keys are paths below `/`. Of folders and patterns hidden files (`is_hidden`) are passed over, and what does not
-    end in `suffix`. Links to folders are added to `left_out`, as what a person should hear of. Raises UserError for
-    a name that stands for nothing, a file named twice, and, naming each, what cannot be read.
+    Keys of files are paths below `/`. Of folders, prefixes and patterns hidden files (`is_hidden`) are passed over, and
+    what does not end in `suffix`. Links to folders are added to `left_out`, as what a person should hear of. Names
+    that begin with `s3://` are looked up in the store of `open_s3`, if it is given. Raises UserError for a name that
+    stands for nothing, a file named twice, and, naming each, what cannot be read.
     """
     store = FolderStore([Path("/")])
-    seen: dict[str, str] = {}
+    seen: dict[Loc, tuple[str, ObjectInfo | None]] = {}
     search = _Search(suffix, [], left_out if left_out is not None else [])
     for name in names:
-        for path in search.expand(name):
-            key = os.path.abspath(path).lstrip("/")
-            if key in seen:
+        given: Iterator[tuple[Loc, ObjectInfo | None]]
+        if open_s3 and name.startswith(SCHEME):
+            given = ((Loc(bucket, info.key), info) for bucket, info in objects_at(name, suffix, open_s3()))
+        else:
+            given = ((Loc("/", os.path.abspath(path).lstrip("/")), None) for path in search.expand(name))
+        for loc, info in given:
+            if loc in seen:
                 raise UserError(
-                    f"{path}: named twice (by {seen[key]!r} and {name!r}): each file is read once"
+                    f"{loc.url}: named twice (by {seen[loc][0]!r} and {name!r}): each file is read once"
                 )
-            seen[key] = name
+            seen[loc] = name, info
     if search.problems:
         raise UserError("\n".join(["some of the input cannot be read:", *search.problems]))
-    return [store.head(Loc("/", key)) for key in seen]
+    return [(loc.bucket, info or store.head(loc)) for loc, (_, info) in seen.items()]
 
 
 def refuse_inside(names: Sequence[str], folder: Path, becomes: str, *, tagged: bool) -> None:
@@ -127,7 +143,7 @@ class _Search:
     def expand(self, name: str) -> Iterator[str]:
         path = Path(name)
         if "://" in name:
-            raise UserError(f"{name}: expected a file or folder of this machine: scripts/submit.py is for S3")
+            raise UserError(f"{name}: expected a file or folder of this machine")
         if path.is_dir():
             yield from self._folder(name)
         elif path.is_file():

@@ -15,7 +15,8 @@ from ..core.messages import decode, encode
 from ..core.outcome import Manifest
 from ..functions.stop import stop
 from ..stores.folder import FolderStore
-from .engine import LocalRun, run_local
+from .engine import run_local
+from .local_run import LocalRun
 from .results import Claim
 
 

@@ -47,6 +47,8 @@ class Claim:
     lock: int
     #: Whether the results of an earlier run that succeeded are there.
     earlier: bool
+    #: Of a run that is taken up: its manifest, if its results are published already.
+    ended: Manifest | None = None
 
     @property
     def _hidden(self) -> Path:
@@ -94,8 +96,10 @@ class Claim:
 
 
 @contextmanager
-def claimed(output: Path, run: str, *, force: bool) -> Iterator[Claim]:
+def claimed(output: Path, run: str, *, force: bool, resumed: bool = False) -> Iterator[Claim]:
     """Claim the folder, which is made if it is missing, and tidy up what dead runs left in it.
+
+    With `resumed`, the results so far of this run are its own again.
 
     Raises UserError if another run has claimed it, if it cannot be written to, if it is not empty and nothing is to be
     replaced (`force`), or if it holds parts of which nobody knows whose they are.
@@ -103,11 +107,14 @@ def claimed(output: Path, run: str, *, force: bool) -> Iterator[Claim]:
     lock = _lock(output)
     try:
         with _told(output):
-            _tidy(output)
-            _refuse_contents(output, force)
-            claim = Claim(output, run, lock, (output / SUCCESS).exists())
-            claim.results.mkdir(parents=True)
-            claim.work.mkdir()
+            own = f"{STAGING}{run}" if resumed else ""
+            _tidy(output, own)
+            ended = _published_by(output, run) if resumed else None
+            if not ended:
+                _refuse_contents(output, force, own)
+            claim = Claim(output, run, lock, (output / SUCCESS).exists(), ended)
+            claim.results.mkdir(parents=True, exist_ok=resumed)
+            claim.work.mkdir(exist_ok=resumed)
         try:
             yield claim
         finally:
@@ -154,16 +161,32 @@ def _busy(output: Path) -> str:
     return f"{output}: {which} is writing its results here: wait until it has ended, or choose another folder"
 
 
-def _tidy(output: Path) -> None:
-    """Finish what was decided, and remove what runs that were killed left."""
+def is_left(output: Path, run: str) -> bool:
+    """Whether what a killed run has written so far is still there, or published."""
+    there = (output / f"{STAGING}{run}" / _RESULTS).is_dir() or (output / SWAP).is_dir()
+    return there or _published_by(output, run) is not None
+
+
+def _published_by(output: Path, run: str) -> Manifest | None:
+    path = output / MANIFEST
+    with suppress(FileNotFoundError, CorruptData):
+        manifest = decode(Manifest, path.read_bytes(), str(path))
+        if manifest.run == run and ((output / SUCCESS).exists() or (output / FAILURE).exists()):
+            return manifest
+    return None
+
+
+def _tidy(output: Path, own: str) -> None:
+    """Finish what was decided, and remove what runs that were killed left, but for the folder `own`."""
     if (output / SWAP).is_dir():
         _finish(output)
     for left in output.glob(f"{STAGING}*"):
-        shutil.rmtree(left, ignore_errors=True)
+        if left.name != own:
+            shutil.rmtree(left, ignore_errors=True)
 
 
-def _refuse_contents(output: Path, force: bool) -> None:
-    if not any(output.iterdir()):
+def _refuse_contents(output: Path, force: bool, own: str) -> None:
+    if not any(path.name != own for path in output.iterdir()):
         return
     if not force:
         raise UserError(

@@ -30,8 +30,8 @@ from ..functions.attempt.log_lines import printed_as_lines
 from ..mapreduce.guard.apart import Fork
 from ..mapreduce.guard.host import ThisProcess
 from ..stores.disk import LocalDisk
-from ..stores.folder import FolderStore
 from .log_file import log_to
+from .remote.mixed_store import Remote, store_over
 
 _HANDLERS: dict[FunctionName, Callable[[Runtime, dict[str, Any]], None]] = {
     "mapper": mapper.handle,
@@ -103,8 +103,10 @@ class Setup:
     timeouts: Mapping[FunctionName, float] = field(default_factory=dict)
     #: In which folders the files of some roots lie for now.
     standing_in: Mapping[Path, Path] = field(default_factory=dict)
-    #: A descriptor of the parent's that is to end with the parent, whatever becomes of its workers.
-    private: int | None = None
+    #: What is read that is no file of this machine.
+    remote: Remote | None = None
+    #: Descriptors of the parent's that are to end with the parent, whatever becomes of its workers.
+    private: tuple[int, ...] = ()
     #: The file that a worker logs to, by its number.
     log: Callable[[int], Path] | None = None
 
@@ -124,6 +126,8 @@ class Worker:
         context = get_context("fork")
         self.pipe, theirs = context.Pipe()
         gc.freeze()
+        if self._setup.remote:
+            self._setup.remote.hang_up()
         self.process = context.Process(
             target=_work, args=(theirs, self._setup, self.pipe, self._number), daemon=True
         )
@@ -210,8 +214,8 @@ class _Invoker:
 def _work(pipe: Connection, setup: Setup, parents: Connection, number: int) -> NoReturn:
     """A worker's whole life."""
     parents.close()
-    if setup.private is not None:
-        os.close(setup.private)
+    for descriptor in setup.private:
+        os.close(descriptor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if setup.log:
@@ -228,14 +232,14 @@ def _work(pipe: Connection, setup: Setup, parents: Connection, number: int) -> N
     timeout, host = _Timeout(setup.timeouts), ThisProcess()
     runtime = setup.world.runtime(
         Runtime(
-            store=FolderStore(setup.roots, created, setup.standing_in),
+            store=store_over(setup.roots, created, setup.standing_in, setup.remote),
             invoker=_Invoker(send),
             clock=_Clock(pipe),
             new_token=new_token,
             remaining=timeout.remaining,
             load_job=setup.load_job,
             disk=LocalDisk(setup.scratch),
-            apart=Fork(),
+            apart=Fork(setup.remote.hang_up if setup.remote else None),
             host=host,
         )
     )

@@ -17,9 +17,10 @@ from ..core.errors import RunFailed, UserError
 from ..core.outcome import Manifest
 from ..core.ports import Loc
 from ..core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
-from ..local.engine import LocalRun, run_local
+from ..local.engine import run_local
 from ..local.inline import run_inline
 from ..local.inputs import find_inputs
+from ..local.local_run import LocalRun
 from ..local.tune import tune, usable_cpus
 from ..local.workers import new_token
 from .adapt import adapt
@@ -83,7 +84,7 @@ class Runner:
         name = type(self._job).__name__
         work = self._scratch / "work"
         work.mkdir()
-        size = sum(info.size for info in inputs)
+        size = sum(info.size for _, info in inputs)
         root = adapt(type(self._job), Path.cwd())
         try:
             return _ENGINES[self.alias](

@@ -89,7 +89,7 @@ def _of_class(runtime: Runtime, name: str, spec: JobSpec) -> JobCode:
     classes, merge_step = all_steps(runtime.load_job, spec)
     job = _bound(classes[0], name, spec, typed=_reads_pairs(spec))
     return JobCode(
-        digest=code_digest.of_class(cls, spec),
+        digest=code_digest.digest(runtime.load_job, spec),
         whole=job.mapper == "mapper_raw",
         uncut=uncut(runtime.load_job, spec),
         first=StepCode(job=job, map_only=not classes[0].shuffle),

@@ -61,8 +61,8 @@ class NewRun:
     output: Loc
     #: Reduce tasks worth having even if their data would fit in fewer.
     reducers: int = 1
-    #: By key: which of the job's inputs an object is of, where its prefix does not tell.
-    tags: Mapping[str, str] = field(default_factory=dict)
+    #: Which of the job's inputs an object is of, where its prefix does not tell.
+    tags: Mapping[Loc, str] = field(default_factory=dict)
     #: How many runs, one started by the results of the other, led to this one.
     chain: int = 0
     #: Told how many map tasks and partitions there are before anything is written; what it raises stops the run.
@@ -79,7 +79,7 @@ class NewRun:
 
     def input_of(self, bucket: str, info: ObjectInfo) -> InputSpec:
         """Which of the job's inputs an object is of. Raises UserError if it is of none."""
-        tag = self.tags.get(info.key)
+        tag = self.tags.get(Loc(bucket, info.key))
         if tag is not None:
             return next(given for given in self.spec.inputs if given.tag == tag)
         return _input_of(self.spec, Loc(bucket, info.key))

@@ -9,7 +9,7 @@ import msgspec
 
 from chalicelib.functions.auditing.clocks import failed_ticks
 from chalicelib.functions.auditing.examine import examine
-from chalicelib.functions.auditing.judge import AMISS, Finding, State
+from chalicelib.functions.auditing.judge import AMISS, Damaged, Finding, State
 from chalicelib.functions.auditing.mend import mend as mend_one
 from scripts.console.terminal import Line, count, typed
 from scripts.submitting.resume import resumable
@@ -20,28 +20,32 @@ _STYLES: dict[State, str] = {
     "lost": "bold red",
     "failed": "bold red",
     "half done": "yellow",
+    "unclear": "bold red",
     "twice": "yellow",
 }
 #: States of which each object is told; of the others only how many there are.
-_TOLD: tuple[State, ...] = (*AMISS, "stopped", "twice")
+_TOLD: tuple[State, ...] = (*AMISS, "unclear", "stopped", "twice")
 
 
 def audit(name: str, world: World, *, mend: bool, grace: float, json: bool) -> int:
     """Tell what became of each object that starts runs; the exit code, 1 if something is amiss and was not mended.
 
-    So it is if a clock of the job's does not go.
+    So it is if a clock of the job's does not go, or a run cannot be read.
 
     `grace`: seconds for which an object without a run is not missed yet.
     """
     job = resumable(name, world.root, world.environ)
     store = world.open_store(job.spec.work_loc, ())
-    findings = list(examine(store, job.name, job.spec, world.clock.now(), grace))
+    damaged: list[Damaged] = []
+    findings = list(examine(store, job.name, job.spec, world.clock.now(), grace, tell=damaged.append))
     stopped = list(failed_ticks(store, job.name, job.spec, world.clock.now()))
     amiss = [finding for finding in findings if finding.state in AMISS]
     if json:
         world.screen.write(msgspec.json.encode([_as_json(finding) for finding in findings]).decode())
     else:
-        world.screen.print(*_lines(findings), *([(text, "bold red")] for text in stopped))
+        world.screen.print(
+            *_lines(findings), *map(_damaged, damaged), *([(text, "bold red")] for text in stopped)
+        )
     if mend:
         invoker = world.invoker(job.name)
         mended = [line for finding in amiss for line in mend_one(store, job.spec, invoker, finding)]
@@ -51,7 +55,12 @@ def audit(name: str, world: World, *, mend: bool, grace: float, json: bool) -> i
         world.screen.print(
             [(typed(f"scripts/audit.py {job.name} --mend starts or resumes what is amiss"), "dim")]
         )
-    return int(bool(stopped) or (bool(amiss) and not mend))
+    return int(bool(stopped) or bool(damaged) or (bool(amiss) and not mend))
+
+
+def _damaged(run: Damaged) -> Line:
+    of = f", of {run.source}" if run.source else ", and nobody can tell what started it"
+    return [(f"{run.keys.run} cannot be read{of}: {run.why}", "bold red")]
 
 
 def _lines(findings: Sequence[Finding]) -> list[Line]:

@@ -104,7 +104,7 @@ def policies(
                 *_keys(target, where),
                 _invoke(target, function, where),
                 _logs(target.name, function, where),
-                *(_notices(target.spec.notify, where) if function == "supervisor" else ()),
+                *(_epilogue(target, where) if function == "supervisor" else ()),
                 *_settings(needs),
             ],
         }
@@ -248,7 +248,7 @@ def _of_supervision(target: Target) -> list[Loc]:
     """
     run = _any_run(target)
     started = [run.root.child(name) for name in (PLAN_DONE, PLAN_SILENT)]
-    told = [run.told] if target.spec.notify.tells else []
+    told = [run.told] if target.spec.has_epilogue else []
     told += [clock_failed(target.spec.work_loc, target.name, clock) for clock in clocks(target.spec)]
     return [run.all_seats.child("*"), run.phase("map").child(f"*{FAILED}"), *started, *told]
 
@@ -363,6 +363,18 @@ def _notices(notify: NotifySpec, where: Where) -> list[Json]:
         for action, resource in allowed
         if resource
     ]
+
+
+def _epilogue(target: Target, where: Where) -> list[Json]:
+    """What follows a run: notices, and the job's table in Glue, no other."""
+    told, catalog = _notices(target.spec.notify, where), target.spec.catalog
+    if not catalog.database:
+        return told
+    glue = f"arn:{where.partition}:glue:{where.region}:{where.account}"
+    table = f"table/{catalog.database}/{catalog.table_of(target.name)}"
+    names = ("catalog", f"database/{catalog.database}", table)
+    actions = [f"glue:{action}" for action in ("GetTable", "CreateTable", "UpdateTable")]
+    return [*told, {"Effect": "Allow", "Action": actions, "Resource": [f"{glue}:{name}" for name in names]}]
 
 
 def _settings(needs: Needs) -> list[Json]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from chalicelib.config.load import JOBS, PROJECT_FILE
+from chalicelib.config.load import JOBS, PROJECT_FILE, job_file
 from chalicelib.job.side_files import object_of
 from scripts.projects.where import package_of
 
@@ -26,7 +26,7 @@ def shipped(root: Path, target: Target, libraries: frozenset[str] | None) -> dic
     """
     jobs, spec = root / JOBS, target.spec
     package = package_of(root)
-    files = [root / "app.py", jobs / f"{target.name}.yml"]
+    files = [root / "app.py", job_file(target.name, root)]
     if (root / PROJECT_FILE).exists():
         files.append(root / PROJECT_FILE)
     if spec.job:

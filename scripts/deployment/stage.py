@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chalicelib.core.ports import FunctionName
+from chalicelib.core.spec import JobSpec
 
 from . import settings
 from .settings import LOG_RETENTION_DAYS, REMEMBERED
@@ -13,8 +14,10 @@ from .target import Json, Target, clock_names, clock_rule, policy_file
 
 #: How many functions may run at once, for the supervisor.
 CONCURRENCY = "SLUICE_CONCURRENCY"
-#: That notices go out when a run ends, for the supervisor.
+#: That notices go out when a run ends, or a catalog is told, for the supervisor.
 TELLS = "SLUICE_TELLS"
+#: The job's requirements, for all functions.
+PACKAGES = "SLUICE_PACKAGES"
 
 
 def stage_config(target: Target, concurrency: int | None = None, before: Json | None = None) -> Json:
@@ -26,14 +29,14 @@ def stage_config(target: Target, concurrency: int | None = None, before: Json | 
     spec = target.spec
     written: Json = {
         "lambda_architecture": spec.architecture,
-        "environment_variables": {**target.overrides, "SLUICE_NAME": target.name},
+        "environment_variables": {**target.overrides, **_packages(spec), "SLUICE_NAME": target.name},
         "autogen_policy": False,
         "lambda_functions": {
             function: {
                 "lambda_memory_size": getattr(spec.memory, function),
                 "lambda_timeout": getattr(spec.timeout, function),
                 "iam_policy_file": policy_file(target.name, function),
-                **_variables(function, concurrency, tells=spec.notify.tells),
+                **_variables(function, concurrency, tells=spec.has_epilogue),
             }
             for function in target.functions
         },
@@ -51,6 +54,11 @@ def chalice_stage(
     kept = {function: settings.by_hand(stage, before, function, state) for function, state in states.items()}
     found = settings.merged(stage, {"lambda_functions": {name: row for name, row in kept.items() if row}})
     return {key: value for key, value in found.items() if key != REMEMBERED}
+
+
+def _packages(spec: JobSpec) -> Json:
+    """The job's requirements, which are of its code: a run of others ends when it meets these."""
+    return {PACKAGES: spec.requirements} if spec.packages else {}
 
 
 def _variables(function: FunctionName, concurrency: int | None, *, tells: bool) -> Json:

@@ -74,16 +74,17 @@ def find_results(world: World, place: Place, run: str) -> Results:
             raise UserError(
                 f"{keys.root.url}: no run {keys.run!r} of job {keys.job!r} here; scripts/status.py lists the runs"
             ) from error
-    return _published(store, output, f"job {keys.job}, run {keys.run}")
+    return published(store, output, f"job {keys.job}, run {keys.run}")
 
 
 def results_in(folder: Path) -> Results:
     """The results that `scripts/run.py` has written to a folder. Raises UserError if there are none."""
     output = Loc(str(folder.absolute()), "")
-    return _published(FolderStore([folder.absolute()]), output, str(folder))
+    return published(FolderStore([folder.absolute()]), output, str(folder))
 
 
-def _published(store: Store, output: Loc, whose: str) -> Results:
+def published(store: Store, output: Loc, whose: str) -> Results:
+    """The results in a place; `whose` they are is for the message. Raises UserError if there are none."""
     place = OutputKeys(output)
     try:
         manifest = decode(Manifest, store.get(place.manifest), place.manifest.url)

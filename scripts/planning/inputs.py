@@ -38,7 +38,7 @@ def look(urls: Sequence[str], open_s3: Callable[[], Store]) -> Found:
     """What is there, on S3 or here. Raises UserError for a place without objects."""
     infos: list[ObjectInfo] = []
     for url in urls:
-        found = _on_s3(url, open_s3) if url.startswith("s3://") else find_inputs([url])
+        found = _on_s3(url, open_s3) if url.startswith("s3://") else [info for _, info in find_inputs([url])]
         if not found:
             raise UserError(
                 f"--input {url}: no objects there: --size and --objects plan for what is still to come"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chalicelib.config.load import LoadedJob, load_job
+from chalicelib.config.load import LoadedJob, job_names, load_job, stages_of
 from chalicelib.core.errors import UserError
 from chalicelib.core.keys import RunKeys, results_place, runs_prefix
 from chalicelib.core.ports import Loc, Store
@@ -54,9 +54,11 @@ def find_places(names: Sequence[str], work: str | None, world: World) -> tuple[l
     if names:
         return [job_place(name, world) for name in names], []
     found, problems = [], []
-    for path in sorted((world.root / "jobs").glob("*.yml")):
+    jobs = job_names(world.root)
+    staged = [f"{job}-{stage}" for job in jobs for stage in stages_of(job, world.root)]
+    for name in sorted({*jobs, *staged}):
         try:
-            found.append(job_place(path.stem, world))
+            found.append(job_place(name, world))
         except UserError as error:
             problems.append(str(error))
     return found, problems

@@ -42,15 +42,9 @@ def submit_existing(
     name: str, urls: Sequence[str], world: World, *, most: int, start_timeout: float | None
 ) -> int:
     """Run over what lies at `urls`, or without any in all places that the job watches; otherwise as `submit`."""
-    job, store = _job(name, world), world.store()
-    if job.spec.period and not urls:
-        raise UserError(
-            f"{job.path.name}: trigger: {job.spec.trigger}: the clock starts a run over what is there already, by"
-            " itself: name s3://BUCKET/PREFIX/ to read it once more"
-        )
-    places = named(urls, job.spec) if urls else watched(job.spec)
-    chosen = choose(store, job, places, most=most)
-    return _follow(_run_over(chosen, job, store, world, start_timeout is not None), world, start_timeout)
+    return _follow(
+        begin_existing(name, urls, world, most=most, followed=start_timeout is not None), world, start_timeout
+    )
 
 
 def submit_again(name: str, run: str, world: World, *, start_timeout: float | None) -> int:
@@ -68,6 +62,21 @@ def begin_files(
         world.screen.print([(f"skipped {text}", "yellow")])
     store = world.store()
     return _begin(job, store, world, lambda: send(choice.uploads, job, world, store), followed)
+
+
+def begin_existing(
+    name: str, urls: Sequence[str], world: World, *, most: int = 1000, followed: bool
+) -> Started:
+    """Start runs over what lies at `urls`, or in all places that the job watches. As `begin_files`."""
+    job, store = _job(name, world), world.store()
+    if job.spec.period and not urls:
+        raise UserError(
+            f"{job.path.name}: trigger: {job.spec.trigger}: the clock starts a run over what is there already, by"
+            " itself: name s3://BUCKET/PREFIX/ to read it once more"
+        )
+    places = named(urls, job.spec) if urls else watched(job.spec)
+    chosen = choose(store, job, places, most=most)
+    return _run_over(chosen, job, store, world, followed)
 
 
 def begin_again(name: str, run: str, world: World, *, followed: bool) -> Started:

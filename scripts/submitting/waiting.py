@@ -113,7 +113,7 @@ def wait(started: Started, world: World, start_timeout: float) -> int:
     def finished(statuses: Sequence[RunStatus]) -> bool:
         waited = world.clock.now() - begun
         if started.missing and waited > start_timeout:
-            raise RunFailed(_not_started(started, waited))
+            raise RunFailed(not_started(started, waited))
         return not started.missing and all(status.ended for status in statuses)
 
     def draw(statuses: Sequence[RunStatus]) -> list[Line]:
@@ -139,7 +139,8 @@ def ending(status: RunStatus) -> list[Line]:
     return lines
 
 
-def _not_started(started: Started, waited: float) -> str:
+def not_started(started: Started, waited: float) -> str:
+    """Why nothing is known of some of our runs after so many seconds, and what to do."""
     missing = started.missing
     shown = missing[:3] + ([f"and {len(missing) - 3:,} more"] if len(missing) > 3 else [])
     if started.unknown:

@@ -50,15 +50,22 @@ def test_ready_starts_one_run_over_the_files_of_its_folder(cloud: Cloud) -> None
     assert run.manifest["inputs"] == 3
 
 
-def test_a_manifest_starts_one_run_over_what_it_names(cloud: Cloud) -> None:
+def test_a_manifest_starts_one_run_over_what_it_names_with_all_its_outputs(cloud: Cloud) -> None:
     cloud.put(IN, "scripted/named/a+b c%.txt", b"red\n")
-    cloud.put(IN, "scripted/named/folder/1.txt", b"blue\n")
+    cloud.put(IN, "scripted/named/folder/1.txt", b"blue ?why blue\n")
     cloud.put(IN, "scripted/named/folder/2.txt", b"blue\n")
     cloud.put(IN, "scripted/named/unnamed.txt", b"green\n")
     body = f"# what to read\nscripted/named/a+b c%.txt\n\ns3://{IN}/scripted/named/folder/\n"
     marker = cloud.put(IN, "scripted/named/list of today.manifest", body.encode())
 
-    assert ended(cloud, marker).counts() == {"red": 1, "blue": 2}
+    run = ended(cloud, marker)
+
+    assert run.counts() == {"red": 1, "blue": 3}
+    (listed,) = [part for part in run.manifest["parts"] if "/output=asked/part-" in part["key"]]
+    asked = cloud.get(OUT, listed["key"])
+    assert asked is not None
+    assert (json.loads(asked), listed["records"]) == ({"key": "?why", "value": 1}, 1)
+    assert cloud.script("get", JOB, run.run, "--kind", "asked", check=True).stdout.encode() == asked
 
 
 def test_only_markers_start_runs(cloud: Cloud) -> None:

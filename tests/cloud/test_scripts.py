@@ -32,6 +32,17 @@ def test_submit_uploads_and_waits_for_the_results(cloud: Cloud, tmp_path: Path) 
         assert ended[f"s3://{IN}/small/{name}"].run in listed
 
 
+def test_a_program_submits_and_has_the_records(cloud: Cloud) -> None:
+    cloud.count("small", {"by a program.txt": b"red blue red\n"})
+    program = (
+        "from scripts.submitting.from_python import submit\n"
+        f"run = submit('small', 's3://{IN}/small/by a program.txt')\n"
+        "print(dict(line.split('\\t') for line in run.result()), run.done, run.wait()[0].records)"
+    )
+    done = cloud.execute("-c", program)
+    assert done.stdout == "{'blue': '1', 'red': '2'} True 2\n", done.stderr
+
+
 def test_submit_to_a_marker_job_is_one_run_over_all_files(cloud: Cloud, tmp_path: Path) -> None:
     (tmp_path / "set" / "deeper").mkdir(parents=True)
     (tmp_path / "set" / "a b.txt").write_text("red\n")

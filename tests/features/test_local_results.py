@@ -184,7 +184,7 @@ def test_the_bad_records_of_a_run_that_fails_for_them_are_kept(texts: Path, out:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--output", "s3://bucket/out/"], "--output s3://bucket/out/: expected a folder of this machine"),
+        (["--output", "gs://bucket/out/"], "--output gs://bucket/out/: expected a folder of this machine or s3://"),
         (["--output", "{out}", "--work", "s3://bucket/w/"], "--work s3://bucket/w/: expected a folder"),
         (["--output", "{out}", "--work", "{texts}/w"], "intermediate files would become input"),
         (["{texts}*", "--output", "{out}", "--work", "{texts}/w"], "intermediate files would become input"),

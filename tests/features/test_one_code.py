@@ -198,7 +198,7 @@ def test_a_fatal_end_comes_at_once_and_names_both_codes(tmp_path: Path) -> None:
     simulation.run()
     told = simulation.output()["_FAILED"].decode()
     assert "reduce task 0: job job was deployed again while run " in told
-    assert len({*re.findall(r"2:[0-9a-f]{12}", told.splitlines()[0])}) == 2
+    assert len({*re.findall(r"3:[0-9a-f]{12}", told.splitlines()[0])}) == 2
     assert "tried" not in told, "nothing is tried again"
 
 

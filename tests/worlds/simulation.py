@@ -21,7 +21,7 @@ from chalicelib.core.ports import Disk, Host, Loc, ObjectInfo, Runtime
 from chalicelib.core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec
 from chalicelib.functions import coordinator, mapper, reducer, scheduler, supervisor
 from chalicelib.functions.auditing import auditor
-from chalicelib.functions.supervision.notices import Tell
+from chalicelib.functions.supervision.notices import Register, Tell
 from chalicelib.run.events import event_for
 from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
@@ -98,6 +98,8 @@ class Simulation:
         self.load_job: Callable[[str], type[Any]] = lambda _: self._job
         #: Delivers notices of how runs end.
         self.tell: Tell | None = None
+        #: Tells the catalog of results.
+        self.register: Register | None = None
         self.disk = disk or LocalDisk(scratch)
         #: What each invocation's process is said to be like.
         self.host: Host | None = None
@@ -264,7 +266,7 @@ class Simulation:
         elif function == "scheduler":
             scheduler.handle(runtime, payload, "job", self.spec)
         elif function == "supervisor":
-            supervisor.handle(runtime, payload, lambda: ("job", self.spec), self.tell)
+            supervisor.handle(runtime, payload, lambda: ("job", self.spec), self.tell, self.register)
         else:
             HANDLERS[function](runtime, payload)
 

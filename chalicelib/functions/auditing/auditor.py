@@ -11,7 +11,7 @@ from typing import Any
 from ...core.ports import Runtime
 from ...core.spec import JobSpec
 from .examine import examine
-from .judge import AMISS, Finding
+from .judge import AMISS, Damaged, Finding
 from .mend import mend
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,12 @@ _KEPT = 10.0
 def handle(runtime: Runtime, _event: dict[str, Any], name: str, spec: JobSpec) -> None:
     """One tick. It may come twice, or never: what it starts are the same runs."""
     now = runtime.clock.now()
-    for finding in examine(runtime.store, name, spec, now, GRACE, max(0.0, now - WINDOW)):
+    since = max(0.0, now - WINDOW)
+
+    def tell(run: Damaged) -> None:
+        log.warning("cannot be read: %s", run.why, extra={"job": name, "run": run.keys.run})
+
+    for finding in examine(runtime.store, name, spec, now, GRACE, since, tell):
         if runtime.remaining() <= _KEPT:
             log.warning("the audit's time is up: the next one goes on", extra={"job": name})
             return

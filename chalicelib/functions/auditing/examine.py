@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ...core.errors import NotFound, UserError
+from ...core.errors import CorruptData, NotFound, StoreError, UserError
 from ...core.keys import SUCCESS, OutputKeys, RunKeys, TotalsKeys, results_place
 from ...core.messages import decode
 from ...core.outcome import Manifest
@@ -21,25 +22,40 @@ from ...run.periods.keys import PeriodKeys, is_period
 from ...run.status.collect import collect
 from ...run.status.runs import list_finished, runs_since
 from ..run_inputs import READY, Found, FoundObjects, is_read, starts
-from .judge import Finding, Known, Starter, is_since, judge
+from .judge import AMISS, Damaged, Finding, Known, Starter, is_since, judge
 
 
 def examine(
-    store: Store, job: str, spec: JobSpec, now: float, grace: float, since: float = 0.0
+    store: Store,
+    job: str,
+    spec: JobSpec,
+    now: float,
+    grace: float,
+    since: float = 0.0,
+    tell: Callable[[Damaged], None] = lambda _: None,
 ) -> Iterator[Finding]:
     """What became of each object that starts runs, in the order of their keys; of those alone put after `since`.
 
-    They are listed before the runs: what begins meanwhile is found, and not missed.
+    They are listed before the runs: what begins meanwhile is found, and not missed. `tell` is called for each run that
+    cannot be read. It may be done, so what it may have read is never said to be lost.
     """
-    found, known = FoundObjects(_starters(store, job, spec, since)), _known(store, job, spec, now, since)
+    found = FoundObjects(_starters(store, job, spec, since))
+    known, damaged = _known(store, job, spec, now, since)
     runs: dict[str, list[Known]] = defaultdict(list)
     for run in known:
         runs[run.status.source].append(run)
+    for each in damaged:
+        tell(each)
+    of_unknown = any(not each.source for each in damaged)
+    unreadable = {each.source for each in damaged}
     for bucket, info in found:
         loc = Loc(bucket, info.key)
         final = bool(spec.period) and is_period(spec.work_loc, loc)
         finding = judge(Starter(loc, info.etag, info.modified, final), runs[loc.url], now, grace)
-        yield finding if spec.trigger == "each" else _with_others(store, finding, known)
+        finding = finding if spec.trigger == "each" else _with_others(store, finding, known)
+        if finding.state in AMISS and (of_unknown or loc.url in unreadable):
+            finding = replace(finding, state="unclear")
+        yield finding
 
 
 def _starters(store: Store, job: str, spec: JobSpec, since: float) -> Iterator[Found]:
@@ -52,31 +68,48 @@ def _starters(store: Store, job: str, spec: JobSpec, since: float) -> Iterator[F
                 yield place.bucket, info
 
 
-def _known(store: Store, job: str, spec: JobSpec, now: float, since: float) -> list[Known]:
-    """All runs of the job that began after `since`, as they stand, newest last."""
+def _known(
+    store: Store, job: str, spec: JobSpec, now: float, since: float
+) -> tuple[list[Known], list[Damaged]]:
+    """All runs of the job that began after `since`, as they stand, newest last, and those that cannot be read."""
     begin = datetime.fromtimestamp(since, UTC).strftime("%Y%m%dT%H%M%S") if since else ""
     seen = {
         *runs_since(store, spec.work_loc, job, begin),
         *list_finished(store, spec.output_loc, spec.work_loc, job, begin),
     }
 
-    def look(keys: RunKeys) -> Known | None:
-        output = results_place(spec.output_loc, keys.run)
+    def look(keys: RunKeys) -> Known | Damaged | None:
         try:
-            status = collect(store, keys, now=now, output=output)
+            return _look(store, spec, keys, now)
         except UserError:  # deleted since it was listed
             return None
-        failed = status.phase == "failed"
-        return Known(
-            keys,
-            status,
-            stopped=failed and _is_stopped(store, output),
-            counted=failed and spec.accumulate and is_counted(store, keys),
-        )
+        except CorruptData as error:
+            return Damaged(keys, _source(store, keys), str(error))
 
     with ThreadPoolExecutor(max(1, store.parallel_reads)) as pool:
-        found = pool.map(look, sorted(seen, key=lambda keys: keys.run))
-        return [run for run in found if run is not None]
+        found = list(pool.map(look, sorted(seen, key=lambda keys: keys.run)))
+    return [run for run in found if isinstance(run, Known)], [
+        run for run in found if isinstance(run, Damaged)
+    ]
+
+
+def _look(store: Store, spec: JobSpec, keys: RunKeys, now: float) -> Known:
+    output = results_place(spec.output_loc, keys.run)
+    status = collect(store, keys, now=now, output=output)
+    failed = status.phase == "failed"
+    return Known(
+        keys,
+        status,
+        stopped=failed and _is_stopped(store, output),
+        counted=failed and spec.accumulate and is_counted(store, keys),
+    )
+
+
+def _source(store: Store, keys: RunKeys) -> str:
+    """What started a run that cannot be read, by its plan; "" if that cannot be read either."""
+    with suppress(CorruptData, StoreError):
+        return read_head(store, keys).source
+    return ""
 
 
 def _is_stopped(store: Store, output: Loc) -> bool:
@@ -111,10 +144,10 @@ def _wanted(store: Store, finding: Finding) -> set[Loc]:
 
 
 def _read(store: Store, keys: RunKeys) -> set[Loc]:
-    """The objects that a run read; none if its plan is gone."""
+    """The objects that a run read; none if its plan is gone, or damaged."""
     try:
         return {loc for loc, _ in objects_of(store, keys, read_head(store, keys))}
-    except NotFound:
+    except (NotFound, CorruptData):
         return set()
 
 

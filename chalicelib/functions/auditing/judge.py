@@ -14,7 +14,8 @@ from ..supervision.stalled_runs import QUIET
 
 #: done: a run has succeeded. twice: several have. under way: one may yet. young: none, but its event may be on its way.
 #: stopped: somebody wanted none. half done: one stands still. failed: all have. lost: there never was one.
-State = Literal["done", "twice", "under way", "young", "stopped", "half done", "failed", "lost"]
+#: unclear: one of these, if it were not for a run that cannot be read and may be done.
+State = Literal["done", "twice", "under way", "young", "stopped", "half done", "failed", "lost", "unclear"]
 #: What `--mend` mends.
 AMISS: tuple[State, ...] = ("lost", "failed", "half done")
 
@@ -49,6 +50,17 @@ class Known:
     def stands(self) -> bool:
         """Nobody works on it any more."""
         return not self.status.ended and (self.status.idle is None or self.status.idle > QUIET)
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A run that cannot be read, for something of it is damaged."""
+
+    keys: RunKeys
+    #: What it is that started it; "" if that cannot be read either.
+    source: str
+    #: What is damaged.
+    why: str
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Notices: once a run has ended and its results are published, those whom the job names are told.
+"""Notices: once a run has ended and its results are published, those whom the job names are told, and its catalog is.
 
 The verdict's own event calls a supervisor, which delivers them behind the run, so that they can neither delay nor fail
 it. If somebody cannot be told the invocation fails, and Lambda delivers the event again: twice within minutes, then as
@@ -23,6 +23,8 @@ from ...run.verdict import read_verdict
 
 #: Delivers a notice to all who are named. Raises NoticeError that names those who could not be told.
 Tell = Callable[[NotifySpec, Notice], None]
+#: Makes the results of a run that has succeeded the table that the job names. Raises NoticeError.
+Register = Callable[[JobSpec, Notice], None]
 
 #: Characters of a reason that are told.
 _LONGEST_REASON = 1000
@@ -31,19 +33,34 @@ _LONGEST_REASON = 1000
 _LOOKS, _PAUSE = 5, 1.0
 
 
-def tell_of_end(runtime: Runtime, keys: RunKeys, spec: JobSpec, tell: Tell) -> None:
+def tell_of_end(
+    runtime: Runtime, keys: RunKeys, spec: JobSpec, tell: Tell, register: Register | None = None
+) -> None:
     """Tell of the run whose verdict's event this is, unless that was done, or the run goes on after this step.
 
-    Raises NoticeError if somebody could not be told.
+    Raises NoticeError if somebody could not be told; all others were.
     """
-    if not spec.notify.tells or _goes_on(runtime, keys) or any(runtime.store.list(keys.told)):
+    if not spec.has_epilogue or _goes_on(runtime, keys) or any(runtime.store.list(keys.told)):
         return
     output = OutputKeys(results_place(spec.output_loc, keys.run))
     _await_end(runtime, keys, output)
     manifest = decode(Manifest, runtime.store.get(output.manifest), output.manifest.url)
-    if reasons(manifest).intersection(spec.notify.reasons):
-        tell(spec.notify, notice_of(manifest, output))
+    notice, problems = notice_of(manifest, output), []
+    if spec.notify.tells and reasons(manifest).intersection(spec.notify.reasons):
+        problems += _problems(lambda: tell(spec.notify, notice))
+    if register and spec.catalog.database and manifest.outcome == "success":
+        problems += _problems(lambda: register(spec, notice))
+    if problems:
+        raise NoticeError("; ".join(problems))
     runtime.store.put_if_absent(keys.told, b"")
+
+
+def _problems(act: Callable[[], None]) -> list[str]:
+    try:
+        act()
+    except NoticeError as error:
+        return [str(error)]
+    return []
 
 
 def reasons(manifest: Manifest) -> set[str]:

@@ -10,7 +10,9 @@ PATIENCE = 100.0  # seconds; more than any test waits
 
 
 class Scripted(Job):
-    """Counts words. A line `!raise`, `!say TEXT`, `!wait NAME` or `!die NAME` does what it says instead.
+    """Counts words; those that begin with `?` go to an output of their own.
+
+    A line `!raise`, `!say TEXT`, `!wait NAME` or `!die NAME` does what it says instead.
 
     NAME is an object of the bucket `params.bucket`: what is waited for, or remembers the death.
     """
@@ -33,7 +35,10 @@ class Scripted(Job):
             for word in line.split():
                 yield word, 1
 
-    reducer = Sum()
+    combiner = Sum()
+
+    def reducer(self, word, counts):
+        yield self.output("asked", word) if word.startswith("?") else word, sum(counts)
 
     def wait(self, name):
         until = time.monotonic() + PATIENCE

@@ -264,7 +264,7 @@ def test_files_are_named_with_their_tag(tmp_path: Path) -> None:
     folder = files_on_disk(tmp_path)
     names = [f"right={folder}/right", f"left={folder}/left/a.csv", f"left={folder}/left/deep/*"]
     found, tags = tagged_inputs(names, (LEFT, RIGHT))
-    assert [Path("/", info.key).name for info in found] == ["a.csv", "b.csv", "a.jsonl"]
+    assert [Path("/", info.key).name for _, info in found] == ["a.csv", "b.csv", "a.jsonl"]
     assert list(tags.values()) == ["left", "left", "right"]
 
 
@@ -288,5 +288,5 @@ def test_names_that_do_not_fit_are_told(names: list[str], wanted: str, tmp_path:
 def test_one_input_needs_no_tag_even_if_a_name_looks_like_one(tmp_path: Path) -> None:
     (tmp_path / "left=x").write_bytes(b"")
     found, tags = tagged_inputs([str(tmp_path / "left=x")], (InputSpec(url="s3://in/"),))
-    assert [Path(info.key).name for info in found] == ["left=x"]
+    assert [Path(info.key).name for _, info in found] == ["left=x"]
     assert tags == {}

@@ -466,9 +466,79 @@ def test_all_problems_of_all_layers_at_once(project: Project) -> None:
     ]
 
 
+STAGES = """
+memory: {mapper: 1024, reducer: 1024}
+params: {days: 7, table: small}
+stages:
+  dev: {limits: {dollars: 1}}
+  prod:
+    output: {url: "s3://prod-out/"}
+    memory: {mapper: 4096}
+    params: {table: large}
+"""
+
+
+def test_a_stage_is_the_job_with_what_differs(project: Project) -> None:
+    base = project.load(STAGES)
+    prod, dev = (
+        load_job(f"wordcount-{stage}", root=project.root, require_cloud=True) for stage in ("prod", "dev")
+    )
+    assert (prod.name, prod.path) == ("wordcount-prod", base.path)
+    assert (base.spec.memory.mapper, prod.spec.memory.mapper, prod.spec.memory.reducer) == (1024, 4096, 1024)
+    assert prod.spec.params == {"days": 7, "table": "large"}
+    assert prod.spec.output.url == "s3://prod-out/"
+    assert (dev.spec.output, dev.spec.params, dev.spec.limits.dollars) == (
+        base.spec.output,
+        base.spec.params,
+        1,
+    )
+    assert prod.provenance["memory.mapper"] == "jobs/wordcount.yml:12"
+    environ = {"SLUICE_MEMORY_MAPPER": "512"}
+    told = load_job("wordcount-prod", root=project.root, environ=environ, require_cloud=True)
+    assert told.spec.memory.mapper == 512, "variables win over stages, as over files"
+    (project.root / "jobs/wordcount-prod.yml").write_text(JOB)
+    own = load_job("wordcount-prod", root=project.root, require_cloud=True)
+    assert own.path.name == "wordcount-prod.yml", "a file of that name is that job"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (
+            "stages: prod",
+            "jobs/wordcount.yml:5: stages: expected a mapping from a stage's name to settings, got 'prod'",
+        ),
+        ("stages: {Prod-1: {}}", "expected a word of a-z and 0-9, starting with a letter, got 'Prod-1'"),
+        ("stages: {prod: 5}", "prod: expected settings that differ, got 5"),
+        ("stages: {prod: {memry: 1}}", "memry: unknown key; did you mean 'memory'?"),
+        ("stages: {prod: {input: [{tag: a, url: s3://x/}]}}", "a stage cannot have a list of inputs"),
+        ("stages: {prod: {stages: {dev: {}}}}", "a stage cannot have stages of its own"),
+    ],
+)
+def test_what_is_wrong_with_a_stage_is_told_of_the_job(project: Project, more: str, told: str) -> None:
+    assert told in "\n".join(project.problems(more))
+
+
+def test_a_stage_that_is_not_there_and_stages_of_a_project(project: Project) -> None:
+    project.load(STAGES)
+    with pytest.raises(
+        ConfigError, match="wordcount-test: no such job, and the stages of wordcount are dev, prod"
+    ):
+        load_job("wordcount-test", root=project.root, require_cloud=True)
+    assert project.problems(project="stages: {prod: {}}\n") == [
+        "sluice.yml: stages: not allowed here; each job has its own"
+    ]
+
+
 def test_sluices_own_variables_are_no_configuration(project: Project) -> None:
     environ = dict.fromkeys(EXEMPT, "anything")
-    assert sorted(EXEMPT) == ["SLUICE_MINISTACK", "SLUICE_NAME", "SLUICE_PROJECT", "SLUICE_TELLS"]
+    assert sorted(EXEMPT) == [
+        "SLUICE_MINISTACK",
+        "SLUICE_NAME",
+        "SLUICE_PACKAGES",
+        "SLUICE_PROJECT",
+        "SLUICE_TELLS",
+    ]
     assert project.load(environ=environ).spec == project.load().spec
 
 

@@ -36,8 +36,8 @@ def tree(tmp_path: Path) -> Path:
 
 def names(tree: Path, *given: str, suffix: str = "") -> list[str]:
     found = find_inputs([str(tree / name) for name in given], suffix)
-    assert all(info.size == len((Path("/") / info.key).read_bytes()) for info in found)
-    return [str((Path("/") / info.key).relative_to(tree)) for info in found]
+    assert all(info.size == len((Path("/") / info.key).read_bytes()) for _, info in found)
+    return [str((Path("/") / info.key).relative_to(tree)) for _, info in found]
 
 
 def test_a_folder_is_its_visible_files_by_path(tree: Path) -> None:

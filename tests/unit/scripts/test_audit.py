@@ -193,6 +193,34 @@ def test_what_was_put_just_now_is_not_missed_yet(tmp_path: Path) -> None:
     assert "--mend starts or resumes what is amiss" in told
 
 
+def test_what_is_damaged_is_named_and_the_rest_is_audited_all_the_same(tmp_path: Path) -> None:
+    cloud = Losing(tmp_path, "each")
+    for name in ("damaged", "failed, and damaged", "fine"):
+        Words.broken = name.startswith("failed")
+        cloud.drop(name, b"bad")
+        cloud.run()
+        cloud.time += HOUR
+    Words.broken = False
+    cloud.add("lost", b"x")
+    cloud.time += HOUR * 2
+    first, second, _ = list_runs(cloud.memory, WORK)
+    for keys in (first, second):
+        cloud.memory.put(Loc("demo-out", f"{keys.run}/_manifest.json"), b"{")
+        cloud.memory.put(keys.run_done, b"{")
+    code, told = cloud.audit()
+    assert code == 1
+    for keys, name in ((first, "damaged"), (second, "failed, and damaged")):
+        assert f"{keys.run} cannot be read, of s3://demo-in/data/{name}: s3://demo-" in told
+    assert cloud.states() == {"unclear": 2, "done": 1, "lost": 1}
+    assert cloud.audit("--mend")[0] == 1
+    assert cloud.states() == {"unclear": 2, "done": 2}
+    cloud.memory.put(second.plan, b"{")
+    cloud.add("lost, too", b"x")
+    cloud.time += HOUR * 2
+    assert "and nobody can tell what started it" in cloud.audit("--mend")[1]
+    assert cloud.states() == {"unclear": 3, "done": 2}, "it may be what was lost, and done"
+
+
 def test_a_run_that_somebody_stopped_is_left_alone(tmp_path: Path) -> None:
     cloud = Losing(tmp_path, "each")
     cloud.time += 0.5

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from scripts.deploy import parse
 from scripts.deployment import package
 from scripts.deployment.imports import imported_files
 from scripts.deployment.load import load_target
@@ -172,6 +173,12 @@ def test_the_zip_holds_what_the_job_needs_and_nothing_else(checkout: Project) ->
         "app.py", "sluice.yml", "jobs/tally.yml", "jobs/tally.py", "jobs/helper.py", "jobs/colours/__init__.py",
         "jobs/colours/red.py", "jobs/words.txt", "jobs/data/more.txt",
     }  # fmt: skip
+    yml = checkout.root / "jobs/tally.yml"
+    yml.write_text(f"{yml.read_text()}\nstages: {{prod: {{max_attempts: 2}}}}\n")
+    (named,) = {parse(argv).name for argv in (["tally", "--stage", "prod"], ["tally-prod"])}
+    staged = load_target(named, checkout, {})
+    assert (staged.name, staged.spec.max_attempts) == ("tally-prod", 2)
+    assert own(checkout.pack(staged)) == own(zipped), "its settings are in the job's own file"
 
 
 def test_the_folder_that_chalice_reads_holds_no_more_either(checkout: Project) -> None:

@@ -20,7 +20,7 @@ from scripts.deployment.target import Target
 from tests.unit.scripts.deployment.world import target
 from tests.unit.scripts.user import OLDER, RUN, T0, FakeClock, begin, finish, results, run_keys
 
-OWN = "2:0123456789ab"
+OWN = "3:0123456789ab"
 NEWER = "20261122T000000-000000000001"
 
 
@@ -137,7 +137,7 @@ def test_a_run_without_a_plan_goes_on_as_the_code_that_plans_it() -> None:
 def test_the_code_is_what_a_run_s_plan_says(checkout: Project) -> None:
     """By the same function that whoever works on a run compares with."""
     before = under_way.code_of(checkout, load_target("tally", checkout, {}))
-    assert before.startswith("2:")
+    assert before.startswith("3:")
     assert (
         under_way.code_of(checkout, load_target("tally", checkout, {"SLUICE_MEMORY_MAPPER": "3000"}))
         == before

@@ -26,6 +26,15 @@ def test_all_jobs_the_jobs_named_or_a_place_of_ones_own(user: User, tmp_path: Pa
     user.job("one")
     user.job("two")
     (user.root / "jobs/broken.yml").write_text("job: 7 8\n")
+    (user.root / "jobs/staged.yml").write_text(
+        (user.root / "jobs/two.yml").read_text() + '\nstages: {prod: {output: {url: "s3://prod/"}}}\n'
+    )
+    staged = [place for place in find_places([], None, world(user))[0] if place.job.startswith("staged")]
+    assert [(place.job, place.output and place.output.bucket) for place in staged] == [
+        ("staged", "demo-out"),
+        ("staged-prod", "prod"),
+    ]
+    (user.root / "jobs/staged.yml").unlink()
     places, problems = find_places([], None, world(user))
     assert [place.job for place in places] == ["one", "two"]
     assert len(problems) == 1
