@@ -20,8 +20,8 @@ from msgspec.structs import replace
 from chalicelib.core.spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec, ShuffleSpec
 from chalicelib.run.estimate.advice import advise
 from chalicelib.run.estimate.estimate import Estimate, estimate
-from chalicelib.run.estimate.figures import FIGURES, Pace
-from chalicelib.run.estimate.work import Work
+from chalicelib.run.estimate.figures import FIGURES, PACES, Pace
+from chalicelib.run.estimate.work import InputWork, Work, joined
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/scale.md"
 GB = 10**9
@@ -45,6 +45,8 @@ class Case:
     ways: tuple[str, ...]
     sizes: tuple[float, ...]
     published: dict[float, str]
+    #: Of several inputs: the kind of each, and its share of the bytes.
+    inputs: tuple[tuple[str, float], ...] = ()
 
 
 CASES = (
@@ -70,6 +72,14 @@ CASES = (
         published={25.4: "48.5 s", 126.8: "168.8 s"},
     ),
     Case(
+        title="AMPLab join",
+        kind="join",
+        ways=("record", "sql"),
+        sizes=(26.7, 133.2),
+        published={26.7: "288 s", 133.2: "885 s"},
+        inputs=(("join", 0.048), ("filter", 0.952)),  # rankings, and a month of visits
+    ),
+    Case(
         title="Sort",
         kind="sort",
         ways=("record", "chunk"),
@@ -78,6 +88,16 @@ CASES = (
     ),
 )
 WAYS = {"record": "record", "chunk": "chunk", "sql": "SQL"}
+
+
+def _work(case: Case, size: float, way: str) -> Work:
+    if not case.inputs:
+        return Work(bytes=int(size * GB), objects=max(1, round(size)), kind=case.kind, way=way)
+    parts = [
+        InputWork(bytes=int(part * GB), objects=max(1, round(part)), pace=PACES[kind][way])
+        for kind, part in ((kind, size * share) for kind, share in case.inputs)
+    ]
+    return joined(parts, way=way, kind=case.kind)
 
 
 def tables() -> str:
@@ -93,7 +113,7 @@ def _rows(case: Case) -> Iterator[Sequence[str]]:
     yield _HEAD
     for size in case.sizes:
         for way in case.ways:
-            work = Work(bytes=int(size * GB), objects=max(1, round(size)), kind=case.kind, way=way)
+            work = _work(case, size, way)
             now, advice = estimate(DEFAULTS, work), advise(DEFAULTS, work)
             spec = advice.spec if advice else DEFAULTS
             changes = advice.changes if advice else ()
