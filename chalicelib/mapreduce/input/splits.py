@@ -12,6 +12,9 @@ from ...core.spec import MIB, JobSpec
 #: Bytes of a split where the job does not say, and so many of them are aimed at: requests grow with their number.
 #: What a task spills must fit the 512 MB of disk that a function has, even if it cannot be compressed.
 LEAST_SPLIT, MOST_SPLIT, SPLITS = 64 * MIB, 384 * MIB, 1000
+#: Up to so many bytes are one task of a run that one mapper may bring to its end: at more than 23 MB a second it ends
+#: sooner than two tasks and what goes on between them and a reducer do (`scripts/plan.py`), for half the money.
+FEW = 96 * MIB
 #: Splits in one task; so that a hundred thousand tiny objects do not make one endless task.
 MAX_SPLITS = 4096
 

@@ -9,7 +9,7 @@ from math import ceil
 from ...core.spec import JobSpec
 from ...mapreduce.input import splits
 from ...mapreduce.shuffle.partitions import default_partitions
-from ..job_code import may_be_small
+from ..job_code import may_be_few, may_be_small
 from . import levels
 from .figures import FIGURES, Figures
 from .levels import Exchange, Shuffled
@@ -19,6 +19,8 @@ from .work import InputWork, Work
 _SMALLEST_SHARE = 1 << 18
 #: As in `functions.small_run`: what is reduced where it was mapped.
 _SMALL = 32 << 20
+#: What work hands on, of each byte that it reads, if its map tasks fold, group or filter.
+_SHRUNK = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,13 +106,19 @@ class _Cut:
 
 def _cut(spec: JobSpec, work: Work, given: InputWork, figures: Figures) -> _Cut:
     size = given.bytes / max(given.objects, 1)
-    split_size = splits.split_size(spec, work.bytes)
+    split_size = splits.FEW if _is_few(spec, work) else splits.split_size(spec, work.bytes)
     if spec.split_lines:
         split_size = min(spec.split_lines * figures.line, max(work.bytes, 1))
     pieces = 1 if given.whole else max(1, ceil(size / split_size))
     split = size / pieces
     packed = min(max(1, int(split_size // split)) if split else splits.MAX_SPLITS, splits.MAX_SPLITS)
     return _Cut(given.objects * pieces, 1 if spec.split_lines else packed)
+
+
+def _is_few(spec: JobSpec, work: Work) -> bool:
+    """As the coordinator decides that so little had better be one task."""
+    shrinks = work.map_only or work.pace.shuffled <= _SHRUNK
+    return shrinks and not any(one.whole for one in work.each) and may_be_few(spec, 1, work.bytes)
 
 
 def _partitions(spec: JobSpec, work: Work) -> int:
