@@ -17,6 +17,8 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from chalicelib.config import schema
+from chalicelib.config.chosen import choose
 from chalicelib.core.spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec, ShuffleSpec
 from chalicelib.run.estimate.advice import advise
 from chalicelib.run.estimate.estimate import Estimate, estimate
@@ -144,6 +146,42 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
 
+#: What jobs may expect, in GB, and the kinds of work that are shown.
+EXPECTED = ((0.001, "1 MB"), (1, "1 GB"), (100, "100 GB"), (1000, "1 TB"), (10_000, "10 TB"))
+_EXPECTED_KINDS = ("few groups", "many groups", "sort")
+
+
+def expected() -> str:
+    """Runs with the defaults, and with what `expect` makes a deployment choose; a small one, where much is expected."""
+    rows: list[Sequence[str]] = [
+        (
+            "input",
+            "like",
+            "the defaults",
+            "chosen for it",
+            "memory of mapper and reducer, supervisor",
+            "local disk",
+        )
+    ]
+    for gigabytes, shown in EXPECTED:
+        for kind in _EXPECTED_KINDS:
+            work = Work(bytes=int(gigabytes * GB), objects=max(1, round(gigabytes)), kind=kind)
+            rows.append((shown, kind, *_beside(work, work.bytes)))
+    work = Work(bytes=GB // 1000, kind="many groups")
+    rows.append(("1 MB, where 1 TB is expected", "many groups", *_beside(work, 1000 * GB)))
+    return _table(rows)
+
+
+def _beside(work: Work, expect: int) -> Iterator[str]:
+    spec, _ = choose(replace(DEFAULTS, expect=expect), schema.LEAVES)
+    for each in (DEFAULTS, spec):
+        found = estimate(each, work)
+        yield f"{found.times.median:,.1f} s, ${found.total:,.3g}" if found.total < 1 else _took(found)
+    memory = spec.memory
+    yield f"{memory.mapper:,} MB, {memory.supervisor:,} MB"
+    yield f"{spec.lambda_.ephemeral_storage:,} MB"
+
+
 # -- against the simulated cloud -----------------------------------------------------------------------------------
 
 #: Map tasks, reduce tasks, seconds of each, slots.
@@ -253,6 +291,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.getLogger("chalicelib").setLevel(logging.CRITICAL)  # runs that fail are among what is shown
     page = written(PAGE.read_text("utf-8"), "estimates", tables())
+    page = written(page, "expected", expected())
     if options.twin:
         page = written(page, "twin", against_the_twin())
         page = written(page, "few slots", few_slots())
