@@ -11,7 +11,7 @@ BENCH_STAMPS := .venv-bench/.made .venv-peers/.made
 # Only whole measurements at full size are kept.
 KEEP := $(if $(filter 1 1.0,$(SCALE)),$(if $(ARGS),,--record))
 
-.PHONY: bench bench-dashboard bench-data bench-growth bench-memory bench-peers bench-report bench-size bench-startup
+.PHONY: bench bench-dashboard bench-data bench-dropped bench-growth bench-memory bench-peers bench-report bench-size bench-startup
 
 .venv-bench/.made: requirements-bench.txt requirements.txt
 .venv-peers/.made: requirements-peers.txt
@@ -47,6 +47,10 @@ bench-report: setup
 
 bench-dashboard: setup
 	@$(PY) -m benchmarks.dashboard_list
+
+# The real deployment on the emulator, where ten functions may run at once: minutes.
+bench-dropped: setup
+	@$(PY) -m benchmarks.dropped_at_once $(ARGS)
 
 bench-data: .venv-bench/.made
 	@$(BENCH) data --scale $(SCALE) $(ARGS)

@@ -17,11 +17,13 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from chalicelib.config import schema
+from chalicelib.config.chosen import choose
 from chalicelib.core.spec import MIB, InputSpec, JobSpec, OutputSpec, PlaceSpec, ShuffleSpec
 from chalicelib.run.estimate.advice import advise
 from chalicelib.run.estimate.estimate import Estimate, estimate
-from chalicelib.run.estimate.figures import FIGURES, Pace
-from chalicelib.run.estimate.work import Work
+from chalicelib.run.estimate.figures import FIGURES, PACES, Pace
+from chalicelib.run.estimate.work import InputWork, Work, joined
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/scale.md"
 GB = 10**9
@@ -45,6 +47,8 @@ class Case:
     ways: tuple[str, ...]
     sizes: tuple[float, ...]
     published: dict[float, str]
+    #: Of several inputs: the kind of each, and its share of the bytes.
+    inputs: tuple[tuple[str, float], ...] = ()
 
 
 CASES = (
@@ -70,6 +74,14 @@ CASES = (
         published={25.4: "48.5 s", 126.8: "168.8 s"},
     ),
     Case(
+        title="AMPLab join",
+        kind="join",
+        ways=("record", "sql"),
+        sizes=(26.7, 133.2),
+        published={26.7: "288 s", 133.2: "885 s"},
+        inputs=(("join", 0.048), ("filter", 0.952)),  # rankings, and a month of visits
+    ),
+    Case(
         title="Sort",
         kind="sort",
         ways=("record", "chunk"),
@@ -78,6 +90,16 @@ CASES = (
     ),
 )
 WAYS = {"record": "record", "chunk": "chunk", "sql": "SQL"}
+
+
+def _work(case: Case, size: float, way: str) -> Work:
+    if not case.inputs:
+        return Work(bytes=int(size * GB), objects=max(1, round(size)), kind=case.kind, way=way)
+    parts = [
+        InputWork(bytes=int(part * GB), objects=max(1, round(part)), pace=PACES[kind][way])
+        for kind, part in ((kind, size * share) for kind, share in case.inputs)
+    ]
+    return joined(parts, way=way, kind=case.kind)
 
 
 def tables() -> str:
@@ -93,7 +115,7 @@ def _rows(case: Case) -> Iterator[Sequence[str]]:
     yield _HEAD
     for size in case.sizes:
         for way in case.ways:
-            work = Work(bytes=int(size * GB), objects=max(1, round(size)), kind=case.kind, way=way)
+            work = _work(case, size, way)
             now, advice = estimate(DEFAULTS, work), advise(DEFAULTS, work)
             spec = advice.spec if advice else DEFAULTS
             changes = advice.changes if advice else ()
@@ -122,6 +144,42 @@ def _took(found: Estimate) -> str:
 def _table(rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+#: What jobs may expect, in GB, and the kinds of work that are shown.
+EXPECTED = ((0.001, "1 MB"), (1, "1 GB"), (100, "100 GB"), (1000, "1 TB"), (10_000, "10 TB"))
+_EXPECTED_KINDS = ("few groups", "many groups", "sort")
+
+
+def expected() -> str:
+    """Runs with the defaults, and with what `expect` makes a deployment choose; a small one, where much is expected."""
+    rows: list[Sequence[str]] = [
+        (
+            "input",
+            "like",
+            "the defaults",
+            "chosen for it",
+            "memory of mapper and reducer, supervisor",
+            "local disk",
+        )
+    ]
+    for gigabytes, shown in EXPECTED:
+        for kind in _EXPECTED_KINDS:
+            work = Work(bytes=int(gigabytes * GB), objects=max(1, round(gigabytes)), kind=kind)
+            rows.append((shown, kind, *_beside(work, work.bytes)))
+    work = Work(bytes=GB // 1000, kind="many groups")
+    rows.append(("1 MB, where 1 TB is expected", "many groups", *_beside(work, 1000 * GB)))
+    return _table(rows)
+
+
+def _beside(work: Work, expect: int) -> Iterator[str]:
+    spec, _ = choose(replace(DEFAULTS, expect=expect), schema.LEAVES)
+    for each in (DEFAULTS, spec):
+        found = estimate(each, work)
+        yield f"{found.times.median:,.1f} s, ${found.total:,.3g}" if found.total < 1 else _took(found)
+    memory = spec.memory
+    yield f"{memory.mapper:,} MB, {memory.supervisor:,} MB"
+    yield f"{spec.lambda_.ephemeral_storage:,} MB"
 
 
 # -- against the simulated cloud -----------------------------------------------------------------------------------
@@ -233,6 +291,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.getLogger("chalicelib").setLevel(logging.CRITICAL)  # runs that fail are among what is shown
     page = written(PAGE.read_text("utf-8"), "estimates", tables())
+    page = written(page, "expected", expected())
     if options.twin:
         page = written(page, "twin", against_the_twin())
         page = written(page, "few slots", few_slots())

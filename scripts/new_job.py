@@ -53,6 +53,7 @@ output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, 
                                 # every 15m: the clock does, over all that is new
 #audit: null                    # 1h: so often, scripts/audit.py --mend is done by itself
 #manifest: {{scope: input}}      # folder: a *.manifest may name what lies in its own folder, and nothing else
+#expect: null                   # 1TB: so much input a run has; memory and disk that are not set are chosen for it
 #split_size: null               # how much of the input one map task reads; null: 64MiB, more if there is much
 #split_lines: null              # in place of split_size: how many lines one map task reads
 #map_tasks: null                # in place of split_size: how many map tasks there are

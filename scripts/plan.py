@@ -5,6 +5,7 @@
 scripts/plan.py wordcount --size 1TB --objects 1000
 scripts/plan.py wordcount --input s3://bucket/logs/ --concurrency 10
 scripts/plan.py wordcount --input texts/ --set split_size=256MiB --json
+scripts/plan.py my/join.yml --size orders=1TB customers=20GB --like customers=filter
 
 Exit code 0 means that the run would end, 1 that it would not.
 """
@@ -27,7 +28,7 @@ from chalicelib.run.estimate.advice import advise
 from chalicelib.run.estimate.estimate import estimate
 from chalicelib.run.estimate.figures import PACES
 from chalicelib.run.estimate.likeness import likeness
-from chalicelib.run.estimate.work import CONCURRENCY, Work
+from chalicelib.run.estimate.work import CONCURRENCY
 from chalicelib.run.job_code import uncut
 from chalicelib.run.status.price_list import prices_of
 from scripts.console.terminal import Parser, Screen, run_main
@@ -44,22 +45,38 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("job", metavar="JOB", help="a name in jobs/, or the path of a .yml")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(
-        "--input", metavar="URL", nargs="+", help="s3:// prefixes, files or folders that are there"
+        "--input",
+        metavar="URL",
+        nargs="+",
+        help="s3:// prefixes, files or folders that are there; TAG=URL of several inputs",
     )
-    what.add_argument("--size", metavar="SIZE", help="so much input: 1TB, 500GB, 64MiB")
-    parser.add_argument("--objects", metavar="N", type=int, help="of --size (default: one a GiB)")
+    what.add_argument(
+        "--size",
+        metavar="SIZE",
+        nargs="+",
+        help="so much input: 1TB, 500GB, 64MiB; TAG=SIZE of several inputs",
+    )
+    parser.add_argument(
+        "--objects",
+        metavar="N",
+        nargs="+",
+        default=[],
+        help="of --size (default: one a GiB); TAG=N of several inputs",
+    )
     parser.add_argument(
         "--concurrency", metavar="C", type=int, default=CONCURRENCY,
         help="functions that may run at once (default %(default)s, Lambda's; a new account has 10)",
     )  # fmt: skip
     parser.add_argument(
-        "--like", choices=sorted(PACES), help="the kind of work it is taken for (default: by the job's code)"
-    )
+        "--like", metavar="KIND", nargs="+", default=[],
+        help=f"the kind of work it is taken for: {', '.join(sorted(PACES))} (default: by the job's code); TAG=KIND of"
+        " several inputs",
+    )  # fmt: skip
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a setting to try")
     parser.add_argument("--json", action="store_true", help="stable JSON")
     options = parser.parse_args(argv)
-    if options.concurrency < 1 or (options.objects is not None and options.objects < 1):
-        parser.error("--concurrency, --objects: expected at least 1")
+    if options.concurrency < 1:
+        parser.error("--concurrency: expected at least 1")
     return options
 
 
@@ -69,15 +86,15 @@ def main(argv: Sequence[str], root: Path | None, screen: Screen, open_s3: Callab
     loaded = load_job(options.job, root=root, overrides=options.set, environ=os.environ, require_cloud=False)
     loader = job_loader(loaded.path.absolute().parent)
     like = likeness(loader, loaded.name, loaded.spec)
-    size, objects, compressed = _input(options, open_s3)
-    work = Work(
-        bytes=size,
-        objects=objects,
-        whole=inputs.whole(loaded.spec, compressed) or bool(uncut(loader, loaded.spec)),
-        kind=options.like or like.kind,
-        way=like.way,
-        map_only=like.map_only,
+    work = inputs.work_of(
+        loaded.spec,
+        like,
+        inputs.Asked(
+            size=options.size or (), objects=options.objects, places=options.input or (), like=options.like
+        ),
+        uncut=uncut(loader, loaded.spec),
         concurrency=options.concurrency,
+        open_s3=open_s3,
     )
     prices = prices_of(options.region or named_region(os.environ))
     found = estimate(loaded.spec, work, prices=prices)
@@ -88,14 +105,6 @@ def main(argv: Sequence[str], root: Path | None, screen: Screen, open_s3: Callab
     else:
         screen.print(*lines(planned))
     return 0 if found.ends else 1
-
-
-def _input(options: argparse.Namespace, open_s3: Callable[[], Store]) -> tuple[int, int, bool]:
-    """(bytes, objects, whether most of it is compressed)"""
-    if options.size:
-        return *inputs.given(options.size, options.objects), False
-    found = inputs.look(options.input, open_s3)
-    return found.bytes, found.objects, found.compressed
 
 
 def _real_s3() -> Store:

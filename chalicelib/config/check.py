@@ -15,8 +15,7 @@ from msgspec.structs import replace
 
 from ..core.errors import ConfigError
 from ..core.spec import MIB, TAG, InputSpec, JobSpec, OutputSpec, SqlSpec, parse_columns
-from .lambda_settings import lambda_problems
-from .notify_settings import catalog_problems, notify_problems
+from .deployment_settings import catalog_problems, lambda_problems, notify_problems
 from .places import pattern_in, place_problems
 from .problem import Problem, input_key
 

@@ -32,7 +32,7 @@ PROJECT_FILE = "sluice.yml"
 #: that forgot to set its places fails instead of writing somewhere.
 PLACEHOLDERS = {f"{place}.url": f"/dev/null/{place}" for place in ("input", "work", "output")}
 
-DEFAULT, PLACEHOLDER = "default", "placeholder for the command line's"
+DEFAULT, PLACEHOLDER, CHOSEN = "default", "placeholder for the command line's", "chosen for expect"
 _JOB_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
@@ -124,9 +124,14 @@ def load_job(
         raise ConfigError("\n".join(problems))
     spec = _build(values, shown, tags)
     provenance = {key: origin for key, (_, origin) in values.items()}
+    if spec.expect is not None:
+        from .chosen import choose  # few jobs say what they expect
+
+        spec, chosen = choose(spec, {key for key, origin in provenance.items() if origin == DEFAULT})
+        provenance |= dict.fromkeys(chosen, CHOSEN)
     for problem in check.problems(spec, name, places=require_cloud):
         origin = provenance.get(problem.key, DEFAULT)
-        where = shown if origin in (DEFAULT, PLACEHOLDER) else origin
+        where = shown if origin in (DEFAULT, PLACEHOLDER, CHOSEN) else origin
         problems.append(f"{where}: {problem.key}: {problem.text}")
     if problems:
         raise ConfigError("\n".join(problems))

@@ -244,6 +244,9 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     #: Every so often `audit.py --mend` is done by itself. None: never.
     audit: Period | None = None
     manifest: ManifestSpec = field(default_factory=ManifestSpec)
+    #: Bytes of input that a run is expected to have at most. Memory and local disk that are not set are chosen for it;
+    #: more does no harm. None: the defaults.
+    expect: Bytes | None = None
     #: Bytes of input of a map task; None: chosen from the input's size.
     split_size: Bytes | None = None
     #: In place of `split_size`: lines of input of a map task, or how many map tasks there are at most.

@@ -18,6 +18,8 @@ from ..job.binding import IDENTITY, BoundJob, bind
 from ..job.load_class import can_be_cut, container_of, reader_of
 from ..job.order_by import Ordered
 from ..job.steps import all_steps, step_class
+from ..mapreduce.input import splits
+from ..mapreduce.input.compression import compression
 from ..mapreduce.shuffle.partitions import default_partitions
 
 
@@ -204,6 +206,30 @@ def _check_output(cls: type[Any], name: str, output: OutputSpec, *, map_only: bo
 def may_be_small(spec: JobSpec, steps: int) -> bool:
     """Whether a run of one map task may be brought to its end by its mapper: that has to have a reducer's memory."""
     return steps == 1 and spec.memory.mapper >= spec.memory.reducer and spec.shuffle.levels != "2"
+
+
+def may_be_few(spec: JobSpec, steps: int, input_bytes: int) -> bool:
+    """Whether so much input, if it shrinks in the map task, is worth being one task, whose mapper ends the run."""
+    asked = spec.split_size or spec.split_lines or spec.map_tasks
+    return not asked and input_bytes <= splits.FEW and may_be_small(spec, steps)
+
+
+def _shrinks(code: JobCode, spec: JobSpec) -> bool:
+    """Whether what a map task hands on is less than what it reads: rows of its own, states, groups."""
+    if spec.is_sql:
+        return all("group by" in " ".join(spec.map_query(one).lower().split()) for one in spec.inputs)
+    return code.first.map_only or (code.first.job is not None and code.first.job.combiner is not None)
+
+
+def is_few(code: JobCode, spec: JobSpec, inputs: Sequence[tuple[str, ObjectInfo]]) -> bool:
+    """Whether a run over `inputs` had better be one map task. What is compressed is more than it seems."""
+    total = sum(info.size for _, info in inputs)
+    return (
+        may_be_few(spec, code.steps, total)
+        and _shrinks(code, spec)
+        and not any(given.format == "parquet" for given in spec.inputs)
+        and not any(compression(info.key) for _, info in inputs)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as dataclass_replace
 from functools import cached_property
 
 from msgspec.structs import replace
@@ -68,6 +69,8 @@ class NewRun:
     #: Told how many map tasks and partitions there are before anything is written; what it raises stops the run.
     approve: Callable[[int, int], None] = lambda _tasks, _partitions: None
     may_exchange: MayExchange = never
+    #: So little that it had better be one task.
+    few: bool = False
 
     @cached_property
     def bytes(self) -> int:
@@ -75,7 +78,7 @@ class NewRun:
 
     @property
     def split_size(self) -> int:
-        return splits.split_size(self.spec, self.bytes)
+        return splits.FEW if self.few else splits.split_size(self.spec, self.bytes)
 
     def input_of(self, bucket: str, info: ObjectInfo) -> InputSpec:
         """Which of the job's inputs an object is of. Raises UserError if it is of none."""
@@ -91,12 +94,14 @@ def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
     Safe to call again for the same `keys`: the first plan stays. Raises UserError for a job that cannot run.
     """
     code = job_code.of_job(runtime, keys.job, run.spec, run.inputs, run.input_of)
+    #: Where whoever waits takes nobody's place, nothing is gained by a run's being a small one.
+    if runtime.seats is not None and job_code.is_few(code, run.spec, run.inputs):
+        run = dataclass_replace(run, few=True)
     pieces = _Cut(run, code, runtime.store)
     plan = _plan_of_run(runtime, keys, run, code)
     plan = replace(plan, bounds=_bounds(runtime, code.first.job, plan, pieces))
     tasks = sum(1 for _ in pieces.tasks())
     run.approve(tasks, plan.partitions)
-    #: Where whoever waits takes nobody's place, nothing is gained by it.
     small = tasks == 1 and runtime.seats is not None and job_code.may_be_small(run.spec, code.steps)
     exchange = not plan.map_only and tasks > 0 and run.may_exchange(tasks, plan.partitions)
     plan = replace(plan, small=small, exchange=exchange)

@@ -17,6 +17,7 @@ from chalicelib.job.load_class import job_loader
 from chalicelib.job.steps import all_steps
 from chalicelib.run import job_code
 
+from .expected import check_expected
 from .project import Project
 from .target import Target
 
@@ -36,7 +37,7 @@ def load_target(name: str, project: Project, environ: Mapping[str, str]) -> Targ
         overrides=overrides,
         shape=job_code.shape(load, job.spec),
         named_files=tuple(_named_files(load, job.spec, project.root / JOBS)),
-        warnings=tuple(job_code.warnings(load, job.spec)),
+        warnings=(*job_code.warnings(load, job.spec), *check_expected(load, name, job.spec)),
     )
 
 

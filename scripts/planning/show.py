@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.run.estimate.advice import Advice
 from chalicelib.run.estimate.estimate import Estimate
 from chalicelib.run.estimate.likeness import Likeness
-from chalicelib.run.estimate.work import Work
+from chalicelib.run.estimate.work import InputWork, Work
 from chalicelib.run.status.price_list import Prices, whose
 from scripts.console.terminal import Line, count, human_bytes
 
@@ -36,6 +36,7 @@ def as_json(planned: Planned) -> str:
     document: dict[str, Any] = {
         "job": planned.job,
         "input": {"bytes": work.bytes, "objects": work.objects},
+        "inputs": [_input(one) for one in work.inputs],
         "concurrency": work.concurrency,
         "like": {"kind": work.kind, "way": work.way},
         "steps": planned.like.steps,
@@ -66,6 +67,12 @@ def as_json(planned: Planned) -> str:
     return json.dumps(document)
 
 
+def _input(one: InputWork) -> dict[str, Any]:
+    """Of several inputs: `shuffled` are the bytes of run files that its records become."""
+    shuffled = round(one.bytes * one.pace.shuffled)
+    return {"tag": one.tag, "bytes": one.bytes, "objects": one.objects, "shuffled": shuffled}
+
+
 def _advice(advice: Advice | None) -> dict[str, Any] | None:
     if advice is None:
         return None
@@ -92,6 +99,7 @@ def lines(planned: Planned) -> list[Line]:
     between = f", {shape.exchange.tasks:,} exchange" if shape.exchange else ""
     tasks = f"{shape.tasks:,} map{between} and {shape.reducers:,} reduce"
     rows = [
+        *(("input", _told(one)) for one in work.inputs),
         ("tasks", f"{tasks}, {count(shape.partitions, 'partition')}"),
         ("requests", f"{found.requests.total:,} of S3, {sum(found.requests.invocations.values()):,} invocations"),
         ("seconds", f"{found.times.median:,.1f}; one run in twenty more than {found.times.p95:,.1f}"),
@@ -112,6 +120,11 @@ def lines(planned: Planned) -> list[Line]:
     if planned.like.steps > 1:
         shown.append(_row("steps", f"the job has {planned.like.steps}; this is about the first alone"))
     return [*shown, [(_HONEST, "dim")]]
+
+
+def _told(one: InputWork) -> str:
+    size, shuffled = human_bytes(one.bytes), human_bytes(round(one.bytes * one.pace.shuffled))
+    return f"{one.tag}: {size} in {count(one.objects, 'object')}, of which {shuffled} go to the shuffle"
 
 
 def _advised(advice: Advice | None) -> list[Line]:

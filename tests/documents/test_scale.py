@@ -10,6 +10,7 @@ from benchmarks import scale
 def test_the_estimates_are_those_of_the_code() -> None:
     page = scale.PAGE.read_text("utf-8")
     assert page == scale.written(page, "estimates", scale.tables()), "the estimates have changed: make scale"
+    assert page == scale.written(page, "expected", scale.expected()), "what is chosen has changed: make scale"
 
 
 @pytest.mark.parametrize("mark", ["twin", "few slots"])

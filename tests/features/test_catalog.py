@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from chalicelib import Job, Sum
 from chalicelib.aws.catalog import Catalog
-from chalicelib.config.notify_settings import catalog_problems
+from chalicelib.config.deployment_settings import catalog_problems
 from chalicelib.core.deployment_spec import CatalogSpec, NotifySpec
 from chalicelib.core.errors import NoticeError
 from chalicelib.core.outcome import Notice

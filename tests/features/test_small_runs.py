@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chalicelib import Job, Sum
 from chalicelib.core.messages import decode
 from chalicelib.core.outcome import Manifest
-from chalicelib.core.spec import BadRecordsSpec, JobSpec, MemorySpec, SqlSpec
+from chalicelib.core.spec import MIB, BadRecordsSpec, JobSpec, MemorySpec, SqlSpec
 from chalicelib.mapreduce.guard.host import ThisProcess
 from chalicelib.run.estimate.estimate import estimate
 from chalicelib.run.estimate.work import Work
@@ -371,3 +371,44 @@ def test_status_shows_it_as_any_other_run() -> None:
     (keys,) = list_runs(under_way.memory, WORK, "job")
     found = collect(under_way.memory, keys, now=under_way.time, max_markers=9)
     assert (found.phase, found.map.done, found.map.measured, found.reduce.done) == ("shuffling", 1, 1, 0)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Of few
+
+
+class Lengths(Job):
+    def mapper_chunk(self, text: str) -> Any:
+        return {len(text) % 7: len(text)}
+
+    reducer = Sum()
+
+
+class Shuffled(Lengths):
+    def reducer(self, key: int, lengths: Iterator[int]) -> Iterator[Any]:
+        yield key, sum(lengths)
+
+
+def dropped(job: type[Job], *, objects: int = 3, ending: str = "txt", **figures: Any) -> Simulation:
+    """Somewhat more than a split has by default, as one run."""
+    world = Simulation(job, spec(trigger="marker", split_size=None, **figures), SCRATCH, seats=0)
+    for number in range(objects):
+        world.add(f"all/{number}.{ending}", b"x" * (70 * MIB // objects - 1) + b"\n")
+    world.drop("all/_READY", b"")
+    world.run()
+    return world
+
+
+def test_somewhat_more_than_a_split_is_one_task_and_one_invocation_brings_it_to_its_end() -> None:
+    world = dropped(Lengths)
+    assert world.invocations == ONE_EACH
+    assert sum(int(row.split(b"\t")[1]) for row in world.text().splitlines()) == manifest(world).input_bytes
+    assert (
+        estimate(spec(split_size=None), Work(bytes=70 * MIB, objects=3)).requests.invocations["mapper"] == 1
+    )
+
+
+@pytest.mark.parametrize(("job", "how"), [(Shuffled, {}), (Lengths, {"map_tasks": 2})])
+def test_where_it_would_not_end_sooner_there_are_two(job: type[Job], how: dict[str, Any]) -> None:
+    """All of it would go through the shuffle, or the job says so."""
+    assert manifest(dropped(job, **how)).map_tasks == 2

@@ -7,11 +7,16 @@ from itertools import pairwise
 
 from ...core.plan import Split
 from ...core.ports import ObjectInfo
-from ...core.spec import MIB, JobSpec
+from ...core.spec import GIB, MIB, JobSpec
 
 #: Bytes of a split where the job does not say, and so many of them are aimed at: requests grow with their number.
-#: What a task spills must fit the 512 MB of disk that a function has, even if it cannot be compressed.
+#: What a task spills must fit three quarters of the disk that its function has, even if it cannot be compressed: 512 MB
+#: unless the job says more. A task of more than the last is too long to be done again.
 LEAST_SPLIT, MOST_SPLIT, SPLITS = 64 * MIB, 384 * MIB, 1000
+LARGEST_SPLIT = 4 * GIB
+#: Up to so many bytes are one task of a run that one mapper may bring to its end: at more than 23 MB a second it ends
+#: sooner than two tasks and what goes on between them and a reducer do (`scripts/plan.py`), for half the money.
+FEW = 96 * MIB
 #: Splits in one task; so that a hundred thousand tiny objects do not make one endless task.
 MAX_SPLITS = 4096
 
@@ -23,7 +28,12 @@ def split_size(spec: JobSpec, input_bytes: int) -> int:
     if spec.map_tasks is not None:
         return max(1, -(-input_bytes // spec.map_tasks))
     fair = -(-input_bytes // (SPLITS * MIB)) * MIB
-    return min(max(fair, LEAST_SPLIT), MOST_SPLIT)
+    return min(max(fair, LEAST_SPLIT), _most_split(spec))
+
+
+def _most_split(spec: JobSpec) -> int:
+    disk = spec.lambda_.ephemeral_storage
+    return min(disk * MIB * 3 // 4, LARGEST_SPLIT) if disk else MOST_SPLIT
 
 
 def cut(bucket: str, info: ObjectInfo, split_size: int, splittable: bool) -> Iterator[Split]:

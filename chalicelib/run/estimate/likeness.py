@@ -25,8 +25,8 @@ def likeness(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> 
     """What a job is like. Raises ConfigError for a class that is no job.
 
     A job that folds values in its map tasks is taken for one of many groups; one that shuffles all of its pairs for a
-    sort; one that shuffles nothing for a filter. A map query that groups has few groups if its result comes together in
-    one partition, for its author would not do so with many.
+    sort, or with several inputs for a join; one that shuffles nothing for a filter. A map query that groups has few
+    groups if its result comes together in one partition, for its author would not do so with many.
     """
     if spec.is_sql:
         return Likeness(kind=_kind_of_query(spec), way="sql")
@@ -35,11 +35,14 @@ def likeness(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> 
     way = "chunk" if job.mapper == "mapper_chunk" else "record"
     if not classes[0].shuffle:
         return Likeness(kind="filter", way=way, map_only=True, steps=len(classes))
-    kind = "sort" if job.combiner is None else "many groups"
+    pairs = "join" if spec.more_inputs else "sort"
+    kind = pairs if job.combiner is None else "many groups"
     return Likeness(kind=kind, way=way, steps=len(classes))
 
 
 def _kind_of_query(spec: JobSpec) -> str:
+    if spec.more_inputs:
+        return "join"
     together = bool(spec.sql.order_by) or not spec.sql.keys
     queries = " ".join(spec.map_query(given) for given in spec.inputs)
     if "group by" not in " ".join(queries.lower().split()) and spec.sql.keys:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from math import ceil
 
 from ...core.spec import JobSpec
 from ...mapreduce.input import splits
 from ...mapreduce.shuffle.partitions import default_partitions
-from ..job_code import may_be_small
+from ..job_code import may_be_few, may_be_small
 from . import levels
 from .figures import FIGURES, Figures
 from .levels import Exchange, Shuffled
-from .work import Work
+from .work import InputWork, Work
 
 #: As in `run.reduce_plan`: what is worth a reduce task.
 _SMALLEST_SHARE = 1 << 18
 #: As in `functions.small_run`: what is reduced where it was mapped.
 _SMALL = 32 << 20
+#: What work hands on, of each byte that it reads, if its map tasks fold, group or filter.
+_SHRUNK = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +65,8 @@ class Requests:
 
 def shape_of(spec: JobSpec, work: Work, figures: Figures = FIGURES) -> Shape:
     """How a run over `work` would be cut, its objects being of one size."""
-    size = work.bytes / max(work.objects, 1)
-    split_size = splits.split_size(spec, work.bytes)
-    if spec.split_lines:
-        split_size = min(spec.split_lines * figures.line, max(work.bytes, 1))
-    pieces = 1 if work.whole else max(1, ceil(size / split_size))
-    split = size / pieces
-    packed = min(max(1, int(split_size // split)) if split else splits.MAX_SPLITS, splits.MAX_SPLITS)
-    packed = 1 if spec.split_lines else packed
-    tasks = ceil(work.objects * pieces / packed) if work.bytes else 0
+    cuts = [_cut(spec, work, one, figures) for one in work.each]
+    tasks = ceil(sum(cut.tasks for cut in cuts)) if work.bytes else 0
     tasks = min(tasks, spec.map_tasks or tasks)
     partitions = _partitions(spec, work)
     shuffled = 0.0 if work.map_only else work.bytes * work.pace.shuffled
@@ -82,7 +78,7 @@ def shape_of(spec: JobSpec, work: Work, figures: Figures = FIGURES) -> Shape:
     small = tasks == 1 and reducers <= 1 and few_bytes and may_be_small(spec, 1)
     return Shape(
         tasks=tasks,
-        splits=min(packed, work.objects * pieces),
+        splits=max(min(cut.packed, cut.pieces) for cut in cuts),
         task_bytes=work.bytes / tasks if tasks else 0.0,
         partitions=partitions,
         reducers=reducers,
@@ -94,6 +90,35 @@ def shape_of(spec: JobSpec, work: Work, figures: Figures = FIGURES) -> Shape:
         exchange=exchange,
         small=small,
     )
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """How one input is cut: its splits, how many of them are one task, and how many tasks' worth all of them are."""
+
+    pieces: int
+    packed: int
+
+    @property
+    def tasks(self) -> Fraction:
+        return Fraction(self.pieces, self.packed)
+
+
+def _cut(spec: JobSpec, work: Work, given: InputWork, figures: Figures) -> _Cut:
+    size = given.bytes / max(given.objects, 1)
+    split_size = splits.FEW if _is_few(spec, work) else splits.split_size(spec, work.bytes)
+    if spec.split_lines:
+        split_size = min(spec.split_lines * figures.line, max(work.bytes, 1))
+    pieces = 1 if given.whole else max(1, ceil(size / split_size))
+    split = size / pieces
+    packed = min(max(1, int(split_size // split)) if split else splits.MAX_SPLITS, splits.MAX_SPLITS)
+    return _Cut(given.objects * pieces, 1 if spec.split_lines else packed)
+
+
+def _is_few(spec: JobSpec, work: Work) -> bool:
+    """As the coordinator decides that so little had better be one task."""
+    shrinks = work.map_only or work.pace.shuffled <= _SHRUNK
+    return shrinks and not any(one.whole for one in work.each) and may_be_few(spec, 1, work.bytes)
 
 
 def _partitions(spec: JobSpec, work: Work) -> int:

@@ -7,13 +7,13 @@ spread of one; no faults, no throttling, no 503. p95 takes each phase at its own
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, exp, sqrt
+from math import ceil, exp, inf, sqrt
 from statistics import NormalDist
 
 from ...core.spec import JobSpec
 from ..calls import children
 from . import levels, supervision
-from .figures import Figures
+from .figures import Figures, Pace
 from .shape import Shape
 from .work import Work
 
@@ -60,7 +60,7 @@ class Clock:
     def timeline(self) -> Timeline:
         if self._shape.small:
             return self._timeline_of_small()
-        coordinator, mapper, shuffle = self._coordinator(), self._mapper(), self._shuffle()
+        coordinator, mapper, shuffle = self._coordinator(), self._mapper(self._work.pace), self._shuffle()
         phases = [
             *self._until_mapped(coordinator, mapper),
             self._noticed(mapper),
@@ -88,7 +88,8 @@ class Clock:
 
     def _timeline_of_small(self) -> Timeline:
         """After the map task, its function goes on to the end."""
-        coordinator, mapper, shuffle = self._coordinator(), self._mapper(), self._requests("mapper", 2)
+        coordinator, mapper = self._coordinator(), self._mapper(self._work.pace)
+        shuffle = self._requests("mapper", 2)
         phases = [*self._until_mapped(coordinator, mapper), _exact("the shuffle's index", shuffle)]
         reducer = self._reducer_of_small() if self._shape.reducers else 0.0
         if self._shape.reducers:
@@ -105,8 +106,14 @@ class Clock:
             Phase("S3's event", figures.event, figures.event_late),
             _exact("starts of functions", figures.dispatch + figures.cold_start),
             _exact("planning", coordinator),
-            *self._tasks("map", self._shape.tasks, mapper),
+            *self._tasks("map", self._shape.tasks, mapper, self._slowest_mapper(mapper)),
         ]
+
+    def _slowest_mapper(self, mapper: float) -> float:
+        """Of several inputs one may be slower work than the others: its tasks are the last ones."""
+        if self._shape.tasks < 2:
+            return mapper
+        return max([mapper, *(self._mapper(one.pace, one.bytes) for one in self._work.inputs)])
 
     # -- one invocation ---------------------------------------------------------------------------------------
 
@@ -118,13 +125,16 @@ class Clock:
         listing = pages * (figures.list_page + figures.page_work / share)
         return listing + planned * figures.planned_work / share + self._requests("coordinator", 6)
 
-    def _mapper(self) -> float:
-        """Reading goes on beside the work on what is read; small objects come one after the other; then the upload."""
+    def _mapper(self, pace: Pace, most: float = inf) -> float:
+        """Reading goes on beside the work on what is read; small objects come one after the other; then the upload.
+
+        `most`: bytes that there are of this pace.
+        """
         shape, figures = self._shape, self._figures
-        share = figures.share(self._spec.memory.mapper)
-        work = shape.task_bytes / (self._work.pace.map * 1e6 * share)
-        reading = shape.task_bytes / figures.throughput
-        upload = shape.task_bytes * self._work.pace.shuffled / figures.throughput
+        share, task = figures.share(self._spec.memory.mapper), min(shape.task_bytes, most)
+        work = task / (pace.map * 1e6 * share)
+        reading = task / figures.throughput
+        upload = task * pace.shuffled / figures.throughput
         return max(work, reading) + upload + self._requests("mapper", 4 + shape.splits)
 
     def _reducer(self) -> float:
@@ -171,8 +181,12 @@ class Clock:
 
     # -- many of them -----------------------------------------------------------------------------------------
 
-    def _tasks(self, phase: str, count: int, seconds: float) -> list[Phase]:
-        """The tree until its last node works, then the tasks themselves, in as many turns as the slots ask for."""
+    def _tasks(self, phase: str, count: int, seconds: float, slow: float = 0.0) -> list[Phase]:
+        """The tree until its last node works, then the tasks themselves, in as many turns as the slots ask for.
+
+        `slow`: seconds of those that take longer than others do anyhow.
+        """
+        slow = max(slow, seconds)
         in_turn = self._turns(count, seconds)
         turns = ceil(in_turn)
         ramps = count > self._figures.ramp_burst < self._slots
@@ -184,8 +198,8 @@ class Clock:
             _exact("the tree of calls", self._tree(min(count, self._slots)) - hop),
             Phase(
                 limit,
-                (turns - 1) * seconds + self._slowest(last, seconds, 0.5),
-                (turns - 1) * seconds + self._slowest(last, seconds, 0.95),
+                (turns - 1) * seconds + self._slowest(last, slow, 0.5),
+                (turns - 1) * seconds + self._slowest(last, slow, 0.95),
             ),
             *self._queued((in_turn - 1) * seconds),
         ]

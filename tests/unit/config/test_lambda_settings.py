@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.config.lambda_settings import lambda_problems
+from chalicelib.config.deployment_settings import lambda_problems
 from chalicelib.config.load import load_job
 from chalicelib.core.deployment_spec import LambdaSpec
 from chalicelib.core.errors import ConfigError

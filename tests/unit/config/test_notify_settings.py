@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.config.notify_settings import notify_problems
+from chalicelib.config.deployment_settings import notify_problems
 from chalicelib.core.deployment_spec import NotifySpec
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:runs"

@@ -124,9 +124,52 @@ def test_concurrency_and_likeness_change_the_answer() -> None:
     assert words["dollars"] > many["dollars"]
 
 
+def test_each_input_of_a_join_has_a_size_of_its_own() -> None:
+    """Rankings are shuffled, and visits hardly: by which of the two is large there is much or little to reduce."""
+    like = ("--like", "visits=filter", "rankings=join")
+    small, large = (
+        document("amplab_join", "--size", f"rankings={rankings}GB", f"visits={visits}GB", *like)
+        for rankings, visits in ((1, 20), (20, 1))
+    )
+    assert [one["tag"] for one in small["inputs"]] == ["rankings", "visits"]
+    assert small["input"] == large["input"] == {"bytes": 21 * 10**9, "objects": 20}
+    assert small["inputs"][0]["shuffled"] == pytest.approx(0.61e9)
+    assert large["reducers"] > 10 * small["reducers"]
+    assert large["seconds"]["median"] > small["seconds"]["median"]
+    counted = document("amplab_join", "--size", "2GB", "--objects", "rankings=3", "visits=4")
+    assert [(one["bytes"], one["objects"]) for one in counted["inputs"]] == [(10**9, 3), (10**9, 4)]
+    store = MemoryStore()
+    store.put(Loc("bucket", "r/a"), b"12345")
+    store.put(Loc("bucket", "v/a"), b"1234567")
+    there = document(
+        "amplab_join", "--input", "visits=s3://bucket/v/", "rankings=s3://bucket/r/", store=store
+    )
+    assert [one["bytes"] for one in there["inputs"]] == [5, 7]
+    assert "rankings: 5 B in 1 object" in plan(
+        "amplab_join", "--input", "visits=s3://bucket/v/", "rankings=s3://bucket/r/", store=store
+    )[1]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
+        (("--size", "rankings=1GB"), "--size: the job has 2 inputs: expected rankings=... visits=..."),
+        (("--size", "ranks=1GB", "visits=1GB"), "--size ranks=1GB: the job has no input 'ranks'"),
+        (("--input", "s3://bucket/"), "--input: the job has 2 inputs: expected rankings=... visits=..."),
+    ],
+)
+def test_mistakes_with_several_inputs_are_named(argv: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError) as raised:
+        plan("amplab_join", *argv)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (("--size", "1GB", "--objects", "0"), "--objects 0: expected a number from 1 up"),
+        (("--size", "1GB", "--like", "nothing"), "--like nothing: expected one of few groups, filter, join"),
+        (("--size", "big=1GB"), "--size big=1GB: the job has no input 'big': expected no tag"),
         (("--size", "much"), "--size much: expected a size such as"),
         (("--size", "0"), "--size 0: expected a size such as"),
         (("--input", "s3://bucket/nothing/"), "s3://bucket/nothing/: no objects there"),
@@ -137,7 +180,7 @@ def test_mistakes_are_named(argv: tuple[str, ...], message: str) -> None:
         plan("wordcount", *argv)
 
 
-@pytest.mark.parametrize("argv", [("--concurrency", "0"), ("--objects", "0"), ("--input", "a")])
+@pytest.mark.parametrize("argv", [("--concurrency", "0"), ("--input", "a")])
 def test_a_size_or_an_input_and_numbers_from_one_up(argv: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit):
         plan("wordcount", "--size", "1GB", *argv)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib import Job, Sum
-from chalicelib.core.spec import SqlSpec
+from chalicelib.core.spec import InputSpec, SqlSpec
 from chalicelib.run.estimate.figures import PACES
 from chalicelib.run.estimate.likeness import likeness
 from tests.worlds.simulation import spec
@@ -59,6 +59,14 @@ class Steps(Job):
 def test_by_its_class(job: type[Job], kind: str, way: str, map_only: bool, steps: int) -> None:
     found = likeness(lambda _: job, "job", spec())
     assert (found.kind, found.way, found.map_only, found.steps) == (kind, way, map_only, steps)
+
+
+def test_several_inputs_whose_pairs_are_all_shuffled_are_a_join() -> None:
+    two = spec(more_inputs=(InputSpec(tag="b", url="s3://in/b/"),))
+    assert likeness(lambda _: Shuffles, "job", two).kind == "join"
+    assert likeness(lambda _: Folds, "job", two).kind == "many groups"
+    queried = spec(sql=SqlSpec(map="SELECT a FROM input", key="a"), more_inputs=two.more_inputs)
+    assert likeness(lambda _: Folds, "job", queried).kind == "join"
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from chalicelib.core.ports import ObjectInfo
 from chalicelib.core.spec import MIB
 from chalicelib.mapreduce.input.splits import cut, pack
 from chalicelib.mapreduce.shuffle.partitions import pack_partitions
+from chalicelib.run.estimate.estimate import estimate
 from chalicelib.run.estimate.figures import Pace
 from chalicelib.run.estimate.shape import shape_of
-from chalicelib.run.estimate.work import Work
+from chalicelib.run.estimate.work import InputWork, Work, joined
 from tests.worlds.simulation import spec
 
 HALF = Pace(map=50.0, reduce=100.0, shuffled=0.5)
@@ -57,3 +60,42 @@ def test_one_reducer_has_one_partition() -> None:
 def test_an_empty_input_has_no_tasks() -> None:
     shape = shape_of(spec(), Work(bytes=0))
     assert (shape.tasks, shape.reducers, shape.task_bytes) == (0, 0, 0.0)
+
+
+def test_inputs_of_a_join_are_cut_by_their_own_sizes_and_shuffled_by_their_own_paces() -> None:
+    """As the run packs them: a few large objects, and many small ones, of which many are one task."""
+    settings = spec(split_size=10 * MIB, reduce_size=MIB)
+    large, small = (4, 25 * MIB), (300, MIB // 10)
+    inputs = [
+        InputWork(tag="large", bytes=4 * 25 * MIB, objects=4, pace=Pace(map=10, reduce=50, shuffled=0.01)),
+        InputWork(
+            tag="small", bytes=300 * (MIB // 10), objects=300, pace=Pace(map=40, reduce=20, shuffled=1.0)
+        ),
+    ]
+    infos = [ObjectInfo("", size, "etag", 0.0) for count, size in (large, small) for _ in range(count)]
+    splits = [split for info in infos for split in cut("in", info, settings.split_size or 0, splittable=True)]
+    work = joined(inputs)
+    shape = shape_of(settings, work)
+    assert shape.tasks == len([*pack(splits, settings.split_size or 0)]) == 15
+    assert shape.shuffled == pytest.approx(100 * MIB * 0.01 + 300 * (MIB // 10))
+    assert shape.reducers > shape_of(settings, joined(inputs[:1])).reducers
+    assert work.pace.map == pytest.approx(work.bytes / (inputs[0].bytes / 10 + inputs[1].bytes / 40))
+
+
+def test_a_join_of_one_input_is_that_input() -> None:
+    alone = Work(bytes=1000 * MIB, objects=7, own_pace=HALF)
+    joint = joined([InputWork(bytes=1000 * MIB, objects=7, pace=HALF)])
+    for settings in (spec(), spec(split_size=MIB, partitions=50)):
+        assert shape_of(settings, alone) == shape_of(settings, joint)
+        assert estimate(settings, alone).times == estimate(settings, joint).times
+
+
+def test_a_phase_ends_with_a_task_of_the_slowest_input() -> None:
+    """The same bytes; the one half takes ten times as long as the other, which the mean of both does not say."""
+    halves = [InputWork(bytes=500 * MIB, pace=Pace(map=pace, reduce=1e5, shuffled=0.0)) for pace in (10, 100)]
+    uneven = estimate(spec(split_size=64 * MIB), joined(halves))
+    even = estimate(
+        spec(split_size=64 * MIB), joined([replace(one, pace=joined(halves).pace) for one in halves])
+    )
+    assert uneven.dollars["map"] == pytest.approx(even.dollars["map"], rel=0.01)
+    assert uneven.times.median > even.times.median + 2.0
