@@ -55,11 +55,21 @@ def limits_for(spec: JobSpec, phase: Phase, slow_after: float | None) -> Limits:
     return Limits(max_attempts=spec.max_attempts, lost_after=timeout + _GRACE, slow_after=slow_after)
 
 
+def can_be_told(progress: Progress) -> bool:
+    """Whether enough of the phase is done to tell who is slow: half of it."""
+    return len(progress.done) > 0 and len(progress.done) * 2 >= progress.tasks
+
+
+def is_small(progress: Progress) -> bool:
+    """Whether the phase has so few tasks that any of them may be a straggler."""
+    return progress.tasks <= _SMALL
+
+
 def sample(progress: Progress) -> list[int]:
     """Tasks whose markers tell how long a task takes; none before half of the phase is done."""
-    done = sorted(progress.done)
-    if not done or len(done) * 2 < progress.tasks:
+    if not can_be_told(progress):
         return []
+    done = sorted(progress.done)
     return done[:: -(-len(done) // _SAMPLE)]
 
 

@@ -30,6 +30,8 @@ class PhaseWatch:
         self.failures: dict[tuple[int, int], Failure] = {}
         #: Seconds of silence after which a task is slow; None until that is known.
         self.slow_after: float | None = None
+        #: How many tasks were done when that was learned.
+        self._learned_of = 0
         #: How many signs of life there were when last that number grew, and when that was.
         self._signs, self._moved = 0, self._clock.now()
         #: For each task that was started again: its last attempt, and when that was started.
@@ -54,9 +56,22 @@ class PhaseWatch:
         if self.progress.complete:
             return True
         self._read_failures()
-        if self.slow_after is None:
+        if self.slow_after is None or (self._slots and self._may_have_waited(self.slow_after)):
             self._learn()
         return False
+
+    def _may_have_waited(self, slow_after: float) -> bool:
+        """Whether tasks seem slow, and others are done since `slow_after` was learned, which may have waited longer."""
+        return self.silent() > slow_after and len(self.progress.done) > self._learned_of
+
+    def is_worth_waiting(self) -> bool:
+        """Whether somebody who stays may see what makes no event: a straggler, or that much of a large phase is lost.
+
+        A small one can wait until enough is done to tell who is slow: then a marker calls somebody. But those of reduce
+        tasks call nobody, so that these are waited for, unless there is one.
+        """
+        few = self.progress.tasks == 1 if self.phase == "reduce" else stragglers.is_small(self.progress)
+        return not few or stragglers.can_be_told(self.progress)
 
     def has_moved(self) -> bool:
         """Whether a task is done, goes on or has failed that was not seen before."""
@@ -96,6 +111,7 @@ class PhaseWatch:
 
     def _learn(self) -> None:
         """Once half of the phase is done, learn from some of its markers what is slow."""
+        self._learned_of = len(self.progress.done)
         locs = [self._keys.done(self.phase, task) for task in stragglers.sample(self.progress)]
         bodies = fetch_all(self._store, ((loc, 0, None) for loc in locs))
         kind: type[MapMarker] | type[ReduceMarker] = ReduceMarker if self.phase == "reduce" else MapMarker
