@@ -69,10 +69,8 @@ class Outcome:
     open: int
     #: Open runs of which no plan was ever written.
     unplanned: int
-    #: When the last run ended, or the world did; of that, what Lambda's queue cost (`Account.pauses`); the median run;
-    #: what the slots would allow.
+    #: When the last run ended, or the world did; the median run; what the slots would allow.
     last: float
-    pauses: float
     middle: float
     ideal: float
     attempts: int
@@ -92,10 +90,6 @@ class Outcome:
     @property
     def ratio(self) -> float:
         return self.last / self.ideal
-
-    @property
-    def ratio_without_pauses(self) -> float:
-        return (self.last - self.pauses) / self.ideal
 
 
 def play(load: Load, terms: Terms, seed: int = 0, *, kill: Kill | None = None, **figures: Any) -> Outcome:
@@ -132,7 +126,6 @@ def _outcome(world: Limited, load: Load, seed: int, ended: float, real: float) -
         open=len(still_open),
         unplanned=sum(run.planned is None for run in still_open),
         last=ended,
-        pauses=account.pauses,
         middle=median(times) if times else math.inf,
         ideal=load.ideal(world.terms),
         attempts=figures.attempts,
@@ -151,7 +144,7 @@ def _outcome(world: Limited, load: Load, seed: int, ended: float, real: float) -
 
 # -- the command ----------------------------------------------------------------------------------------------
 
-_COLUMNS = ("seed", "right", "wrong", "failed", "open", "last s", "ideal s", "s / ideal", "pauses s", "less pauses / ideal", "median s", "attempts",
+_COLUMNS = ("seed", "right", "wrong", "failed", "open", "last s", "ideal s", "s / ideal", "median s", "attempts",
             "needless", "waiting", "invocations", "throttled", "expired", "requests", "dollars", "real s")  # fmt: skip
 
 
@@ -162,8 +155,6 @@ def _row(found: Outcome) -> tuple[str, ...]:
         f"{found.last:.0f}",
         f"{found.ideal:.0f}",
         f"{found.ratio:.2f}",
-        f"{found.pauses:.0f}",
-        f"{found.ratio_without_pauses:.2f}",
         f"{found.middle:.0f}",
         str(found.attempts),
         f"{found.needless} ({found.needless / max(found.attempts, 1):.0%})",

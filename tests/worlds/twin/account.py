@@ -65,11 +65,6 @@ class Account:
         self.cold: Counter[str] = Counter()
         #: The most functions that ran at once, neighbours not counted.
         self.peak = 0
-        #: Seconds that Lambda's queue has cost: those in which slots stood idle while events waited in it, each counted
-        #: by the share of the functions that could have run and did not.
-        self.pauses = 0.0
-        self._queued = 0
-        self._seen = time.now
         self._start = time.now
         self._numbers = 0
         self._waiting: list[Invocation] = []
@@ -78,7 +73,6 @@ class Account:
         #: By function: how many new environments it may start, as of when.
         self._ramp: dict[str, tuple[float, float]] = {}
         for neighbour in terms.neighbours:  # what waits eagerly must hear that they are gone
-            time.at(self._start + neighbour.at, self._note_pause)
             time.at(self._start + neighbour.at + neighbour.seconds, self._wake_all)
 
     def invoke(self, function: str, payload: dict[str, Any]) -> Invocation:
@@ -104,17 +98,6 @@ class Account:
             return self.running[function] < reserved[function]
         used = sum(running for name, running in self.running.items() if name not in reserved)
         return used + self.neighbours() + sum(reserved.values()) < self.terms.slots
-
-    def _note_pause(self) -> None:
-        """Add up `pauses` until now; before anything begins, ends, or comes to wait."""
-        passed, self._seen = self._time.now - self._seen, self._time.now
-        if not self._queued or not passed:
-            return
-        slots = max(self.terms.slots - self.neighbours(), 0)
-        running = sum(self.running.values())
-        could = min(slots, running + self._queued)
-        if could > running:
-            self.pauses += passed * (could - running) / could
 
     def _environment(self, function: str) -> float | None:
         """Seconds until an environment is ready; None if the ramp allows no new one now."""
@@ -143,7 +126,6 @@ class Account:
         if start is None:
             self._put_back(event)
             return None
-        self._note_pause()
         self.running[event.function] += 1
         self.begun[event.function] += 1
         self.peak = max(self.peak, sum(self.running.values()))
@@ -159,14 +141,7 @@ class Account:
             return
         pause = self.terms.backoff_seconds(self._chance, event.throttled)
         event.throttled += 1
-        self._note_pause()
-        self._queued += 1
-        self._time.after(pause, lambda: self._try_again(event))
-
-    def _try_again(self, event: Invocation) -> Strand | None:
-        self._note_pause()
-        self._queued -= 1
-        return self._try(event)
+        self._time.after(pause, lambda: self._try(event))
 
     def _serve(self, event: Invocation, start: float) -> None:
         """A strand's work: one try of an event."""
@@ -177,7 +152,6 @@ class Account:
         except BaseException as stopped:  # noqa: BLE001 - Lambda retries whatever a function dies of
             error = stopped
         event.strand, event.error = None, type(error).__name__ if error else ""
-        self._note_pause()
         self.running[event.function] -= 1
         self._duties.ended(event, error)
         if error is None:  # what died takes its environment with it
@@ -226,7 +200,6 @@ class Account:
             self._time.at(self._time.now, lambda: self._try(event))
 
     def _wake_all(self) -> None:
-        self._note_pause()
         waiting, self._waiting = self._waiting, []
         for event in waiting:
             self._time.at(self._time.now, lambda event=event: self._try(event))  # type: ignore[misc]
