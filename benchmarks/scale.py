@@ -82,7 +82,7 @@ WAYS = {"record": "record", "chunk": "chunk", "sql": "SQL"}
 
 def tables() -> str:
     """Every workload at every size: with the defaults, and with the settings that `plan.py` advises."""
-    return "\n\n".join(f"### {case.title}\n\n{_table([*_rows(case)])}" for case in CASES)
+    return "\n\n".join(f"### {case.title}\n\n{as_table([*_rows(case)])}" for case in CASES)
 
 
 _HEAD = ("GB", "per", "defaults: tasks", "at 1 000", "advised settings", "at 10", "at 1 000", "at 10 000", "requests",
@@ -119,7 +119,8 @@ def _took(found: Estimate) -> str:
     return f"{found.times.median:,.0f} s ({found.times.p95:,.0f}), ${found.total:,.{2 if found.total >= 1 else 3}f}"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def as_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown, of its head and rows."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
@@ -167,49 +168,7 @@ def against_the_twin() -> str:
                 f"{twin.dollars:,.4f}", _error(found.total, twin.dollars),
             )
         )  # fmt: skip
-    return _table(rows)
-
-
-def few_slots() -> str:
-    """What the twin says of many runs at once."""
-    from tests.worlds.few_slots import Load, play
-    from tests.worlds.twin.terms import Neighbour, Terms
-
-    one = Load(runs=1, maps=500, reduces=20, seconds=20.0)
-    few, many = Load(runs=20, maps=10, seconds=20.0), Load(runs=200, maps=10, seconds=20.0)
-    tiny, tinier = Load(runs=100, maps=1, seconds=5.0), Load(runs=2000, maps=1, seconds=5.0)
-    free = [1, 2, 3, 10, 100, 1000]
-    loads = [
-        (Load(runs=12, maps=3, seconds=1.0), Terms(slots=10), 20),
-        *((one, Terms(slots=slots), 1) for slots in free),
-        *((few, Terms(slots=slots), 20) for slots in free),
-        *((few, Terms(slots=10, neighbours=(Neighbour(0.0, taken, 4800.0),)), 5) for taken in (9, 10)),
-        *((many, Terms(slots=slots), 1) for slots in free[3:]),
-        *((tiny, Terms(slots=slots), 10) for slots in free),
-        (tinier, Terms(slots=1000), 1),
-    ]
-    rows: list[Sequence[str]] = [
-        ("runs", "tasks of each", "seconds each", "slots", "seeds", "right", "wrong", "failed", "open", "seconds",
-         "work / slots", "needless attempts", "waiting")
-    ]  # fmt: skip
-    for load, terms, seeds in loads:
-        found = [play(load, terms, seed) for seed in range(seeds)]
-        slots = f"{terms.slots:,}" + "".join(
-            f", {n.slots} of them taken for {n.seconds / 60:g} min" for n in terms.neighbours
-        )
-        attempts, needless = sum(one.attempts for one in found), sum(one.needless for one in found)
-        ends = [str(sum(getattr(one, end) for one in found)) for end in ("right", "wrong", "failed", "open")]
-        low, high = min(one.last for one in found), max(one.last for one in found)
-        took = f"{low:,.0f} to {high:,.0f}" if len(found) > 1 else f"{low:,.0f}"
-        rows.append(
-            (
-                f"{load.runs:,}", f"{load.maps:,} x {load.reduces:,}", f"{load.seconds:g}", slots,
-                str(len(found)), *ends,
-                took, f"{found[0].ideal:,.0f}", f"{needless / attempts:.1%}",
-                f"{sum(one.waiting for one in found) / len(found):.0%}",
-            )
-        )  # fmt: skip
-    return _table(rows)
+    return as_table(rows)
 
 
 def _error(value: float, real: float) -> str:
@@ -234,8 +193,10 @@ def main() -> None:
     logging.getLogger("chalicelib").setLevel(logging.CRITICAL)  # runs that fail are among what is shown
     page = written(PAGE.read_text("utf-8"), "estimates", tables())
     if options.twin:
+        from . import few_slots
+
         page = written(page, "twin", against_the_twin())
-        page = written(page, "few slots", few_slots())
+        page = written(page, "few slots", few_slots.table())
     PAGE.write_text(page, "utf-8")
 
 
