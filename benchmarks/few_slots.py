@@ -52,13 +52,15 @@ def cases() -> list[Case]:
     few, many = Load(runs=20, maps=10, seconds=20.0), Load(runs=200, maps=10, seconds=20.0, until=72 * HOUR)
     tiny, tinier = Load(runs=100, maps=1, seconds=5.0), Load(runs=2000, maps=1, seconds=5.0)
     found = [Case(Load(runs=12, maps=3, seconds=1.0), Terms(slots=10))]
+    huge = Load(runs=1, maps=16_000, reduces=16, seconds=20.0)
     for load in (one, few, many, tiny, tinier):
         large = load.runs >= 200
         found += [Case(load, Terms(slots=slots), large) for slots in (1, 2, 3, 10, 100, 1000)]
         if load in (one, few):
             taken = [Terms(slots=10, neighbours=(Neighbour(0.0, slots, 4800.0),)) for slots in (9, 10)]
             found += [Case(load, terms) for terms in taken]
-    return found
+    silent = Neighbour(70.0, 5000, 60.0)  # from when a good half is done
+    return [*found, *(Case(huge, Terms(slots=5000, neighbours=busy), large=True) for busy in ((), (silent,)))]
 
 
 # -- playing --------------------------------------------------------------------------------------------------

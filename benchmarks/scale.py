@@ -127,15 +127,16 @@ def as_table(rows: Sequence[Sequence[str]]) -> str:
 
 # -- against the simulated cloud -----------------------------------------------------------------------------------
 
-#: Map tasks, reduce tasks, seconds of each, slots.
-SHAPES = ((1, 1, 5, 1000), (20, 4, 5, 1000), (100, 10, 20, 1000), (300, 20, 20, 1000), (1000, 8, 10, 1000),
-          (300, 20, 20, 100), (100, 4, 20, 30),
-          (3000, 4, 20, 5000))  # fmt: skip
+Levels = Literal["auto", "1", "2"]
+#: Map tasks, reduce tasks, seconds of each, slots, levels of the shuffle.
+SHAPES: tuple[tuple[int, int, int, int, Levels], ...] = (
+    (1, 1, 5, 1000, "1"), (20, 4, 5, 1000, "1"), (100, 10, 20, 1000, "1"), (300, 20, 20, 1000, "1"),
+    (1000, 8, 10, 1000, "1"), (300, 20, 20, 100, "1"), (100, 4, 20, 30, "1"), (3000, 4, 20, 5000, "1"),
+    (100, 16, 20, 1000, "2"), (300, 36, 20, 1000, "2"), (600, 64, 20, 1000, "2"),
+)  # fmt: skip
 
 
-def bare(
-    maps: int, reduces: int, seconds: float, slots: int, levels: Literal["auto", "1", "2"] = "auto"
-) -> Estimate:
+def bare(maps: int, reduces: int, seconds: float, slots: int, levels: Levels = "auto") -> Estimate:
     """The estimate of a run whose tasks take so many seconds, whatever they read: as the twin's jobs do."""
     size = 64 * MIB
     pace = Pace(map=size / 1e6 / seconds, reduce=size * maps / reduces / 1e6 / seconds, shuffled=1e-5)
@@ -153,20 +154,36 @@ def against_the_twin() -> str:
     from tests.worlds.twin.terms import Terms
 
     rows: list[Sequence[str]] = [
-        ("map x reduce tasks", "seconds each", "slots", "twin s", "estimate s", "error", "twin requests", "error",
-         "twin dollars", "error")
+        ("map x reduce tasks", "seconds each", "slots", "levels", "twin s", "estimate s", "error",
+         "twin requests", "error", "twin dollars", "error")
     ]  # fmt: skip
-    for maps, reduces, seconds, slots in SHAPES:
-        load = Load(maps=maps, reduces=reduces, seconds=float(seconds))
-        twin, found = play(load, Terms(slots=slots), seed=1), bare(maps, reduces, seconds, slots)
+    for maps, reduces, seconds, slots, levels in SHAPES:
+        load = Load(maps=maps, reduces=reduces, seconds=float(seconds), levels=levels)
+        twin, found = play(load, Terms(slots=slots), seed=1), bare(maps, reduces, seconds, slots, levels)
         asked = sum(twin.requests.values())
         rows.append(
             (
-                f"{maps:,} x {reduces:,}", str(seconds), f"{slots:,}",
+                f"{maps:,} x {reduces:,}", str(seconds), f"{slots:,}", levels,
                 f"{twin.last:,.1f}", f"{found.times.median:,.1f}", _error(found.times.median, twin.last),
                 f"{asked:,}", _error(found.requests.total, asked),
                 f"{twin.dollars:,.4f}", _error(found.total, twin.dollars),
             )
+        )  # fmt: skip
+    return as_table(rows)
+
+
+# -- against what others measured ----------------------------------------------------------------------------------
+
+
+def published() -> str:
+    """Ribble in the twin, beside its author's tables."""
+    from tests.worlds.twin.ribble import TABLES, Ribble
+
+    rows: list[Sequence[str]] = [("query", "GB", "mappers", "published s", "twin s", "error")]
+    for row in TABLES:
+        took = Ribble(row).run()
+        rows.append(
+            (row.query, str(row.gb), f"{row.mappers:,}", f"{row.seconds:g}", f"{took:.1f}", _error(took, row.seconds))
         )  # fmt: skip
     return as_table(rows)
 
@@ -192,6 +209,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.getLogger("chalicelib").setLevel(logging.CRITICAL)  # runs that fail are among what is shown
     page = written(PAGE.read_text("utf-8"), "estimates", tables())
+    page = written(page, "published", published())
     if options.twin:
         from . import few_slots
 

@@ -223,7 +223,7 @@ class Supervision:
     def _act(self, watch: PhaseWatch) -> Verdict | None:
         """Start failed, lost and slow tasks again; the verdict, if one of them will never be done."""
         now = self._runtime.clock.now()
-        limits = stragglers.limits_for(self._plan.spec, watch.phase, watch.slow_after)
+        limits = stragglers.limits_for(self._plan.spec, watch.phase, watch.slow_after, watch.most_slow())
         decision = stragglers.decide(watch.progress, watch.last_heard(), now, limits)
         failures = [*watch.failures.values()]
         failed = stragglers.failed_for_good(watch.progress, failures, decision.given_up, limits, now)

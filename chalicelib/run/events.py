@@ -15,8 +15,8 @@ from ..core.ports import Loc
 
 #: Rounds for which an event is kept whose function fails by what may pass: some hours.
 MOST_ROUNDS = 40
-#: How often an event is queued anew for which there was no slot for six hours: two days. Less than the sixteen turns after
-#: which AWS takes a coordinator and a supervisor that call each other for a loop.
+#: How often an event is queued anew for which there was no slot for six hours: two days. Less than the sixteen turns
+#: after which AWS takes a coordinator and a supervisor that call each other for a loop.
 MOST_WAITS = 7
 #: What Lambda says of an event that waited for a slot until it was too old.
 TOO_OLD = "EventAgeExceeded"
@@ -100,7 +100,9 @@ def next_round(event: dict[str, Any]) -> dict[str, Any]:
 def may_wait_on(report: dict[str, Any]) -> bool:
     """Whether the event that Lambda gave up only waited for a slot, and may do so again."""
     waits = report["requestPayload"].get("sluiceWaits", 0)
-    return bool(report["requestContext"].get("condition") == TOO_OLD and type(waits) is int and waits < MOST_WAITS)
+    return bool(
+        report["requestContext"].get("condition") == TOO_OLD and type(waits) is int and waits < MOST_WAITS
+    )
 
 
 def queued_anew(event: dict[str, Any]) -> dict[str, Any]:

@@ -255,6 +255,17 @@ LOADS = {
 }
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_of_tasks_of_which_nothing_is_heard_while_others_have_the_slots_next_to_none_is_started(
+    seed: int,
+) -> None:
+    """27 of 100 were: in a silence of a minute they seemed slow, and waited in Lambda's queue."""
+    busy = Neighbour(at=30.0, slots=80, seconds=60.0)
+    found = play(Load(runs=1, maps=150, reduces=2, seconds=20.0), Terms(slots=80, neighbours=(busy,)), seed)
+    assert found.right == 1, found.reason
+    assert found.needless <= found.attempts * 0.02
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", LOADS)
 def test_all_end_well_and_next_to_nothing_is_wasted(name: str, seed: int) -> None:

@@ -22,7 +22,6 @@ from chalicelib.run.events import MOST_WAITS, TOO_OLD, event_for
 from tests.worlds.one_run import OneRun
 from tests.worlds.simulation import report_of
 
-
 KEY = Loc("in", "data/a.txt")
 
 
