@@ -251,6 +251,7 @@ LOADS = {
     "runs at once beside a neighbour": (Load(runs=5, maps=10), Terms(slots=10, neighbours=BUSY)),
     "tiny runs at once": (Load(runs=60, maps=1, seconds=5.0), Terms(slots=10)),
     "runs at once, a hundred slots": (Load(runs=20, maps=10), Terms(slots=100)),
+    "runs at once, a thousand slots": (Load(runs=5, maps=10), Terms(slots=1000)),
     "one run, a thousand slots": (Load(runs=1, maps=100, reduces=8), Terms(slots=1000)),
 }
 
