@@ -104,7 +104,7 @@ def _work(case: Case, size: float, way: str) -> Work:
 
 def tables() -> str:
     """Every workload at every size: with the defaults, and with the settings that `plan.py` advises."""
-    return "\n\n".join(f"### {case.title}\n\n{_table([*_rows(case)])}" for case in CASES)
+    return "\n\n".join(f"### {case.title}\n\n{as_table([*_rows(case)])}" for case in CASES)
 
 
 _HEAD = ("GB", "per", "defaults: tasks", "at 1 000", "advised settings", "at 10", "at 1 000", "at 10 000", "requests",
@@ -141,7 +141,8 @@ def _took(found: Estimate) -> str:
     return f"{found.times.median:,.0f} s ({found.times.p95:,.0f}), ${found.total:,.{2 if found.total >= 1 else 3}f}"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def as_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown, of its head and rows."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
@@ -169,7 +170,7 @@ def expected() -> str:
             rows.append((shown, kind, *_beside(work, work.bytes)))
     work = Work(bytes=GB // 1000, kind="many groups")
     rows.append(("1 MB, where 1 TB is expected", "many groups", *_beside(work, 1000 * GB)))
-    return _table(rows)
+    return as_table(rows)
 
 
 def _beside(work: Work, expect: int) -> Iterator[str]:
@@ -184,15 +185,16 @@ def _beside(work: Work, expect: int) -> Iterator[str]:
 
 # -- against the simulated cloud -----------------------------------------------------------------------------------
 
-#: Map tasks, reduce tasks, seconds of each, slots.
-SHAPES = ((1, 1, 5, 1000), (20, 4, 5, 1000), (100, 10, 20, 1000), (300, 20, 20, 1000), (1000, 8, 10, 1000),
-          (300, 20, 20, 100), (100, 4, 20, 30),
-          (3000, 4, 20, 5000))  # fmt: skip
+Levels = Literal["auto", "1", "2"]
+#: Map tasks, reduce tasks, seconds of each, slots, levels of the shuffle.
+SHAPES: tuple[tuple[int, int, int, int, Levels], ...] = (
+    (1, 1, 5, 1000, "1"), (20, 4, 5, 1000, "1"), (100, 10, 20, 1000, "1"), (300, 20, 20, 1000, "1"),
+    (1000, 8, 10, 1000, "1"), (300, 20, 20, 100, "1"), (100, 4, 20, 30, "1"), (3000, 4, 20, 5000, "1"),
+    (100, 16, 20, 1000, "2"), (300, 36, 20, 1000, "2"), (600, 64, 20, 1000, "2"),
+)  # fmt: skip
 
 
-def bare(
-    maps: int, reduces: int, seconds: float, slots: int, levels: Literal["auto", "1", "2"] = "auto"
-) -> Estimate:
+def bare(maps: int, reduces: int, seconds: float, slots: int, levels: Levels = "auto") -> Estimate:
     """The estimate of a run whose tasks take so many seconds, whatever they read: as the twin's jobs do."""
     size = 64 * MIB
     pace = Pace(map=size / 1e6 / seconds, reduce=size * maps / reduces / 1e6 / seconds, shuffled=1e-5)
@@ -210,64 +212,38 @@ def against_the_twin() -> str:
     from tests.worlds.twin.terms import Terms
 
     rows: list[Sequence[str]] = [
-        ("map x reduce tasks", "seconds each", "slots", "twin s", "estimate s", "error", "twin requests", "error",
-         "twin dollars", "error")
+        ("map x reduce tasks", "seconds each", "slots", "levels", "twin s", "estimate s", "error",
+         "twin requests", "error", "twin dollars", "error")
     ]  # fmt: skip
-    for maps, reduces, seconds, slots in SHAPES:
-        load = Load(maps=maps, reduces=reduces, seconds=float(seconds))
-        twin, found = play(load, Terms(slots=slots), seed=1), bare(maps, reduces, seconds, slots)
+    for maps, reduces, seconds, slots, levels in SHAPES:
+        load = Load(maps=maps, reduces=reduces, seconds=float(seconds), levels=levels)
+        twin, found = play(load, Terms(slots=slots), seed=1), bare(maps, reduces, seconds, slots, levels)
         asked = sum(twin.requests.values())
         rows.append(
             (
-                f"{maps:,} x {reduces:,}", str(seconds), f"{slots:,}",
+                f"{maps:,} x {reduces:,}", str(seconds), f"{slots:,}", levels,
                 f"{twin.last:,.1f}", f"{found.times.median:,.1f}", _error(found.times.median, twin.last),
                 f"{asked:,}", _error(found.requests.total, asked),
                 f"{twin.dollars:,.4f}", _error(found.total, twin.dollars),
             )
         )  # fmt: skip
-    return _table(rows)
+    return as_table(rows)
 
 
-def few_slots() -> str:
-    """What the twin says of many runs at once."""
-    from tests.worlds.few_slots import Load, play
-    from tests.worlds.twin.terms import Neighbour, Terms
+# -- against what others measured ----------------------------------------------------------------------------------
 
-    one = Load(runs=1, maps=500, reduces=20, seconds=20.0)
-    few, many = Load(runs=20, maps=10, seconds=20.0), Load(runs=200, maps=10, seconds=20.0)
-    tiny, tinier = Load(runs=100, maps=1, seconds=5.0), Load(runs=2000, maps=1, seconds=5.0)
-    free = [1, 2, 3, 10, 100, 1000]
-    loads = [
-        (Load(runs=12, maps=3, seconds=1.0), Terms(slots=10), 20),
-        *((one, Terms(slots=slots), 1) for slots in free),
-        *((few, Terms(slots=slots), 20) for slots in free),
-        *((few, Terms(slots=10, neighbours=(Neighbour(0.0, taken, 4800.0),)), 5) for taken in (9, 10)),
-        *((many, Terms(slots=slots), 1) for slots in free[3:]),
-        *((tiny, Terms(slots=slots), 10) for slots in free),
-        (tinier, Terms(slots=1000), 1),
-    ]
-    rows: list[Sequence[str]] = [
-        ("runs", "tasks of each", "seconds each", "slots", "seeds", "right", "wrong", "failed", "open", "seconds",
-         "work / slots", "needless attempts", "waiting")
-    ]  # fmt: skip
-    for load, terms, seeds in loads:
-        found = [play(load, terms, seed) for seed in range(seeds)]
-        slots = f"{terms.slots:,}" + "".join(
-            f", {n.slots} of them taken for {n.seconds / 60:g} min" for n in terms.neighbours
-        )
-        attempts, needless = sum(one.attempts for one in found), sum(one.needless for one in found)
-        ends = [str(sum(getattr(one, end) for one in found)) for end in ("right", "wrong", "failed", "open")]
-        low, high = min(one.last for one in found), max(one.last for one in found)
-        took = f"{low:,.0f} to {high:,.0f}" if len(found) > 1 else f"{low:,.0f}"
+
+def published() -> str:
+    """Ribble in the twin, beside its author's tables."""
+    from tests.worlds.twin.ribble import TABLES, Ribble
+
+    rows: list[Sequence[str]] = [("query", "GB", "mappers", "published s", "twin s", "error")]
+    for row in TABLES:
+        took = Ribble(row).run()
         rows.append(
-            (
-                f"{load.runs:,}", f"{load.maps:,} x {load.reduces:,}", f"{load.seconds:g}", slots,
-                str(len(found)), *ends,
-                took, f"{found[0].ideal:,.0f}", f"{needless / attempts:.1%}",
-                f"{sum(one.waiting for one in found) / len(found):.0%}",
-            )
+            (row.query, str(row.gb), f"{row.mappers:,}", f"{row.seconds:g}", f"{took:.1f}", _error(took, row.seconds))
         )  # fmt: skip
-    return _table(rows)
+    return as_table(rows)
 
 
 def _error(value: float, real: float) -> str:
@@ -292,9 +268,12 @@ def main() -> None:
     logging.getLogger("chalicelib").setLevel(logging.CRITICAL)  # runs that fail are among what is shown
     page = written(PAGE.read_text("utf-8"), "estimates", tables())
     page = written(page, "expected", expected())
+    page = written(page, "published", published())
     if options.twin:
+        from . import few_slots
+
         page = written(page, "twin", against_the_twin())
-        page = written(page, "few slots", few_slots())
+        page = written(page, "few slots", few_slots.table())
     PAGE.write_text(page, "utf-8")
 
 

@@ -26,7 +26,9 @@ from ..run.events import (
     created,
     failed_event,
     may_pass,
+    may_wait_on,
     next_round,
+    queued_anew,
     round_of,
     run_id,
 )
@@ -62,9 +64,12 @@ def handle(runtime: Runtime, event: dict[str, Any], name: str, spec: JobSpec) ->
 def _pass_on(runtime: Runtime, report: dict[str, Any], failed: dict[str, Any]) -> None:
     """Let a supervisor take up what a supervisor has failed on: Lambda lets none be told of its own failures.
 
-    While S3 or Lambda does not answer, again and again. What else a supervisor fails on it gets once more; then it is
-    to end the run, and if it fails on that, too, the event is let go.
+    While S3 or Lambda does not answer, or there is no slot, again and again. What else a supervisor fails on it gets
+    once more; then it is to end the run, and if it fails on that, too, the event is let go.
     """
+    if may_wait_on(report):
+        runtime.invoker.invoke("supervisor", queued_anew(failed))
+        return
     passing = may_pass(report) and round_of(failed) < MOST_ROUNDS
     if passing or not round_of(failed):
         runtime.invoker.invoke("supervisor", next_round(failed))

@@ -21,7 +21,19 @@ from ..core.ports import Runtime
 from ..core.spec import JobSpec
 from ..core.tasks import CRASHED, Failure, TaskCall
 from ..run import calls
-from ..run.events import END, MOST_ROUNDS, created, event_for, failed_event, may_pass, next_round, round_of
+from ..run.events import (
+    END,
+    MOST_ROUNDS,
+    TOO_OLD,
+    created,
+    event_for,
+    failed_event,
+    may_pass,
+    may_wait_on,
+    next_round,
+    queued_anew,
+    round_of,
+)
 from .supervision.advance import StepEnd
 
 log = logging.getLogger(__name__)
@@ -34,13 +46,11 @@ _TASKS = frozenset(calls.FUNCTION.values())
 _DELIVERIES = 3
 #: Letters of an error's text that are kept.
 _LONGEST = 1000
-#: What Lambda says of an event that waited for a slot until it was too old.
-_TOO_OLD = "EventAgeExceeded"
 #: Why a run was not planned; the second if its event grew too old.
 _COORDINATOR = (
     f"its coordinator was stopped in each of {_DELIVERIES} invocations: out of memory or time: raise"
     " memory.coordinator or timeout.coordinator, or drop fewer objects at a time",
-    "its event waited for a slot for six hours: too many functions run at once in this account: drop the files again",
+    "its event waited for a slot for two days: too many functions run at once in this account: drop the files again",
 )
 
 
@@ -49,7 +59,8 @@ def note(runtime: Runtime, event: dict[str, Any], configured: Configured | None)
 
     What is reported of an attempt becomes its `.failed` object, as if it had been able to write it, but for what it
     used, which nobody knows. An event of the coordinator's goes back to it while S3 does not answer; else its runs are
-    refused. What is marked to be ended is.
+    refused. What only waited for a slot, for six hours, was never tried: it is queued anew, for two days. What is
+    marked to be ended is.
     """
     if END in event:
         _end_runs(runtime, event)
@@ -60,8 +71,11 @@ def note(runtime: Runtime, event: dict[str, Any], configured: Configured | None)
     context = event["requestContext"]
     function = str(context.get("functionArn", "")).partition(":function:")[2].partition(":")[0]
     condition = str(context.get("condition", "unknown"))
-    whose = next((name for name in _TASKS if function.endswith(f"-{name}")), None)
-    if whose:
+    whose = next((name for name in (*_TASKS, "coordinator") if function.endswith(f"-{name}")), None)
+    if whose and may_wait_on(event):
+        runtime.invoker.invoke(whose, queued_anew(payload))
+        return {}
+    if whose in _TASKS:
         return _attempt(runtime, calls.phase_of(whose, payload), payload, condition)
     clock = next((name for name in ("scheduler", "auditor") if function.endswith(f"-{name}")), None)
     if clock:
@@ -110,7 +124,7 @@ def _attempt(runtime: Runtime, phase: Phase, payload: dict[str, Any], condition:
         phase=phase,
         task=call.lo,
         attempt=call.attempt,
-        error="Lost" if condition == _TOO_OLD else CRASHED,
+        error="Lost" if condition == TOO_OLD else CRASHED,
         message=_reason(phase, call.lo, condition),
         at=runtime.clock.now(),
     )
@@ -127,9 +141,9 @@ def _start_subtrees(runtime: Runtime, phase: Phase, call: TaskCall) -> None:
 
 
 def _reason(phase: Phase, task: int, condition: str) -> str:
-    if condition == _TOO_OLD:
+    if condition == TOO_OLD:
         return (
-            f"{phase} task {task} waited for a slot for six hours: too many functions run at once in this account"
+            f"{phase} task {task} waited for a slot for two days: too many functions run at once in this account"
             " (see `concurrency`)"
         )
     return (
@@ -146,7 +160,7 @@ def _unplanned(
 
     if configured:
         name, spec = configured()
-        refuse_all(runtime, event, name, spec, SluiceError(_COORDINATOR[condition == _TOO_OLD]))
+        refuse_all(runtime, event, name, spec, SluiceError(_COORDINATOR[condition == TOO_OLD]))
     return {}
 
 

@@ -175,12 +175,16 @@ class Supervision:
         """Whether to wait for what comes. Who waits for the totals of other runs has no event to wake it."""
         if self._runtime.seats is None or self._verdict:
             return True
-        if not self._runtime.seats or self._late:
+        young = self._runtime.clock.now() - self._plan.created < pacing.YOUNG
+        if not self._runtime.seats or self._late or not (young or self._is_worth_waiting()):
             return False
         if self._seat is None:
             now, token = self._runtime.clock.now(), self._leaser.lease.token
             self._seat = seats.take(self._runtime.store, self._keys, self._runtime.seats, token, now)
         return self._seat is not None
+
+    def _is_worth_waiting(self) -> bool:
+        return self._watch is None or self._watch.is_worth_waiting()
 
     def _look(self) -> bool:
         """Look at the store once and act on what is there; True when the step is behind us."""
@@ -220,7 +224,7 @@ class Supervision:
     def _act(self, watch: PhaseWatch) -> Verdict | None:
         """Start failed, lost and slow tasks again; the verdict, if one of them will never be done."""
         now = self._runtime.clock.now()
-        limits = stragglers.limits_for(self._plan.spec, watch.phase, watch.slow_after)
+        limits = stragglers.limits_for(self._plan.spec, watch.phase, watch.slow_after, watch.most_slow())
         decision = stragglers.decide(watch.progress, watch.last_heard(), now, limits)
         failures = [*watch.failures.values()]
         failed = stragglers.failed_for_good(watch.progress, failures, decision.given_up, limits, now)

@@ -15,6 +15,11 @@ from ..core.ports import Loc
 
 #: Rounds for which an event is kept whose function fails by what may pass: some hours.
 MOST_ROUNDS = 40
+#: How often an event is queued anew for which there was no slot for six hours: two days. Less than the sixteen turns
+#: after which AWS takes a coordinator and a supervisor that call each other for a loop.
+MOST_WAITS = 7
+#: What Lambda says of an event that waited for a slot until it was too old.
+TOO_OLD = "EventAgeExceeded"
 #: In an event: its run is to be ended, and why Lambda gave it up.
 END = "sluiceEnd"
 _PASSING = (StoreError.__name__, InvokeError.__name__, NoticeError.__name__)
@@ -90,6 +95,19 @@ def round_of(event: dict[str, Any]) -> int:
 def next_round(event: dict[str, Any]) -> dict[str, Any]:
     """The event as it is taken up once more: Lambda delivers it three times again, over some three minutes."""
     return {**event, "sluiceRound": round_of(event) + 1}
+
+
+def may_wait_on(report: dict[str, Any]) -> bool:
+    """Whether the event that Lambda gave up only waited for a slot, and may do so again."""
+    waits = report["requestPayload"].get("sluiceWaits", 0)
+    return bool(
+        report["requestContext"].get("condition") == TOO_OLD and type(waits) is int and waits < MOST_WAITS
+    )
+
+
+def queued_anew(event: dict[str, Any]) -> dict[str, Any]:
+    """The event as it is queued once more that grew too old in Lambda's queue: nothing was tried, so nothing counts."""
+    return {**event, "sluiceWaits": event.get("sluiceWaits", 0) + 1}
 
 
 def may_pass(report: dict[str, Any]) -> bool:

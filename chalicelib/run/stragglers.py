@@ -28,6 +28,8 @@ _GRACE = 60.0
 _SAMPLE = 15
 #: Of a large phase only the last twentieth can be stragglers; silence of more is the world's. Of a small one all.
 _LAST_SHARE, _SMALL = 20, 32
+#: Tasks of which one may be tried anew on suspicion: second attempts of those that only wait for a slot are needless.
+_UNPROVEN = 100
 #: Attempts started at a look, so that whoever looks can renew its lease in between. The next look goes on.
 _AT_ONCE = 200
 
@@ -40,6 +42,8 @@ class Limits:
     lost_after: float
     #: None until enough tasks are done to learn it from.
     slow_after: float | None = None
+    #: Of those that are slow, so many may get a second attempt now; None: all.
+    most_slow: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,16 +54,36 @@ class Decision:
     given_up: tuple[int, ...]
 
 
-def limits_for(spec: JobSpec, phase: Phase, slow_after: float | None) -> Limits:
+def limits_for(spec: JobSpec, phase: Phase, slow_after: float | None, most_slow: int | None = None) -> Limits:
     timeout = spec.timeout.mapper if phase == "map" else spec.timeout.reducer
-    return Limits(max_attempts=spec.max_attempts, lost_after=timeout + _GRACE, slow_after=slow_after)
+    return Limits(
+        max_attempts=spec.max_attempts,
+        lost_after=timeout + _GRACE,
+        slow_after=slow_after,
+        most_slow=most_slow,
+    )
+
+
+def most_unproven(tasks: int) -> int:
+    """How many later attempts a phase may have on suspicion, before one of them has shown that there are slots."""
+    return max(1, tasks // _UNPROVEN)
+
+
+def can_be_told(progress: Progress) -> bool:
+    """Whether enough of the phase is done to tell who is slow: half of it."""
+    return len(progress.done) > 0 and len(progress.done) * 2 >= progress.tasks
+
+
+def is_small(progress: Progress) -> bool:
+    """Whether the phase has so few tasks that any of them may be a straggler."""
+    return progress.tasks <= _SMALL
 
 
 def sample(progress: Progress) -> list[int]:
     """Tasks whose markers tell how long a task takes; none before half of the phase is done."""
-    done = sorted(progress.done)
-    if not done or len(done) * 2 < progress.tasks:
+    if not can_be_told(progress):
         return []
+    done = sorted(progress.done)
     return done[:: -(-len(done) // _SAMPLE)]
 
 
@@ -86,6 +110,7 @@ def decide(progress: Progress, started: dict[int, tuple[int, float]], now: float
     start: list[tuple[int, int]] = []
     given_up: list[int] = []
     missing = progress.missing()
+    slow = len(missing) if limits.most_slow is None else limits.most_slow
     if len(missing) > max(_SMALL, progress.tasks // _LAST_SHARE):
         limits = replace(limits, slow_after=None)
     for task in missing:
@@ -94,8 +119,10 @@ def decide(progress: Progress, started: dict[int, tuple[int, float]], now: float
         next_attempt = max(failed, attempt) + 1
         silent = now - since
         lost = silent > limits.lost_after
-        if not (failed >= attempt or lost or _is_straggler(attempt, silent, limits)):
-            continue
+        if not (failed >= attempt or lost):
+            if not (_is_straggler(attempt, silent, limits) and slow > 0):
+                continue
+            slow -= 1
         if next_attempt < limits.max_attempts:
             start.append((task, next_attempt))
         else:

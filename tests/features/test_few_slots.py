@@ -251,8 +251,20 @@ LOADS = {
     "runs at once beside a neighbour": (Load(runs=5, maps=10), Terms(slots=10, neighbours=BUSY)),
     "tiny runs at once": (Load(runs=60, maps=1, seconds=5.0), Terms(slots=10)),
     "runs at once, a hundred slots": (Load(runs=20, maps=10), Terms(slots=100)),
+    "runs at once, a thousand slots": (Load(runs=5, maps=10), Terms(slots=1000)),
     "one run, a thousand slots": (Load(runs=1, maps=100, reduces=8), Terms(slots=1000)),
 }
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_of_tasks_of_which_nothing_is_heard_while_others_have_the_slots_next_to_none_is_started(
+    seed: int,
+) -> None:
+    """27 of 100 were: in a silence of a minute they seemed slow, and waited in Lambda's queue."""
+    busy = Neighbour(at=30.0, slots=80, seconds=60.0)
+    found = play(Load(runs=1, maps=150, reduces=2, seconds=20.0), Terms(slots=80, neighbours=(busy,)), seed)
+    assert found.right == 1, found.reason
+    assert found.needless <= found.attempts * 0.02
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -42,9 +42,13 @@ class Load:
     levels: Literal["auto", "1", "2"] = "auto"
 
     def ideal(self, terms: Terms) -> float:
-        """Seconds that the work takes on all slots that there are, neighbours' taken away; a lower bound."""
+        """Seconds that the work takes on all slots that there are, neighbours' taken away; a lower bound.
+
+        All take equally long, so that even where little is left the slots are busy for the time of a task.
+        """
         waves = sum(math.ceil(tasks / terms.slots) for tasks in (self.maps, self.reduces))
-        left = self.runs * (self.maps + self.reduces) * self.seconds
+        tasks = self.runs * (self.maps + self.reduces)
+        waves, left = max(waves, math.ceil(tasks / terms.slots)), tasks * self.seconds
         at, edges = 0.0, sorted({x for n in terms.neighbours for x in (n.at, n.at + n.seconds)})
         for edge in (*edges, math.inf):
             taken = sum(n.slots for n in terms.neighbours if n.at <= at < n.at + n.seconds)

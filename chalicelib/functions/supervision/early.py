@@ -14,7 +14,7 @@ from ...core.messages import decode
 from ...core.plan_file import read_head
 from ...core.ports import Loc, Runtime
 from ...core.tasks import ExchangePlan
-from ...run import lease
+from ...run import lease, stragglers
 from ...run.progress import Progress, scan
 
 #: Tasks that are counted alone before the whole phase is; and a phase that is counted as a whole at once.
@@ -49,6 +49,8 @@ def is_early(runtime: Runtime, keys: RunKeys, name: str) -> bool:
         scan(runtime.store, keys, progress)
     if progress.complete:
         return _is_there(runtime, keys.reduce_started)
+    if runtime.seats and stragglers.is_small(progress) and stragglers.can_be_told(progress):
+        return False  # whoever left because there was nothing to wait for left that to us
     return all(task in progress.done for task in progress.failed)
 
 

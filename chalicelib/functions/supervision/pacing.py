@@ -18,6 +18,9 @@ RESERVE = 20.0
 _RESERVE_SHARE = 0.7
 #: How old an event is that had to wait for a slot. S3 delivers nearly all of its events within a second or two.
 LATE = 10.0
+#: How old a run is whose few tasks are not waited for any more until half of them are done: markers take a second to
+#: call somebody, which only a short run would notice.
+YOUNG = 5.0
 #: Hand-overs before a run is taken for endless; at the default timeout this is three days.
 MAX_HOPS = 1000
 

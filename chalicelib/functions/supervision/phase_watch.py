@@ -13,6 +13,7 @@ from ...mapreduce.shuffle.fetch import fetch_all
 from ...run import stragglers
 from ...run.lease import Watch
 from ...run.progress import Progress, scan
+from . import pacing
 
 
 class PhaseWatch:
@@ -30,12 +31,18 @@ class PhaseWatch:
         self.failures: dict[tuple[int, int], Failure] = {}
         #: Seconds of silence after which a task is slow; None until that is known.
         self.slow_after: float | None = None
+        #: How many tasks were done when that was learned; in how many seconds a task is done that need not wait.
+        self._learned_of, self._trial = 0, 0.0
         #: How many signs of life there were when last that number grew, and when that was.
         self._signs, self._moved = 0, self._clock.now()
         #: For each task that was started again: its last attempt, and when that was started.
         self._started: dict[int, tuple[int, float]] = {}
+        #: Those of them that are not done: since when. And whether one of them was done soon.
+        self._on_trial: dict[int, float] = {}
+        self._proven = False
         if notes and notes.phase == phase:
             self._signs, self._moved, self._started = notes.done, notes.moved, dict(notes.started)
+            self._on_trial = {task: at for task, (_, at) in notes.started.items()}
 
     @property
     def phase(self) -> Phase:
@@ -54,9 +61,25 @@ class PhaseWatch:
         if self.progress.complete:
             return True
         self._read_failures()
-        if self.slow_after is None:
+        if self.slow_after is None or (self._slots and self._may_have_waited(self.slow_after)):
             self._learn()
+        self._judge()
         return False
+
+    def _may_have_waited(self, slow_after: float) -> bool:
+        """Whether tasks seem slow, and others are done since `slow_after` was learned, which may have waited longer."""
+        return self.silent() > slow_after and len(self.progress.done) > self._learned_of
+
+    def is_worth_waiting(self) -> bool:
+        """Whether somebody who stays may see what makes no event: a straggler, or that much of a large phase is lost.
+
+        A small one can wait until enough is done to tell who is slow: then a marker calls somebody. But those of reduce
+        tasks call nobody, so that these are waited for, unless there is one.
+        """
+        if self._is_crowded_out():
+            return False
+        few = self.progress.tasks == 1 if self.phase == "reduce" else stragglers.is_small(self.progress)
+        return not few or stragglers.can_be_told(self.progress)
 
     def has_moved(self) -> bool:
         """Whether a task is done, goes on or has failed that was not seen before."""
@@ -83,8 +106,34 @@ class PhaseWatch:
             heard[task] = (attempt, max(at, self._moved))
         return heard
 
+    def most_slow(self) -> int | None:
+        """How many slow tasks may get a second attempt now; None: all of them.
+
+        Where tasks wait for slots, many that seem slow may not have begun. Then a few of them are tried anew first: if
+        one of those is done in the time that a task takes, there are slots, and those that are silent are slow or lost.
+        """
+        if not self._slots or self._proven:
+            return None
+        return max(0, stragglers.most_unproven(self.progress.tasks) - len(self._started))
+
+    def _is_crowded_out(self) -> bool:
+        """Whether tasks seem to wait for slots, so for ours, too: those that were tried anew are not done either."""
+        if self.slow_after is None or self.silent() <= self.slow_after or self.most_slow() != 0:
+            return False
+        latest = max(self._on_trial.values(), default=self._moved)
+        return self._clock.now() - latest > self._trial
+
+    def _judge(self) -> None:
+        """Look at what became of attempts that were started later than others."""
+        if self._proven or self.slow_after is None:
+            return
+        for task in [task for task in self._on_trial if task in self.progress.done]:
+            took = self._clock.now() - self._on_trial.pop(task)
+            self._proven |= took <= self._trial
+
     def note_started(self, task: int, attempt: int) -> None:
-        self._started[task] = (attempt, self._clock.now())
+        now = self._clock.now()
+        self._started[task], self._on_trial[task] = (attempt, now), now
 
     def _read_failures(self) -> None:
         for task, numbers in self.progress.failed.items():
@@ -96,6 +145,7 @@ class PhaseWatch:
 
     def _learn(self) -> None:
         """Once half of the phase is done, learn from some of its markers what is slow."""
+        self._learned_of = len(self.progress.done)
         locs = [self._keys.done(self.phase, task) for task in stragglers.sample(self.progress)]
         bodies = fetch_all(self._store, ((loc, 0, None) for loc in locs))
         kind: type[MapMarker] | type[ReduceMarker] = ReduceMarker if self.phase == "reduce" else MapMarker
@@ -103,3 +153,4 @@ class PhaseWatch:
         if markers:
             times = [(marker.started, marker.finished) for marker in markers]
             self.slow_after = stragglers.slow_after(times, slots=self._slots)
+            self._trial = stragglers.slow_after(times) + pacing.LONGEST

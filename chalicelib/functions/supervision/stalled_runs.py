@@ -80,12 +80,16 @@ def stalled_among(work: Loc, rows: Iterable[ObjectInfo], now: float) -> list[Run
     A supervisor that ends a step empties its lease, after everything else.
     """
     seen: dict[RunKeys, _Seen] = {}
+    root, state = "", _Seen()
     for row in rows:
+        if root and row.key.startswith(root) and not row.key.endswith((PLAN, LEASE)):
+            state.newest = max(state.newest, row.modified)  # most rows: to parse them all took most of a look
+            continue
         found = parse_run_key(work.bucket, row.key)
         if found is None or found[0].work != work:
             continue
         run, name = found
-        state = seen.setdefault(run.at(0), _Seen())
+        root, state = run.run_root.key, seen.setdefault(run.at(0), _Seen())
         state.newest = max(state.newest, row.modified)
         if name == PLAN:
             state.planned = max(state.planned, run.step)

@@ -420,6 +420,17 @@ def test_what_a_supervisor_has_failed_on_it_gets_once_more_and_then_to_end_its_r
     assert passed_on(tmp_path, told_of(to_end)) == []
 
 
+def test_what_waited_for_a_slot_until_it_was_too_old_is_queued_anew_for_two_days(tmp_path: Path) -> None:
+    event = event_for(Loc("work", "runs/job/r1/plan.done"))
+    report = told_of(event)
+    report["requestContext"]["condition"] = "EventAgeExceeded"
+    for waits in range(1, 8):
+        ((function, report["requestPayload"]),) = passed_on(tmp_path, report)
+        assert (function, report["requestPayload"]) == ("supervisor", event | {"sluiceWaits": waits})
+    ((_, found),) = passed_on(tmp_path, report)
+    assert found["sluiceRound"] == 1, "as if it had been tried"
+
+
 def test_while_s3_does_not_answer_it_gets_it_again_and_again(tmp_path: Path) -> None:
     def passed(event: dict[str, Any]) -> dict[str, Any]:
         report = told_of(event) | {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,14 +12,17 @@ from msgspec.structs import replace
 
 from chalicelib import Job
 from chalicelib.core.messages import Stats, decode, encode, to_payload
+from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import CRASHED, Failure
 from chalicelib.functions import given_up
 from chalicelib.functions.attempt import deadly_records
 from chalicelib.mapreduce.guard.apart import Fork
 from chalicelib.run import calls
-from chalicelib.run.events import event_for
+from chalicelib.run.events import MOST_WAITS, TOO_OLD, event_for
 from tests.worlds.one_run import OneRun
 from tests.worlds.simulation import report_of
+
+KEY = Loc("in", "data/a.txt")
 
 
 class Lines(Job):
@@ -31,9 +35,9 @@ def world(tmp_path: Path) -> OneRun:
     return OneRun(Lines, b"a\n", tmp_path)
 
 
-def told(world: OneRun, condition: str, attempt: int = 0) -> dict[str, Any]:
+def told(world: OneRun, condition: str, attempt: int = 0, waits: int = 0) -> dict[str, Any]:
     call = replace(calls.call_for(world.keys, 0, 1), attempt=attempt)
-    report = report_of("mapper", to_payload(call))
+    report = report_of("mapper", {**to_payload(call), "sluiceWaits": waits})
     report["requestContext"]["condition"] = condition
     return given_up.note(world.runtime(), report, None)
 
@@ -50,7 +54,7 @@ def stored(world: OneRun, attempt: int = 0) -> Failure:
 def test_a_record_may_have_killed_an_attempt_that_died_but_none_that_never_ran(
     condition: str, error: str, deadly: bool, world: OneRun
 ) -> None:
-    assert told(world, condition) == event_for(world.keys.failed("map", 0, 0))
+    assert told(world, condition, waits=MOST_WAITS) == event_for(world.keys.failed("map", 0, 0))
     assert (stored(world).error, stored(world).stats, stored(world).fatal) == (error, Stats(), False)
     runtime = dataclasses.replace(world.runtime(), apart=Fork())
     again = replace(calls.call_for(world.keys, 0, 1), attempt=1)
@@ -62,6 +66,22 @@ def test_what_the_attempt_itself_said_stays(world: OneRun) -> None:
     world.store.put(world.keys.failed("map", 0, 1), encode(own))
     told(world, "RetriesExhausted", attempt=1)
     assert stored(world, 1) == own
+
+
+@pytest.mark.parametrize("waits", [0, MOST_WAITS - 1])
+@pytest.mark.parametrize("function", ["mapper", "reducer", "coordinator"])
+def test_what_only_waited_for_a_slot_is_queued_anew_and_counts_as_no_attempt(
+    function: str, waits: int, world: OneRun
+) -> None:
+    event = to_payload(calls.call_for(world.keys, 0, 1)) if function != "coordinator" else event_for(KEY)
+    report = report_of(function, {**event, "sluiceWaits": waits})
+    report["requestContext"]["condition"] = TOO_OLD
+    again: list[tuple[str, dict[str, Any]]] = []
+    invoker: Any = SimpleNamespace(invoke=lambda *call: again.append(call))
+    runtime = dataclasses.replace(world.runtime(), invoker=invoker)
+    assert given_up.note(runtime, report, None) == {}
+    assert again == [(function, {**event, "sluiceWaits": waits + 1})]
+    assert not world.names(".failed")
 
 
 def test_what_is_no_call_is_passed_over(world: OneRun) -> None:

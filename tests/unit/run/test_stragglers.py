@@ -79,6 +79,19 @@ def test_of_a_large_phase_only_the_last_twentieth_is_slow() -> None:
     assert started(20) == 20
 
 
+def test_of_those_that_are_slow_as_many_are_started_as_may_be() -> None:
+    progress = Progress("map", 20, done=set(range(10)), contiguous=10, failed={10: {0}})
+    silent = dict.fromkeys(progress.missing(), (0, 0.0))
+
+    def started(most: int | None) -> list[int]:
+        limits = replace(LIMITS, slow_after=4.0, most_slow=most)
+        return [task for task, _ in decide(progress, silent, 40.0, limits).start]
+
+    assert started(None) == [*range(10, 20)]
+    assert started(2) == [10, 11, 12]
+    assert started(0) == [10], "it has failed, which is no suspicion"
+
+
 def test_what_is_lost_is_started_again_a_few_hundred_at_a_look() -> None:
     progress = Progress("map", 16_000)
     left = dict.fromkeys(range(16000), (0, 0.0))

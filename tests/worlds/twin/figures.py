@@ -69,7 +69,7 @@ class Figures:
 
     def started(self, function: str, payload: dict[str, Any]) -> None:
         """A mapper or reducer was asked for. A later attempt is needless unless one before it came to nothing."""
-        if function not in TASKS or payload.get("resume"):
+        if function not in TASKS or payload.get("resume") or payload.get("sluiceWaits"):
             return
         tasks = _tasks(function, payload)
         self.attempts += len(tasks[:1])

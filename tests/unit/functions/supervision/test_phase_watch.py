@@ -125,3 +125,64 @@ def test_the_next_supervisor_goes_on_counting_the_silence() -> None:
 def test_notes_of_another_phase_are_not_for_this_one() -> None:
     watch = World().watch(3, Watch(phase="reduce", done=2, moved=1.0, started={0: (1, 2.0)}))
     assert watch.notes == Watch(phase="map", done=0, moved=100.0)
+
+
+def test_where_tasks_may_wait_for_slots_a_few_are_tried_anew_before_all_that_are_silent() -> None:
+    """If one of them is done in the time of a task there are slots; if it waits, too, nobody else is started."""
+
+    def tried_after(seconds: float) -> tuple[PhaseWatch, World]:
+        world = World()
+        world.seats = 1
+        watch = world.watch(300)
+        for task in range(290):
+            world.finish(task)
+        watch.look()
+        assert watch.slow_after == pytest.approx(12.25)
+        assert watch.most_slow() == 3, "a hundredth"
+        world.time += 20
+        for task in range(290, 293):
+            watch.note_started(task, 1)
+        assert (watch.most_slow(), watch.is_worth_waiting()) == (0, True)
+        world.time += seconds
+        return watch, world
+
+    watch, world = tried_after(11.0)
+    world.finish(290)
+    watch.look()
+    assert watch.most_slow() is None, "all"
+
+    watch, world = tried_after(30.0)
+    watch.look()
+    assert (watch.most_slow(), watch.is_worth_waiting()) == (0, False), (
+        "it may be our slot that they wait for"
+    )
+    world.finish(290)
+    watch.look()
+    assert watch.most_slow() == 0, "it has waited"
+    assert world.watch(300, watch.notes).most_slow() == 0, "the next one knows"
+
+
+def test_where_nobody_waits_for_slots_all_that_are_silent_are_slow() -> None:
+    world = World()
+    watch = world.watch(300)
+    watch.note_started(1, 1)
+    assert watch.most_slow() is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "tasks", "done", "worth"),
+    [
+        ("map", 10, 4, False),
+        ("map", 10, 5, True),
+        ("map", 33, 0, True),
+        ("reduce", 1, 0, False),
+        ("reduce", 2, 0, True),
+    ],
+)
+def test_few_tasks_are_waited_for_when_it_can_be_told_who_is_slow(
+    phase: Any, tasks: int, done: int, worth: bool
+) -> None:
+    runtime: Any = World()
+    watch = PhaseWatch(runtime, KEYS, phase, tasks)
+    watch.progress.done |= set(range(done))
+    assert watch.is_worth_waiting() == worth
