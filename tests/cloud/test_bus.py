@@ -1,4 +1,7 @@
-"""Two jobs on one prefix, one of them by way of EventBridge: deployed by `deploy.py`, then as a stack of CloudFormation."""
+"""Two jobs on one prefix, one of them by way of EventBridge: by `deploy.py`, then as a stack of CloudFormation.
+
+The emulator delivers both kinds of events. Its CloudFormation does not know `RecursiveLoop`; cfn-lint does.
+"""
 
 from __future__ import annotations
 
@@ -46,10 +49,7 @@ def test_two_jobs_watch_one_prefix(cloud: Cloud, tmp_path: Path) -> None:
     both_count(cloud, "both, a+b 100%.txt", "one")
     by_script = cloud.deployed(JOB)
     assert by_script["events"] == {bucket: [] for bucket in by_script["events"]}
-    lines = cloud.script("deploy", JOB, "--dry-run", check=True).stdout
-    assert "-event:" not in lines
-    assert f"events of bucket {WORK} to EventBridge: nothing" in lines
-
+    retries = {name: cloud.retries(name) for name in by_script["functions"]}
     gone = cloud.script("deploy", JOB, "--delete", check=True).stdout
     assert f"S3 goes on telling EventBridge of s3://{IN}/" in gone
     assert (rules(events), cloud.deployed(JOB)["functions"]) == ([], {})
@@ -72,6 +72,9 @@ def test_two_jobs_watch_one_prefix(cloud: Cloud, tmp_path: Path) -> None:
     assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.describe_stack_events(StackName="shared")
     by_stack = cloud.deployed(JOB)
     assert by_stack["roles"] == by_script["roles"]
+    assert {name: cloud.retries(name) for name in by_stack["functions"]} == retries
+    for row in by_script["functions"].values():
+        row["recursion"] = "Terminate"
     assert by_stack["functions"] == by_script["functions"]
     assert rules(events) == [f"sluice-{JOB}-{name}-event" for name in ("coordinator", "supervisor")]
     policy = json.loads(cloud.functions.get_policy(FunctionName=f"sluice-{JOB}-coordinator")["Policy"])

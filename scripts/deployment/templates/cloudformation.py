@@ -141,8 +141,8 @@ def _function(one: Function, found: Contents) -> Json:
 def _started(one: Function, name: str, job: str) -> Json:
     """Who starts the function, and that they may."""
     if one.rules:
-        source = f"arn:${{AWS::Partition}}:s3:::{one.rules[0].bucket}"
-        return {f"{name}FromS3": _permission(name, "s3.amazonaws.com", _here(source), owned=True)}
+        bucket = _here(f"arn:${{AWS::Partition}}:s3:::{one.rules[0].bucket}")
+        return {f"{name}FromS3": _permission(name, "s3.amazonaws.com", bucket, owned=True)}
     if not (one.schedule or one.pattern):
         return {}
     rule = {

@@ -1,4 +1,4 @@
-"""What the steps of a first deployment make, read off them one by one: the formats say the same in their own words. Pure.
+"""What the steps of a first deployment make, read off them one by one: formats say it in their own words. Pure.
 
 Each kind of step is either read here, or in `WHY_NOT` with the reason why a pipeline has nothing of it.
 """

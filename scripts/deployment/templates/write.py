@@ -1,4 +1,4 @@
-"""Writes a deployment into a folder, for other people's pipelines: zip, template, bill of materials, and what to know."""
+"""Writes a deployment into a folder, for other people's pipelines: zip, template, bill of materials."""
 
 from __future__ import annotations
 
