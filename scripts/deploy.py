@@ -11,6 +11,7 @@ exists keeps its settings. Doing it again changes only what differs, and ships t
     deploy.py NAME
     deploy.py NAME --delete --dry-run
     deploy.py NAME --delete             functions, roles, rules and logs go; all data stays
+    deploy.py NAME --package DIR --format terraform      write it down for a pipeline, and ask AWS for nothing
 
 Each names the runs that are under way and what becomes of them: a run is of one code, so one that was begun by other
 code fails. With --wait, those that are under way end first.
@@ -40,6 +41,8 @@ from scripts.deployment.load import find_target, load_target
 from scripts.deployment.project import Project
 from scripts.deployment.steps import AnyStep
 from scripts.deployment.target import Target, check_name
+from scripts.deployment.templates.write import FORMATS, write_package
+from scripts.deployment.trial import try_out
 from scripts.projects.where import project_root
 
 
@@ -66,6 +69,26 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--wait", action="store_true", help="let the runs end first that are under way; not with --dry-run"
     )
+    package = parser.add_argument_group("write it down for a pipeline of yours")
+    package.add_argument(
+        "--package",
+        type=Path,
+        metavar="DIR",
+        help="write all that a deployment makes into this folder instead",
+    )
+    package.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="default %(default)s")
+    package.add_argument(
+        "--own-buckets",
+        default="",
+        metavar="NAME,NAME",
+        help="buckets of the job that the pipeline makes; the others exist (default: all do)",
+    )
+    package.add_argument(
+        "--account-concurrency",
+        type=int,
+        metavar="N",
+        help="how many functions may run at once in the account; without it no supervisor waits",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="show Chalice's output")
     options = parser.parse_args(argv)
     if options.stage:
@@ -74,6 +97,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         parser.error(f"--work-days: expected at least 1, got {options.work_days}")
     if options.wait and options.dry_run:
         parser.error("--wait: a dry run changes nothing, so there is nothing to wait for")
+    if options.package and (options.delete or options.dry_run or options.wait):
+        parser.error("--package: it changes nothing in an account; leave out --delete, --dry-run and --wait")
     return options
 
 
@@ -84,6 +109,8 @@ def main(argv: list[str]) -> int:
     target = None if options.delete else load_target(name, project, os.environ)
     for text in target.warnings if target else ():
         say(f"warning: {text}", err=True)
+    if options.package and target:
+        return _package(project, target, options)
     deployer = Deployer(
         project=project,
         clients=connect(),
@@ -95,6 +122,25 @@ def main(argv: list[str]) -> int:
     if target is None:
         return _delete(deployer, name, dry_run=options.dry_run, wait=options.wait)
     return _deploy(deployer, target, dry_run=options.dry_run, wait=options.wait)
+
+
+def _package(project: Project, target: Target, options: argparse.Namespace) -> int:
+    own = tuple(name.strip() for name in options.own_buckets.split(",") if name.strip())
+    written, told = write_package(
+        project,
+        target,
+        options.package,
+        options.format,
+        own=own,
+        concurrency=options.account_concurrency,
+        work_days=options.work_days,
+        try_out=try_out,
+    )
+    for path in written:
+        say(f"wrote {path}")
+    for text in told:
+        say(f"note: {text}")
+    return 0
 
 
 def _deploy(deployer: Deployer, target: Target, *, dry_run: bool, wait: bool) -> int:

@@ -1,6 +1,8 @@
 #!/usr/bin/env python
 """Tools of others: bandit and semgrep on the code; parliament, cloudsplaining, cfn-lint and checkov on policies.
 
+cfn-lint also judges the templates that `deploy.py --package` writes.
+
 `make audit` runs it, with the tools in environments of their own (requirements-audit.txt, requirements-scanners.txt).
 What is judged are the policies of jobs of every shape, as a deployment to an account of AWS writes them. Exit code 1 if
 any tool has found anything, or if a rule of semgrep's (semgrep.yml) no longer finds what it is there for.
@@ -20,10 +22,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from chalicelib.core.deployment_spec import LambdaSpec  # noqa: E402
 from chalicelib.core.spec import InputSpec, JobSpec, OutputSpec, PlaceSpec  # noqa: E402
 from scripts.console.terminal import Parser, run_main, say  # noqa: E402
 from scripts.deployment.policies import policies  # noqa: E402
 from scripts.deployment.target import Target, Where  # noqa: E402
+from scripts.deployment.templates import cloudformation  # noqa: E402
+from scripts.deployment.templates.contents import contents, plan  # noqa: E402
 
 _WHERE = Where("aws", "us-east-1", "123456789012")
 _TRUST = {
@@ -38,6 +43,23 @@ _SHAPES: dict[str, dict[str, Any]] = {
     "key": {"kms_key": "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"},
     "totals": {"accumulate": True},
     "files": {"files": "s3://acme-shared/table.csv"},
+}
+#: All that Lambda, clocks and shares add to a template.
+_CLOCKS: dict[str, Any] = {
+    "events": "eventbridge",
+    "trigger": "every 15m",
+    "audit": 3600,
+    "concurrency": 5,
+    "lambda_": LambdaSpec(
+        tags={"team": "data"},
+        environment={"TZ": "UTC"},
+        subnets="subnet-0a1b2c3d",
+        security_groups="sg-0a1b2c3d",
+        layers="arn:aws:lambda:eu-west-1:123456789012:layer:numbers:3",
+        log_retention=90,
+        tracing=True,
+        ephemeral_storage=2048,
+    ),
 }
 #: Code that each of semgrep's rules has to find.
 _FORBIDDEN = ROOT / "tests/security/forbidden.txt"
@@ -57,15 +79,19 @@ for name in sys.argv[1:]:
 def documents() -> Iterator[tuple[str, dict[str, Any]]]:
     """(name, policy document) of each function of a job of each shape."""
     for shape, more in _SHAPES.items():
-        spec = JobSpec(
-            job="acme:Job",
-            input=InputSpec(url="s3://acme-in/data/"),
-            work=PlaceSpec(url="s3://acme-work/w/"),
-            output=OutputSpec(url="s3://acme-out/o/"),
-            **more,
-        )
-        for function, document in policies(Target(name="acme", spec=spec, overrides={}), _WHERE).items():
+        target = Target(name="acme", spec=_spec(**more), overrides={})
+        for function, document in policies(target, _WHERE).items():
             yield f"{shape}-{function}", document
+
+
+def _spec(**more: Any) -> JobSpec:
+    return JobSpec(
+        job="acme:Job",
+        input=InputSpec(url="s3://acme-in/data/"),
+        work=PlaceSpec(url="s3://acme-work/w/"),
+        output=OutputSpec(url="s3://acme-out/o/"),
+        **more,
+    )
 
 
 def write(folder: Path) -> tuple[list[Path], Path]:
@@ -83,6 +109,19 @@ def write(folder: Path) -> tuple[list[Path], Path]:
     template = folder / "roles.template.json"
     template.write_text(json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": roles}), "utf-8")
     return found, template
+
+
+def templates(folder: Path) -> list[Path]:
+    """What `deploy.py --package` writes for a job of each shape, with buckets that exist and with its own."""
+    found = []
+    for shape, more in {**_SHAPES, "bus": {"events": "eventbridge"}, "clocks": _CLOCKS}.items():
+        target = Target(name="acme", spec=_spec(**more), overrides={})
+        for own in ((), tuple(target.buckets)):
+            steps = plan(target, cloudformation.WHERE, own, None, 900, 7)
+            path = folder / f"package-{shape}-{len(own)}.template.json"
+            path.write_text(json.dumps(cloudformation.template(contents(target, steps), "code.zip")), "utf-8")
+            found.append(path)
+    return found
 
 
 def judge(name: str, *argv: str, silent: str = "") -> bool:
@@ -147,7 +186,7 @@ def main(argv: Sequence[str]) -> int:
         good = [
             judge("bandit", str(tools / "bandit"), "-q", "-r", "-c", "pyproject.toml", *code),
             judge("parliament", str(tools / "python"), "-c", _PARLIAMENT, *names),
-            judge("cfn-lint", str(tools / "cfn-lint"), str(template)),
+            judge("cfn-lint", str(tools / "cfn-lint"), str(template), *map(str, templates(Path(folder)))),
             judge("semgrep", str(scanners / "semgrep"), *_SEMGREP, "--error", *code),
             rules_work(scanners / "semgrep", Path(folder)),
             judge_template(scanners / "checkov", template),

@@ -68,6 +68,7 @@ output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, 
 #timeout: {{mapper: 15m, reducer: 15m, supervisor: 5m, coordinator: 5m, scheduler: 15m, auditor: 15m}}
 #limits: {{input_bytes: 128TiB, tasks: 4000000, dollars: 5000, unpack_ratio: 2000, runs_per_hour: null, max_chain: 16}}
 #shuffle: {{levels: auto}}       # 1: reduce tasks read all run files; 2: exchange tasks stand between; auto: the better
+#events: s3                     # or eventbridge: several jobs may watch one prefix
 #notify: {{on: [success, failed, bad_records], topic: "", bus: "", webhook: "", secret: ""}}   # docs/how-to/notices.md
 #catalog: {{database: "", table: "", columns: ""}}   # the newest result as a table of AWS Glue: docs/how-to/catalog.md
 #concurrency: null              # how many mappers, and how many reducers, may run at once; null: all the account has

@@ -53,6 +53,7 @@ GROUPS = {
         "tests/cloud/test_failed_events.py",
         "tests/cloud/test_brakes.py",
         "tests/cloud/test_lifecycle.py",
+        "tests/cloud/test_bus.py",
     ),
     "deployed once": (
         "tests/cloud/test_shipped_jobs.py",

@@ -1,4 +1,4 @@
-"""What Chalice deploys: four functions, the S3 events that start two of them, and what clocks start of some jobs.
+"""What Chalice deploys: four functions, the events that start two of them, and what clocks start of some jobs.
 
 A project's `app.py` calls it.
 
@@ -38,7 +38,7 @@ class App(NamedTuple):
 
 
 class RawS3Event(S3Event):
-    """An S3 event as it came.
+    """An S3 event as it came, from S3 itself or by way of EventBridge.
 
     Chalice's own class reads `Records[0]` at once, so an event without Records (S3's test event)
     would fail before our code sees it, and the other records of an event would be lost.
@@ -64,11 +64,14 @@ def chalice_app(root: Path, environ: Mapping[str, str] = os.environ) -> App:
     # Chalice would take the logger of its app's name, which the jobs' own are below, and write lines without ids.
     app = Chalice(app_name="sluice", configure_logs=False)
     deploying = "AWS_CHALICE_CLI_MODE" in environ
-    places, clocks = watched(root, environ) if deploying else (NOT_DEPLOYING, this_clock(environ))
+    found = watched(root, environ) if deploying else Watched(NOT_DEPLOYING, {}, this_clock(environ))
+    clocks = found.clocks
 
     def on_created(name: TriggeredFunction) -> Callable[[Callable[[RawS3Event], None]], EventSourceHandler]:
         """Register a handler for the objects that start the function."""
-        place = places[name]
+        if pattern := found.patterns.get(name):
+            return app.on_cw_event(pattern)
+        place = found.places[name]
         return app.on_s3_event(
             bucket=place.bucket,
             prefix=place.prefix or None,
@@ -112,12 +115,18 @@ def chalice_app(root: Path, environ: Mapping[str, str] = os.environ) -> App:
     return App(app, coordinator, mapper, supervisor, reducer, on_tick("scheduler"), on_tick("auditor"))
 
 
-def watched(
-    root: Path, environ: Mapping[str, str]
-) -> tuple[dict[TriggeredFunction, Trigger], dict[ClockFunction, str]]:
-    """What starts which function, objects or a clock, by the YAML of the stage's job."""
+class Watched(NamedTuple):
+    """What starts which function: objects, told by S3 or picked from EventBridge by a pattern, or a clock."""
+
+    places: dict[TriggeredFunction, Trigger]
+    patterns: dict[TriggeredFunction, dict[str, Any]]
+    clocks: dict[ClockFunction, str]
+
+
+def watched(root: Path, environ: Mapping[str, str]) -> Watched:
+    """What starts which function by the YAML of the stage's job."""
     from ..config.load import load_job
-    from ..config.triggers import clocks, triggers
+    from ..config.triggers import bus_patterns, clocks, triggers
     from ..core.errors import UserError
 
     name = environ.get("SLUICE_NAME")
@@ -133,7 +142,8 @@ def watched(
     from .chalice_python import deploy_for
 
     deploy_for(job.spec.python, job.spec.architecture)
-    return triggers(job.name, job.spec), clocks(job.spec)
+    places = triggers(job.name, job.spec)
+    return Watched(places, bus_patterns(job.name, job.spec), clocks(job.spec))
 
 
 def this_clock(environ: Mapping[str, str]) -> dict[ClockFunction, str]:

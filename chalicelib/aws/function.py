@@ -23,7 +23,7 @@ from ..core.keys import parse_run_key
 from ..core.ports import FunctionName, Runtime
 from ..functions.attempt.log_lines import JsonLines, printed_as_lines
 from ..job.services import JOBS_LOG
-from ..run.events import failed_event, round_of
+from ..run.events import created, failed_event, is_of_bus, round_of, tells_of_objects
 
 if TYPE_CHECKING:
     from ..core.spec import JobSpec
@@ -85,7 +85,7 @@ class Process:
             log.warning(
                 "an event on which a function has failed is taken up again", extra=ids | {"round": again}
             )
-        elif self.function in ("coordinator", "supervisor") and not event.get("Records"):
+        elif self.function in ("coordinator", "supervisor") and not tells_of_objects(event):
             log.info("ignored an event without Records (S3 sends one to test a new rule)", extra=ids)
             return
         self.time_left.context = context
@@ -103,7 +103,11 @@ def event_ids(event: Event) -> dict[str, Any]:
     found: dict[str, Any] = {key: event[key] for key in ("job", "run", "attempt") if key in event}
     if "lo" in event and "hi" in event:
         found["task"] = f"{event['lo']}..{event['hi'] - 1}"
-    for record in event.get("Records") or ():
+    of_bus = (
+        {"s3": {"bucket": {"name": item.loc.bucket}, "object": {"key": item.loc.key}}}
+        for item in created(event)
+    )
+    for record in of_bus if is_of_bus(event) else event.get("Records") or ():
         place = record.get("s3", {})
         found["bucket"] = place.get("bucket", {}).get("name")
         found["key"] = place.get("object", {}).get("key")

@@ -147,13 +147,14 @@ def _show(trigger: Trigger) -> str:
 
 
 def _clashes(spec: JobSpec, name: str, others: Mapping[str, JobSpec]) -> Iterator[Problem]:
+    by_s3 = {other: theirs for other, theirs in others.items() if spec.events == theirs.events == "s3"}
     for mine, key, _ in _rules(spec, name):
-        for other, theirs in sorted(others.items()):
+        for other, theirs in sorted(by_s3.items()):
             for rule, _, place in _rules(theirs, other):
                 if overlap(mine, rule):
                     text = f"watching {_show(mine)} overlaps with {_show(rule)}"
                     whose = f"which job {other} watches for its {place}"
-                    mend = "S3 refuses that; give them prefixes (or suffixes) that do not overlap"
+                    mend = "S3 refuses that; give them prefixes or suffixes that do not overlap, or events: eventbridge"
                     yield Problem(key, f"{text}, {whose}; {mend}")
 
 

@@ -1,11 +1,13 @@
 """What starts which function: a job's S3 rules, one for each input and one for its work place, and its clocks.
 
-`aws.chalice_app` registers them, and the deployment checks that the buckets have them.
+`aws.chalice_app` registers them, and the deployment checks that the buckets have them. With `events: eventbridge` the
+same rules are said as patterns of events.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
 
 from ..core.keys import DONE, runs_prefix
 from ..core.spec import MANIFEST_SUFFIX, InputSpec, JobSpec
@@ -34,6 +36,41 @@ def triggers(name: str, spec: JobSpec) -> dict[TriggeredFunction, Trigger]:
         "coordinator": of_input(spec, spec.input),
         "supervisor": Trigger(runs.bucket, runs.key, DONE),
     }
+
+
+def bus_patterns(name: str, spec: JobSpec) -> dict[TriggeredFunction, dict[str, Any]]:
+    """The pattern of EventBridge that picks the events of each function; none of a job whose events come from S3."""
+    if spec.events != "eventbridge":
+        return {}
+    first = triggers(name, spec)
+    return {
+        "coordinator": bus_pattern((first["coordinator"], *further(spec))),
+        "supervisor": bus_pattern((first["supervisor"],)),
+    }
+
+
+def bus_pattern(rules: Sequence[Trigger]) -> dict[str, Any]:
+    """A pattern that picks what S3 would by `rules`, which are of one bucket.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html: what stands in a list is
+    joined by "or", so a prefix and a suffix are one wildcard. A job's prefixes and suffixes hold no `*`.
+    """
+    (bucket,) = {rule.bucket for rule in rules}
+    detail: dict[str, Any] = {"bucket": {"name": [bucket]}}
+    if all(rule.prefix or rule.suffix for rule in rules):
+        detail["object"] = {"key": [key for rule in rules for key in _keys(rule)]}
+    return {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
+
+
+def _keys(rule: Trigger) -> Iterator[dict[str, str] | str]:
+    if not (rule.prefix and rule.suffix):
+        yield {"prefix": rule.prefix} if rule.prefix else {"suffix": rule.suffix}
+        return
+    yield {"wildcard": f"{rule.prefix}*{rule.suffix}"}
+    # A wildcard matches no key in which the suffix begins inside of the prefix; S3's filters do.
+    for shared in range(1, min(len(rule.prefix), len(rule.suffix)) + 1):
+        if rule.prefix.endswith(rule.suffix[:shared]):
+            yield rule.prefix + rule.suffix[shared:]
 
 
 def clocks(spec: JobSpec) -> dict[ClockFunction, str]:

@@ -241,6 +241,8 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     #: does `_SUCCESS`, over the parts beside it: one job's results are the next one's input. every 15m: the clock
     #: does, over all that is new since its last run, and so does `*.manifest`.
     trigger: Trigger = "each"
+    #: Who tells the functions of objects: S3 itself, or EventBridge, by which several jobs may watch one prefix.
+    events: Literal["s3", "eventbridge"] = "s3"
     #: Every so often `audit.py --mend` is done by itself. None: never.
     audit: Period | None = None
     manifest: ManifestSpec = field(default_factory=ManifestSpec)

@@ -33,6 +33,7 @@ from ..run.events import (
     next_round,
     queued_anew,
     round_of,
+    tells_of_objects,
 )
 from .supervision.advance import StepEnd
 
@@ -180,7 +181,7 @@ def _end_runs(runtime: Runtime, event: dict[str, Any]) -> None:
 def _runs_of(event: dict[str, Any]) -> list[RunKeys]:
     """Those that an event of S3's, or a report about an attempt, is about."""
     reported = failed_event(event)
-    if reported is not None and "Records" not in reported:
+    if reported is not None and not tells_of_objects(reported):
         return [calls.keys_of(from_payload(TaskCall, reported, "the event that Lambda reports back"))]
     found = [parse_run_key(*item.loc) for item in created(event)]
     return [ours[0] for ours in found if ours]

@@ -1,4 +1,7 @@
-"""S3 events as they arrive: keys URL-encoded, several records or none, in any order, more than once."""
+"""S3 events as they arrive: keys URL-encoded, several records or none, in any order, more than once.
+
+Or by way of EventBridge (`events: eventbridge`), one object an event, its key as it is.
+"""
 
 from __future__ import annotations
 
@@ -46,14 +49,52 @@ class Created(msgspec.Struct, frozen=True, kw_only=True):
 
 def created(event: dict[str, Any]) -> Iterator[Created]:
     """The objects an event tells of. Records of another shape, and deletions, are passed over."""
-    records = event.get("Records") if isinstance(event, dict) else None
-    for record in records if isinstance(records, list) else ():
+    read = _created_on_bus if is_of_bus(event) else _created
+    for record in [event] if is_of_bus(event) else _records(event):
         try:
-            found = _created(record)
+            found = read(record)
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
         if found:
             yield found
+
+
+def tells_of_objects(event: dict[str, Any]) -> bool:
+    """Whether it is an event about objects, of S3's own shape or of EventBridge's. False for S3's test event."""
+    return is_of_bus(event) or bool(_records(event))
+
+
+def is_of_bus(event: Any) -> bool:
+    """Whether EventBridge sent it, and S3 told EventBridge."""
+    return (
+        isinstance(event, dict) and event.get("source") == "aws.s3" and isinstance(event.get("detail"), dict)
+    )
+
+
+def _records(event: Any) -> list[Any]:
+    found = event.get("Records") if isinstance(event, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _created_on_bus(event: dict[str, Any]) -> Created | None:
+    """What EventBridge tells: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+
+    The key is as the object has it: to decode it would find another object, or none.
+    """
+    item = event["detail"]["object"]
+    bucket, key = event["detail"]["bucket"]["name"], item["key"]
+    if not (isinstance(bucket, str) and bucket and isinstance(key, str)):
+        return None
+    if event.get("detail-type") != "Object Created":
+        return None
+    etag = str(item.get("etag") or "")
+    return Created(
+        loc=Loc(bucket, key),
+        time=str(event.get("time", "")),
+        version=str(item.get("version-id") or etag),
+        etag=etag.strip('"'),
+        sequencer=str(item.get("sequencer", "")),
+    )
 
 
 def _created(record: Any) -> Created | None:

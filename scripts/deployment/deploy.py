@@ -20,6 +20,10 @@ Doing it (`executor`, `aws`, `project`, `chalice_cli`)
     Each step is done, also one that was planned to change nothing: the account may have changed since, and
     doing a step again changes nothing. An interrupted deployment is finished by the next one.
 
+Writing it down (`templates`)
+    For pipelines of others, the steps of a first deployment become a template of CloudFormation or Terraform. Each kind
+    of step is read, or has its reason why not. No account is asked.
+
 A lock is held from the survey to the last step, since deployments from one checkout share Chalice's files. A
 dry run takes none: it would have to write the lock file.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from chalicelib.config.triggers import Trigger
@@ -129,6 +130,20 @@ def settings(old: FunctionState | None, wanted: ConfigureFunction) -> str:
 def clock(old: str | None, new: str) -> str:
     """How the rule of a clock would change: how often it starts its function."""
     return f"create, {new}" if old == "" else "" if old == new else f"{old or 'set'} -> {new}"
+
+
+def bus(old: str | None, new: Json, watching: Sequence[Trigger]) -> str:
+    """How the rule of EventBridge would change that picks a function's events; `old` as `Survey.clocks` has it."""
+    if old and _as_json(old) == new:
+        return ""
+    return f"{'create' if old == '' else 'set'}, {watched(watching)}"
+
+
+def _as_json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def watched(triggers: Sequence[Trigger]) -> str:

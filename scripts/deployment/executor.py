@@ -26,13 +26,20 @@ from .steps import (
     RunChalice,
     SetLifecycle,
     SetRules,
+    TellBus,
     TidyRules,
     WriteBill,
     WriteStage,
+    still_told,
 )
 from .target import APP, function_names, sluice_function
 
 Say = Callable[[str], None]
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-event-notifications-eventbridge.html
+BUS_IS_SLOW = (
+    "S3 tells EventBridge of s3://{bucket}/ from now on, and takes about five minutes to begin: what is dropped until "
+    "then may start nothing (scripts/audit.py finds it)"
+)
 _WORDS = {4: "four", 5: "five", 6: "six"}
 
 
@@ -67,6 +74,9 @@ class Executor:
                 self._forget(step)
             case TidyRules():
                 self._tidy(step)
+            case TellBus():
+                if self.rules.tell_bus(step.bucket):
+                    self.say(BUS_IS_SLOW.format(bucket=step.bucket))
             case WriteBill():
                 self.project.write_bill(step.name)
             case RunChalice():
@@ -131,6 +141,8 @@ class Executor:
         if self.rules.drop(step.bucket, functools.partial(_is_of, set(function_names(step.job)))):
             self.say(f"removed the event rules of {step.job} from s3://{step.bucket}/")
         self.buckets.set_lifecycle(step.bucket, step.job, [])
+        if step.told:
+            self.say(still_told(step.bucket))
 
 
 def _is_of(functions: set[str] | frozenset[str], arn: str) -> bool:

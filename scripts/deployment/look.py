@@ -9,7 +9,7 @@ from .aws.account import Account
 from .project import Project
 from .stage import deployed_account, deployed_buckets
 from .survey import BucketState, Survey
-from .target import CLOCKS, clock_names, clock_rule, function_names
+from .target import CLOCKS, TRIGGERED, clock_names, clock_rule, function_names
 
 
 def look(project: Project, account: Account, name: str, buckets: Iterable[str]) -> Survey:
@@ -24,7 +24,7 @@ def look(project: Project, account: Account, name: str, buckets: Iterable[str]) 
     if elsewhere:
         record = {}
     names = (*function_names(name), *clock_names(name).values())
-    rules = [clock_rule(name, function) for function in CLOCKS]
+    rules = [clock_rule(name, function) for function in (*TRIGGERED, *CLOCKS)]
     return Survey(
         region=account.region,
         account=account.account,

@@ -16,7 +16,7 @@ from chalicelib.core.ports import FunctionName
 from . import differences, settings
 from .lifecycle import lifecycle_rules
 from .policies import Needs, policies
-from .rules import has_rule, rule_arns
+from .rules import has_rule, rule_arns, tells_bus
 from .stage import chalice_stage, deployed_buckets, deployed_clocks, stage_config
 from .steps import (
     AnyStep,
@@ -28,6 +28,7 @@ from .steps import (
     RunChalice,
     SetLifecycle,
     SetRules,
+    TellBus,
     TidyRules,
     WriteBill,
     WriteStage,
@@ -37,6 +38,7 @@ from .target import (
     FUNCTIONS,
     KINDS,
     RECURSION,
+    TRIGGERED,
     DeployError,
     Json,
     Kind,
@@ -64,7 +66,9 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
 
     Buckets come first, since Chalice watches them. The stage comes before Chalice, which reads it. Stale
     rules go before Chalice writes new ones, which S3 would refuse. What Chalice cannot set, and a check of
-    its rules, come after it; buckets that are no longer watched come last, when the new ones are.
+    its rules, come after it; buckets that are no longer watched come last, when the new ones are. Where a job changes
+    from S3's own events to EventBridge's, or back, the old rules go when the new ones are there: an object dropped
+    meanwhile starts two runs, of the same results, rather than none.
     """
     stage, given = _stages(target, survey)
     documents = policies(target, survey.where, _needs(given))
@@ -78,7 +82,8 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
             notes=() if survey.concurrency is not None else (CONCURRENCY_UNKNOWN,),
         ),
         *_forget_other_account(target.name, survey),
-        *(_tidy_rules(target, bucket, survey) for bucket in target.buckets),
+        *(_tidy_rules(target, bucket, survey, before=True) for bucket in target.buckets),
+        *_tell_bus(target, survey),
         WriteBill(
             name=target.name,
             path=bill_path(target.name).as_posix(),
@@ -94,7 +99,7 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
         ),
         *(_configure(target, function, survey) for function in target.functions),
         *_stop_clocks(target.name, survey, set(target.functions)),
-        *_set_rules(target, survey),
+        *_other_rules(target, survey),
         *(_set_lifecycle(target, bucket, survey, work_days) for bucket in target.buckets),
         *_leave(target.name, deployed_buckets(survey.record) - set(target.buckets), survey),
     )
@@ -131,6 +136,7 @@ def plan_deletion(name: str, target: Target | None, survey: Survey) -> tuple[Any
         for kind in KINDS
         for function in function_names(name)
     ]
+    steps += _stop_bus(name, survey)
     steps += _stop_clocks(name, survey, set())
     return (
         *steps,
@@ -201,20 +207,23 @@ def _forget_other_account(name: str, survey: Survey) -> Iterator[ForgetRecord]:
         yield ForgetRecord(name=name, elsewhere=survey.elsewhere, change=change)
 
 
-def _tidy_rules(target: Target, bucket: str, survey: Survey) -> TidyRules:
+def _tidy_rules(target: Target, bucket: str, survey: Survey, *, before: bool) -> TidyRules:
+    """`before` Chalice: what would be in its way. Of a job with EventBridge all others go when Chalice is done."""
+    by_bus = bool(target.patterns)
     misplaced = frozenset(
         function_name(target.name, function)
-        for function in FUNCTIONS
-        if function not in target.triggers or target.triggers[function].bucket != bucket
+        for function in (() if by_bus and before else FUNCTIONS)
+        if by_bus or function not in target.triggers or target.triggers[function].bucket != bucket
     )
-    coordinator = function_name(target.name, "coordinator")
+    coordinator = "" if by_bus else function_name(target.name, "coordinator")
     found = survey.buckets.get(bucket) or BucketState()
-    told = [f"remove that of {sluice_function(arn)}, which does not exist" for arn in sorted(found.dead)]
+    dead = sorted(found.dead) if before else []
+    told = [f"remove that of {sluice_function(arn)}, which does not exist" for arn in dead]
     alive = [
         name for arn in rule_arns(found.rules) if arn not in found.dead and (name := sluice_function(arn))
     ]
     told += [f"remove that of {name}" for name in alive if name in misplaced]
-    if coordinator not in misplaced and (rest := alive.count(coordinator) - 1) > 0:
+    if coordinator and coordinator not in misplaced and (rest := alive.count(coordinator) - 1) > 0:
         told.append(f"take {rest} of {coordinator} away until Chalice is done")
     return TidyRules(bucket=bucket, misplaced=misplaced, coordinator=coordinator, change=", ".join(told))
 
@@ -226,6 +235,10 @@ def _what_chalice_changes(
     for clock, often in clocks(target.spec).items():
         rule = clock_rule(target.name, clock)
         if told := differences.clock(survey.clocks.get(rule, ""), often):
+            yield f"rule {rule}: {told}"
+    for triggered, pattern in target.patterns.items():
+        rule = clock_rule(target.name, triggered)
+        if told := differences.bus(survey.clocks.get(rule, ""), pattern, target.rules[triggered]):
             yield f"rule {rule}: {told}"
     for function in target.functions:
         name = function_name(target.name, function)
@@ -247,6 +260,21 @@ def _configure(target: Target, function: FunctionName, survey: Survey) -> Config
         untraced=given.tracing is False,
     )
     return replace(step, change=differences.settings(survey.functions.get(step.function), step))
+
+
+def _tell_bus(target: Target, survey: Survey) -> Iterator[TellBus]:
+    for bucket in target.told_buckets if target.patterns else ():
+        there = tells_bus((survey.buckets.get(bucket) or BucketState()).rules)
+        yield TellBus(bucket=bucket, change="" if there else "begin with it")
+
+
+def _other_rules(target: Target, survey: Survey) -> Iterator[AnyStep]:
+    """What beside Chalice's rules is to be, or not to be any longer."""
+    if target.patterns:
+        yield from (_tidy_rules(target, bucket, survey, before=False) for bucket in target.buckets)
+    else:
+        yield from _set_rules(target, survey)
+        yield from _stop_bus(target.name, survey)
 
 
 def _set_rules(target: Target, survey: Survey) -> Iterator[SetRules]:
@@ -275,12 +303,21 @@ def _set_lifecycle(target: Target, bucket: str, survey: Survey, work_days: int) 
 
 def _leave(name: str, buckets: Iterable[str], survey: Survey) -> Iterator[LeaveBucket]:
     ours = set(function_names(name))
+    by_bus = any(survey.clocks.get(clock_rule(name, function)) for function in TRIGGERED)
     for bucket in sorted(buckets):
         found = survey.buckets.get(bucket) or BucketState()
         mine = [rule for rule in map(sluice_function, rule_arns(found.rules)) if rule in ours]
         told = [f"remove {len(mine)} event rule(s)"] if mine else []
         told += [text] if (text := differences.lifecycle(found.lifecycle, name, ())) else []
-        yield LeaveBucket(bucket=bucket, job=name, change=", ".join(told))
+        told_on = by_bus and tells_bus(found.rules)
+        yield LeaveBucket(bucket=bucket, job=name, told=told_on, change=", ".join(told))
+
+
+def _stop_bus(name: str, survey: Survey) -> Iterator[Remove]:
+    """Remove the rules of EventBridge by which objects started functions, if there are any."""
+    for function in TRIGGERED:
+        if survey.clocks.get(rule := clock_rule(name, function)):
+            yield Remove(kind="rule", name=rule, change="remove")
 
 
 def _stop_clocks(name: str, survey: Survey, kept: Container[FunctionName]) -> Iterator[Remove]:

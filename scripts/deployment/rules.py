@@ -9,6 +9,17 @@ from chalicelib.config.triggers import Trigger
 from .target import Json
 
 EVENTS = ["s3:ObjectCreated:*"]
+#: In a bucket's notification configuration: S3 tells the account's event bus of all that happens in the bucket.
+_BUS = "EventBridgeConfiguration"
+
+
+def tells_bus(config: Json) -> bool:
+    return _BUS in config
+
+
+def with_bus(config: Json) -> Json:
+    """`config`, and the event bus is told, too."""
+    return {**config, _BUS: {}}
 
 
 def without_rules(config: Json, drop: Callable[[str], bool]) -> Json:

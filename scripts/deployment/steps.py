@@ -112,6 +112,17 @@ class TidyRules(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TellBus(Step):
+    """S3 tells the account's event bus of what happens in the bucket. Whom else it tells stays."""
+
+    bucket: str
+
+    @property
+    def subject(self) -> str:
+        return f"events of bucket {self.bucket} to EventBridge"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunChalice(Step):
     """Chalice has deployed, or deleted, the functions, their roles, their logs and the first event rule of each."""
 
@@ -211,10 +222,16 @@ class LeaveBucket(Step):
 
     bucket: str
     job: str
+    #: S3 tells the event bus of the bucket, and goes on with it: others may need that.
+    told: bool = False
 
     @property
     def subject(self) -> str:
         return f"rules of {self.job} in bucket {self.bucket}"
+
+    @property
+    def lines(self) -> list[str]:
+        return [*super().lines, *([f"  {still_told(self.bucket)}"] if self.told else [])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,6 +251,7 @@ AnyStep = (
     | WriteStage
     | ForgetRecord
     | TidyRules
+    | TellBus
     | WriteBill
     | RunChalice
     | ConfigureFunction
@@ -242,6 +260,14 @@ AnyStep = (
     | LeaveBucket
     | Remove
 )
+
+
+def still_told(bucket: str) -> str:
+    """What is to be said of a bucket whose events go on to EventBridge when the job is gone."""
+    return (
+        f"S3 goes on telling EventBridge of s3://{bucket}/, since others may need that, and each event is paid for: "
+        "if nobody does, switch it off in the bucket's properties"
+    )
 
 
 def told_before(steps: Sequence[AnyStep]) -> list[str]:

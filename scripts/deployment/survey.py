@@ -81,7 +81,8 @@ class Survey:
     roles: Mapping[str, RoleState] = field(default_factory=dict)
     logs: Mapping[str, bool | None] = field(default_factory=dict)
 
-    #: By name of the rule, how often a clock starts its function; "": no such rule, None: not to be read.
+    #: By name of the rule of EventBridge, how often a clock starts its function, or the pattern, in JSON, of the
+    #: events that do; "": no such rule, None: not to be read.
     clocks: Mapping[str, str | None] = field(default_factory=dict)
 
     def role(self, function: str) -> RoleState:

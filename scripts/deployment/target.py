@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from chalicelib.config.triggers import ClockFunction, Trigger, clocks, further, triggers
+from chalicelib.config.triggers import (
+    ClockFunction,
+    Trigger,
+    TriggeredFunction,
+    bus_patterns,
+    clocks,
+    further,
+    triggers,
+)
 from chalicelib.core.errors import UserError
 from chalicelib.core.ports import FunctionName
 from chalicelib.core.spec import JobSpec
@@ -18,6 +26,8 @@ from .runtime import Runtime, runtime_of
 
 APP = "sluice"
 CLOCKS: tuple[ClockFunction, ...] = get_args(ClockFunction)
+#: Those that events start.
+TRIGGERED: tuple[TriggeredFunction, ...] = get_args(TriggeredFunction)
 #: Those that every job has.
 FUNCTIONS: tuple[FunctionName, ...] = tuple(name for name in get_args(FunctionName) if name not in CLOCKS)
 #: Whether Lambda lets a function be part of a chain in which it comes up again and again.
@@ -102,6 +112,16 @@ class Target:
         return {function: (rule, *more.get(function, ())) for function, rule in self.triggers.items()}
 
     @property
+    def patterns(self) -> dict[TriggeredFunction, Json]:
+        """The events that EventBridge gives to which function; none of a job that S3 itself tells."""
+        return bus_patterns(self.name, self.spec)
+
+    @property
+    def told_buckets(self) -> tuple[str, ...]:
+        """The buckets that the job's event rules watch, each once."""
+        return tuple(dict.fromkeys(rule.bucket for rule in self.triggers.values()))
+
+    @property
     def buckets(self) -> dict[str, str]:
         """What each bucket is for, without repeats, in the order they are made."""
         places = {
@@ -128,8 +148,8 @@ def function_name(job: str, function: FunctionName) -> str:
     return f"{APP}-{job}-{function}"
 
 
-def clock_rule(job: str, function: ClockFunction) -> str:
-    """The name that Chalice gives to the rule of EventBridge that starts the function."""
+def clock_rule(job: str, function: FunctionName) -> str:
+    """The name that Chalice gives to the rule of EventBridge that starts the function, by a clock or by events."""
     return f"{function_name(job, function)}-event"
 
 

@@ -306,9 +306,22 @@ class Cloud:
     def _settings(self, name: str) -> dict[str, Any]:
         found = self.functions.get_function_configuration(FunctionName=name)
         kept = ("Handler", "MemorySize", "Timeout", "Runtime", "Role", "Environment", "Architectures")
-        retries = self.functions.get_function_event_invoke_config(FunctionName=name)["MaximumRetryAttempts"]
+        retries = self.retries(name)["MaximumRetryAttempts"]
         loop = self.functions.get_function_recursion_config(FunctionName=name)["RecursiveLoop"]
         return {key: found.get(key) for key in kept} | {"retries": retries, "recursion": loop}
+
+    def retries(self, name: str) -> dict[str, Any]:
+        """What becomes of the function's asynchronous events that fail.
+
+        CloudFormation has to name a version. To AWS `$LATEST` is the same as none; MiniStack keeps the two apart.
+        """
+        ask = self.functions.get_function_event_invoke_config
+        try:
+            found = ask(FunctionName=name)
+        except self.functions.exceptions.ResourceNotFoundException:
+            found = ask(FunctionName=name, Qualifier="$LATEST")
+        kept = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
+        return {key: found[key] for key in kept}
 
     def _policies(self, role: str) -> dict[str, Any]:
         names = self.iam.list_role_policies(RoleName=role)["PolicyNames"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...core.spec import JobSpec
 from ..status.price_list import Prices
-from ..status.prices import US_EAST_1, Usage, cost
+from ..status.prices import US_EAST_1, Usage, bus_events, cost
 from .figures import FIGURES, Figures
 from .limits import fatal, slowest
 from .shape import Requests, Shape, requests_of, shape_of
@@ -84,6 +84,7 @@ def _dollars(
         page = figures.list_page + figures.page_work / figures.share(memory.supervisor)
         look = figures.request + page * min(1.0, 2 * shape.tasks / figures.page_rows)
         watched = times.shuffle + shape.tasks * look + shape.events * figures.event_billed + 2 * start
+    told = bus_events(spec, requests.puts)
     reduce = seconds(shape.reducers * (times.reducer + start), memory.reducer)
     if shape.small:  # where it was mapped
         reduce = seconds(times.shuffle + times.reducer + times.phases[-1].median, memory.mapper)
@@ -97,5 +98,5 @@ def _dollars(
         "coordinator": seconds(times.coordinator + start, memory.coordinator),
         "invocations": cost(Usage(lambda_requests=sum(requests.invocations.values())), prices),
         "reads": cost(Usage(gets=requests.gets), prices),
-        "writes": cost(Usage(puts=requests.puts, lists=requests.lists), prices),
+        "writes": cost(Usage(puts=requests.puts, lists=requests.lists, bus_events=told), prices),
     }

@@ -31,6 +31,9 @@ class Prices:
     s3_put: float
     s3_list: float
     s3_get: float
+    #: Of EventBridge, for what S3 tells it: https://aws.amazon.com/eventbridge/pricing/ counts that among "opt-in data
+    #: events", which are paid for, unlike what AWS tells it by itself; $1.00 a million, the same in the regions here.
+    bus_event: float = 1.00 / 1_000_000
 
 
 # fmt: off

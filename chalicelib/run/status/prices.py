@@ -27,6 +27,8 @@ class Usage:
     puts: float = 0.0
     gets: float = 0.0
     lists: float = 0.0
+    #: What S3 told EventBridge, of jobs with `events: eventbridge`.
+    bus_events: float = 0.0
 
     def __add__(self, other: Usage) -> Usage:
         """Both together, by functions of the same architecture."""
@@ -42,6 +44,7 @@ def cost(usage: Usage, prices: Prices = US_EAST_1) -> float:
         + usage.puts * prices.s3_put
         + usage.gets * prices.s3_get
         + usage.lists * prices.s3_list
+        + usage.bus_events * prices.bus_event
     )
 
 
@@ -82,6 +85,11 @@ def billed(stats: Stats) -> float:
     return stats.seconds + stats.init
 
 
+def bus_events(spec: JobSpec, puts: float) -> float:
+    """Of what so many writes tell EventBridge, at most: of a bucket it is told all, so of each object written."""
+    return puts if spec.events == "eventbridge" else 0.0
+
+
 def usage(
     spec: JobSpec,
     mapped: Bill,
@@ -120,6 +128,7 @@ def usage(
             architecture=spec.architecture,
             lambda_requests=max(0, 1 + (mapped.attempts if small else tasks) + events - in_vain),
             puts=requests("puts") + _RUN_PUTS,
+            bus_events=bus_events(spec, requests("puts") + _RUN_PUTS),
             gets=requests("gets") + 2 * events,  # each event reads the lease, the shuffle reads each marker
             lists=requests("lists") + (3 if small else 1 + elapsed / _COUNT_EVERY),
         ),
@@ -139,6 +148,7 @@ def _for_nothing(wasted: Wasted, memory: int, spec: JobSpec) -> Usage:
         puts=stats.puts,
         gets=stats.gets,
         lists=stats.lists,
+        bus_events=bus_events(spec, stats.puts),
     )
 
 
@@ -159,7 +169,8 @@ def foreseen(spec: JobSpec, size: int, tasks: int) -> float:
             gb_seconds=megabyte_seconds / 1024,
             architecture=spec.architecture,
             lambda_requests=2.0 * (tasks + reducers),  # each marker starts a function, too
-            puts=2.0 * (tasks + reducers) + _RUN_PUTS,
+            puts=(puts := 2.0 * (tasks + reducers) + _RUN_PUTS),
+            bus_events=bus_events(spec, puts),
             gets=float(tasks * (3 + reducers)),
             lists=1.0,
         )

@@ -140,9 +140,11 @@ class Account:
         return None if found is None else bool(found)
 
     def clock(self, rule: str) -> str | None:
-        """How often a rule starts its function; "" if there is no such rule, None if these credentials may not know."""
+        """How often a rule starts its function, or by which events; "": no such rule, None: not to be read."""
         found = _told(lambda: self._events.describe_rule(Name=rule))
-        return None if found is None else str(found.get("ScheduleExpression", ""))
+        return (
+            None if found is None else str(found.get("ScheduleExpression") or found.get("EventPattern", ""))
+        )
 
     def _log_retention(self, function: str) -> int | None:
         """Days, 0 for lines that are kept for ever; None if there is no group, or it may not be looked at."""

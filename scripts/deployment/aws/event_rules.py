@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from chalicelib.config.triggers import Trigger
 
-from ..rules import has_rule, picked, with_first_rule, with_rule, without_rules
+from ..rules import has_rule, picked, tells_bus, with_bus, with_first_rule, with_rule, without_rules
 from ..target import DeployError, Json
 from .account import Account
 from .clients import Clients
@@ -47,6 +47,18 @@ class EventRules:
             rules = self._account.rules(bucket)
         dead = self._account.dead_functions(rules)
         return self.drop(bucket, lambda arn: arn in dead) if dead else 0
+
+    def tell_bus(self, bucket: str) -> bool:
+        """Let S3 tell the account's event bus of the bucket, too; True if it did not before."""
+        with translated(f"read and write the event rules of the bucket {bucket}"):
+            for _ in range(ATTEMPTS):
+                before = self._account.rules(bucket)
+                if tells_bus(before):
+                    return False
+                self._write(bucket, with_bus(before))
+                if tells_bus(self._account.rules(bucket)):
+                    return True
+        raise DeployError(_contended(bucket))
 
     def keep_first(self, bucket: str, ours: Callable[[str], bool]) -> None:
         """Remove all but the first of the rules whose function's ARN `ours` picks: Chalice knows only that one."""

@@ -183,8 +183,19 @@ def test_watching_the_same_objects() -> None:
     other = places("s3://in/a/b/", "s3://work/", "s3://out/")
     assert lint(GOOD, "a", {"b": other}) == [
         "a: input.url: watching s3://bucket-in/a/ overlaps with s3://bucket-in/a/b/, which job b watches for "
-        "its input.url; S3 refuses that; give them prefixes (or suffixes) that do not overlap"
+        "its input.url; S3 refuses that; give them prefixes or suffixes that do not overlap, or events: eventbridge"
     ]
+
+
+def test_jobs_share_a_prefix_if_one_of_them_is_told_by_eventbridge() -> None:
+    one, two = (places("s3://in/a/", "s3://work/", "s3://out/", events=by) for by in ("s3", "eventbridge"))
+    assert keys_of(one, "a", {"b": two}) == keys_of(two, "b", {"a": one}) == []
+    assert keys_of(two, "a", {"b": two}) == []
+    assert keys_of(one, "a", {"b": one}) == ["input.url"]
+
+
+def test_eventbridge_excuses_no_loop() -> None:
+    assert keys_of(places("s3://b/in/", "s3://w/", "s3://b/in/out/", events="eventbridge")) == ["output.url"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,258 @@
+"""A deployment written down: all that its steps make, in both formats, with their values."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+
+from chalicelib.core.deployment_spec import LambdaSpec
+from scripts.deploy import parse
+from scripts.deployment.steps import AnyStep, ConfigureFunction, RunChalice, WriteStage
+from scripts.deployment.target import DeployError, Json, Target
+from scripts.deployment.templates import cloudformation, terraform
+from scripts.deployment.templates.contents import WHY_NOT, contents, plan
+from scripts.deployment.templates.write import FORMATS, Format, document
+from tests.unit.scripts.deployment.world import target
+
+OWN = ("data", "scratch")
+WHERE = {"cloudformation": cloudformation.WHERE, "terraform": terraform.WHERE}
+LAMBDA = LambdaSpec(
+    tags={"team": "${data}"},
+    environment={"GREETING": "%{hello} ${AWS::Region}"},
+    subnets="subnet-0a1b2c3d",
+    security_groups="sg-0a1b2c3d",
+    layers="arn:aws:lambda:eu-west-1:123456789012:layer:numbers:3",
+    log_retention=90,
+    tracing=True,
+    ephemeral_storage=2048,
+)
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+EVERYTHING: dict[str, Any] = {
+    "trigger": "every 15m", "audit": 3600, "concurrency": 5, "lambda_": LAMBDA, "kms_key": KEY,
+}  # fmt: skip
+JOBS = {
+    "s3": target(),
+    "bus": target(events="eventbridge", **EVERYTHING),
+    "suffix": target(suffix=".txt", **EVERYTHING),
+}
+
+
+def steps_of(job: Target, form: Format, own: tuple[str, ...] = OWN) -> tuple[AnyStep, ...]:
+    return plan(job, WHERE[form], own, None, 900, 7)
+
+
+def said(job: Target, form: Format, own: tuple[str, ...] = OWN) -> Json:
+    return document(contents(job, steps_of(job, form, own)), form, "code.zip")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("kind", get_args(AnyStep), ids=lambda kind: kind.__name__)
+def test_each_kind_of_step_is_in_the_template_or_there_is_a_reason(kind: type, form: Format) -> None:
+    """Without the steps of its kind, the template is another one, or cannot be made."""
+    missed = []
+    for job in JOBS.values():
+        steps = steps_of(job, form)
+        fewer = [step for step in steps if not isinstance(step, kind)]
+        try:
+            same = document(contents(job, fewer), form, "code.zip") == said(job, form)
+        except KeyError:
+            same = False
+        missed.append(same)
+    assert all(missed) == (kind in WHY_NOT)
+    assert all(reason for reason in WHY_NOT.values())
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_both_formats_have_the_values_of_the_steps(name: str) -> None:
+    job = JOBS[name]
+    stacked, formed = said(job, "cloudformation")["Resources"], said(job, "terraform")["resource"]
+    steps = steps_of(job, "cloudformation")
+    (stage,) = [step.stage for step in steps if isinstance(step, RunChalice)]
+    configured = {step.function: step for step in steps if isinstance(step, ConfigureFunction)}
+    assert stage
+    for function in job.functions:
+        row, wanted = stage["lambda_functions"][function], configured[f"sluice-tally-{function}"]
+        stack, form = stacked[function.capitalize()]["Properties"], formed["aws_lambda_function"][function]
+        assert stack["FunctionName"] == form["function_name"] == f"sluice-tally-{function}"
+        assert stack["Handler"] == form["handler"] == f"app.{function}"
+        assert stack["Runtime"] == form["runtime"]
+        assert stack["Architectures"] == form["architectures"] == ["x86_64"]
+        assert stack["MemorySize"] == form["memory_size"] == row["lambda_memory_size"]
+        assert stack["Timeout"] == form["timeout"] == row["lambda_timeout"]
+        share = row.get("reserved_concurrency")
+        assert (
+            stack.get("ReservedConcurrentExecutions") == form.get("reserved_concurrent_executions") == share
+        )
+        assert stack["RecursiveLoop"] == wanted.recursion
+        assert formed["aws_lambda_function_recursion_config"][function]["recursive_loop"] == wanted.recursion
+        variables = stack["Environment"]["Variables"]
+        assert variables["SLUICE_NAME"] == "tally"
+        assert terraform.literal(variables) == form["environment"]["variables"]
+        retries = stacked[f"{function.capitalize()}Retries"]["Properties"]
+        theirs = formed["aws_lambda_function_event_invoke_config"][function]
+        assert retries["MaximumRetryAttempts"] == theirs["maximum_retry_attempts"] == 2
+        assert retries["MaximumEventAgeInSeconds"] == theirs["maximum_event_age_in_seconds"] == 21_600
+        told = retries["DestinationConfig"]["OnFailure"]["Destination"]["Fn::Sub"]
+        assert told == wanted.on_failure
+        assert (
+            f".{told.rpartition('-')[2]}.arn}}" in theirs["destination_config"]["on_failure"]["destination"]
+        )
+    days = stacked["MapperLogs"]["Properties"]["RetentionInDays"]
+    assert (
+        days
+        == formed["aws_cloudwatch_log_group"]["mapper"]["retention_in_days"]
+        == (30 if name == "s3" else 90)
+    )
+    if name != "s3":
+        mapper, theirs = stacked["Mapper"]["Properties"], formed["aws_lambda_function"]["mapper"]
+        assert mapper["EphemeralStorage"] == {"Size": 2048}
+        assert theirs["ephemeral_storage"] == {"size": 2048}
+        assert mapper["VpcConfig"]["SubnetIds"] == theirs["vpc_config"]["subnet_ids"] == ["subnet-0a1b2c3d"]
+        assert mapper["Layers"] == theirs["layers"] == list(LAMBDA.layer_arns)
+        assert mapper["TracingConfig"] == {"Mode": "Active"}
+        assert mapper["Environment"]["Variables"]["GREETING"] == "%{hello} ${AWS::Region}"
+        assert theirs["environment"]["variables"]["GREETING"] == "%%{hello} $${AWS::Region}"
+        assert theirs["tags"] == {"team": "$${data}"}
+        rate = stacked["SchedulerRule"]["Properties"]["ScheduleExpression"]
+        assert rate == formed["aws_cloudwatch_event_rule"]["scheduler"]["schedule_expression"]
+        assert rate == "rate(15 minutes)"
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_roles_have_the_policies_of_the_steps(name: str) -> None:
+    job = JOBS[name]
+    for form in FORMATS:
+        (documents,) = [step.policies for step in steps_of(job, form) if isinstance(step, WriteStage)]
+        found = said(job, form)
+        for function, wanted in (documents or {}).items():
+            if form == "terraform":
+                policy = json.loads(found["resource"]["aws_iam_role_policy"][function]["policy"])
+            else:
+                role = found["Resources"][f"{function.capitalize()}Role"]["Properties"]
+                policy = _unsubstituted(role["Policies"][0]["PolicyDocument"])
+            assert policy == wanted
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_events_start_functions_by_s3_or_by_the_bus(form: Format) -> None:
+    text = {name: json.dumps(said(JOBS[name], form)) for name in JOBS}
+    assert "s3.amazonaws.com" not in text["bus"].replace("kms:ViaService", "").replace(
+        f"s3.{WHERE[form].region}.amazonaws.com", ""
+    )
+    assert "events.amazonaws.com" not in text["s3"]
+    for told in ("wildcard", "Object Created"):
+        assert told in text["bus"]
+        assert told not in text["s3"]
+    assert ".done" in text["s3"]
+    assert ".manifest" in text["suffix"]
+
+
+def test_what_exists_is_left_alone_and_said() -> None:
+    for form, module in (("cloudformation", cloudformation), ("terraform", terraform)):
+        for name, job in JOBS.items():
+            found = contents(job, steps_of(job, form, ()))  # type: ignore[arg-type]
+            text = json.dumps(document(found, form, "code.zip"))  # type: ignore[arg-type]
+            assert "AWS::S3::Bucket" not in text
+            assert '"aws_s3_bucket"' not in text
+            assert ("aws_s3_bucket_notification" in text) == (form == "terraform" and name != "bus")
+            told = "\n".join(module.notes(found))
+            assert "lifecycle-scratch.json, sluice-tally-work (sluice/runs/tally/)" in told
+            wanted = (
+                "switch on Amazon EventBridge" if name == "bus" else "let the job have `events: eventbridge`"
+            )
+            assert told.count(wanted) == 2
+            assert module.notes(contents(job, steps_of(job, form))) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("own", [(), ("scratch",), OWN])
+def test_nothing_refers_to_what_is_not_there(name: str, own: tuple[str, ...]) -> None:
+    stack = said(JOBS[name], "cloudformation", own)
+    there = {*stack["Resources"], *stack["Parameters"], "AWS::AccountId"}
+    assert set(_references(stack["Resources"])) <= there
+    formed = said(JOBS[name], "terraform", own)
+    resources = {f"{kind}.{one}" for kind, rows in formed["resource"].items() for one in rows}
+    text = json.dumps(formed["resource"])
+    named = set(re.findall(r"\$\{(aws_\w+\.[\w-]+)\.\w+\}", text))
+    depends = {
+        one
+        for rows in formed["resource"].values()
+        for row in rows.values()
+        for one in row.get("depends_on", ())
+    }
+    assert named | depends <= resources
+    assert named >= {"aws_iam_role.mapper", "aws_lambda_function.supervisor"}
+
+
+#: What the provider's documents (website/docs/r/ of its source) name as arguments of what we use.
+ARGUMENTS = {
+    "aws_lambda_function": "function_name role handler runtime architectures filename source_code_hash memory_size "
+    "timeout environment reserved_concurrent_executions layers tags vpc_config ephemeral_storage tracing_config",
+    "aws_lambda_function_event_invoke_config": "function_name maximum_retry_attempts maximum_event_age_in_seconds "
+    "destination_config",
+    "aws_lambda_function_recursion_config": "function_name recursive_loop",
+    "aws_lambda_permission": "statement_id action function_name principal source_arn source_account",
+    "aws_iam_role": "name assume_role_policy",
+    "aws_iam_role_policy": "name role policy",
+    "aws_cloudwatch_log_group": "name retention_in_days",
+    "aws_cloudwatch_event_rule": "name schedule_expression event_pattern",
+    "aws_cloudwatch_event_target": "rule target_id arn",
+    "aws_s3_bucket": "bucket lifecycle",
+    "aws_s3_bucket_public_access_block": "bucket block_public_acls ignore_public_acls block_public_policy "
+    "restrict_public_buckets",
+    "aws_s3_bucket_server_side_encryption_configuration": "bucket rule",
+    "aws_s3_bucket_policy": "bucket policy",
+    "aws_s3_bucket_lifecycle_configuration": "bucket rule",
+    "aws_s3_bucket_notification": "bucket eventbridge lambda_function",
+}
+
+
+def test_terraform_s_arguments_are_those_of_its_documents() -> None:
+    used: dict[str, set[str]] = {}
+    for job in JOBS.values():
+        for kind, rows in said(job, "terraform")["resource"].items():
+            used.setdefault(kind, set()).update(*(row.keys() - {"depends_on"} for row in rows.values()))
+    assert used == {kind: set(names.split()) for kind, names in ARGUMENTS.items()}
+
+
+def test_a_bucket_that_is_not_of_the_job() -> None:
+    with pytest.raises(
+        DeployError, match="--own-buckets: others: expected buckets of tally, which are data, scratch"
+    ):
+        steps_of(target(), "terraform", ("others",))
+
+
+def test_a_package_changes_no_account(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse(["words", "--package", "x"]).format == "cloudformation"
+    for option in ("--delete", "--dry-run", "--wait"):
+        with pytest.raises(SystemExit):
+            parse(["words", "--package", "x", option])
+        assert "--package: it changes nothing in an account" in capsys.readouterr().err
+
+
+def _references(tree: Any) -> Iterator[str]:
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            if key == "Ref":
+                yield value
+            elif key == "Fn::GetAtt":
+                yield value[0]
+            elif key == "DependsOn":
+                yield from value
+            else:
+                yield from _references(value)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from _references(item)
+
+
+def _unsubstituted(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return (
+            tree["Fn::Sub"] if tree.keys() == {"Fn::Sub"} else {k: _unsubstituted(v) for k, v in tree.items()}
+        )
+    return [_unsubstituted(item) for item in tree] if isinstance(tree, list) else tree
