@@ -66,6 +66,7 @@ class _Inline:
             spec=run.spec,
             source=run.source,
             inputs=inputs,
+            tags=run.tags,
             output=output,
             may_exchange=may_exchange(self._runtime, run.spec),
         )
