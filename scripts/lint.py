@@ -179,7 +179,7 @@ def main(argv: Sequence[str]) -> int:
     )
     options = parser.parse_args(argv)
     tools, scanners = options.bin.absolute(), options.scanners.absolute()
-    code = ["chalicelib", "scripts", "jobs", "app.py"]
+    code = ["chalicelib", "scripts", "jobs", "examples", "app.py"]
     with tempfile.TemporaryDirectory(prefix="sluice-audit-") as folder:
         found, template = write(Path(folder))
         names = [str(path) for path in found]

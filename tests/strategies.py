@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -37,9 +38,31 @@ text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 scalars: st.SearchStrategy[Any] = st.one_of(
     st.none(), st.booleans(), ints, st.floats(), text, st.binary(max_size=8)
 )
+_zones = st.sampled_from(
+    [None, UTC, timezone(timedelta(hours=-3, seconds=-5)), timezone(timedelta(hours=1), "CET")]
+)
+#: Dates, moments and times of any zone that is carried, with folds.
+calendar: st.SearchStrategy[Any] = st.one_of(
+    st.dates(),
+    st.builds(
+        lambda item, fold, zone: item.replace(fold=fold, tzinfo=zone),
+        st.datetimes(),
+        st.integers(0, 1),
+        _zones,
+    ),
+    st.builds(
+        lambda item, fold, zone: item.replace(fold=fold, tzinfo=zone), st.times(), st.integers(0, 1), _zones
+    ),
+)
+_flat = scalars | st.decimals(allow_nan=False).map(Decimal) | calendar
+_hashable = st.recursive(
+    _flat,
+    lambda inner: st.lists(inner, max_size=2).map(tuple) | st.frozensets(inner, max_size=2),
+    max_leaves=3,
+)
 #: Everything that is carried, nested.
 values: st.SearchStrategy[Any] = st.recursive(
-    scalars | st.decimals(allow_nan=False).map(Decimal),
+    _flat | st.sets(_hashable, max_size=3) | st.frozensets(_hashable, max_size=3),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.lists(inner, max_size=3).map(tuple),
@@ -62,6 +85,9 @@ key_lists: st.SearchStrategy[list[Any]] = st.one_of(
             st.none(),
             st.tuples(st.text("ab", max_size=1), st.integers(-1, 1)),
             st.tuples(st.none(), st.integers(0, 2)),
+            st.dates(date(2026, 2, 27), date(2026, 3, 1)),
+            st.sampled_from([datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in range(3)]),
+            st.tuples(st.sampled_from([time(1), time(1, fold=1), time(2)]), st.datetimes()),
         )
     ]
 )
@@ -75,6 +101,17 @@ def same(left: Any, right: Any) -> bool:
         return repr(left) == repr(right)
     if isinstance(left, list | tuple):
         return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, set | frozenset):
+        return sorted(map(_shown, left)) == sorted(map(_shown, right))
     if isinstance(left, dict):
         return same(list(left.items()), list(right.items()))
-    return bool(left == right) and str(left) == str(right)
+    return bool(left == right) and repr(left) == repr(right)
+
+
+def _shown(item: Any) -> str:
+    """What a set holds as text, the same whatever the order of what it holds."""
+    if isinstance(item, tuple):
+        return f"({', '.join(map(_shown, item))})"
+    if isinstance(item, frozenset):
+        return f"frozenset({', '.join(sorted(map(_shown, item)))})"
+    return repr(item)

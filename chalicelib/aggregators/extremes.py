@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from itertools import islice
 from math import isnan
@@ -14,7 +15,7 @@ from .values import Part, check_order, parts, positive, rank, shown
 
 _order = itemgetter(0)
 #: Kinds of which equal values are the same.
-_EXACT = frozenset({int, str, bytes, bool})
+_EXACT = frozenset({int, str, bytes, bool, date})
 
 
 class _Extreme(Aggregator):

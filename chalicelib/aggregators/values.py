@@ -6,12 +6,19 @@ Results may not depend on how values were cut into tasks, so whatever ties or re
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from datetime import date, datetime, time
+from itertools import chain
 from math import nan
 from operator import itemgetter
 from typing import Any
 
-from ..core.codec import decode_column, encode_column
+from ..core.codec import CALENDAR, calendar_text, decode_column, encode_column
+
+_SETS, _LISTS = frozenset({set, frozenset}), frozenset({tuple, list})
+_HOLDERS = _SETS | _LISTS
+#: Where those without a zone stand among dates and times; those with one come behind.
+_PLACE: dict[type[Any], int] = {date: 0, datetime: 1, time: 3}
 
 #: How a part of a value is named: a dict's key, a place in a tuple or list, or a function of the value.
 Part = str | int | Callable[[Any], Any]
@@ -64,15 +71,29 @@ def check_order(order: Any) -> Any:
         compares = order <= order
     except TypeError as error:
         raise TypeError(f"expected a value that compares with others, got {shown(order)}") from error
+    if type(order) in _HOLDERS and hold_set((order,)):
+        raise TypeError(f"expected a value that compares with others, got {shown(order)}: a set has no order")
     if not compares or (type(order) is tuple and any(item != item for item in order)):
         raise ValueError(f"{shown(order)} is or holds NaN, which has no place in an order: leave it out")
     return order
 
 
+def hold_set(values: Collection[Any]) -> bool:
+    """Whether one of them is a set or holds one, for which `<` says something else than an order."""
+    kinds = set(map(type, values))
+    while not kinds & _SETS:
+        if not kinds & _LISTS:
+            return False
+        values = list(chain.from_iterable(value for value in values if type(value) in _LISTS))
+        kinds = set(map(type, values))
+    return True
+
+
 def rank(value: Any) -> tuple[Any, ...]:
     """A sort key that puts any two values that Sluice carries in order, and only the same ones in one place.
 
-    None, NaN, numbers by size, text, bytes, tuples and lists, dicts; within each Python's own order.
+    None, NaN, numbers by size, text, bytes, tuples and lists, dicts, dates, moments without a zone, moments, times
+    without a zone, times, sets; within each Python's own order, of sets that of what they hold, in this order.
     Equal numbers of two types go by the type's name, those of one type (0.0 and -0.0) by their text.
     """
     kind = type(value)
@@ -87,6 +108,10 @@ def rank(value: Any) -> tuple[Any, ...]:
     if kind is dict:
         items = [(rank(key), rank(item)) for key, item in value.items()]
         return 6, sorted(items), items
+    if kind in CALENDAR:
+        return 7, _PLACE[kind] + (kind is not date and value.tzinfo is not None), value, calendar_text(value)
+    if kind is set or kind is frozenset:
+        return 8, sorted(map(rank, value)), kind.__name__
     if value != value:
         return 1, kind.__name__
     return 2, value, kind.__name__, str(value)
@@ -95,7 +120,7 @@ def rank(value: Any) -> tuple[Any, ...]:
 def ranked(values: Iterable[Any]) -> list[Any]:
     """The values in the order of `rank`."""
     found = list(values)
-    plain = set(map(type, found)) in ({str}, {int}, {bytes})
+    plain = set(map(type, found)) in ({str}, {int}, {bytes}, {date})
     found.sort(key=None if plain else rank)
     return found
 

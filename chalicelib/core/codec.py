@@ -3,16 +3,23 @@
 A column is a list. It is written as msgpack in the cheapest of several shapes that gives back exactly
 what went in. Most columns are plain scalars and go through msgspec at C speed. What msgpack cannot tell
 apart (a tuple from a list, a Decimal) is taken apart into columns until it can: tuples of one length are a
-column for each place, other tuples, lists and dicts are their lengths and one column of all that they
+column for each place, other tuples, lists, dicts and sets are their lengths and one column of all that they
 hold. Only what is left then (an int over 64 bits, what is nested deep) and columns of few items are tagged
-value by value. Carried are None, bool, int, float, str, bytes, Decimal and tuples, lists and dicts of them.
+value by value. Carried are None, bool, int, float, str, bytes, Decimal, date, datetime, time and tuples, lists,
+dicts, sets and frozensets of them.
+
+What a set holds is written in one order, for Python has another in every process. A datetime or time keeps the
+offset of its zone; a zone with rules (ZoneInfo) is refused: two that have one such zone compare by the clock on the
+wall, and by the instant once only offsets are left, so what is equal would depend on where values were stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, date, datetime, time, timezone
 from decimal import Decimal
 from itertools import chain, islice
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -24,11 +31,18 @@ PLAIN, TUPLES, TAGGED, NONES = range(4)
 TUPLE_PLACES, LIST_PLACES, SOME_TUPLES, SOME_LISTS, DICTS, MIXED = range(4, 10)
 #: Decimals as texts; text of which most is said again.
 DECIMALS, WORDS = 10, 11
+#: Dates and times as ISO 8601; sets by their lengths and all that they hold.
+DATES, DATETIMES, TIMES, SETS, FROZENSETS = range(12, 17)
 
 SCALARS = frozenset({type(None), bool, int, float, str, bytes})
-KEY_TYPES = SCALARS | {tuple}
+#: Dates, moments and times of day.
+CALENDAR = frozenset({date, datetime, time})
+KEY_TYPES = SCALARS | CALENDAR | {tuple}
+#: The same for a message.
+KEYS_ARE = "None, bool, int, float, str, bytes, date, datetime, time or a tuple of them"
 _CONTAINERS = frozenset({list, dict})
-_CARRIED = KEY_TYPES | _CONTAINERS | {Decimal}
+_SETS = frozenset({set, frozenset})
+_CARRIED = KEY_TYPES | _CONTAINERS | _SETS | {Decimal}
 #: A longer column of nothing is written in full, so that few bytes cannot claim to be billions of items.
 MAX_NONES = 1 << 20
 #: Shorter columns are not taken apart. That one value by itself is written as it always was is also what the states of
@@ -40,8 +54,21 @@ _DEPTH, _PLACES = 6, 64
 #: looked at first, and how many different ones among them promise that it is one.
 _WORDS, _LOOK, _PROMISE = 256, 64, 24
 #: What a column of several kinds is sorted into.
-_KINDS = (Decimal, tuple, list, dict)
-_TAG_TUPLE, _TAG_INT, _TAG_DECIMAL, _TAG_DICT = 1, 2, 3, 4
+_KINDS = (Decimal, tuple, list, dict, date, datetime, time, set, frozenset)
+#: So many of these are written though there are none of them, as files of older code have them.
+_ALWAYS = 4
+_SHAPE_OF = {tuple: SOME_TUPLES, list: SOME_LISTS, set: SETS, frozenset: FROZENSETS}
+_KIND_OF = {shape: kind for kind, shape in _SHAPE_OF.items()}
+_CALENDAR_SHAPES: dict[type[Any], int] = {date: DATES, datetime: DATETIMES, time: TIMES}
+_CALENDAR_KINDS = {shape: kind for kind, shape in _CALENDAR_SHAPES.items()}
+_OF_PARTS = frozenset({*range(TUPLE_PLACES, MIXED + 1), SETS, FROZENSETS})
+#: Sets of one of these kinds are in the order of Python; what others hold, in that of its encoding.
+_SORTED = ({str}, {int}, {bytes}, {date})
+_TAG_TUPLE, _TAG_INT, _TAG_DECIMAL, _TAG_DICT, _TAG_SET, _TAG_FROZENSET = range(1, 7)
+_CALENDAR_TAGS: dict[int, type[Any]] = {7: date, 8: datetime, 9: time}
+_TAGS_OF_CALENDAR = {kind: tag for tag, kind in _CALENDAR_TAGS.items()}
+#: Behind a date's text: its fold, and the name that was given to its zone.
+_MARK = "~"
 
 #: TypeError: a dict whose key is a list; RecursionError: lists nested thousands deep.
 _UNDECODABLE = (
@@ -58,6 +85,7 @@ _decode = msgspec.msgpack.Decoder(list[Any]).decode
 _decode_tuples = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode
 _decode_texts = msgspec.msgpack.Decoder(list[str]).decode
 _decode_parts = msgspec.msgpack.Decoder(list[tuple[int, bytes]]).decode
+_zone, _fold = attrgetter("tzinfo"), attrgetter("fold")
 _decode_words = msgspec.msgpack.Decoder(tuple[list[str], bytes]).decode
 
 
@@ -125,24 +153,83 @@ def _apart(items: Sequence[Any], kinds: set[type], depth: int) -> tuple[int, byt
     (kind,) = kinds if len(kinds) == 1 else (None,)
     if kind is Decimal:
         return DECIMALS, _encode(list(map(str, items)))
+    if kind in CALENDAR:
+        return _CALENDAR_SHAPES[kind], _encode(_calendar_texts(kind, items))
     if kind is dict:
         held = [list(chain.from_iterable(items)), list(chain.from_iterable(map(dict.values, items)))]
         return _parts(DICTS, [list(map(len, items)), *held], depth)
-    if kind is tuple or kind is list:
+    if kind in _SETS:
+        items = list(map(_in_one_order, items))
+    elif kind is tuple or kind is list:
         lengths = set(map(len, items))
         if len(lengths) == 1 and 0 < max(lengths) <= _PLACES:
             places = list(zip(*items, strict=True))
             return _parts(TUPLE_PLACES if kind is tuple else LIST_PLACES, places, depth)
-        inner = [list(map(len, items)), list(chain.from_iterable(items))]
-        return _parts(SOME_TUPLES if kind is tuple else SOME_LISTS, inner, depth)
-    return None
+    else:
+        return None
+    return _parts(_SHAPE_OF[kind], [list(map(len, items)), list(chain.from_iterable(items))], depth)
+
+
+def _in_one_order(items: Collection[Any]) -> list[Any]:
+    """What a set holds, in an order that is the same in every process."""
+    if len(items) < 2 or set(map(type, items)) in _SORTED:
+        return sorted(items)
+    return sorted(items, key=lambda item: _encode(_tagged(item)))
+
+
+def _calendar_texts(kind: type[Any], items: Sequence[Any]) -> list[str]:
+    """Dates, moments or times, all of one kind, as text."""
+    if kind is not date:
+        zones = list(map(_zone, items))
+        known = zones.count(None) == len(zones) or all(zone is UTC for zone in zones)
+        if not known or any(map(_fold, items)):
+            return list(map(calendar_text, items))
+    return list(map(kind.isoformat, items))
+
+
+def calendar_text(item: Any) -> str:
+    """A date, datetime or time as text that is another for each other one. Raises Unsupported for a zone with rules."""
+    text: str = item.isoformat()
+    if type(item) is date:
+        return text
+    zone, name = item.tzinfo, ""
+    if zone is not None and zone is not UTC:
+        if type(zone) is not timezone:
+            raise Unsupported(
+                f"{item!r} is in a zone that has rules, and Sluice carries a zone's offset only: convert it first"
+                " (`.astimezone(timezone.utc)`)"
+            )
+        own = zone.tzname(None)
+        name = own if own != timezone(zone.utcoffset(None)).tzname(None) else ""
+    return f"{text}{_MARK}{item.fold}{name}" if item.fold or name else text
+
+
+def _calendar_items(kind: type[Any], texts: list[str]) -> list[Any]:
+    try:
+        return list(map(kind.fromisoformat, texts))
+    except ValueError:  # some of them have a fold or a name, unless they are damaged
+        return [_calendar_item(kind, text) for text in texts]
+
+
+def _calendar_item(kind: type[Any], text: str) -> Any:
+    iso, mark, rest = text.partition(_MARK)
+    item = kind.fromisoformat(iso)
+    if not mark:
+        return item
+    if kind is date or rest[:1] not in ("0", "1"):
+        raise ValueError(f"{text!r} is no {kind.__name__}")
+    zone = timezone(item.utcoffset(), rest[1:]) if rest[1:] else item.tzinfo
+    return item.replace(fold=int(rest[0]), tzinfo=zone)
 
 
 def _mixed(items: Sequence[Any], kinds: set[type], depth: int) -> tuple[int, bytes]:
     """A column of several kinds: of which kind each item is, and the items of each kind."""
     codes = dict.fromkeys(SCALARS, 0) | {kind: code for code, kind in enumerate(_KINDS, 1)}
+    last = max(_ALWAYS, *(number for number, kind in enumerate(_KINDS, 1) if kind in kinds), 0)
     of_kinds: list[list[Any]] = [[item for item in items if type(item) in SCALARS]]
-    of_kinds += ([item for item in items if type(item) is kind] if kind in kinds else [] for kind in _KINDS)
+    of_kinds += (
+        [item for item in items if type(item) is kind] if kind in kinds else [] for kind in _KINDS[:last]
+    )
     return _parts(MIXED, [list(map(codes.__getitem__, map(type, items))), *of_kinds], depth)
 
 
@@ -176,8 +263,10 @@ def _decoded(shape: int, body: bytes | memoryview, depth: int) -> list[Any]:
         return list(map(Decimal, _decode_texts(body)))
     if shape == WORDS:
         return _said(*_decode_words(body))
-    if not TUPLE_PLACES <= shape <= MIXED or depth == _DEPTH:
-        raise ValueError(f"expected a column of shape 0 to {WORDS}, got {shape} at depth {depth}")
+    if shape in _CALENDAR_KINDS:
+        return _calendar_items(_CALENDAR_KINDS[shape], _decode_texts(body))
+    if shape not in _OF_PARTS or depth == _DEPTH:
+        raise ValueError(f"expected a column of shape 0 to {FROZENSETS}, got {shape} at depth {depth}")
     parts = [_decoded(own, part, depth + 1) for own, part in _decode_parts(body)]
     if shape in (TUPLE_PLACES, LIST_PLACES):
         rows = zip(*parts, strict=True)
@@ -195,7 +284,7 @@ def _said(words: list[str], numbers: bytes) -> list[str]:
 
 
 def _cut(shape: int, lengths: list[int], columns: list[list[Any]]) -> list[Any]:
-    """Tuples, lists or dicts of these lengths, from the columns of all that they hold."""
+    """Tuples, lists, dicts or sets of these lengths, from the columns of all that they hold."""
     total = sum(lengths)
     if len(columns) != 1 + (shape == DICTS) or any(len(column) != total for column in columns):
         raise ValueError(f"expected {total} items, got {', '.join(str(len(column)) for column in columns)}")
@@ -203,7 +292,7 @@ def _cut(shape: int, lengths: list[int], columns: list[list[Any]]) -> list[Any]:
         pairs = zip(*columns, strict=True)
         return [dict(islice(pairs, length)) for length in lengths]
     items = iter(columns[0])
-    kind = tuple if shape == SOME_TUPLES else list
+    kind = _KIND_OF[shape]
     return [kind(islice(items, length)) for length in lengths]
 
 
@@ -253,10 +342,16 @@ def _tagged(item: Any) -> Any:
         return msgspec.msgpack.Ext(_TAG_DICT, _encode(flat))
     if kind is Decimal:
         return msgspec.msgpack.Ext(_TAG_DECIMAL, str(item).encode())
+    if kind in CALENDAR:
+        return msgspec.msgpack.Ext(_TAGS_OF_CALENDAR[kind], calendar_text(item).encode())
+    if kind in _SETS:
+        held = _encode(list(map(_tagged, _in_one_order(item))))
+        return msgspec.msgpack.Ext(_TAG_SET if kind is set else _TAG_FROZENSET, held)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     raise Unsupported(
         f"{name} is not a type that Sluice carries"
-        " (None, bool, int, float, str, bytes, Decimal and tuples, lists and dicts of them): convert it first"
+        " (None, bool, int, float, str, bytes, Decimal, date, datetime, time and tuples, lists, dicts, sets and"
+        " frozensets of them): convert it first"
     )
 
 
@@ -270,6 +365,11 @@ def _untag(code: int, body: memoryview) -> Any:
     if code == _TAG_DICT:
         flat = iter(_decode_tagged(body))
         return dict(zip(flat, flat, strict=True))
+    if code in (_TAG_SET, _TAG_FROZENSET):
+        held = _decode_tagged(body)
+        return set(held) if code == _TAG_SET else frozenset(held)
+    if code in _CALENDAR_TAGS:
+        return _calendar_item(_CALENDAR_TAGS[code], bytes(body).decode())
     raise ValueError(f"unknown tag {code}")
 
 

@@ -7,6 +7,7 @@ number of tasks. Bounds between its partitions are sampled, as for any job in to
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -18,9 +19,10 @@ from .partitioners import Hash, Range
 #: A map task keeps the first rows of a limit of up to so many; beyond it all rows are shuffled.
 _LARGEST_HEAP = 100_000
 _LEAST_HEAP = 1024
-_ORDERED = frozenset({type(None), bool, int, float, str, bytes})
+_ORDERED = frozenset({type(None), bool, int, float, str, bytes, date})
 _WORDS = ("key", "-key", "value", "-value")
 _COMPLEMENT = bytes(range(255, -1, -1))
+_FIRST, _STEP = datetime.min.replace(tzinfo=UTC), timedelta(microseconds=1)
 _DIGITS = str.maketrans("0123456789", "9876543210")
 
 Pair = tuple[Any, Any]
@@ -152,6 +154,8 @@ def ascending(item: Any) -> Any:
         return _decimal(item)
     if kind is list or kind is tuple:
         return tuple(map(ascending, item))
+    if kind is datetime or kind is time:
+        return _moment(item)
     if kind in _ORDERED and item == item:
         return item
     raise _no_order(item)
@@ -169,14 +173,30 @@ def descending(item: Any) -> Any:
     if kind is list or kind is tuple:
         # 0: another part follows, 1: the end; so a tuple comes after those that it begins.
         return (*(part for inner in item for part in (0, descending(inner))), 1)
+    if kind is datetime or kind is time:
+        return tuple(map(descending, _moment(item)))
+    if kind is date:
+        return -item.toordinal()
     if kind in _ORDERED and item == item:
         return None if item is None else -item
     raise _no_order(item)
 
 
+def _moment(item: datetime | time) -> tuple[int, int]:
+    """0 without a zone, 1 with one, since they do not compare, and microseconds (in UTC)."""
+    if isinstance(item, datetime):
+        naive = item.tzinfo is None
+        return int(not naive), (item - (datetime.min if naive else _FIRST)) // _STEP
+    past = timedelta(hours=item.hour, minutes=item.minute, seconds=item.second, microseconds=item.microsecond)
+    ahead = item.utcoffset()
+    return int(ahead is not None), (past - (ahead or timedelta())) // _STEP
+
+
 def _no_order(item: Any) -> DataTypeError:
     what = "NaN" if item != item else f"{item!r:.200}, a {type(item).__name__},"
-    return DataTypeError(f"order_by: {what} has no order: expected a number, text, bytes or a tuple of them")
+    return DataTypeError(
+        f"order_by: {what} has no order: expected a number, text, bytes, a date or time, or a tuple of them"
+    )
 
 
 def _reversed(data: bytes) -> bytes:

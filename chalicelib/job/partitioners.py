@@ -16,7 +16,7 @@ from zlib import crc32
 
 import msgspec
 
-from ..core.codec import Unsupported, surrogate_text
+from ..core.codec import CALENDAR, Unsupported, surrogate_text
 from ..core.errors import DataTypeError
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -38,7 +38,7 @@ def key_bytes(key: Any) -> bytes:
 
 
 def _canonical(key: Any) -> Any:
-    """Equal numbers as one number."""
+    """Equal numbers as one number; moments as text, without their fold, by which equal ones may differ."""
     kind = type(key)
     if kind in _EXACT:
         return key
@@ -48,7 +48,7 @@ def _canonical(key: Any) -> Any:
         return int(key)
     if kind is tuple:
         return tuple(map(_canonical, key))
-    return key
+    return key.isoformat() if kind in CALENDAR else key
 
 
 class Partitioner:

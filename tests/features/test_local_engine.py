@@ -12,6 +12,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,15 @@ def lengths(texts: list[str], fold: Callable[[list[int]], Any]) -> Rows:
     return [(initial, fold(list(map(len, group)))) for initial, group in by_initial(words(texts)).items()]
 
 
+def days(texts: list[str]) -> Rows:
+    """By the day of each length its words and the first letters of their lines."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for line in lines(texts):
+        for word in line.split():
+            found[(date(2026, 2, 27) + timedelta(len(word))).isoformat()] |= {word, line[:3]}
+    return [(day, sorted(some)) for day, some in found.items()]
+
+
 ORACLES: dict[str, Callable[[list[str]], Rows]] = {
     "sums": lambda texts: list(Counter(words(texts)).items()),
     "counts": lambda texts: list(Counter(words(texts)).items()),
@@ -131,6 +141,7 @@ ORACLES: dict[str, Callable[[list[str]], Rows]] = {
     "whole_files": lambda texts: [
         (f"{name}.txt", len(text.split())) for name, text in zip("ab", texts, strict=True)
     ],
+    "days": lambda texts: days(texts),
     "params": lambda texts: [(initial, len(group)) for initial, group in by_initial(words(texts)).items()],
 }
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from ...core.codec import CALENDAR
 from ...core.spec import OutputSpec, parse_columns
 from .columns import Table
 from .text import to_json
@@ -57,4 +58,6 @@ def _cell(item: Any) -> Any:
         return item
     if type(item) is bytes:
         return item.decode(errors="backslashreplace")
+    if type(item) in CALENDAR:
+        return item.isoformat()
     return to_json(item).decode()

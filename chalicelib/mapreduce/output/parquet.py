@@ -4,12 +4,14 @@ from __future__ import annotations
 
 # ruff: noqa: S608 - names and paths in queries are quoted, and numbers are ours
 from collections.abc import Sequence
+from datetime import datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ...core.codec import CALENDAR
 from ...core.errors import DataTypeError
 from ...core.ports import Disk, ObjectWriter
 from ...core.spec import MIB, JobSpec
@@ -22,6 +24,15 @@ from .text import named, to_json
 _LEAST_LINE = 1 * MIB
 _LONG, _INT_DIGITS = 1 << 63, 19
 _MOST_DIGITS = 38
+#: By the kind of all cells of a column.
+_TYPES = {
+    "bool": "BOOLEAN",
+    "bytes": "BLOB",
+    "date": "DATE",
+    "datetime": "TIMESTAMP",
+    "instant": "TIMESTAMP WITH TIME ZONE",
+    "time": "TIME",
+}
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
@@ -29,7 +40,8 @@ class TableSpool:
     """Rows of a result on their way to a Parquet file: cells as text, and of what types they were.
 
     A column's type is the one declared in `output.columns`, else that of its values: BIGINT, DOUBLE (of ints and
-    floats together, too), BOOLEAN, VARCHAR, BLOB, DECIMAL; JSON in VARCHAR for all else. Memory: one block.
+    floats together, too), BOOLEAN, VARCHAR, BLOB, DECIMAL, DATE, TIMESTAMP, of moments with a zone TIMESTAMP WITH TIME
+    ZONE, of times without one TIME; in VARCHAR JSON (or ISO 8601) for all else. Memory: one block.
     """
 
     def __init__(self, spec: JobSpec, disk: Disk, path: Path) -> None:
@@ -108,11 +120,7 @@ class TableSpool:
             return f"DECIMAL({_MOST_DIGITS}, {behind})"
         if kinds and kinds <= {"int", "float"}:
             return "DOUBLE"
-        return (
-            {"bool": "BOOLEAN", "bytes": "BLOB"}.get(next(iter(kinds), ""), "VARCHAR")
-            if len(kinds) == 1
-            else "VARCHAR"
-        )
+        return _TYPES.get(next(iter(kinds)), "VARCHAR") if len(kinds) == 1 else "VARCHAR"
 
 
 def _kind(cell: Any) -> str:
@@ -121,6 +129,8 @@ def _kind(cell: Any) -> str:
         return "long" if abs(cell) < 10**_MOST_DIGITS else "huge"
     if type(cell) is Decimal and not cell.is_finite():
         return "NoneType"
+    if type(cell) in (datetime, time) and cell.tzinfo is not None:
+        return "instant" if type(cell) is datetime else "time in a zone"
     return type(cell).__name__
 
 
@@ -147,4 +157,6 @@ def _text(cell: Any) -> str | None:
         return f"{cell:f}" if cell.is_finite() else None
     if kind in (int, float):
         return repr(cell)
+    if kind in CALENDAR:
+        return str(cell.isoformat())
     return to_json(cell).decode()

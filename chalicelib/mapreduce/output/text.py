@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from ...core.codec import Unsupported, surrogate_text
+from ...aggregators.values import ranked
+from ...core.codec import CALENDAR, Unsupported, surrogate_text
 from ...core.errors import DataTypeError
 from ..shuffle.run_file import RunWriter
 
@@ -32,7 +33,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n"})
 
 
 def tsv(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
-    """`key<TAB>value` lines: text as it is with tab, newline and backslash escaped, all else as JSON."""
+    """`key<TAB>value` lines: text and dates as they are, with tab, newline and backslash escaped; else JSON."""
     if set(map(type, keys)) == {bytes}:
         return _tsv_of_bytes(keys, values)
     rows = zip(_column(keys), _column(values), strict=True)
@@ -118,7 +119,8 @@ def unescape(text: str) -> str:
 def to_json(item: Any) -> bytes:
     """JSON of anything that Sluice carries; bytes become text, NaN and infinities become null.
 
-    Raises Unsupported for anything else: a set, for one, has another order in every process.
+    Dates, moments and times are their ISO 8601 text, sets lists in the order of `ranked`. Raises Unsupported for
+    anything else.
     """
     return _json(item if type(item) in _JSON_TYPES else _plain(item))
 
@@ -190,6 +192,8 @@ def cell_text(item: Any) -> str:
         return item.decode(*_LOSSLESS)
     if type(item) is str:
         return item
+    if type(item) in CALENDAR:
+        return str(item.isoformat())
     return repr(item) if type(item) is float and not math.isfinite(item) else to_json(item).decode()
 
 
@@ -200,12 +204,14 @@ def _cell(item: Any) -> str:
         return item.decode(*_LOSSLESS).translate(_ESCAPES)
     if type(item) is float and not math.isfinite(item):
         return repr(item)
-    return to_json(item).decode()
+    return item.isoformat() if type(item) in CALENDAR else to_json(item).decode()
 
 
 def _raw(item: Any) -> bytes:
     if type(item) is str:
         return item.encode()
+    if type(item) in CALENDAR:
+        return str(item.isoformat()).encode()
     return item if type(item) is bytes else to_json(item)
 
 
@@ -223,9 +229,16 @@ def _plain(item: Any) -> Any:
     if isinstance(item, tuple | list):
         return [_plain(part) for part in item]
     if isinstance(item, dict):
-        return {
-            key if type(key) is str else to_json(key).decode(): _plain(part) for key, part in item.items()
-        }
+        return {key if type(key) is str else _name(key): _plain(part) for key, part in item.items()}
+    if kind in CALENDAR:
+        return item.isoformat()
+    if isinstance(item, set | frozenset):
+        return [_plain(part) for part in ranked(item)]
     raise Unsupported(
         f"{item!r} is a {kind.__module__}.{kind.__qualname__}, which cannot be written: convert it first"
     )
+
+
+def _name(key: Any) -> str:
+    """A dict's key that is no text as a name in JSON."""
+    return str(key.isoformat()) if type(key) in CALENDAR else to_json(key).decode()

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from ...aggregators import Aggregator, Count, Sum
 from ...aggregators.base import NoPair, PairRefused
+from ...core.codec import KEYS_ARE
 from ...core.errors import DataTypeError
 from ...job.binding import BoundJob, GroupFunction
 from ...job.job import Each, Job
@@ -364,7 +365,7 @@ def check_pairs(chunk: list[Any]) -> None:
 
 def _refusal(error: Exception, key: Any, value: Any) -> DataTypeError:
     """The error for a pair that cannot be collected."""
-    allowed = "" if _is_hashable(key) else "; keys are None, bool, int, float, str, bytes or tuples of them"
+    allowed = "" if _is_hashable(key) else f"; keys are {KEYS_ARE}"
     about = f"key {key!r:.200} ({type(key).__name__}), value {value!r:.200} ({type(value).__name__})"
     return DataTypeError(f"{error}: {about}{allowed}")
 

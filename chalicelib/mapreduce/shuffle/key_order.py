@@ -1,17 +1,20 @@
 """The order of keys: Python's own, checked. Ties keep the order in which pairs came.
 
 Keys of one job must compare with each other and be of one type at each place, because keys that are
-equal though of two types (`1` and `1.0`) would be written as whichever came first.
+equal though of two types (`1` and `1.0`) would be written as whichever came first. For the same reason a datetime or
+time that has a zone must be in UTC; with and without a zone are two types. Sets are no keys: `<` among them says
+which holds the other, which is no order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, time, timezone
 from itertools import chain, islice
 from operator import itemgetter, le
 from typing import Any
 
-from ...core.codec import KEY_TYPES, Unsupported
+from ...core.codec import KEY_TYPES, KEYS_ARE, Unsupported
 from ...core.errors import DataTypeError
 
 Pair = tuple[Any, Any]
@@ -20,6 +23,9 @@ _second = itemgetter(1)
 #: Keys from which on it pays to look closer before they are sorted, how many of them are looked at, and the share of
 #: these that are not behind the next one, if all are in order for the most part.
 _MANY, _LOOK, _IN_ORDER = 4096, 256, 0.9
+#: What may have a zone; what has no order; what may hold either.
+_ZONED, _SETS, _LISTS = frozenset({datetime, time}), frozenset({set, frozenset}), frozenset({tuple, list})
+_LOOKED_INTO = _ZONED | _LISTS
 
 
 def check_keys(keys: Collection[Any]) -> None:
@@ -29,10 +35,7 @@ def check_keys(keys: Collection[Any]) -> None:
         return
     for kind in kinds - KEY_TYPES:
         sample = next(key for key in keys if type(key) is kind)
-        raise Unsupported(
-            f"key {sample!r} is of type {kind.__name__}; a key is None, bool, int, float, str, bytes"
-            " or a tuple of them: convert it first"
-        )
+        raise Unsupported(f"key {sample!r} is of type {kind.__name__}; a key is {KEYS_ARE}: {_way_out(kind)}")
     if len(kinds) > 1:
         samples: dict[type, Any] = {}
         for key in keys:
@@ -41,6 +44,8 @@ def check_keys(keys: Collection[Any]) -> None:
         raise DataTypeError(f"keys of one job must be of one type, got {listed}")
     if float in kinds and any(key != key for key in keys):
         raise DataTypeError("a key is NaN, which equals nothing, not even itself: map it to None or a word")
+    if kinds & _ZONED:
+        _check_zones(keys)
     if tuple in kinds:
         check_parts(keys)
 
@@ -50,12 +55,54 @@ def check_parts(keys: Collection[tuple[Any, ...]]) -> None:
     kinds = set(map(type, chain.from_iterable(keys)))
     for kind in kinds - KEY_TYPES:
         sample = next(key for key in keys if kind in map(type, key))
-        raise Unsupported(
-            f"key {sample!r} holds a {kind.__name__}; a key is None, bool, int, float, str, bytes"
-            " or a tuple of them: convert it first"
-        )
+        raise Unsupported(f"key {sample!r} holds a {kind.__name__}; a key is {KEYS_ARE}: {_way_out(kind)}")
     if float in kinds and any(part != part for key in keys for part in key):
         raise DataTypeError("a key holds NaN, which equals nothing: map it to None or a word")
+    while kinds & _LOOKED_INTO:
+        parts = list(chain.from_iterable(key for key in keys if type(key) in _LISTS))
+        kinds = set(map(type, parts))
+        for part in parts if kinds & _ZONED else ():
+            if type(part) in _ZONED:
+                _check_zones((part,))
+        if kinds & _SETS:
+            raise Unsupported(
+                f"a key holds {next(part for part in parts if type(part) in _SETS)!r}: {_way_out(set)}"
+            )
+        keys = parts
+
+
+def _way_out(kind: type) -> str:
+    if kind in _SETS:
+        return "a set has no order; convert it first (`tuple(sorted(...))`)"
+    return "convert it first"
+
+
+def _check_zones(moments: Collection[Any]) -> None:
+    """Raise DataTypeError for datetimes or times in another zone than UTC, or of which some have a zone."""
+    for item in moments:
+        if item.tzinfo is not None and (type(item.tzinfo) is not timezone or item.tzinfo != UTC):
+            raise DataTypeError(
+                f"key {item!r} is in another zone than UTC; equal keys would be written in whichever zone came first:"
+                " convert it first (`.astimezone(timezone.utc)`)"
+            )
+    naive = next((item for item in moments if item.tzinfo is None), None)
+    aware = next((item for item in moments if item.tzinfo is not None), None)
+    if naive is not None and aware is not None:
+        raise DataTypeError(
+            f"keys of one job must be of one type, got {naive!r} (without a zone) and {aware!r} (in UTC)"
+        )
+
+
+def type_names(keys: Iterable[Any]) -> set[str]:
+    """The names of the keys' types; of moments and times also whether they have a zone."""
+    kinds = set(map(type, keys))
+    if not kinds & _ZONED:
+        return {kind.__name__ for kind in kinds}
+    zoned = {kind.__name__ for kind in kinds - _ZONED}
+    for key in keys:
+        if type(key) in _ZONED:
+            zoned.add(f"{type(key).__name__}{' in UTC' if key.tzinfo else ' without a zone'}")
+    return zoned
 
 
 def sort_keys(keys: list[Any]) -> None:
@@ -167,4 +214,4 @@ def _incomparable(keys: Sequence[Any], error: TypeError) -> DataTypeError:
 def _shape(key: Any) -> str:
     if isinstance(key, tuple):
         return f"({', '.join(map(_shape, key))})"
-    return type(key).__name__
+    return type_names((key,)).pop()

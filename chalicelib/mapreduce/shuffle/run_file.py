@@ -19,6 +19,7 @@ from zlib import crc32
 
 from ...core.codec import Unsupported, decode_column, encode_column
 from ...core.errors import CorruptData, DataTypeError
+from .key_order import type_names
 from .zstd import ZstdCompressor, ZstdDecompressor, ZstdError
 
 #: A block is a list of keys and the list of their values, sorted by key.
@@ -52,16 +53,14 @@ class RunWriter:
         if partition < self._partition:
             raise ValueError(f"partition {partition} after {self._partition}")
         self._skip_to(partition)
-        kinds: set[type] = set()
         shown = shown or keys
         for start in range(0, len(keys), BLOCK_PAIRS):
             stop = start + BLOCK_PAIRS
             frame = self._frame(keys[start:stop], values[start:stop])
             self._write(frame)
             self._at += len(frame)
-            kinds.update(map(type, shown[start:stop]))  # block by block, while these are in the cache
+            self.key_types |= type_names(shown[start:stop])  # block by block, while these are in the cache
         self.pairs += len(keys)
-        self.key_types.update(kind.__name__ for kind in kinds)
 
     def add_raw(self, partition: int, frames: Iterable[bytes], rows: int) -> None:
         """Append bytes in another format, which must have checksums of its own, to `partition`."""

@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from ...aggregators import Aggregator
+from ...aggregators.values import hold_set
 from ...core.errors import DataTypeError
 from ...job.binding import BoundJob, GroupFunction, ValueOrder
 from ...job.partitioners import Hash, Partitioner, Range
@@ -144,6 +145,10 @@ def _comparing(items: Iterator[T]) -> Iterator[T]:
 
 
 def _check_sort_keys(sort_keys: Collection[Any]) -> None:
+    if hold_set(sort_keys):
+        raise DataTypeError(
+            "sort_values: a sort key is or holds a set, which has no order: convert it first (`sorted(...)`)"
+        )
     kinds = set(map(type, sort_keys))
     parts: Iterable[Any] = sort_keys if float in kinds else ()
     if tuple in kinds:

@@ -274,6 +274,10 @@ LINES = [f"{number}" for number in range(500)]
 FILES = {"a": "\n".join(LINES).encode()}
 
 
+DAY = datetime.date(2026, 2, 28)
+ZONE = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
+
+
 class Cells(Job):
     """One of every kind of value."""
 
@@ -294,6 +298,12 @@ class Cells(Job):
                 "list": [n, "x", None],
                 "mixed": n if n % 2 else f"t{n}",
                 "none": None,
+                "day": DAY + datetime.timedelta(n),
+                "moment": datetime.datetime(2026, 2, 28, 23, 59, 59, n),
+                "seen": datetime.datetime(2026, 3, 1, n % 24, tzinfo=ZONE),
+                "hour": datetime.time(n % 24, 0, 0, n),
+                "zoned": datetime.time(n % 24, tzinfo=ZONE),
+                "set": {n, 0},
             },
         )
 
@@ -305,6 +315,9 @@ def cells() -> list[tuple[Any, ...]]:
             row["either"] = float(row["either"])
             row["list"] = f'[{number},"x",null]'
             row["mixed"] = str(row["mixed"])
+            row["seen"] = row["seen"].astimezone(datetime.UTC).isoformat()
+            row["zoned"] = row["zoned"].isoformat()
+            row["set"] = f"[0,{number}]" if number else "[0]"
             found.append((number, text, *row.values()))
     return found
 
@@ -314,7 +327,8 @@ def test_values_come_back_from_parquet_as_they_were(cut: dict[str, Any], tmp_pat
     world = run(Cells, job_spec(output={"format": "parquet"}, **cut), FILES, tmp_path / "scratch")
     files = [body for key, body in parts(world).items() if key.endswith(".parquet")]
     assert len(files) == (4 if cut else 1)
-    found = table(files, tmp_path, "FROM made ORDER BY key_0")
+    utc = "strftime(timezone('UTC', seen), '%Y-%m-%dT%H:%M:%S+00:00')"
+    found = table(files, tmp_path, f"SELECT * REPLACE ({utc} AS seen) FROM made ORDER BY key_0")
     assert found == cells()
     if not cut:
         kinds = dict(table(files, tmp_path, "SELECT column_name, column_type FROM (DESCRIBE made)"))
@@ -332,6 +346,12 @@ def test_values_come_back_from_parquet_as_they_were(cut: dict[str, Any], tmp_pat
             "list": "VARCHAR",
             "mixed": "VARCHAR",
             "none": "VARCHAR",
+            "day": "DATE",
+            "moment": "TIMESTAMP",
+            "seen": "TIMESTAMP WITH TIME ZONE",
+            "hour": "TIME",
+            "zoned": "VARCHAR",
+            "set": "VARCHAR",
         }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -29,8 +30,12 @@ ZEROS = st.lists(st.sampled_from([0, 1, 2, 254, 255]), max_size=4).map(bytes)
 NUMBERS = st.integers() | st.floats(allow_nan=False)
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False)
 SCALARS = [TEXTS, ZEROS, st.binary(max_size=5), NUMBERS, st.booleans(), DECIMALS]
+ZONES = st.sampled_from([UTC, timezone(timedelta(hours=-9, minutes=-30)), timezone(timedelta(hours=14))])
+CALENDAR = [st.dates(), st.datetimes(), st.datetimes(timezones=ZONES), st.times(), st.times(timezones=ZONES)]
 KINDS = [
     *SCALARS,
+    *CALENDAR,
+    *(st.tuples(kind, kind) for kind in CALENDAR),
     *(st.lists(kind, max_size=3).map(tuple) for kind in (TEXTS, ZEROS, NUMBERS, DECIMALS)),
     st.tuples(NUMBERS, TEXTS),
     st.lists(st.tuples(TEXTS, st.integers()), max_size=3),

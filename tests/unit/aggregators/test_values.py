@@ -8,6 +8,7 @@ import statistics
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import reduce
@@ -545,6 +546,9 @@ REFUSED: list[tuple[Aggregator, list[Any], type[Exception], str]] = [
     (Max(), [1.0, math.nan], ValueError, "NaN"),
     (First(), [5], TypeError, r"First: expected \(order, value\) or by=..., got 5"),
     (First(by="at"), [{"when": 1}], ValueError, r"there is no 'at' in \{'when': 1\}"),
+    (Max(), [{1}, {2}], TypeError, "a set has no order"),
+    (Top(1, by=0), [([frozenset({1})], 2)], TypeError, "a set has no order"),
+    (Min(), [datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC)], TypeError, "can't compare"),
     (Last(by="at"), [{"at": None}], TypeError, "compares with others, got None"),
     (Top(2, by=3), [(1, 2)], ValueError, r"there is no 3 in \(1, 2\)"),
     (Top(2), [1.0, math.nan], ValueError, "NaN"),

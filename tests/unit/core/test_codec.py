@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter, OrderedDict, namedtuple
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -15,16 +19,21 @@ from hypothesis import strategies as st
 from msgspec import msgpack
 
 from chalicelib.core.codec import (
+    DATES,
+    DATETIMES,
     DECIMALS,
     DICTS,
+    FROZENSETS,
     LIST_PLACES,
     MAX_NONES,
     MIXED,
     NONES,
     PLAIN,
+    SETS,
     SOME_LISTS,
     SOME_TUPLES,
     TAGGED,
+    TIMES,
     TUPLE_PLACES,
     TUPLES,
     WORDS,
@@ -39,6 +48,10 @@ from tests.strategies import examples, same, scalars, values
 
 class Colour(IntEnum):
     RED = 1
+
+
+class Moment(datetime):
+    """A datetime of another type, as pandas and freezegun have them."""
 
 
 class Named(str):
@@ -107,6 +120,17 @@ TAKEN_APART = [
     ([[], [(1, 2)], [("x",), None]], SOME_LISTS),
     ([{}, {(1, 2): 3}, {"a": D("1"), 2: [(1,)]}], DICTS),
     ([None, D("1"), 2.5, (1, 2), [(1,)], {"a": ()}], MIXED),
+    ([date.min, date.max, date(2026, 2, 28)], DATES),
+    ([datetime(2026, 2, 28, 23, 59, 59, 999999), datetime.max], DATETIMES),
+    ([datetime(2026, 3, 1, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)], DATETIMES),
+    (
+        [datetime(2026, 10, 25, 2, fold=1), datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=2), "CEST"))],
+        DATETIMES,
+    ),
+    ([time(23, 59), time(0, 0, 0, 1, fold=1), time(1, tzinfo=timezone(timedelta(minutes=-90)))], TIMES),
+    ([set(), {1}, {2**80}, {("a", date(2026, 1, 1))}], SETS),
+    ([frozenset(), frozenset({1}), frozenset({frozenset({1.5})})], FROZENSETS),
+    ([D("1"), {"a"}, frozenset({1}), date(2026, 1, 1), {date(2026, 1, 1): time(1)}], MIXED),
     ([2**64, 1], TAGGED),
     ([(((((((((1,),),),),),),),),)], TUPLE_PLACES),
 ]
@@ -133,6 +157,46 @@ def test_the_column_of_one_value_never_changes() -> None:
     assert encode_column([("a", D("1.50"))]) == (TAGGED, b"\x91\xc7\x09\x01\x92\xa1a\xd6\x031.50")
     assert encode_column([[2**64]]) == (TAGGED, b"\x91\x91\xc7\x14\x0218446744073709551616")
     assert encode_column([None]) == (NONES, b"\x01\0\0\0")
+    assert encode_column([date(2026, 2, 28)]) == (TAGGED, b"\x91\xc7\x0a\x072026-02-28")
+    assert encode_column([{1, "a"}]) == (TAGGED, b"\x91\xd6\x05\x92\x01\xa1a")
+
+
+def test_columns_of_several_kinds_are_what_they_were() -> None:
+    """Of kinds that were always carried, the bytes that they always had."""
+    shape, body = encode_column([None, D("1")] * 4)
+    assert shape == MIXED
+    assert len(msgpack.decode(body)) == 6
+
+
+def test_a_set_is_the_same_bytes_in_every_process() -> None:
+    """Python puts text in sets in another order in each."""
+    column = [
+        {f"word {n}" for n in range(50)},
+        frozenset({("a", n, date(2026, 1, 1 + n)) for n in range(20)}),
+    ]
+    code = (
+        "from datetime import date; from chalicelib.core.codec import encode_column;"
+        f"print([encode_column(column)[1].hex() for column in ([{column!r}][0], [{column!r}][0] * 9)])".replace(
+            "datetime.date", "date"
+        )
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert found == {f"{[encode_column(some)[1].hex() for some in (column, column * 9)]}\n".encode()}
+
+
+@pytest.mark.parametrize("zone", [ZoneInfo("Europe/Oslo"), ZoneInfo("UTC")], ids=str)
+def test_a_zone_with_rules_is_refused_with_a_way_out(zone: ZoneInfo) -> None:
+    for wrapped in (datetime(2026, 3, 29, 2, tzinfo=zone), {time(1, tzinfo=zone)}):
+        with pytest.raises(Unsupported, match=r"zone that has rules.*astimezone"):
+            encode_column([wrapped] * 9)
 
 
 def _parts(*columns: tuple[int, bytes]) -> bytes:
@@ -147,6 +211,12 @@ def _of(*items: Any) -> tuple[int, bytes]:
     ("shape", "body"),
     [
         (DECIMALS, msgpack.encode(["1", "x"])),
+        (DATES, msgpack.encode(["2026-02-30"])),
+        (DATES, msgpack.encode(["2026-02-28~1"])),
+        (DATETIMES, msgpack.encode(["2026-02-28T00:00~2"])),
+        (TIMES, msgpack.encode(["12:00~1name of no zone"])),
+        (SETS, _parts(_of(2), _of(1))),
+        (SETS, _parts(_of(1), _of([1]))),
         (TUPLE_PLACES, _parts(_of(1, 2), _of(1))),
         (LIST_PLACES, _parts(_of(1, 2), _of(1))),
         (TUPLE_PLACES, _parts((NONES, MAX_NONES.to_bytes(4, "little")))),
@@ -176,9 +246,9 @@ def test_columns_in_columns_end_somewhere() -> None:
 
 
 REFUSED = [
-    {1, 2},
-    frozenset(),
-    date(2026, 1, 1),
+    timedelta(1),
+    datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")),
+    Moment(2026, 1, 1),
     Fraction(1, 2),
     object(),
     Colour.RED,

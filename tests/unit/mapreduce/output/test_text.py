@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -95,6 +96,9 @@ def test_everything_that_is_carried_can_be_written(value: Any) -> None:
         (float("inf"), "inf"), (float("nan"), "nan"),
         ("a\tb", "a\\tb"), (b"a\tb\xff", None), ((1, "a"), '[1,"a"]'), ([1, [2]], "[1,[2]]"),
         ({"a": 1}, '{"a":1}'), ({1: (2,)}, '{"1":[2]}'),
+        (date(2026, 2, 28), "2026-02-28"), (datetime(2026, 2, 28, tzinfo=UTC), "2026-02-28T00:00:00+00:00"),
+        ([time(1, 2)], '["01:02:00"]'), ({date(2026, 2, 28): {"b", "a"}}, '{"2026-02-28":["a","b"]}'),
+        ({2, (1, "x"), "y"}, '[2,"y",[1,"x"]]'), (frozenset(), "[]"),
         (Decimal("1.10"), "1.10"), ("ß", "ß"), (["ß\n"], '["ß\\n"]'),
     ],
 )  # fmt: skip

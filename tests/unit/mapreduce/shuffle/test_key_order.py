@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 
 from chalicelib.core.errors import DataTypeError
-from chalicelib.mapreduce.shuffle.key_order import check_keys, in_order, sort_keys, sort_order, sort_pairs
+from chalicelib.mapreduce.shuffle.key_order import (
+    check_keys,
+    in_order,
+    sort_keys,
+    sort_order,
+    sort_pairs,
+    type_names,
+)
 from tests.strategies import examples, key_lists
+
+OSLO = timezone(timedelta(hours=1))
 
 
 @given(key_lists)
@@ -48,13 +59,54 @@ def test_a_key_of_another_type_is_named_with_its_type(keys: list[Any], named: st
 
 
 @pytest.mark.parametrize(
-    "keys", [["a", 1], [1, 1.0], [True, 1], [None, "a"], ["a", b"a"], [("a",), "a"]], ids=repr
+    "keys",
+    [
+        [date(2026, 1, 1), datetime(2026, 1, 1)],
+        ["a", 1],
+        [1, 1.0],
+        [True, 1],
+        [None, "a"],
+        ["a", b"a"],
+        [("a",), "a"],
+    ],
+    ids=repr,
 )
 def test_two_types_are_refused_with_a_sample_of_each(keys: list[Any]) -> None:
     with pytest.raises(DataTypeError) as refusal:
         check_keys(keys)
     for key in keys:
         assert f"{key!r} ({type(key).__name__})" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ([datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC)], "without a zone.*in UTC"),
+        ([time(1, tzinfo=UTC), time(1)], "without a zone.*in UTC"),
+        ([datetime(2026, 1, 1, tzinfo=OSLO)], "another zone.*astimezone"),
+        ([("a", datetime(2026, 1, 1, tzinfo=OSLO))], "another zone"),
+        ([("a", (1, (time(1, tzinfo=OSLO),)))], "another zone"),
+        ([datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC"))], "another zone"),
+        ([frozenset({1})], "set has no order.*sorted"),
+        ([("a", frozenset({1}))], "set has no order"),
+        ([("a", ("b", frozenset({1})))], "set has no order"),
+        ([("a", ("b", [{1}]))], "set has no order"),
+    ],
+)
+def test_what_has_no_order_of_its_own_is_no_key(keys: list[Any], told: str) -> None:
+    with pytest.raises(DataTypeError, match=told):
+        check_keys(keys)
+
+
+def test_keys_with_and_without_a_zone_are_of_two_types() -> None:
+    some = [datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC), time(1), date(2026, 1, 1), 1]
+    assert type_names(some) == {
+        "datetime without a zone",
+        "datetime in UTC",
+        "time without a zone",
+        "date",
+        "int",
+    }
 
 
 @pytest.mark.parametrize("keys", [[float("nan")], [0.5, float("nan")], [("a", float("nan"))]])
