@@ -10,15 +10,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, convert, field
 
-from .deployment_spec import (
-    DEFAULT_PYTHON,
-    CatalogSpec,
-    LambdaSpec,
-    Names,
-    NotifySpec,
-    Python,
-    split_names,
-)
+from .deployment_spec import DEFAULT_PYTHON, CatalogSpec, LambdaSpec, Names, NotifySpec, Python, split_names
 from .ports import Loc
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40

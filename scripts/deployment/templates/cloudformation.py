@@ -9,7 +9,6 @@ from typing import Any
 
 from chalicelib.config.triggers import Trigger
 
-from ..package import PYTHON
 from ..protection import PRIVATE, encryption, tls_only
 from ..rules import EVENTS
 from ..target import ASYNC_MAX_AGE, ASYNC_RETRIES, Json, Where, clock_rule
@@ -106,8 +105,8 @@ def _function(one: Function, found: Contents) -> Json:
     properties = {
         "FunctionName": one.deployed,
         "Handler": f"app.{one.name}",
-        "Runtime": PYTHON,
-        "Architectures": [found.architecture],
+        "Runtime": found.runtime.name,
+        "Architectures": [found.runtime.architecture],
         "Code": {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Ref": "CodeKey"}},
         "Role": {"Fn::GetAtt": [f"{name}Role", "Arn"]},
         "MemorySize": given["lambda_memory_size"],

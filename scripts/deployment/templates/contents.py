@@ -14,6 +14,7 @@ from chalicelib.core.ports import FunctionName
 
 from .. import settings
 from ..planner import plan_deployment
+from ..runtime import Runtime
 from ..steps import (
     AnyStep,
     ConfigureFunction,
@@ -77,7 +78,7 @@ class Bucket:
 @dataclass(frozen=True, kw_only=True)
 class Contents:
     job: str
-    architecture: str
+    runtime: Runtime
     functions: tuple[Function, ...]
     buckets: tuple[Bucket, ...]
     #: What is to be known, a sentence each.
@@ -175,7 +176,7 @@ def contents(target: Target, steps: Iterable[AnyStep]) -> Contents:
     ]
     return Contents(
         job=target.name,
-        architecture=target.spec.architecture,
+        runtime=target.runtime,
         functions=tuple(functions),
         buckets=tuple(buckets),
         notes=tuple(notes),

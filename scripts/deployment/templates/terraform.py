@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..package import PYTHON
 from ..protection import PRIVATE, encryption, tls_only
 from ..rules import EVENTS
 from ..target import ASYNC_MAX_AGE, ASYNC_RETRIES, Json, Where, clock_rule
@@ -106,8 +105,8 @@ def _function(resources: Resources, one: Function, found: Contents, zipped: str)
         "function_name": one.deployed,
         "role": f"${{aws_iam_role.{name}.arn}}",
         "handler": f"app.{name}",
-        "runtime": PYTHON,
-        "architectures": [found.architecture],
+        "runtime": found.runtime.name,
+        "architectures": [found.runtime.architecture],
         "filename": f"${{path.module}}/{zipped}",
         "source_code_hash": f'${{filebase64sha256("${{path.module}}/{zipped}")}}',
         "memory_size": given["lambda_memory_size"],
