@@ -102,7 +102,7 @@ def test_records_come_as_the_job_wrote_them(begin: Begin) -> None:
         ({"format": "csv"}, lambda row: row),
         ({"format": "csv", "header": True, "columns": "word, n"}, lambda row: (row["word"], row["n"])),
     ],
-    ids=str,
+    ids=["pairs", "tsv", "csv", "csv with a header"],
 )
 def test_each_format_has_its_records(begin: Begin, output: dict[str, Any], made: Any) -> None:
     run, simulation = begin(TEXT, Totals, output=output)
