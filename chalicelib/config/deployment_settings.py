@@ -14,6 +14,7 @@ from .problem import Problem
 
 _SUBNET, _GROUP = re.compile(r"subnet-[0-9a-f]+"), re.compile(r"sg-[0-9a-f]+")
 _LAYER = re.compile(r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+")
+_ROLE = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+")
 _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
 #: What Lambda itself sets, or Sluice.
 _TAKEN = ("AWS_", "LAMBDA_", "SLUICE_", "_")
@@ -30,6 +31,9 @@ def lambda_problems(spec: LambdaSpec) -> Iterator[Problem]:
     yield from _network(spec)
     yield from _tags(spec.tags)
     yield from _environment(spec.environment)
+    if spec.role and not _ROLE.fullmatch(spec.role):
+        wanted = "the ARN of a role, such as arn:aws:iam::123456789012:role/sluice"
+        yield Problem("lambda.role", f"expected {wanted}, got {spec.role!a}")
     for arn in spec.layer_arns:
         if not _LAYER.fullmatch(arn):
             wanted = "the ARN of a version, such as arn:aws:lambda:eu-west-1:123456789012:layer:name:3"

@@ -30,6 +30,8 @@ class LambdaSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     security_groups: Names = ""
     #: ARNs of versions, at most five.
     layers: Names = ""
+    #: ARN of a role of one's own, for all functions; empty: each has one that allows what it does, and no more.
+    role: str = ""
     #: Days that log lines are kept; 0: for ever. None: 30, unless somebody set something else.
     log_retention: Annotated[int, Meta(ge=0, le=3653)] | None = None
     #: X-Ray, active or not.

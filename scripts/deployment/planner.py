@@ -244,7 +244,8 @@ def _what_chalice_changes(
         name = function_name(target.name, function)
         told = differences.function(survey.functions.get(name), stage, function, target.runtime.name)
         yield f"function {name}: {told}"
-        if told := differences.role(survey.role(name), documents[function]):
+        told = differences.role(survey.role(name), documents[function])
+        if told and not target.spec.lambda_.role:
             yield f"role {name}: {told}"
         if told := differences.logs(survey.logs.get(name), survey.functions.get(name), stage, function):
             yield f"logs /aws/lambda/{name}: {told}"

@@ -41,6 +41,8 @@ def from_yaml(spec: JobSpec) -> Json:
         _LAYERS: list(given.layer_arns),
     }
     said = {key: value for key, value in said.items() if value}
+    if given.role:
+        said |= {"manage_iam_role": False, "iam_role_arn": given.role}
     if given.log_retention is not None:
         said[_RETENTION] = given.log_retention
     if given.tracing is not None:

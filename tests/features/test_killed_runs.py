@@ -131,7 +131,6 @@ def in_the_midst_of_publishing() -> None:
 
 
 POINTS: dict[str, Point] = {
-    "first map": (0, "map", 1),
     "last map": (0, "map", 6),
     "reduce": (0, "reduce", 2),
     "second step": (1, "map", 1),

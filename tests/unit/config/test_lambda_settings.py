@@ -65,6 +65,7 @@ def test_what_is_right(given: dict[str, Any]) -> None:
             "lambda.environment",
             "3072 bytes of names and values, got 3203",
         ),
+        ({"role": "sluice"}, "lambda.role", "the ARN of a role, such as .* got 'sluice'"),
         ({"layers": "numbers"}, "lambda.layers", "the ARN of a version, .* got 'numbers'"),
         ({"layers": ",".join([LAYER] * 6)}, "lambda.layers", "at most 5, got 6"),
         ({"log_retention": 31}, "lambda.log_retention", "not for 31"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from chalice.config import Config
 from msgspec.structs import replace as changed
 
 from chalicelib.core.deployment_spec import LambdaSpec
@@ -48,6 +50,16 @@ def mapper(stage: Json, before: Json | None, state: FunctionState | None) -> Jso
         "autogen_policy",
     )
     return {key: value for key, value in row.items() if key not in ours}
+
+
+def test_a_role_of_ones_own_is_all_functions_and_goes_with_the_yaml(tmp_path: Path) -> None:
+    arn = "arn:aws:iam::123456789012:role/team/sluice"
+    stage = stage_config(job(role=arn))
+    for function in ("mapper", "supervisor"):
+        disk = {"version": "2.0", "stages": {"tally": stage}}
+        read = Config("tally", function, {"project_dir": str(tmp_path)}, disk)
+        assert (read.manage_iam_role, read.iam_role_arn) == (False, arn), "as Chalice itself reads it"
+    assert "manage_iam_role" not in mapper(stage_config(job(), before=stage), stage, BARE)
 
 
 def test_nothing_said_is_nothing_set() -> None:
