@@ -66,7 +66,7 @@ output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, 
 #memory_budget: null            # records a task holds before it spills to disk; null: 60 % of its memory
 #memory: {{mapper: 2048, reducer: 2048, supervisor: 256, coordinator: 512, scheduler: 512, auditor: 512}}   # MB
 #timeout: {{mapper: 15m, reducer: 15m, supervisor: 5m, coordinator: 5m, scheduler: 15m, auditor: 15m}}
-#limits: {{input_bytes: 128TiB, tasks: 4000000, dollars: 5000, unpack_ratio: 2000, runs_per_hour: null, max_chain: 16}}
+#limits: {{input_bytes: 128TiB, tasks: 4000000, dollars: 5000, unpack_ratio: 2000, max_chain: 16, failed_tasks: 0}}
 #shuffle: {{levels: auto}}       # 1: reduce tasks read all run files; 2: exchange tasks stand between; auto: the better
 #events: s3                     # or eventbridge: several jobs may watch one prefix
 #notify: {{on: [success, failed, bad_records], topic: "", bus: "", webhook: "", secret: ""}}   # docs/how-to/notices.md

@@ -359,6 +359,8 @@ def _summary(manifest: Manifest, seconds: float, asked: _Asked) -> list[str]:
         f" {manifest.records} records",
         *(f"  {name}: {total:,}" for name, total in manifest.counters.items()),
         *_set_aside(manifest, asked),
+        *(f"left out: {one.message} ({', '.join(one.inputs)})" for one in manifest.left_out[:10]),
+        *([f"left out: {count(len(manifest.left_out), 'map task')} in all"] if manifest.left_out else []),
         asked.shown,
     ]
 

@@ -52,7 +52,7 @@ def problems(
     """The same by key. Without `places`, only what matters wherever the job runs: not its S3 places and limits."""
     found = [*_code(spec), *_sql(spec), *_inputs(spec), *_output(spec), *_parquet(spec), *_trigger(spec)]
     found += _requirements(spec)
-    found += [*_splits(spec), *_outputs(spec)]
+    found += [*_splits(spec), *_outputs(spec), *_failed_tasks(spec)]
     if not places:
         return found
     found += [*_limits(spec), *_side_files(spec), *lambda_problems(spec.lambda_)]
@@ -108,6 +108,14 @@ def _sql(spec: JobSpec) -> Iterator[Problem]:
     if (spec.partitions or 1) > 1 and (sql.order_by or not sql.keys):
         why = "sql.order_by sorts all rows" if sql.order_by else "without sql.key all rows meet"
         yield Problem("partitions", f"{why}, so there is one partition; leave it out, got {spec.partitions}")
+
+
+def _failed_tasks(spec: JobSpec) -> Iterator[Problem]:
+    if spec.limits.failed_tasks and spec.accumulate:
+        yield Problem(
+            "limits.failed_tasks",
+            "what is left out of one run would be missing from the totals for ever; leave it out",
+        )
 
 
 def _sql_input(given: InputSpec) -> Iterator[tuple[str, str]]:

@@ -120,7 +120,10 @@ def _trigger(text: str) -> str | None:
 
 
 def _number(text: str) -> float | None:
-    """A plain decimal number; infinities and NaN are refused."""
+    """A plain decimal number, or a percentage; infinities and NaN are refused."""
+    if text.rstrip().endswith("%"):
+        share = _number(text.rstrip()[:-1])
+        return None if share is None else share / 100
     return float(text) if re.fullmatch(r"[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?", text.strip()) else None
 
 

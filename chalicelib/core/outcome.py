@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import field
 
 from .messages import Count, Message, Stats, Wasted
+from .plan import LeftOut
 from .tasks import Failure, Part
 
 
@@ -51,6 +52,8 @@ class Notice(Message, frozen=True, kw_only=True):
     records: Count = 0
     #: Records and groups that were set aside.
     bad: Count = 0
+    #: Map tasks whose records are left out.
+    left_out: Count = 0
     inputs: Count = 0
     input_bytes: Count = 0
     started: str = ""
@@ -104,6 +107,8 @@ class Manifest(Message, frozen=True, kw_only=True):
     bad: Count = 0
     quarantine: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
+    #: Map tasks that failed for good, whose records are in no part (`limits.failed_tasks`).
+    left_out: tuple[LeftOut, ...] = ()
     started: float = 0.0
     finished: float = 0.0
     #: Of a run that somebody stopped.

@@ -87,6 +87,22 @@ class StepDone(Message, frozen=True, kw_only=True):
     counters: dict[str, int] = field(default_factory=dict)
 
 
+class LeftOut(Message, frozen=True, kw_only=True):
+    """A map task that failed for good and was left out: nothing that it would have read is in any result."""
+
+    #: The step of the run, from 0, the task, and its last attempt.
+    step: Count = 0
+    task: Count
+    attempt: Count
+    #: Why, in one line.
+    message: str
+    #: Objects that it would have read, or parts of them, and bytes of these.
+    objects: Count
+    bytes: Count
+    #: The first of these objects, as `s3://bucket/key[start:stop]`.
+    inputs: tuple[str, ...]
+
+
 class Earlier(Message, frozen=True, kw_only=True):
     """What the steps before this one did, all together: what the manifest will tell."""
 
@@ -104,6 +120,7 @@ class Earlier(Message, frozen=True, kw_only=True):
     counters: dict[str, int] = field(default_factory=dict)
     bad: Count = 0
     quarantine: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     started: float
     finished: float
     #: Each step by itself, for the user's code; none of those that earlier versions did.
@@ -182,6 +199,17 @@ class Plan(Message, frozen=True, kw_only=True):
         if self.job_step < self.merge_step:
             return "states"
         return "merge" if self.job_step == self.merge_step else "render"
+
+    @property
+    def may_fail(self) -> int:
+        """How many map tasks of the step may fail for good, and be left out: by the job's limit, and never all.
+
+        None of a job with totals, which would lack them for ever, nor where map tasks write results themselves: what an
+        attempt wrote before it failed would lie there.
+        """
+        if self.accumulates or self.map_only or not self.tasks:
+            return 0
+        return min(int(self.spec.limits.failed_tasks * self.tasks + 1e-6), self.tasks - 1)
 
     @property
     def last_step(self) -> bool:

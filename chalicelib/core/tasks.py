@@ -12,7 +12,7 @@ from msgspec import field
 
 from .keys import Phase
 from .messages import Count, Message, Stats, Wasted
-from .plan import Column
+from .plan import Column, LeftOut
 
 
 class Position(Message, frozen=True, kw_only=True):
@@ -92,6 +92,10 @@ class Part(Message, frozen=True, kw_only=True):
 STOPPED = "stopped"
 
 
+#: The token of the marker of a map task that has failed for good, in a run that bears some.
+LEFT_OUT = "left out"
+
+
 class MapMarker(Message, frozen=True, kw_only=True):
     """Commits one map or exchange task: where its run file is and which bytes of it are whose partition's.
 
@@ -114,6 +118,8 @@ class MapMarker(Message, frozen=True, kw_only=True):
     key_types: tuple[str, ...] = ()
     #: The part of a map-only task, which has no run file.
     part: Part | None = None
+    #: It stands in the place of that of a task which is left out, and names no run file.
+    left_out: LeftOut | None = None
     stats: Stats
     started: float
     finished: float
@@ -202,6 +208,8 @@ class ReducePlan(Message, frozen=True, kw_only=True):
     quarantine: tuple[str, ...] = ()
     #: By attempts of the map phase beside those that count.
     wasted: Wasted = Wasted()
+    #: Map tasks that are left out.
+    left_out: tuple[LeftOut, ...] = ()
     #: The parts of a map-only job, which has no reduce tasks.
     parts: tuple[Part, ...] = ()
     map_started: float
@@ -265,6 +273,7 @@ class MapSums(Message, frozen=True, kw_only=True):
     key_types: dict[str, int]
     #: The attempts that committed tasks, but for first ones.
     repeated: dict[Count, Count] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
     started: float
     finished: float
 

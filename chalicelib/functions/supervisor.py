@@ -16,6 +16,7 @@ anyone can go on. Each step of a run is supervised by itself, with markers, a le
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..core.errors import NotFound, RunStopped, UserError
@@ -24,6 +25,7 @@ from ..core.outcome import Verdict
 from ..core.plan import Plan
 from ..core.plan_file import read_head
 from ..core.ports import Runtime
+from ..core.tasks import Failure
 from ..run import calls, stragglers, totals_pointer
 from ..run.events import created, event_for
 from ..run.lease import TTL, Lease, LeaseHeld, Leaser, Watch
@@ -228,12 +230,23 @@ class Supervision:
         decision = stragglers.decide(watch.progress, watch.last_heard(), now, limits)
         failures = [*watch.failures.values()]
         failed = stragglers.failed_for_good(watch.progress, failures, decision.given_up, limits, now)
-        if failed:
+        hopeless = stragglers.hopeless(watch.progress, failures, decision.given_up) if failed else []
+        if failed and not self._leaves_out(watch, hopeless, (*failures, *failed.failures)):
             return self._end.conclude(failed)
         for task, attempt in decision.start:
+            if task in hopeless:
+                continue
             calls.start(self._runtime, watch.phase, calls.call_for(self._keys, task, task + 1, attempt))
             watch.note_started(task, attempt)
         return None
+
+    def _leaves_out(self, watch: PhaseWatch, tasks: Sequence[int], failures: Sequence[Failure]) -> bool:
+        """Whether the job bears that these tasks have failed; then their markers say so."""
+        if watch.phase != "map" or not self._plan.may_fail:
+            return False
+        from .supervision.left_out import leave_out  # few jobs bear any
+
+        return leave_out(self._runtime, self._keys, self._plan, watch.progress, tasks, failures)
 
     def _until_next_look(self) -> float:
         age = self._runtime.clock.now() - self._plan.created

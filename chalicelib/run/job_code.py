@@ -169,6 +169,11 @@ def check(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> Non
         )
     if jobs[0].mapper == "mapper_chunk" and any(given.format == "parquet" for given in spec.inputs):
         raise ConfigError(f"{name}: input.format: parquet has rows, no text: write mapper(self, _, row)")
+    if spec.limits.failed_tasks and not all(cls.shuffle for cls in classes):
+        raise ConfigError(
+            f"{name}: limits.failed_tasks: shuffle = False, so map tasks write results themselves, and what one wrote"
+            " before it failed would lie there: leave one of them out, or set bad records aside (bad_records)"
+        )
     _check_output(load_job(spec.job), name, spec.output, map_only=not (merge_step or classes[-1].shuffle))
 
 

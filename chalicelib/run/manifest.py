@@ -95,10 +95,15 @@ def _end(
     latest: bool = False,
 ) -> None:
     _put_manifest(store, output.manifest, manifest)
-    if latest and manifest.outcome == "success" and not output.prefix.bucket.startswith("/"):
+    if (
+        latest
+        and manifest.outcome == "success"
+        and not manifest.left_out
+        and not output.prefix.bucket.startswith("/")
+    ):
         _show_latest(store, output, manifest)
     if manifest.outcome == "success":
-        store.put_if_absent(output.success, b"", mark)
+        store.put_if_absent(output.success, success_text(manifest).encode(), mark)
     else:
         store.put_if_absent(output.failure, failure_text(keys, verdict).encode())
 
@@ -144,6 +149,22 @@ def _show_latest(store: Store, output: OutputKeys, manifest: Manifest) -> None:
             continue  # deleted, or written between the two
         if there.run >= manifest.run or store.put_if_match(loc, body, etag) is not None:
             return
+
+
+def success_text(manifest: Manifest) -> str:
+    """What `_SUCCESS` holds: nothing, unless something was left out."""
+    if not manifest.left_out:
+        return ""
+    return "".join(
+        [
+            f"{len(manifest.left_out)} of {manifest.map_tasks} map tasks are left out (limits.failed_tasks)\n",
+            *(
+                f"step {one.step + 1}, map task {one.task}: {one.message}\n"
+                for one in manifest.left_out[:_SHOWN]
+            ),
+            f"{MANIFEST} lists them all\n",
+        ]
+    )
 
 
 def failure_text(keys: RunKeys, verdict: Verdict) -> str:
@@ -197,6 +218,7 @@ def step_results(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, .
         reduce_wasted=before.reduce_wasted + _reduce_wasted(store, keys, plan, reduce_plan, markers),
         **_with_exchange(store, keys, before, reduce_plan.exchanged),
         counters=sum_counters(before.counters, counters),
+        left_out=(*before.left_out, *reduce_plan.left_out),
         bad=before.bad + reduce_plan.bad + sum(marker.bad for marker in markers),
         quarantine=(
             *before.quarantine,
@@ -277,6 +299,7 @@ def _manifest(keys: RunKeys, plan: Plan, parts: tuple[Part, ...], done: Earlier)
         exchange_wasted=done.exchange_wasted,
         counters=done.counters,
         bad=done.bad,
+        left_out=done.left_out,
         quarantine=done.quarantine,
         started=done.started,
         finished=done.finished,

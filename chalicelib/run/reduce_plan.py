@@ -7,7 +7,7 @@ block by block. With each block its sums are stored, so that whoever comes after
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,7 +17,7 @@ import msgspec
 from ..core.errors import CorruptData, DataTypeError, NotFound, RunStopped, UserError
 from ..core.keys import Phase, RunKeys
 from ..core.messages import UNDECODABLE, Stats, Wasted, decode, encode, sum_counters
-from ..core.plan import Plan
+from ..core.plan import LeftOut, Plan
 from ..core.ports import Loc, Store
 from ..core.tasks import STOPPED, MapMarker, MapSums, Part, Piece, ReducePlan, ReduceTask, Slice
 from ..mapreduce.guard.quarantine import over_limit
@@ -43,11 +43,12 @@ def plan_reduce(
     A pure function of the markers, so that two supervisors write the same; but for what other attempts used, which is
     told and changes nothing (`beside`, if that is known already). `tick` is called between markers; it may raise, and
     what was done stays. A run without map tasks has no reduce tasks; any other has one at least. Raises DataTypeError
-    if keys of two types were written, UserError for too many bad records, RunStopped if the run was.
+    if keys of two types were written, UserError for too many bad records or failed tasks, RunStopped if the run was.
     """
     sums = list(_all_sums(store, keys, plan, tick))
     _check_key_types(plan, sums)
     _check_bad_records(plan, sums)
+    _check_left_out(plan, sums)
     tasks = () if plan.map_only or not plan.tasks else _reduce_tasks(plan, _partition_sizes(plan, sums))
     beside = _wasted(store, keys, plan, sums, tick) if beside is None else beside
     return _summary(plan, sums, tasks, beside)
@@ -156,6 +157,7 @@ class _Adder:
     parts: list[Part] = field(default_factory=list)
     key_types: dict[str, int] = field(default_factory=dict)
     repeated: dict[int, int] = field(default_factory=dict)
+    left_out: list[LeftOut] = field(default_factory=list)
     started: float = float("inf")
     finished: float = 0.0
     added: int = 0
@@ -180,7 +182,9 @@ class _Adder:
             self.repeated[marker.task] = marker.attempt
         self.started, self.finished = min(self.started, marker.started), max(self.finished, marker.finished)
         self.stop, self.added = marker.task + 1, self.added + 1
-        if not self.plan.map_only:
+        if marker.left_out:
+            self.left_out.append(marker.left_out)
+        elif not self.plan.map_only:
             self._add_run_files(marker)
 
     def _add_run_files(self, marker: MapMarker) -> None:
@@ -207,6 +211,7 @@ class _Adder:
             parts=tuple(self.parts),
             key_types=self.key_types,
             repeated=self.repeated,
+            left_out=tuple(self.left_out),
             started=self.started,
             finished=self.finished,
         )
@@ -252,11 +257,22 @@ def _wasted(
     ended = max((some.finished for some in sums), default=plan.created)
     spent = Spent(
         last={task: attempt for some in sums for task, attempt in some.repeated.items()},
-        done=range(plan.tasks),
+        done=_But(range(plan.tasks), frozenset(one.task for some in sums for one in some.left_out)),
         timeout=plan.spec.timeout.mapper,
         seconds=max(0.0, ended - plan.created),
     )
     return wasted(store, keys, "map", spent, tick) if plan.tasks else Wasted()
+
+
+@dataclass(frozen=True)
+class _But(Container[int]):
+    """What is in the one and not in the other."""
+
+    all: Container[int]
+    but: Container[int]
+
+    def __contains__(self, task: object) -> bool:
+        return task in self.all and task not in self.but
 
 
 def _summary(
@@ -271,6 +287,7 @@ def _summary(
         bad=sum(some.bad for some in sums),
         quarantine=_quarantined(sums),
         wasted=beside,
+        left_out=tuple(one for some in sums for one in some.left_out),
         map_started=min((some.started for some in sums), default=plan.created),
         map_finished=max((some.finished for some in sums), default=plan.created),
     )
@@ -297,3 +314,13 @@ def _check_bad_records(plan: Plan, sums: Sequence[MapSums]) -> None:
     if reason:
         listed = ", ".join(Loc(plan.work.bucket, key).url for key in _quarantined(sums))
         raise UserError(f"job {plan.job}: {reason}; they are listed in {listed}")
+
+
+def _check_left_out(plan: Plan, sums: Sequence[MapSums]) -> None:
+    """Whoever leaves a task out has seen how many there were; here all agree on how many there are."""
+    left_out = [one for some in sums for one in some.left_out]
+    if len(left_out) > plan.may_fail:
+        raise UserError(
+            f"{len(left_out)} of {plan.tasks} map tasks failed for good, and limits.failed_tasks allows"
+            f" {plan.may_fail}; map task {left_out[0].task}: {left_out[0].message}"
+        )

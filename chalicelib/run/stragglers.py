@@ -140,6 +140,14 @@ def _is_straggler(attempt: int, silent: float, limits: Limits) -> bool:
     )
 
 
+def hopeless(progress: Progress, failures: Sequence[Failure], given_up: Sequence[int]) -> list[int]:
+    """The tasks for which `failed_for_good` gives its verdict."""
+    missing = set(progress.missing())
+    return sorted(
+        {*given_up, *(failure.task for failure in failures if failure.fatal and failure.task in missing)}
+    )
+
+
 def failed_for_good(
     progress: Progress, failures: Sequence[Failure], given_up: Sequence[int], limits: Limits, now: float
 ) -> Verdict | None:

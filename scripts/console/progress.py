@@ -73,6 +73,9 @@ def picture(status: RunStatus, *, terminal: bool) -> list[Line]:
     if status.bad:
         told = typed(f"; scripts/quarantine.py {status.job} {status.run} shows them")
         lines.append([*_row("set aside", ""), (count(status.bad, "bad record"), "yellow"), (told, "dim")])
+    if status.left_out:
+        told = "; limits.failed_tasks bears it, and _manifest.json names what they would have read"
+        lines.append([*_row("left out", ""), (count(status.left_out, "map task"), "yellow"), (told, "dim")])
     for number, (name, total) in enumerate(status.counters.items()):
         lines.append(_row("" if number else "counted", f"{total:,} {name}"))
     lines += _ending(status)

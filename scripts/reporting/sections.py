@@ -108,6 +108,8 @@ def _records(status: RunStatus) -> Iterator[tuple[str, object]]:
         yield "records out", f"{status.output_records:,} in {parts}, {human_bytes(status.output_bytes or 0)}"
     if status.bad:
         yield "bad records", f"{status.bad:,} set aside"
+    if status.left_out:
+        yield "map tasks", f"{status.left_out:,} failed and left out"
 
 
 def _phases(seen: Seen) -> Html:

@@ -54,6 +54,10 @@ ELSEWHERE = {
         "functions/supervision/second_level.py",
         "_all_sums",
     ): "phases of thousands of tasks: test_second_level.py",
+    (
+        "functions/supervision/left_out.py",
+        "leave_out",
+    ): "a kill at each call: tests/features/test_left_out.py",
     ("run/lease.py", "free"): "this machine's engine: tests/features/test_local_engine.py",
     ("run/manifest.py", "_put_manifest"): "a manifest of another plan: test_final",
     ("functions/coordinator.py", "_pass_on"): "a supervisor that has failed for good: test_coordinator",

@@ -80,6 +80,7 @@ def notice_of(manifest: Manifest, output: OutputKeys) -> Notice:
         manifest=output.manifest.url,
         records=manifest.records,
         bad=manifest.bad,
+        left_out=len(manifest.left_out),
         inputs=manifest.inputs,
         input_bytes=manifest.input_bytes,
         started=_shown(manifest.started),

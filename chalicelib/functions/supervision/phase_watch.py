@@ -150,6 +150,7 @@ class PhaseWatch:
         bodies = fetch_all(self._store, ((loc, 0, None) for loc in locs))
         kind: type[MapMarker] | type[ReduceMarker] = ReduceMarker if self.phase == "reduce" else MapMarker
         markers = [decode(kind, body, loc.url) for loc, body in zip(locs, bodies, strict=True)]
+        markers = [marker for marker in markers if not (isinstance(marker, MapMarker) and marker.left_out)]
         if markers:
             times = [(marker.started, marker.finished) for marker in markers]
             self.slow_after = stragglers.slow_after(times, slots=self._slots)

@@ -186,6 +186,8 @@ class _Past:
         for (task, loc), marker in self._read(words.done, kind):
             if isinstance(marker, ReduceMarker):
                 parts[task] = (marker.bytes, marker.records)
+            elif marker.left_out:  # it commits nothing of an attempt's; what went wrong is told by these
+                continue
             else:
                 self._take(marker, loc, sums)
             if marker.quarantine:

@@ -130,6 +130,7 @@ def _counted(facts: Facts, reader: Reader, map_tasks: int | None) -> RunStatus:
     exchanged = _exchange_status(facts, reader)
     earlier = facts.plan.earlier if facts.plan else None
     bad = facts.reduce_plan.bad if facts.reduce_plan else reader.bad()
+    left_out = len(facts.reduce_plan.left_out) if facts.reduce_plan else reader.left_out()
     return RunStatus(
         job=facts.keys.job,
         run=facts.keys.run,
@@ -141,6 +142,7 @@ def _counted(facts: Facts, reader: Reader, map_tasks: int | None) -> RunStatus:
         exchange=exchanged,
         attempts_failed=sum(one.failed_attempts for one in (mapped, exchanged, reduced) if one),
         bad=bad + (earlier.bad if earlier else 0),
+        left_out=left_out + (len(earlier.left_out) if earlier else 0),
         counters=_counters(facts, reader),
         continued=facts.listing.continued,
         failures=() if facts.ending and facts.ending.failures else reader.failures(facts.listing.failed),
@@ -223,6 +225,7 @@ def _concluded(
         output_bytes=success.bytes,
         parts=len(success.parts),
         bad=success.bad,
+        left_out=len(success.left_out),
         counters=success.counters,
     )
 

@@ -82,6 +82,8 @@ class RunStatus(Message, frozen=True, kw_only=True):
     attempts_failed: int
     #: Bad records set aside so far, as far as markers were read.
     bad: int
+    #: Map tasks that failed and are left out so far (`limits.failed_tasks`), as far as markers were read.
+    left_out: int = 0
     #: What the job's own code counted, by name; of a run under way, as far as markers were read.
     counters: dict[str, int]
     #: Invocations that ran out of time and went on in a fresh one.

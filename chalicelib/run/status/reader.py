@@ -166,6 +166,11 @@ class Reader:
         """Bad records that the map markers read so far tell of."""
         return sum(known.bad for known in self.memory.objects.values() if isinstance(known, MapMarker))
 
+    def left_out(self) -> int:
+        """Map tasks that the map markers read so far say are left out."""
+        known = self.memory.objects.values()
+        return sum(isinstance(one, MapMarker) and one.left_out is not None for one in known)
+
     def failures(self, failed: dict[Phase, frozenset[tuple[int, int]]]) -> tuple[Failure, ...]:
         """The first failed attempts, in the order of their keys."""
         rows = [(phase, *attempt) for phase in failed for attempt in sorted(failed[phase])]

@@ -375,8 +375,8 @@ def test_json_has_the_documented_fields(world: World) -> None:
     told = json.loads(to_json(world.status()))
     assert set(told) == {
         "job", "run", "phase", "work", "output", "totals", "source", "step", "steps", "map", "reduce", "partitions",
-        "inputs", "input_bytes", "output_records", "output_bytes", "parts", "attempts_failed", "bad", "counters",
-        "continued", "reason", "failures",
+        "inputs", "input_bytes", "output_records", "output_bytes", "parts", "attempts_failed", "bad", "left_out",
+        "counters", "continued", "reason", "failures",
         "started", "finished", "elapsed", "idle", "cost", "cost_parts", "cost_region", "cost_wasted", "cost_lost",
         "region", "expired", "exchange",
     }  # fmt: skip
