@@ -20,8 +20,8 @@ HOME = Path(__file__).resolve().parents[2]
 INCOMPLETE = "Could not install dependencies"
 _RUN = "import sys; from chalice.cli import main; sys.exit(main())"
 _RUN_FROM_S3 = (
-    f"import sys; sys.path.append({str(HOME)!r}); from scripts.deployment.code_in_s3 import main; "
-    "sys.exit(main())"
+    f"import sys; sys.path.insert(0, {str(HOME)!r}); from scripts.deployment.code_in_s3 import main; "
+    "del sys.path[0]; sys.exit(main())"
 )
 #: No compiled files: Chalice would put them into the zip.
 _QUIET = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
