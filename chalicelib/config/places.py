@@ -5,6 +5,7 @@ Pure: names and specs in, sentences out.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 
@@ -12,12 +13,14 @@ from ..core import keys
 from ..core.ports import Loc
 from ..core.spec import JobSpec
 from .problem import Problem, input_key
-from .triggers import Trigger, of_input, triggers
+from .triggers import Trigger, bus_patterns, of_input, triggers
 
 _BUCKET = re.compile(r"(?!xn--|sthree-|amzn-s3-demo-)[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]")
 _RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 #: In an event rule S3 wants all other characters encoded, takes a space for `+`, and refuses `*`.
 _RULE_TEXT = re.compile(r"[A-Za-z0-9!_.'()/-]*")
+#: Characters of an event pattern, in JSON.
+_LONGEST_PATTERN = 2048
 _IP_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
 _MEND = "give it a prefix or bucket of its own"
 
@@ -31,6 +34,7 @@ def place_problems(spec: JobSpec, name: str, others: Mapping[str, JobSpec]) -> l
     sound = {other: theirs for other, theirs in rest.items() if not list(_urls(theirs))}
     return [
         *_rule_texts(spec),
+        *_long_patterns(spec, name),
         *_patterns(spec),
         *_own_places(spec, name),
         *_clashes(spec, name, sound),
@@ -65,6 +69,18 @@ def _rule_texts(spec: JobSpec) -> Iterator[Problem]:
         if odd:
             wanted = "expected only letters, digits and !_.'()/- (the objects' own names may hold anything)"
             yield Problem(key, f"S3's event rules may not match {odd!a} as it stands; {wanted}, got {text!a}")
+
+
+def _long_patterns(spec: JobSpec, name: str) -> Iterator[Problem]:
+    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html has the limit."""
+    if len({given.loc.bucket for given in spec.inputs}) > 1:
+        return  # that is told already
+    for pattern in bus_patterns(name, spec).values():
+        if (size := len(json.dumps(pattern))) > _LONGEST_PATTERN:
+            text = (
+                f"the pattern of its events has {size} characters, and EventBridge takes {_LONGEST_PATTERN}"
+            )
+            yield Problem("events", f"{text}; give it fewer inputs, or one prefix above them all")
 
 
 def pattern_in(text: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from .aws.account import Account
 from .project import Project
+from .rules import picked_buckets
 from .stage import deployed_account, deployed_buckets
 from .survey import BucketState, Survey
 from .target import CLOCKS, TRIGGERED, clock_names, clock_rule, function_names
@@ -25,6 +26,8 @@ def look(project: Project, account: Account, name: str, buckets: Iterable[str]) 
         record = {}
     names = (*function_names(name), *clock_names(name).values())
     rules = [clock_rule(name, function) for function in (*TRIGGERED, *CLOCKS)]
+    found = {rule: account.clock(rule) for rule in rules}
+    watched = {*buckets, *deployed_buckets(record), *picked_buckets(found.values())}
     return Survey(
         region=account.region,
         account=account.account,
@@ -34,13 +37,11 @@ def look(project: Project, account: Account, name: str, buckets: Iterable[str]) 
         policies=project.policies(name),
         record=record,
         elsewhere=elsewhere,
-        buckets={
-            bucket: _bucket(account, bucket) for bucket in sorted({*buckets, *deployed_buckets(record)})
-        },
+        buckets={bucket: _bucket(account, bucket) for bucket in sorted(watched)},
         functions={name: account.function(name) for name in names},
         roles={name: account.role(name) for name in names},
         logs={name: account.has_logs(name) for name in names},
-        clocks={rule: account.clock(rule) for rule in rules},
+        clocks=found,
     )
 
 

@@ -16,7 +16,7 @@ from chalicelib.core.ports import FunctionName
 from . import differences, settings
 from .lifecycle import lifecycle_rules
 from .policies import Needs, policies
-from .rules import has_rule, rule_arns, tells_bus
+from .rules import has_rule, picked_buckets, rule_arns, tells_bus
 from .stage import chalice_stage, deployed_buckets, deployed_clocks, stage_config
 from .steps import (
     AnyStep,
@@ -101,7 +101,7 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
         *_stop_clocks(target.name, survey, set(target.functions)),
         *_other_rules(target, survey),
         *(_set_lifecycle(target, bucket, survey, work_days) for bucket in target.buckets),
-        *_leave(target.name, deployed_buckets(survey.record) - set(target.buckets), survey),
+        *_leave(target.name, _watched_buckets(survey) - set(target.buckets), survey),
     )
 
 
@@ -123,7 +123,7 @@ def plan_deletion(name: str, target: Target | None, survey: Survey) -> tuple[Any
     here = {function: state for function, state in survey.functions.items() if state is not None}
     if target is None and survey.stage is None and not here:
         raise DeployError(f"{name}: nothing to delete: no such job, stage or functions")
-    buckets = deployed_buckets(survey.record) | set(target.buckets if target else ())
+    buckets = _watched_buckets(survey) | set(target.buckets if target else ())
     steps: list[AnyStep] = [*_forget_other_account(name, survey), *_leave(name, buckets, survey)]
     clocks_here = here.keys() & set(clock_names(name).values())
     recorded = deployed_clocks(survey.record, name)
@@ -300,6 +300,11 @@ def _set_lifecycle(target: Target, bucket: str, survey: Survey, work_days: int) 
 
 # ---------------------------------------------------------------------------------------------------
 # Both
+
+
+def _watched_buckets(survey: Survey) -> set[str]:
+    """Those that the last deployment watched, by rules of S3's or of EventBridge's."""
+    return deployed_buckets(survey.record) | picked_buckets(survey.clocks.values())
 
 
 def _leave(name: str, buckets: Iterable[str], survey: Survey) -> Iterator[LeaveBucket]:

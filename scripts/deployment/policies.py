@@ -295,7 +295,9 @@ def _keys(target: Target, where: Where) -> list[Json]:
     """What objects under the user's own key need; without one, S3 encrypts by itself. Only S3 may use it for us."""
     if not target.spec.kms_key:
         return []
-    domain = "amazonaws.com.cn" if where.partition == "aws-cn" else "amazonaws.com"
+    # A template for pipelines does not know its partition; the key's ARN does.
+    chinese = "aws-cn" in (where.partition, target.spec.kms_key.split(":")[1])
+    domain = "amazonaws.com.cn" if chinese else "amazonaws.com"
     return [
         {
             "Effect": "Allow",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 
 from chalicelib.config.triggers import Trigger
 
@@ -20,6 +21,15 @@ def tells_bus(config: Json) -> bool:
 def with_bus(config: Json) -> Json:
     """`config`, and the event bus is told, too."""
     return {**config, _BUS: {}}
+
+
+def picked_buckets(patterns: Iterable[str | None]) -> set[str]:
+    """The buckets whose events are picked by patterns of EventBridge, in JSON; clocks and nothing are passed over."""
+    found: set[str] = set()
+    for text in patterns:
+        if text and text.startswith("{"):
+            found.update(json.loads(text).get("detail", {}).get("bucket", {}).get("name", ()))
+    return found
 
 
 def without_rules(config: Json, drop: Callable[[str], bool]) -> Json:

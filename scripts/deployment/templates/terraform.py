@@ -80,6 +80,11 @@ def literal(value: Any) -> Any:
     return value.replace("${", "$${").replace("%{", "%%{") if isinstance(value, str) else value
 
 
+def _document(policy: Json) -> str:
+    """A policy as text. Its `${` are ours: a job's places may hold none, but anything else."""
+    return json.dumps(policy).replace("%{", "%%{")
+
+
 def _add(resources: Resources, kind: str, name: str, arguments: Json) -> None:
     kept = {key: value for key, value in arguments.items() if value is not None}
     resources.setdefault(f"aws_{kind}", {})[name] = kept
@@ -91,7 +96,7 @@ def _function(resources: Resources, one: Function, found: Contents, zipped: str)
     policy = {
         "name": one.deployed,
         "role": f"${{aws_iam_role.{name}.name}}",
-        "policy": json.dumps(one.policy),
+        "policy": _document(one.policy),
     }
     _add(resources, "iam_role_policy", name, policy)
     logs = {
@@ -203,7 +208,7 @@ def _expiry(rule: Json) -> Json:
     return {
         "id": rule["ID"],
         "status": rule["Status"],
-        "filter": {"prefix": rule["Filter"]["Prefix"]},
+        "filter": {"prefix": literal(rule["Filter"]["Prefix"])},
         "abort_incomplete_multipart_upload": {"days_after_initiation": days},
         **({"expiration": {"days": rule["Expiration"]["Days"]}} if "Expiration" in rule else {}),
     }

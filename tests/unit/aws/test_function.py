@@ -21,6 +21,7 @@ from chalicelib.functions.attempt.log_lines import JsonLines
 from chalicelib.job.services import JOBS_LOG
 from chalicelib.mapreduce.guard.host import ThisProcess
 from chalicelib.run.events import event_for
+from tests.features.test_bus import told
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -140,6 +141,13 @@ def test_an_s3_event_tells_its_object_and_run() -> None:
         "key": "w/runs/tally/r7/map/000003.done",
         "run": "r7",
     }
+
+
+def test_so_does_an_event_of_eventbridge_whose_key_is_as_it_is() -> None:
+    done = RunKeys(Loc("scratch", "w+w/"), "tally", "r7").done("map", 3)
+    wanted = {"bucket": "scratch", "key": "w+w/runs/tally/r7/map/000003.done", "run": "r7"}
+    assert event_ids(told(done, "e", 0.0)) == wanted
+    assert event_ids({**told(done, "e", 0.0), "detail": {"bucket": 1}}) == {}
 
 
 @pytest.mark.parametrize(

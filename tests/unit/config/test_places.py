@@ -194,7 +194,18 @@ def test_jobs_share_a_prefix_if_one_of_them_is_told_by_eventbridge() -> None:
     assert keys_of(one, "a", {"b": one}) == ["input.url"]
 
 
-def test_eventbridge_excuses_no_loop() -> None:
+@pytest.mark.parametrize(("number", "expected"), [(60, []), (90, ["events"])])
+def test_a_pattern_of_events_has_a_limit(number: int, expected: list[str]) -> None:
+    """AWS takes 2,048 characters."""
+    more = [{"tag": f"t{n}", "url": f"s3://bucket-in/more/{n:04d}/"} for n in range(number)]
+    inputs = {"events": "eventbridge", "more_inputs": more}
+    assert keys_of(places("s3://in/a/", "s3://work/", "s3://out/", **inputs)) == expected
+
+
+def test_eventbridge_excuses_no_loop_and_no_second_bucket() -> None:
+    more = [{"tag": "t", "url": "s3://bucket-x/"}]
+    job = places("s3://in/a/", "s3://work/", "s3://out/", events="eventbridge", more_inputs=more)
+    assert keys_of(job) == ["input.t.url"]
     assert keys_of(places("s3://b/in/", "s3://w/", "s3://b/in/out/", events="eventbridge")) == ["output.url"]
 
 

@@ -39,6 +39,16 @@ def test_cost_of_the_published_shuffle() -> None:
     assert cost(used) == pytest.approx(0.81, abs=0.005)
 
 
+def test_what_eventbridge_is_told_costs_a_dollar_a_million() -> None:
+    """Each object that a run writes is told of, those of attempts that did not count, too."""
+    wasted = Wasted(attempts=1, stats=Stats(puts=3))
+    bill = Bill(Stats(seconds=1.0, puts=20), 2.0, attempts=1, wasted=wasted)
+    told = msgspec.structs.replace(SPEC, events="eventbridge")
+    parts = [usage(spec, bill, Bill(Stats(), 1.0, attempts=0), elapsed=1.0) for spec in (told, SPEC)]
+    dear, cheap = (sum(cost(part) for part in one) for one in parts)
+    assert dear - cheap == pytest.approx((40 + 8 + 3) * 1e-6, rel=1e-6)
+
+
 def test_a_bill_worked_out_by_hand() -> None:
     """Ten map tasks and two reduce tasks, in Frankfurt, on arm64; one map attempt failed after 7 seconds."""
     spec = msgspec.structs.replace(SPEC, architecture="arm64")

@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from chalicelib.aws.chalice_app import watched
 from chalicelib.config.triggers import Trigger, bus_patterns
+from chalicelib.core.spec import PlaceSpec
 from scripts.deployment.aws.clients import connect
 from scripts.deployment.aws.event_rules import EventRules
 from scripts.deployment.planner import plan_deletion, plan_deployment
@@ -74,6 +76,19 @@ def test_deletion_takes_the_rules_and_leaves_the_bucket_s_setting_and_says_so() 
     assert any("S3 goes on telling EventBridge of s3://data/" in line for line in told)
     others = plan_deletion("tally", target(), replace(there(), clocks={}))
     assert not [step for step in others if isinstance(step, LeaveBucket) and step.told]
+
+
+def test_buckets_that_are_no_longer_watched_are_left() -> None:
+    """The rules tell which they were; Chalice's record does not."""
+    before = replace(there(), record={})
+    moved = target(**BUS)
+    spec = msgspec.structs.replace(moved.spec, work=PlaceSpec(url="s3://elsewhere/"))
+    steps = plan_deployment(replace(moved, spec=spec), before, 7)
+    (left,) = [step for step in steps if isinstance(step, LeaveBucket)]
+    assert (left.bucket, left.told) == ("scratch", True)
+    assert "remove sluice-tally-work" in left.change
+    gone = [step.bucket for step in plan_deletion("tally", None, before) if isinstance(step, LeaveBucket)]
+    assert gone == ["data", "scratch"]
 
 
 class OneBucket:

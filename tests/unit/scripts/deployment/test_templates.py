@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from chalicelib.core.deployment_spec import LambdaSpec
+from chalicelib.core.spec import OutputSpec
 from scripts.deploy import parse
 from scripts.deployment.steps import AnyStep, ConfigureFunction, RunChalice, WriteStage
 from scripts.deployment.target import DeployError, Json, Target
@@ -217,6 +220,23 @@ def test_terraform_s_arguments_are_those_of_its_documents() -> None:
         for kind, rows in said(job, "terraform")["resource"].items():
             used.setdefault(kind, set()).update(*(row.keys() - {"depends_on"} for row in rows.values()))
     assert used == {kind: set(names.split()) for kind, names in ARGUMENTS.items()}
+
+
+def test_a_key_of_china_is_used_by_way_of_its_s3() -> None:
+    """The template does not know where it is deployed, and the key does."""
+    for key, domain in ((KEY, "amazonaws.com"), (KEY.replace("arn:aws:", "arn:aws-cn:"), "amazonaws.com.cn")):
+        text = json.dumps(said(target(kms_key=key), "cloudformation"))
+        assert f'"s3.${{AWS::Region}}.{domain}"' in text
+
+
+def test_places_may_hold_what_terraform_would_read_as_its_own() -> None:
+    job = target()
+    spec = msgspec.structs.replace(job.spec, output=OutputSpec(url="s3://data/%{if x}/"))
+    found = said(replace(job, spec=spec), "terraform")["resource"]
+    assert "/%%{if x}/" in found["aws_iam_role_policy"]["reducer"]["policy"]
+    (rule,) = found["aws_s3_bucket_lifecycle_configuration"]["_data"]["rule"]
+    assert rule["filter"] == {"prefix": "%%{if x}/"}
+    assert not re.search(r"(?<!%)%\{", json.dumps(found))
 
 
 def test_a_bucket_that_is_not_of_the_job() -> None:
