@@ -171,7 +171,7 @@ def _runtime(
     from ..job.load_class import job_loader
     from ..mapreduce.guard.apart import Fork
     from ..stores.disk import system_disk
-    from ..stores.s3 import S3Store, make_client, reads_at_once
+    from ..stores.s3 import S3Store, make_client, parts_at_once, reads_at_once
     from .invoker import LambdaInvoker
 
     s3, functions = make_client("s3"), make_client("lambda")
@@ -182,7 +182,9 @@ def _runtime(
         functions.close()
 
     return Runtime(
-        store=S3Store(s3, parallel_reads=reads_at_once(host.memory)),
+        store=S3Store(
+            s3, parallel_reads=reads_at_once(host.memory), parallel_writes=parts_at_once(host.memory)
+        ),
         invoker=LambdaInvoker(functions, prefix),
         clock=SystemClock(),
         new_token=lambda: uuid.uuid4().hex[:12],

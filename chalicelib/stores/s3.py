@@ -86,14 +86,30 @@ def reads_at_once(memory: int) -> int:
     return min(max(memory // 32, S3Store.parallel_reads), _CONNECTIONS)
 
 
+def parts_at_once(memory: int) -> int:
+    """How many parts of 8 MiB a writer may have under way in a function of `memory` MB: a 64th of it, or one."""
+    return min(max(memory // 512, 1), _PIECES)
+
+
 class S3Store(S3Requests):
-    """A `Store` over S3: its single requests, and what takes several. Safe to share among threads."""
+    """A `Store` over S3: its single requests, and what takes several. Safe to share among threads.
+
+    `parallel_writes`: parts of 8 MiB that each writer may have under way, and in memory.
+    """
 
     parallel_reads = 4
 
-    def __init__(self, client: S3Client, *, parallel_reads: int = parallel_reads, **back_off: Any) -> None:
+    def __init__(
+        self,
+        client: S3Client,
+        *,
+        parallel_reads: int = parallel_reads,
+        parallel_writes: int = 2,
+        **back_off: Any,
+    ) -> None:
         super().__init__(client, **back_off)
         self.parallel_reads = parallel_reads
+        self._parallel_writes = parallel_writes
 
     def get(self, loc: Loc, start: int = 0, stop: int | None = None, etag: str | None = None) -> bytes:
         if not check_range(start, stop):
@@ -152,7 +168,7 @@ class S3Store(S3Requests):
             raise undeleted(bucket, failed)
 
     def writer(self, loc: Loc, if_absent: bool = False, mark: str = "") -> ObjectWriter:
-        return S3Writer(self, loc, if_absent, mark)
+        return S3Writer(self, loc, if_absent, mark, abreast=self._parallel_writes)
 
     def _pieces(self, loc: Loc, start: int, stop: int, etag: str | None) -> Iterator[bytes]:
         if stop - start <= PIECE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -22,7 +23,7 @@ from mypy_boto3_s3 import S3Client
 
 from chalicelib.core.errors import Forbidden, NotFound, PreconditionFailed, StoreError
 from chalicelib.core.ports import Loc
-from chalicelib.stores.s3 import S3Store, parsed_time, reads_at_once
+from chalicelib.stores.s3 import S3Store, parsed_time, parts_at_once, reads_at_once
 from chalicelib.stores.s3_errors import translated
 from chalicelib.stores.s3_requests import ATTEMPTS
 from chalicelib.stores.s3_writer import PIECE, part_size
@@ -470,10 +471,74 @@ class TestWriter:
         with store.writer(loc()) as writer:
             for megabytes, puts in ((8, 0), (1, 2), (7, 2), (1, 3), (16, 5)):
                 writer.write(bytes(megabytes * MIB))
+                until(lambda: store.requests["put"] >= puts)  # noqa: B023 (called before the next round)
                 assert store.requests["put"] == puts  # one more than parts: the upload's own
             assert writer.commit() is True
         assert store.requests["put"] == 7
         assert store.head(loc()).size == 33 * MIB
+
+    @pytest.mark.parametrize("abreast", [1, 3])
+    def test_who_writes_goes_on_while_parts_are_under_way(
+        self, client: S3Client, wire: Wire, abreast: int
+    ) -> None:
+        """As many as memory was given for: the next write waits until one of them has arrived."""
+        store, written, seen = S3Store(client, parallel_writes=abreast), threading.Event(), []
+        at_once, lock = [0, 0], threading.Lock()
+
+        def slow(request: AWSPreparedRequest, forward: Forward) -> AWSResponse:
+            with lock:
+                at_once[0] += 1
+                at_once[1] = max(at_once)
+            seen.append(written.wait(20))  # in line, nobody would write meanwhile
+            with lock:
+                at_once[0] -= 1
+            return forward(request)
+
+        wire.faults["UploadPart"] = [slow] * 7
+        body = bytes(range(256)) * (7 * PIECE // 256)
+        with store.writer(loc()) as writer:
+            writer.write(body[: abreast * PIECE + 1])
+            until(lambda: at_once[0] == abreast)
+            written.set()
+            writer.write(body[abreast * PIECE + 1 :])
+            assert writer.commit()
+        assert seen == [True] * 7
+        assert at_once == [0, abreast]
+        assert store.get(loc()) == body
+
+    @pytest.mark.parametrize("operation", ["CreateMultipartUpload", "UploadPart"])
+    @pytest.mark.parametrize("size", [9, 40])
+    def test_what_an_upload_meets_is_raised_to_who_writes(
+        self, store: S3Store, wire: Wire, operation: str, size: int
+    ) -> None:
+        """By `write` or by `commit`, with the object; nothing is there then, nor any part."""
+        wire.faults[operation] = [answer(403, "AccessDenied")]
+        with pytest.raises(Forbidden, match=rf"s3://bucket/k: {operation}: AccessDenied"):
+            write(store, size * MIB)
+        assert store.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
+        assert "CompleteMultipartUpload" not in wire.seen
+        with pytest.raises(NotFound):
+            store.head(loc())
+
+    def test_an_upload_is_aborted_when_its_last_part_has_arrived(self, store: S3Store, wire: Wire) -> None:
+        """S3 would keep a part that arrives later, and charge for it."""
+        entered, leave = threading.Event(), threading.Timer(0.1, lambda: go.set())
+        go = threading.Event()
+
+        def slow(request: AWSPreparedRequest, forward: Forward) -> AWSResponse:
+            entered.set()
+            go.wait(20)
+            with wire._lock:
+                wire.seen.append("arrived")
+            return forward(request)
+
+        wire.faults["UploadPart"] = [slow]
+        with store.writer(loc()) as writer:
+            writer.write(bytes(9 * MIB))
+            assert entered.wait(20)
+            leave.start()
+        assert wire.seen[-2:] == ["arrived", "AbortMultipartUpload"]
+        leave.join()
 
     def test_parts_carry_the_checksum_that_the_upload_announced(
         self, store: S3Store, wire: Wire, client: S3Client
@@ -599,6 +664,20 @@ def test_times_are_understood_however_they_are_written(text: str | float) -> Non
 )
 def test_reads_at_once_grow_with_the_processor(memory: int, reads: int) -> None:
     assert reads_at_once(memory) == reads
+
+
+@pytest.mark.parametrize(("memory", "parts"), [(0, 1), (512, 1), (1024, 2), (1769, 3), (10_240, 4)])
+def test_parts_at_once_take_a_64th_of_the_memory(memory: int, parts: int) -> None:
+    assert parts_at_once(memory) == parts
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
+    for _ in range(2000):
+        if holds():
+            return
+        time.sleep(0.01)
+    pytest.fail("it did not happen within 20 s")
 
 
 def write(store: S3Store, size: int, if_absent: bool = False) -> bool:
