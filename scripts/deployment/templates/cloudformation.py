@@ -95,6 +95,7 @@ def _resource(kind: str, properties: Json, *after: str, **more: Any) -> Json:
 
 def _function(one: Function, found: Contents) -> Json:
     given, name = one.settings, logical(one.name)
+    theirs = given.get("iam_role_arn")
     policy = {"PolicyName": one.deployed, "PolicyDocument": _here(one.policy)}
     role = {"RoleName": one.deployed, "AssumeRolePolicyDocument": TRUST, "Policies": [policy]}
     days = given.get("log_retention_in_days") or None
@@ -108,7 +109,7 @@ def _function(one: Function, found: Contents) -> Json:
         "Runtime": found.runtime.name,
         "Architectures": [found.runtime.architecture],
         "Code": {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Ref": "CodeKey"}},
-        "Role": {"Fn::GetAtt": [f"{name}Role", "Arn"]},
+        "Role": theirs or {"Fn::GetAtt": [f"{name}Role", "Arn"]},
         "MemorySize": given["lambda_memory_size"],
         "Timeout": given["lambda_timeout"],
         "Environment": {"Variables": given["environment_variables"]},
@@ -129,7 +130,7 @@ def _function(one: Function, found: Contents) -> Json:
     }
     told = next(other.name for other in found.functions if other.deployed == one.told)
     return {
-        f"{name}Role": _resource("IAM::Role", role),
+        **({} if theirs else {f"{name}Role": _resource("IAM::Role", role)}),
         f"{name}Logs": _resource("Logs::LogGroup", logs),
         name: _resource("Lambda::Function", properties, f"{name}Logs"),
         f"{name}Retries": _resource("Lambda::EventInvokeConfig", retries, logical(told)),

@@ -90,15 +90,21 @@ def _add(resources: Resources, kind: str, name: str, arguments: Json) -> None:
     resources.setdefault(f"aws_{kind}", {})[name] = kept
 
 
-def _function(resources: Resources, one: Function, found: Contents, zipped: str) -> None:
-    given, name = one.settings, one.name
-    _add(resources, "iam_role", name, {"name": one.deployed, "assume_role_policy": json.dumps(TRUST)})
+def _role(resources: Resources, one: Function) -> None:
+    _add(resources, "iam_role", one.name, {"name": one.deployed, "assume_role_policy": json.dumps(TRUST)})
     policy = {
         "name": one.deployed,
-        "role": f"${{aws_iam_role.{name}.name}}",
+        "role": f"${{aws_iam_role.{one.name}.name}}",
         "policy": _document(one.policy),
     }
-    _add(resources, "iam_role_policy", name, policy)
+    _add(resources, "iam_role_policy", one.name, policy)
+
+
+def _function(resources: Resources, one: Function, found: Contents, zipped: str) -> None:
+    given, name = one.settings, one.name
+    theirs = given.get("iam_role_arn")
+    if not theirs:
+        _role(resources, one)
     logs = {
         "name": f"/aws/lambda/{one.deployed}",
         "retention_in_days": given.get("log_retention_in_days") or None,
@@ -108,7 +114,7 @@ def _function(resources: Resources, one: Function, found: Contents, zipped: str)
     disk = one.configured.ephemeral_storage
     arguments = {
         "function_name": one.deployed,
-        "role": f"${{aws_iam_role.{name}.arn}}",
+        "role": theirs or f"${{aws_iam_role.{name}.arn}}",
         "handler": f"app.{name}",
         "runtime": found.runtime.name,
         "architectures": [found.runtime.architecture],
@@ -124,7 +130,10 @@ def _function(resources: Resources, one: Function, found: Contents, zipped: str)
         "ephemeral_storage": {"size": disk} if disk else None,
         "tracing_config": {"mode": "Active" if given.get("xray") else "PassThrough"},
         # Lambda looks at what the role may do when it is told where failures go, and writes logs by itself.
-        "depends_on": [f"aws_iam_role_policy.{name}", f"aws_cloudwatch_log_group.{name}"],
+        "depends_on": [
+            *([] if theirs else [f"aws_iam_role_policy.{name}"]),
+            f"aws_cloudwatch_log_group.{name}",
+        ],  # fmt: skip
     }
     _add(resources, "lambda_function", name, arguments)
     itself = f"${{aws_lambda_function.{name}.function_name}}"

@@ -276,3 +276,15 @@ def _unsubstituted(tree: Any) -> Any:
             tree["Fn::Sub"] if tree.keys() == {"Fn::Sub"} else {k: _unsubstituted(v) for k, v in tree.items()}
         )
     return [_unsubstituted(item) for item in tree] if isinstance(tree, list) else tree
+
+
+def test_functions_in_a_role_of_ones_own_make_none() -> None:
+    role = "arn:aws:iam::123456789012:role/sluice"
+    job = target(lambda_=LambdaSpec(role=role))
+    stacked, formed = said(job, "cloudformation")["Resources"], said(job, "terraform")["resource"]
+    for function in job.functions:
+        assert stacked[function.capitalize()]["Properties"]["Role"] == role
+        assert formed["aws_lambda_function"][function]["role"] == role
+    kinds = {resource["Type"] for resource in stacked.values()} | formed.keys()
+    assert {"AWS::IAM::Role", "aws_iam_role", "aws_iam_role_policy"} & kinds == set()
+    assert "aws_iam_role" not in str(formed)
