@@ -31,7 +31,6 @@ LambdaMemory = Annotated[int, Meta(ge=128, le=10_240)]
 #: Column definitions, `a BIGINT, b VARCHAR`; in YAML also a mapping of names to types.
 Columns = Annotated[str, Meta(extra={"unit": "columns"})]
 
-
 #: An object with this ending starts a run over the keys and prefixes it names, one a line.
 MANIFEST_SUFFIX = ".manifest"
 #: A word that names one of several inputs.

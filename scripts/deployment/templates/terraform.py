@@ -133,7 +133,7 @@ def _function(resources: Resources, one: Function, found: Contents, zipped: str)
         "depends_on": [
             *([] if theirs else [f"aws_iam_role_policy.{name}"]),
             f"aws_cloudwatch_log_group.{name}",
-        ],  # fmt: skip
+        ],
     }
     _add(resources, "lambda_function", name, arguments)
     itself = f"${{aws_lambda_function.{name}.function_name}}"
