@@ -67,6 +67,7 @@ class _Inline:
             source=run.source,
             inputs=inputs,
             output=output,
+            tags=run.tags,
             may_exchange=may_exchange(self._runtime, run.spec),
         )
         plan_step.begin(self._runtime, run.keys, new_run)
