@@ -55,6 +55,12 @@ def _parse() -> argparse.Namespace:
         "growth", _growth, "seconds per gigabyte in a small and a large input", data, rounds, record
     )
     grow.add_argument("--gib", metavar="N", type=float, nargs="+", default=[1, 4], help="sizes (default 1 4)")
+    grow.add_argument(
+        "--once", metavar="GIB", type=float, help="make so much text; a larger input is the same files again"
+    )
+    grow.add_argument(
+        "--workload", choices=("w1", "w4"), default="w1", help="default %(default)s: word count"
+    )
     grow.add_argument("--ways", metavar="W,W", default="record,chunk", help="default: record,chunk")
     command("startup", _startup, "what a start costs", data, rounds, record)
     command("size", _size, "runs of many tasks, in the functions that see all of them", data, record)
@@ -126,11 +132,14 @@ def _memory(options: argparse.Namespace) -> int:
 def _growth(options: argparse.Namespace) -> int:
     machine = _machine()
     ways = options.ways.split(",")
-    grown = growth.grow(options.data, _scratch(options), options.gib, ways, options.rounds)
+    grown = growth.grow(
+        options.workload, options.data, _scratch(options), options.gib, ways, options.rounds, options.once
+    )
     text = growth.growth_text(grown, report.describe(machine))
     print("\n" + text)
     if options.record:
-        _keep("growth", {"machine": machine, "growth": grown}, text)
+        mark = "growth" if options.workload == "w1" else f"growth {options.workload}"
+        _keep(mark, {"machine": machine, "growth": grown}, text)
     return 0
 
 

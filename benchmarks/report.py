@@ -66,7 +66,7 @@ def _commit() -> str:
 def save(kind: str, content: Mapping[str, Any]) -> Path:
     """Keep a measurement as JSON; one of the same day, machine and kind is replaced."""
     described = machine_slug(content["machine"])
-    path = RESULTS / f"{content['machine']['date']}-{described}-{kind}.json"
+    path = RESULTS / f"{content['machine']['date']}-{described}-{kind.replace(' ', '-')}.json"
     RESULTS.mkdir(exist_ok=True)
     path.write_text(json.dumps(content, indent=1) + "\n")
     return path

@@ -96,9 +96,11 @@ def test_run_py_says_where_the_time_goes(tmp_path: Path) -> None:
         "from chalicelib import Job\n\n\nclass Busy(Job):\n    def mapper(self, _, line):\n"
         "        yield line, sum(range(2_000_000))  # here\n"
     )
-    (tmp_path / "busy.yml").write_text("job: busy:Busy\ninput: {format: text}\n")
-    (tmp_path / "in.txt").write_text("a\nb\nc\n")
-    command = [sys.executable, "scripts/run.py", str(tmp_path / "busy.yml"), str(tmp_path / "in.txt")]
+    (tmp_path / "busy.yml").write_text("job: busy:Busy\ninput: [{tag: few}, {tag: more}]\n")
+    (tmp_path / "in.txt").write_text("a\nb\n")
+    (tmp_path / "more.txt").write_text("c\n")
+    inputs = [f"few={tmp_path}/in.txt", f"more={tmp_path}/more.txt"]
+    command = [sys.executable, "scripts/run.py", str(tmp_path / "busy.yml"), *inputs]
     done = subprocess.run(
         [*command, "--output", str(tmp_path / "out"), "--timings"],
         cwd=ROOT,
