@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _DELETE_BATCH = 1000
 #: Connections of a client; more reads under way at once would wait for one.
 _CONNECTIONS = 32
-#: Pieces of a long stream that are under way at once.
-_PIECES = 4
+#: Pieces of a long stream that are under way at once; the first is small, for whoever reads has nothing to do before.
+_PIECES, _FIRST = 4, 1 << 20
 
 
 @overload
@@ -119,8 +119,8 @@ class S3Store(S3Requests):
     def stream(
         self, loc: Loc, start: int = 0, stop: int | None = None, etag: str | None = None, block: int = 1 << 17
     ) -> Iterator[bytes]:
-        """A range of up to 8 MiB is one GET, and held whole. A longer one is read in pieces of 8 MiB, up
-        to 4 of them under way ahead of the caller: up to 40 MiB are held then.
+        """A range of up to 8 MiB is one GET, and held whole. A longer one is read in pieces: 1 MiB, if `etag` says
+        of which version, and then 8 MiB each, up to 4 of them under way ahead of the caller: up to 40 MiB are held.
 
         Every piece is of the same version of the object, also when no `etag` is given.
         """
@@ -175,21 +175,22 @@ class S3Store(S3Requests):
             if start < stop:
                 yield self.fetch(loc, start, stop, etag).body
             return
-        starts = iter(range(start, stop, PIECE))
+        cuts = pairwise((start, *range(start + _FIRST, stop, PIECE), stop))
         pool = ThreadPoolExecutor(_PIECES, thread_name_prefix="s3-read")
 
         def ask(how_many: int) -> None:
-            for at in islice(starts, how_many):
-                waiting.append(pool.submit(self.fetch, loc, at, min(at + PIECE, stop), etag))
+            for begin, end in islice(cuts, how_many):
+                waiting.append((end - begin, pool.submit(self.fetch, loc, begin, end, etag)))
 
         try:
-            waiting: deque[Future[Fetched]] = deque()
+            waiting: deque[tuple[int, Future[Fetched]]] = deque()
             ask(_PIECES)
             while waiting:
-                body = waiting.popleft().result().body
+                size, piece = waiting.popleft()
+                body = piece.result().body
                 ask(1)
                 yield body
-                if len(body) < PIECE:  # the last one, or the object ends before `stop`
+                if len(body) < size:  # the last one, or the object ends before `stop`
                     return
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

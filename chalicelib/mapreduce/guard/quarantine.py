@@ -72,7 +72,7 @@ class Quarantine:
         if not self.records:
             return ""
         loc = keys.quarantine(self._phase, task, attempt, token)
-        store.put(loc, b"".join(msgspec.json.encode(record) + b"\n" for record in self.records))
+        store.put(loc, msgspec.json.Encoder().encode_lines(self.records))
         return loc.key
 
 

@@ -319,7 +319,23 @@ class TestStreams:
         wire.faults["GetObject"] = [together] * 4
         assert sum(map(len, store.stream(loc(), 0, len(body), etag))) == len(body)
         assert most == 4
-        assert store.requests["get"] == 6
+        assert store.requests["get"] == 7  # the first is small, so that reading begins early
+
+    def test_a_reader_begins_when_the_first_mebibyte_is_there(self, store: S3Store, wire: Wire) -> None:
+        """And not when 8 of them are."""
+        body = bytes(range(256)) * (2 * PIECE // 256)
+        etag, begun = store.put(loc(), body), threading.Event()
+
+        def later(request: AWSPreparedRequest, forward: Forward) -> AWSResponse:
+            if "bytes=5-" not in str(request.headers["Range"]):
+                assert begun.wait(30)
+            return forward(request)
+
+        wire.faults["GetObject"] = [later] * 3
+        reading = store.stream(loc(), 5, len(body) - 7, etag, block=MIB)
+        first = next(reading)
+        begun.set()
+        assert first + b"".join(reading) == body[5:-7]
 
     def test_a_slow_reader_is_not_run_away_from(self, store: S3Store) -> None:
         etag = store.put(loc(), bytes(6 * PIECE))
