@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 STRETCH = float(os.environ.get("OVERLAP_STRETCH", "1"))
 WAIT, RATE = 0.030 * STRETCH, 60e6 / STRETCH
 #: Bytes of input; enough for several parts of 8 MiB each.
-SIZE = 96 << 20
+SIZE = 64 << 20
 
 
 #: Seconds for which the task's own thread has waited for the store, and how deep it is in that.
@@ -323,9 +323,9 @@ def _jobs() -> dict[str, type[Any]]:
 
 
 def text(size: int) -> bytes:
-    """Lines of 10 000 hexadecimal digits."""
+    """Lines of 500 hexadecimal digits: a block of rows is 4 MB then."""
     chance = random.Random(7)
-    return b"".join(chance.randbytes(5000).hex().encode() + b"\n" for _ in range(size // 10_000))
+    return b"".join(chance.randbytes(250).hex().encode() + b"\n" for _ in range(size // 500))
 
 
 def measured(name: str, body: bytes) -> dict[str, dict[str, float]]:
@@ -365,7 +365,7 @@ def main() -> None:
         "--against", type=Path, help="another checkout, whose code runs in turn with this one's"
     )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--size", type=int, default=SIZE, help="bytes of input (default: 96 MiB)")
+    parser.add_argument("--size", type=int, default=SIZE, help="bytes of input (default: 64 MiB)")
     parser.add_argument("--stretch", type=float, default=1.0, help="times by which everything is slower")
     parser.add_argument("--one", help=argparse.SUPPRESS)  # one job, once, as JSON: in a process of its own
     asked = parser.parse_args()
