@@ -15,8 +15,7 @@ _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 #: behind a requirement (pypa/pip, issue 11664).
 _MARKERS = """\
 import pip._vendor.packaging.markers as _markers
-_here = _markers.default_environment
-_markers.default_environment = lambda: {**_here(), **%r}
+_markers.default_environment = lambda _here=_markers.default_environment: {**_here(), **%r}
 """
 
 

@@ -76,7 +76,7 @@ def test_a_topic_gets_the_notice_as_json_with_attributes_to_filter_by(queue: Any
     }
     assert json.loads(envelope["Message"]) == {
         "version": 1, "job": "words", "run": "r1", "outcome": "success", "reason": "", "source": "",
-        "output": "s3://out/words/r1/", "manifest": "s3://out/m", "records": 7, "bad": 0, "inputs": 0,
+        "output": "s3://out/words/r1/", "manifest": "s3://out/m", "records": 7, "bad": 0, "left_out": 0, "inputs": 0,
         "input_bytes": 0, "started": "", "finished": "",
     }  # fmt: skip
 

@@ -170,7 +170,7 @@ def test_a_split_has_the_tag_of_the_input_it_is_under(world: World) -> None:
 
 def test_tags_that_are_given_come_before_places(world: World) -> None:
     inputs = [world.add("a", LINE), world.add("x", LINE, Loc("in", "elsewhere/"))]
-    world.begin(TAGGED, inputs=inputs, tags={"data/a": "right", "elsewhere/x": "left"})
+    world.begin(TAGGED, inputs=inputs, tags={Loc("in", "data/a"): "right", Loc("in", "elsewhere/x"): "left"})
     assert [split.tag for task in world.tasks() for split in task] == ["right", "left"]
 
 

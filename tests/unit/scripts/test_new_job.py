@@ -52,7 +52,7 @@ def test_the_settings_in_comments_are_the_defaults(tmp_path: Path) -> None:
     before = load_job("tally", root=tmp_path, require_cloud=True).spec
     text, uncommented = re.subn(r"(?m)^#(?=[a-z_]+:)", "", path.read_text())
     path.write_text(text)
-    assert uncommented == 27
+    assert uncommented == 30
     assert load_job("tally", root=tmp_path, require_cloud=True).spec == before
 
 
