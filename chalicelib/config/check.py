@@ -13,8 +13,9 @@ from contextlib import suppress
 from msgspec import ValidationError
 from msgspec.structs import replace
 
+from ..core.deployment_spec import parse_columns
 from ..core.errors import ConfigError
-from ..core.spec import MIB, TAG, InputSpec, JobSpec, OutputSpec, SqlSpec, parse_columns
+from ..core.spec import MIB, TAG, InputSpec, JobSpec, OutputSpec, SqlSpec
 from .deployment_settings import catalog_problems, lambda_problems, notify_problems
 from .places import pattern_in, place_problems
 from .problem import Problem, input_key

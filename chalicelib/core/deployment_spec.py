@@ -1,5 +1,5 @@
 """What a deployment adds to a job: how Lambda runs its functions, who is told how its runs have ended, and where its
-results are a table.
+results are a table. And how columns are written down, in tables as in queries.
 """
 
 from __future__ import annotations
@@ -88,6 +88,25 @@ class CatalogSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
     def table_of(self, job: str) -> str:
         return self.table or job.lower().replace("-", "_")
+
+
+_COLUMN = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s",()]+))((?:\([^()]*\)|\[\d*\]|[^,()])*)(?:,|$)')
+
+
+def parse_columns(text: str) -> list[tuple[str, str]]:
+    """(name, type) of `a BIGINT, "b c" DECIMAL(12, 2)`; the type is empty where there is none.
+
+    Raises ValueError for anything else.
+    """
+    found, at = [], 0
+    while text[at:].strip():
+        match = _COLUMN.match(text, at)
+        if match is None:
+            raise ValueError(f"expected names with commas between them, got {text[at:].strip()!r}")
+        quoted, plain, kind = match.groups()
+        found.append((quoted.replace('""', '"') if quoted else plain, kind.strip()))
+        at = match.end()
+    return found
 
 
 #: DuckDB's types, and what Hive and so Glue call them.

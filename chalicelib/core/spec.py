@@ -5,12 +5,20 @@ Reading it from files, the environment and `--set` is `config`'s work; here is o
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, convert, field
 
-from .deployment_spec import DEFAULT_PYTHON, CatalogSpec, LambdaSpec, Names, NotifySpec, Python, split_names
+from .deployment_spec import (
+    DEFAULT_PYTHON,
+    CatalogSpec,
+    LambdaSpec,
+    Names,
+    NotifySpec,
+    Python,
+    parse_columns,
+    split_names,
+)
 from .ports import Loc
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
@@ -371,25 +379,6 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 def _names(columns: str) -> tuple[str, ...]:
     """Names with commas between them, each maybe in double quotes; types behind them are left out."""
     return tuple(name for name, _ in parse_columns(columns))
-
-
-_COLUMN = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s",()]+))((?:\([^()]*\)|\[\d*\]|[^,()])*)(?:,|$)')
-
-
-def parse_columns(text: str) -> list[tuple[str, str]]:
-    """(name, type) of `a BIGINT, "b c" DECIMAL(12, 2)`; the type is empty where there is none.
-
-    Raises ValueError for anything else.
-    """
-    found, at = [], 0
-    while text[at:].strip():
-        match = _COLUMN.match(text, at)
-        if match is None:
-            raise ValueError(f"expected names with commas between them, got {text[at:].strip()!r}")
-        quoted, plain, kind = match.groups()
-        found.append((quoted.replace('""', '"') if quoted else plain, kind.strip()))
-        at = match.end()
-    return found
 
 
 def parse_url(url: str) -> Loc:

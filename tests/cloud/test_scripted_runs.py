@@ -208,10 +208,10 @@ def test_a_manifest_that_names_what_is_not_there_fails_its_run(
 
 
 def test_supervision_is_handed_over_until_a_slow_mapper_is_done(cloud: Cloud) -> None:
-    waits = b"!wait gates/slow\ndone\n" + b"word " * 13_000
-    url = cloud.start(
-        "slow", {"1.txt": waits, "2.txt": waits}
-    )  # in two tasks, and none is slower than the other
+    rest = b"word " * 13_000
+    waits = b"!wait gates/slow\ndone\n" + rest
+    # In two tasks: once half of them is done, one supervisor has an eye on the others.
+    url = cloud.start("slow", {"1.txt": b"done\n" + rest, "2.txt": waits})
     run = begun(cloud, url)
 
     def handed_over() -> dict[str, Any] | None:

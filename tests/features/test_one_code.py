@@ -145,7 +145,7 @@ def test_a_deployment_at_any_call_ends_the_run_or_makes_no_difference(
         assert all(code.encode() in row for row in rows(calm))
         whole[code] = rows(calm)
     ends: Counter[str] = Counter()
-    for number in places(calm.calls, 5 if seed is None else 23):
+    for number in places(calm.calls, 5 if seed is None else 13):
         simulation = simulate(checkout(tmp_path, kind, "old"), kind, seed=seed)
 
         def deploy(simulation: Simulation = simulation) -> None:

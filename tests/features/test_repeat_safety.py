@@ -347,7 +347,7 @@ def test_the_next_event_of_the_job_picks_up_what_a_kill_without_any_retry_left(b
     """Wherever it stopped; only a coordinator that was killed before it wrote the plan leaves nothing to pick up."""
     (whole,) = runs_of(fault_free())
     stood: Counter[str] = Counter()
-    for number in places(fault_free().calls, 2, 2):
+    for number in places(fault_free().calls, 2, 1 + before):
         simulation = simulate(job_spec=small(timeout=QUICK), kill_at=[number], before=before, retries=0)
         if "_SUCCESS" in simulation.output():
             continue

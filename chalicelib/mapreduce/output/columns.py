@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ...core.deployment_spec import parse_columns
 from ...core.errors import DataTypeError, UserError
-from ...core.spec import parse_columns
 
 
 class Table:

@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from ...core.codec import CALENDAR
-from ...core.spec import OutputSpec, parse_columns
+from ...core.deployment_spec import parse_columns
+from ...core.spec import OutputSpec
 from .columns import Table
 from .text import to_json
 

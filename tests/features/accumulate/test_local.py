@@ -107,7 +107,7 @@ def placed(output: str, **figures: Any) -> JobSpec:
 def test_what_does_not_go_together_is_told_before_a_deployment() -> None:
     out = "s3://some-out/counts/"
     (found,) = problems(placed(out, job="", sql=SqlSpec(map="SELECT 1"), accumulate=True), "job")
-    assert (found.key, "no aggregator whose states" in found.text) == ("accumulate", True)
+    assert (found.key, "keeps results and no states" in found.text) == ("accumulate", True)
     (found,) = problems(placed("s3://some-work/totals/job/x/", accumulate=True), "job")
     assert (found.key, "lies among the totals kept in" in found.text) == ("output.url", True)
     assert problems(placed("s3://some-work/totals/job/x/"), "job") == []

@@ -30,7 +30,7 @@ def test_options_and_inputs_may_stand_in_any_order() -> None:
 
 
 def test_options_for_hadoop_are_ignored_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, logger="chalicelib"):
         found = options.parse(parser(), ["--libjars", "a.jar", "--no-conf", "a.txt"])
     assert found.args == ["a.txt"]
     assert [record.getMessage().partition(" is")[0] for record in caplog.records] == [
