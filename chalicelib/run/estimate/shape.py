@@ -174,7 +174,7 @@ def requests_of(shape: Shape, work: Work, figures: Figures, seconds: float) -> R
     looks = 15 + seconds / figures.longest_look if seated else 6.0
     #: Of one look in the middle of the phase: tasks are done in the order of the tree.
     listed = looks * maps / figures.page_rows
-    input_gets = max(shape.splits, shape.task_bytes / figures.piece)
+    input_gets = _input_gets(shape, figures)
     gets = (
         maps * (2 + input_gets)
         + maps  # the supervisor reads each marker
@@ -202,11 +202,17 @@ def requests_of(shape: Shape, work: Work, figures: Figures, seconds: float) -> R
     )
 
 
+def _input_gets(shape: Shape, figures: Figures) -> float:
+    """Of one map task. The first read of a long stream is a small one, so that there is something to do."""
+    long = shape.task_bytes > shape.splits * figures.piece
+    return shape.task_bytes / figures.piece + shape.splits if long else shape.splits
+
+
 def _requests_of_small(shape: Shape, work: Work, figures: Figures) -> Requests:
     """Of a run that one mapper brings to its end: each object is written once, and what it has written is not read."""
     pages = ceil(work.objects / figures.page_rows) if work.objects > 1 else 0
     #: Plan and input; the object that was dropped, and the lease, are asked for their heads.
-    gets = 3 + max(shape.splits, shape.task_bytes / figures.piece)
+    gets = 3 + _input_gets(shape, figures)
     return Requests(
         gets=round(gets),
         puts=12 if shape.reducers else 9,
