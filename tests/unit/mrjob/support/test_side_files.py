@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -53,7 +54,11 @@ def test_archives_are_unpacked_once(tmp_path: Path) -> None:
     assert (first / "inner/x.txt").read_text() == "kept"
 
 
-@pytest.mark.parametrize("filters", [True, False], ids=["python 3.11.4", "python 3.11.3"])
+@pytest.mark.parametrize(
+    "filters",
+    [True] if sys.version_info >= (3, 12) else [True, False],
+    ids=lambda filters: f"filters={filters}",
+)
 @pytest.mark.parametrize(
     ("name", "kind"), [("../outside.txt", tarfile.REGTYPE), ("pipe", tarfile.FIFOTYPE), ("good", None)]
 )
