@@ -322,7 +322,8 @@ def _temporary_beside(path: str) -> tuple[str, int]:
         except FileNotFoundError:
             if attempt == _VANISHED:
                 raise
-            with suppress(FileNotFoundError):  # a parent went while its child was made: once more
+            # A parent went while its child was made, or the folder while it was looked at: once more.
+            with suppress(FileNotFoundError, *([] if os.path.isfile(folder) else [FileExistsError])):
                 os.makedirs(folder, exist_ok=True)
     raise AssertionError("itertools.count ended")
 
