@@ -7,11 +7,12 @@ but Python's own modules. Lambda's folder of the code cannot be written to.
 from __future__ import annotations
 
 import importlib.util
+import json
 import marshal
-import pickle
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 #: Where Lambda unpacks the zip; tracebacks name files there.
@@ -43,14 +44,12 @@ def with_compiled(entries: Iterable[Entry], python: Path | None) -> Iterator[Ent
 
 
 def _made_by(python: Path, entries: list[Entry]) -> dict[str, Entry]:
-    """Both ends are this file, so what is read was written by it."""
-    modules = [entry for entry in entries if entry[0].endswith(".py")]
+    modules = {name: (name, source) for name, source in entries if name.endswith(".py")}
     done = subprocess.run(
-        [python, "-I", "-S", "-W", "ignore", __file__], input=pickle.dumps(modules, 4), stdout=subprocess.PIPE,
+        [python, "-I", "-S", "-W", "ignore", __file__], input=_as_json(modules), stdout=subprocess.PIPE,
         timeout=_SECONDS, check=True,
     )  # fmt: skip
-    found: dict[str, Entry] = pickle.loads(done.stdout)  # noqa: S301
-    return found
+    return _from_json(done.stdout)
 
 
 def _made(entries: Iterable[Entry]) -> dict[str, Entry]:
@@ -77,5 +76,15 @@ def _compiled(name: str, source: bytes) -> bytes | None:
     return importlib.util.MAGIC_NUMBER + flags.to_bytes(4, "little") + digest + body
 
 
+def _as_json(entries: Mapping[str, Entry]) -> bytes:
+    return json.dumps(
+        {key: (name, b64encode(body).decode()) for key, (name, body) in entries.items()}
+    ).encode()
+
+
+def _from_json(text: bytes) -> dict[str, Entry]:
+    return {key: (name, b64decode(body)) for key, (name, body) in json.loads(text).items()}
+
+
 if __name__ == "__main__":
-    sys.stdout.buffer.write(pickle.dumps(_made(pickle.load(sys.stdin.buffer)), 4))  # noqa: S301
+    sys.stdout.buffer.write(_as_json(_made(_from_json(sys.stdin.buffer.read()).values())))
