@@ -122,6 +122,10 @@ class Aggregator:
         self.absorb(table, _numbered(groups))
         return list(map(table.__getitem__, range(len(groups))))
 
+    def lift_ordered(self, groups: list[list[Any]]) -> list[Any]:
+        """`lift_groups` of few Decimals each, in their order, that `are_plain_decimals`; for those `Record` knows."""
+        return self.lift_groups(groups)
+
     def fold_groups(self, states: list[Any], groups: list[list[Any]]) -> list[Any]:
         """The same for groups that have states already."""
         table = dict(enumerate(states))

@@ -20,6 +20,8 @@ _EXACT = frozenset({int, str, bytes, bool, date})
 
 class _Extreme(Aggregator):
     _better: Callable[[Any, Any], bool]
+    #: Which of values in order is that one, and which might tie with it.
+    _places: tuple[int, int]
 
     def lift(self, value: Any) -> Any:
         return check_order(value)
@@ -52,6 +54,13 @@ class _Extreme(Aggregator):
             return super().lift_groups(groups)
         return list(map(self._extreme, groups))
 
+    def lift_ordered(self, groups: list[list[Any]]) -> list[Any]:
+        best, next_ = self._places
+        return [
+            group[best] if len(group) == 1 or group[best] != group[next_] else self._extreme(group)
+            for group in groups
+        ]
+
     def merge_columns(self, left: list[Any], right: list[Any]) -> list[Any]:
         better = self._better
         return [
@@ -81,12 +90,14 @@ class Min(_Extreme):
     """
 
     _better = staticmethod(lt)
+    _places = (0, 1)
 
 
 class Max(_Extreme):
     """The greatest value; as `Min` in all else."""
 
     _better = staticmethod(gt)
+    _places = (-1, -2)
 
 
 class _Edge(Aggregator):

@@ -79,6 +79,9 @@ class Quantiles(Batched):
         rest = iter(numbers)
         return [self._state(tuple(islice(rest, len(group)))) for group in groups]
 
+    def lift_ordered(self, groups: list[list[Any]]) -> list[Any]:
+        return [self._state(tuple(map(float, group))) for group in groups]
+
     def merge_columns(self, left: list[Any], right: list[Any]) -> list[Any]:
         if set(map(type, left)) == {tuple} == set(map(type, right)):
             return list(map(self._state, map(add, left, right)))

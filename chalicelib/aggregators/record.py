@@ -7,6 +7,16 @@ from itertools import chain
 from typing import Any
 
 from .base import Aggregator, PairRefused, Pairs, Table, unpacking
+from .extremes import Max, Min
+from .quantiles import Quantiles
+from .sums import Avg, Count, Sum, are_plain_decimals
+
+#: Values of a key of which there are so few that they are kept as they are, if they are Decimals: states of all fields
+#: would take longer to make, to write and to merge. No more than `Quantiles` keeps.
+_FEW = 16
+#: Aggregators to whom it is all one in which order and by which steps Decimals come together, and who look at a value
+#: itself: a key's values may wait for them in the reducer.
+_EXACT = frozenset({Count, Sum, Avg, Min, Max, Quantiles})
 
 
 class Record(Aggregator):
@@ -16,7 +26,8 @@ class Record(Aggregator):
         reducer = Record(qty=Sum().of("qty"), price=Avg().of("price"), n=Count())
 
     Each aggregator sees the whole value; `of` lets it see one part (a dict's key, a place in a tuple, a
-    function of the value). Any number may look at one part. State: a list of theirs.
+    function of the value). Any number may look at one part. State: a list of theirs; up to 16 Decimals are kept as
+    they are, in a tuple, if the aggregators are Count, Sum, Avg, Min, Max and Quantiles over whole values.
     """
 
     def __init__(self, **fields: Aggregator) -> None:
@@ -27,24 +38,34 @@ class Record(Aggregator):
                 raise TypeError(f"Record: {name}: expected an aggregator such as Sum(), got {field!r}")
         self._names = list(fields)
         self._fields = list(fields.values())
+        self._keeps_few = type(self) is Record and _EXACT.issuperset(map(type, self._fields))
 
     def lift(self, value: Any) -> list[Any]:
         return [field.lift(value) for field in self._fields]
 
-    def merge(self, left: list[Any], right: list[Any]) -> list[Any]:
+    def merge(self, left: Any, right: Any) -> Any:
+        if type(left) is tuple and type(right) is tuple:
+            both = left + right
+            return both if len(both) <= _FEW else self._lists([both])[0]
+        left, right = self._lists([left, right])
         return [field.merge(a, b) for field, a, b in zip(self._fields, left, right, strict=True)]
 
-    def finish(self, state: list[Any]) -> dict[str, Any]:
+    def finish(self, state: Any) -> dict[str, Any]:
+        (state,) = self._lists([state])
         results = [field.finish(part) for field, part in zip(self._fields, state, strict=True)]
         return dict(zip(self._names, results, strict=True))
 
     def finish_column(self, states: list[Any]) -> list[Any]:
         if not states:
             return []
-        columns = [
-            field.finish_column(list(column))
-            for field, column in zip(self._fields, zip(*states, strict=True), strict=True)
-        ]
+        if set(map(type, states)) == {tuple}:
+            groups = list(map(sorted, states))
+            columns = [field.finish_column(field.lift_ordered(groups)) for field in self._fields]
+        else:
+            columns = [
+                field.finish_column(list(column))
+                for field, column in zip(self._fields, zip(*self._lists(states), strict=True), strict=True)
+            ]
         names = self._names
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -52,6 +73,12 @@ class Record(Aggregator):
         """Field by field over the groups of all pairs, each by its own bulk form; holds the pairs meanwhile."""
         pairs = list(pairs)
         firsts, several = _grouped(pairs)
+        if self._keeps_few:
+            if are_plain_decimals([value for _, value in pairs]):
+                self._absorb_few(table, firsts, several)
+                return
+            known = list(table.keys() & firsts.keys())
+            table.update(zip(known, self._lists(list(map(table.__getitem__, known))), strict=True))
         again = {key: firsts.pop(key) for key in table.keys() & firsts.keys()}
         more = {key: several.pop(key) for key in again.keys() & several.keys()}
         for key in more:
@@ -70,6 +97,37 @@ class Record(Aggregator):
             self._refuse({key: state for key, state in table.items() if state is not None}, pairs)
             raise PairRefused(*pairs[0], error) from error
 
+    def _absorb_few(self, table: Table, firsts: Table, several: dict[Any, list[Any]]) -> None:
+        """The same for Decimals that no field can refuse: those of a key that has few of them stay as they are."""
+        groups: Table = dict(zip(firsts, zip(firsts.values()), strict=True))
+        for key, values in several.items():
+            groups[key] = tuple(values)
+        states: Table = {}
+        for key in table.keys() & firsts.keys():
+            state = table[key]
+            if type(state) is tuple:
+                groups[key] = state + groups[key]
+            else:
+                states[key] = state
+        many = [key for key, group in groups.items() if len(group) > _FEW and key not in states]
+        lifted = self.lift_groups(list(map(groups.__getitem__, many)))
+        folded = self.fold_groups(list(states.values()), list(map(groups.__getitem__, states)))
+        table.update(groups)  # in their order
+        table.update(zip(many, lifted, strict=True))
+        table.update(zip(states, folded, strict=True))
+
+    def _lists(self, states: list[Any]) -> list[Any]:
+        """States of which none are values as they came."""
+        numbers = [number for number, state in enumerate(states) if type(state) is tuple]
+        if not numbers:
+            return states
+        states = list(states)
+        groups = [sorted(states[number]) for number in numbers]
+        lifted = zip(*(field.lift_ordered(groups) for field in self._fields), strict=True)
+        for number, parts in zip(numbers, lifted, strict=True):
+            states[number] = list(parts)
+        return states
+
     def _fold_column(self, states: list[Any], values: list[Any]) -> list[Any]:
         """One more value for each state: to merge its state is to fold it."""
         return self.merge_columns(states, self.lift_column(values))
@@ -78,8 +136,9 @@ class Record(Aggregator):
         """Raise PairRefused for the pair that a bulk form did not take."""
         for field in self._fields:
             field.absorb({}, pairs)
+        states = self._lists(list(table.values()))
         for place, field in enumerate(self._fields):
-            field.absorb({key: state[place] for key, state in table.items()}, pairs)
+            field.absorb({key: state[place] for key, state in zip(table, states, strict=True)}, pairs)
 
     def lift_column(self, values: list[Any]) -> list[Any]:
         return list(map(list, zip(*(field.lift_column(values) for field in self._fields), strict=True)))
@@ -88,13 +147,16 @@ class Record(Aggregator):
         return list(map(list, zip(*(field.lift_groups(groups) for field in self._fields), strict=True)))
 
     def fold_groups(self, states: list[Any], groups: list[list[Any]]) -> list[Any]:
+        if not states:
+            return []
         columns = (
             field.fold_groups(list(column), groups)
-            for field, column in zip(self._fields, zip(*states, strict=True), strict=True)
+            for field, column in zip(self._fields, zip(*self._lists(states), strict=True), strict=True)
         )
         return list(map(list, zip(*columns, strict=True)))
 
     def merge_columns(self, left: list[Any], right: list[Any]) -> list[Any]:
+        left, right = self._lists(left), self._lists(right)
         columns = (
             field.merge_columns(list(some), list(others))
             for field, some, others in zip(
@@ -104,7 +166,7 @@ class Record(Aggregator):
         return list(map(list, zip(*columns, strict=True)))
 
     def absorb_states(self, table: Table, pairs: Pairs) -> None:
-        """The states of keys that are known already are merged as columns."""
+        """Few values are put together as they are; other states of keys that are known already merge as columns."""
         left: Table = {}
         right: list[Any] = []
         pairs = iter(pairs)
@@ -116,6 +178,9 @@ class Record(Aggregator):
                 pairs = chain([(key, state)], pairs)
                 break
             else:
+                if type(old) is tuple and type(state) is tuple and len(old) + len(state) <= _FEW:
+                    table[key] = old + state
+                    continue
                 left[key] = old
                 right.append(state)
         else:

@@ -18,6 +18,8 @@ _NUMBERS = (int, float, Decimal)
 _EXPECTED = "expected an int, a float or a Decimal, got"
 #: Digits that a sum of Decimals may have; one that needs more is refused, never rounded.
 _DIGITS = 5_000
+#: Within 10 ** of this, above and below, sums are far from that and no float is far.
+_PLAIN_EXPONENT = 300
 _decimals = Context(prec=_DIGITS, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact])
 
 
@@ -114,6 +116,9 @@ class Sum(Aggregator):
     def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
         return _sums(groups) or super().lift_groups(groups)
 
+    def lift_ordered(self, groups: list[list[Any]]) -> list[Any]:
+        return [reduce(_decimals.add, group) for group in groups]
+
     def merge_columns(self, left: list[Any], right: list[Any]) -> list[Any]:
         return _added(left, right)
 
@@ -184,6 +189,9 @@ class Avg(Aggregator):
     def lift_groups(self, groups: list[list[Any]]) -> list[Any]:
         sums = _sums(groups)
         return list(zip(sums, map(len, groups), strict=True)) if sums else super().lift_groups(groups)
+
+    def lift_ordered(self, groups: list[list[Any]]) -> list[Any]:
+        return [(reduce(_decimals.add, group), len(group)) for group in groups]
 
     def merge_columns(self, left: list[Any], right: list[Any]) -> list[Any]:
         (left_sums, left_counts), (right_sums, right_counts) = (
@@ -280,8 +288,26 @@ def _sums(groups: list[list[Any]]) -> list[Any]:
         # From left to right, as floats have to be added; Python 3.12 would add them otherwise by itself.
         return [reduce(add, group, 0) for group in groups]
     if kinds == {Decimal}:
-        return [reduce(_add, group) for group in groups]
+        try:
+            return [reduce(_decimals.add, group) for group in groups]
+        except Inexact:
+            return [reduce(_add, group) for group in groups]  # finds it again, and says what it is
     return []
+
+
+def are_plain_decimals(values: Sequence[Any]) -> bool:
+    """Whether these are Decimals that have floats near them and of which no number, however many, needs many digits."""
+    if set(map(type, values)) != {Decimal}:
+        return False
+    try:
+        # As large as the largest, and as fine as the finest.
+        total = reduce(_decimals.add, map(_decimals.abs, values))
+    except Inexact:
+        return False
+    if not total.is_finite() or total.adjusted() > _PLAIN_EXPONENT:
+        return False
+    exponent = total.as_tuple().exponent
+    return isinstance(exponent, int) and -_PLAIN_EXPONENT <= exponent <= _PLAIN_EXPONENT
 
 
 def _added(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:

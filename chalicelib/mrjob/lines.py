@@ -12,7 +12,7 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
 
-from .protocol import JSONProtocol, PairProtocol, ValueProtocol
+from .protocol import JSONProtocol, PairProtocol, ValueProtocol, _of_json, _to_json
 
 Pair = tuple[Any, Any]
 #: A line in two: what it is sorted and grouped by, and the rest.
@@ -23,6 +23,10 @@ Decode = Callable[[bytes, Iterator[bytes | None]], tuple[Any, Iterator[Any]]]
 #: How many encoded keys are remembered, and how many bytes each may have.
 _REMEMBERED = 1 << 16
 _LONGEST = 64
+
+#: How many encoded values that are tuples of ints are remembered; those that are met first, as more are met but once.
+_ROWS = 1 << 12
+_TEXTS, _NUMBERS = frozenset({str}), frozenset({int})
 
 #: What all lines that hold no key are grouped by.
 NO_KEY = b""
@@ -58,25 +62,51 @@ def groups_of(lines: Iterable[bytes], keyless: bool) -> Iterator[tuple[bytes, It
         yield head, (rest for _, rest in pairs)
 
 
+class _Words(dict[str, bytes]):
+    """Text as a protocol writes it, by the text."""
+
+    def __init__(self, dumps: Callable[[Any], bytes]) -> None:
+        super().__init__()
+        self._dumps = dumps
+
+    def __missing__(self, word: str) -> bytes:
+        found = self._dumps(word)
+        if len(found) <= _LONGEST:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[word] = found
+        return found
+
+
 def _remembering(protocol: PairProtocol) -> Encode:
-    """Encodes key and value separately, and no repeated word twice."""
-    dumps = protocol._dumps
-    words: dict[str, bytes] = {}
+    """Encodes key and value separately, and no repeated word twice, nor tuple of numbers.
+
+    Of no other tuples, which may be equal and yet be written differently, as (1,), (1.0,) and (True,) are.
+    """
+    is_json = type(protocol) is JSONProtocol
+    dumps = _to_json if is_json else protocol._dumps
+    words = _Words(dumps)
+    word = words.__getitem__
+    rows: dict[Any, bytes] = {}
     numbers = [dumps(number) for number in range(256)]
 
     def encode(key: Any, value: Any) -> Cut:
-        if type(key) is str:
-            head = words.get(key)
-            if head is None:
-                head = dumps(key)
-                if len(head) <= _LONGEST:
-                    if len(words) >= _REMEMBERED:
-                        words.clear()
-                    words[key] = head
+        kind = type(key)
+        if kind is str:
+            head = word(key)
+        elif is_json and (kind is tuple or kind is list) and _TEXTS.issuperset(map(type, key)):
+            head = b"[%b]" % b", ".join(map(word, key))
         else:
             head = dumps(key)
         if type(value) is int and 0 <= value < 256:
             return head, numbers[value]
+        if is_json and type(value) is tuple and _NUMBERS.issuperset(map(type, value)):
+            row = rows.get(value)
+            if row is None:
+                row = dumps(value)
+                if len(rows) < _ROWS and len(row) <= _LONGEST:
+                    rows[value] = row
+            return head, row
         return head, dumps(value)
 
     return encode
@@ -127,7 +157,7 @@ def _words(protocol: PairProtocol) -> Callable[[bytes], Any]:
 
 def _scalars(protocol: PairProtocol) -> Callable[[Any], Any]:
     """`_loads` with a table of small numbers: values that may be shared, since nobody can change them."""
-    loads = protocol._loads
+    loads = _of_json if type(protocol) is JSONProtocol else protocol._loads
     known = {protocol._dumps(number): number for number in range(1000)}
 
     def load(rest: bytes) -> Any:

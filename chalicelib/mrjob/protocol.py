@@ -64,6 +64,7 @@ class ValueProtocol:
 
 
 def _to_json(value: Any) -> bytes:
+    """What `json.dumps` writes."""
     kind = type(value)
     if kind is str:
         return encode_basestring_ascii(value).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from copy import deepcopy
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from chalicelib import Aggregator, Avg, Count, Distinct, Max, Min, Quantiles, Record, Sum
 from chalicelib.aggregators.base import PairRefused
 from tests.strategies import examples
-from tests.unit.aggregators.test_laws import CASES
+from tests.unit.aggregators.test_laws import CASES, carried
 
 FLOATS = st.floats(allow_nan=False) | st.sampled_from([0.1, 0.2, 1e16, -1e16, 0.0, -0.0])
 MORE: dict[str, tuple[Aggregator, st.SearchStrategy[Any]]] = {
@@ -97,6 +98,69 @@ def test_the_pair_that_a_record_refuses_is_named(record: Record, good: Any, bad:
     assert refusal.value.key == "b"
     told = f"{refusal.value} {refusal.value.value}"
     assert str(bad["x"] if isinstance(bad, dict) else bad) in told
+
+
+FIELDS: dict[str, Aggregator] = {
+    "n": Count(),
+    "sum": Sum(),
+    "mean": Avg(),
+    "lo": Min(),
+    "hi": Max(),
+    "q": Quantiles(0, 0.5, 1),
+}
+#: Some that are equal and differ, some that take many digits together, one that is far below all floats.
+_SOME = ["0", "-0", "0.00", "1", "1.0", "1.00", "1.01", "-3.5", "-3.50", "9E+299", "7E-299", "4E-400"]
+DECIMALS = st.sampled_from(list(map(Decimal, _SOME)))
+
+
+class States(Record):
+    """Makes states of all values, as few as there are."""
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("aaab"), DECIMALS | st.decimals(-9, 9, places=2)), min_size=1, max_size=70
+    ),
+    st.integers(0, 2**32),
+)
+@examples(100)
+def test_decimals_that_are_kept_give_what_their_states_give(
+    pairs: list[tuple[str, Decimal]], seed: int
+) -> None:
+    def found(record: Record) -> dict[str, Any]:
+        chance, rest = random.Random(seed), list(pairs)
+        merged: dict[str, Any] = {}
+        while rest:
+            table: dict[str, Any] = {}
+            for _ in range(chance.randint(1, 3)):
+                count = chance.randint(0, min(len(rest), 30))
+                record.absorb(table, iter(rest[:count]))
+                del rest[:count]
+            states = list(map(carried, table.values()))
+            if chance.random() < 0.5:
+                record.absorb_states(merged, zip(table, states, strict=True))
+                continue
+            for key, state in zip(table, states, strict=True):
+                merged[key] = record.merge(merged[key], state) if key in merged else state
+        results = record.finish_column(list(merged.values()))
+        assert repr(results) == repr(list(map(record.finish, merged.values())))
+        return dict(zip(merged, results, strict=True))
+
+    assert repr(found(Record(**FIELDS))) == repr(found(States(**FIELDS)))
+
+
+def test_only_few_decimals_are_kept() -> None:
+    table: dict[str, Any] = {}
+    kept, more = Decimal("1.5"), [Decimal(2)] * 16
+    NUMBERS.absorb(table, [("few", kept), ("ints", 1)])  # of two kinds: none is kept
+    NUMBERS.absorb(table, [("fresh", kept), ("many", kept), *(("many", value) for value in more)])
+    assert [type(state) for state in table.values()] == [list, list, tuple, list]
+    NUMBERS.absorb(table, [("fresh", value) for value in more[1:]])
+    assert table["fresh"] == (kept, *more[1:])
+    NUMBERS.absorb(table, [("fresh", kept), ("few", kept)])
+    assert [type(table[key]) for key in ("fresh", "few")] == [list, list]
+    assert NUMBERS.finish(table["fresh"])["n"] == 17
+    assert NUMBERS.finish(table["few"])["n"] == 2
 
 
 def test_a_key_that_no_table_takes_is_refused() -> None:

@@ -37,6 +37,25 @@ def test_equal_numbers_of_different_types_stay_apart() -> None:
     ]
 
 
+@pytest.mark.parametrize("protocol", PAIRS)
+def test_tuples_that_are_remembered_are_written_as_they_are(protocol: type[Any]) -> None:
+    """By their kinds, though they may be equal; in parts that are said again."""
+    some = [1, True, 1.0, 300, 1 << 70, -1, "a", "ä", "a\tb", '"', "\ud800", "x" * 100, None]
+    rows = [
+        (),
+        [],
+        *((item,) for item in some),
+        *([item, item] for item in some),
+        (1, 1.0),
+        ("a", 1),
+        ("a", ("a",)),
+    ]
+    encode = encoder(protocol().write, keyless=False)
+    for row in rows + rows[::-1]:
+        key, value = encode(row, row)
+        assert key == value == protocol()._dumps(row), row
+
+
 def test_lines_of_a_protocol_without_keys_are_one_group() -> None:
     protocol = mrjob.RawValueProtocol()
     assert encoder(protocol.write, keyless=True)("a", "x\ty") == (NO_KEY, b"x\ty")
