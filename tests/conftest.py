@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -101,6 +102,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     config.option.loadscopereorder = False
     return Groups(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _log_levels_of_a_new_process() -> None:
+    """Commands that a test calls in this process quieten our loggers, as in their own; the next test listens."""
+    for name in [*logging.Logger.manager.loggerDict]:
+        if name.partition(".")[0] == "chalicelib":
+            logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 TOLD = "told"
