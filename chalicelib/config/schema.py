@@ -22,6 +22,8 @@ ENV_PREFIX = "SLUICE_"
 _MORE = "more_inputs"
 INPUT = "input"
 _MAX_INT = 2**63 - 1
+#: A number of something, or a share of it.
+_SHARE = {inspect.IntType, inspect.FloatType}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,17 @@ class Leaf:
 
     key: str
     kind: Literal[
-        "text", "choice", "switch", "integer", "number", "bytes", "seconds", "names", "columns", "trigger"
+        "text",
+        "choice",
+        "switch",
+        "integer",
+        "number",
+        "share",
+        "bytes",
+        "seconds",
+        "names",
+        "columns",
+        "trigger",
     ]
     default: Any
     low: int = -_MAX_INT
@@ -45,6 +57,8 @@ class Leaf:
             what = f"an integer >= {self.low}" if self.high == _MAX_INT else bounds
         elif self.kind == "number":
             what = f"a number from {self.low} to {self.high}"
+        elif self.kind == "share":
+            what = "a whole number from 0 up, or a share such as 2% or 0.02"
         elif self.kind == "bytes":
             what = f"a size from {self.low} byte up, such as 64MiB, 1.5GB or a number of bytes"
         elif self.kind == "switch":
@@ -84,6 +98,8 @@ class Leaf:
             value = int(text) if yaml_text.INTEGER.fullmatch(text.strip()) else None
         elif self.kind == "number":
             value = _number(text)
+        elif self.kind == "share":
+            value = _share(text)
         elif self.kind == "bytes" or self.kind == "seconds":
             value = units.parse(text, self.kind)
         if value is None or (isinstance(value, int | float) and not self.low <= value <= self.high):
@@ -127,8 +143,18 @@ def _number(text: str) -> float | None:
     return float(text) if re.fullmatch(r"[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?", text.strip()) else None
 
 
+def _share(text: str) -> int | float | None:
+    """A whole number as it is, or a share, up to 1.0."""
+    if yaml_text.INTEGER.fullmatch(text.strip()):
+        return int(text)
+    share = _number(text)
+    return share if share is not None and share <= 1 else None
+
+
 def _leaf(key: str, schema: inspect.Field) -> Leaf:
     kind, optional = schema.type, False
+    if isinstance(kind, inspect.UnionType) and {type(one) for one in kind.types} == _SHARE:
+        return Leaf(key=key, kind="share", low=0, default=schema.default)
     if isinstance(kind, inspect.UnionType):
         (kind,) = (one for one in kind.types if not isinstance(one, inspect.NoneType))
         optional = True

@@ -209,7 +209,9 @@ class Plan(Message, frozen=True, kw_only=True):
         """
         if self.accumulates or self.map_only or not self.tasks:
             return 0
-        return min(int(self.spec.limits.failed_tasks * self.tasks + 1e-6), self.tasks - 1)
+        limit = self.spec.limits.failed_tasks
+        most = limit if isinstance(limit, int) else int(limit * self.tasks + 1e-6)
+        return min(most, self.tasks - 1)
 
     @property
     def last_step(self) -> bool:

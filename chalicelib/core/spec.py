@@ -187,9 +187,10 @@ class LimitsSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     dollars: Annotated[float, Meta(ge=0, le=1_000_000)] | None = 5000.0
     #: Runs may start each other, by way of their results, so many times in a row.
     max_chain: Annotated[int, Meta(ge=1, le=1000)] = 16
-    #: The share of a step's map tasks that may fail for good, such as 2%: what they would have read is left out,
-    #: and named in the manifest. Never all of them, and none of jobs that accumulate or of steps that shuffle nothing.
-    failed_tasks: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    #: How many of a step's map tasks may fail for good, as a number, such as 3, or as a share, such as 2%: what they
+    #: would have read is left out, and named in the manifest. Never all of them, and none of jobs that accumulate or of
+    #: steps that shuffle nothing.
+    failed_tasks: Annotated[int, Meta(ge=0)] | Annotated[float, Meta(ge=0, le=1)] = 0
 
 
 class ShuffleSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

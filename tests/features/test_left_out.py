@@ -1,7 +1,8 @@
-"""A share of map tasks may fail for good: they are left out, named and counted, and all reducers agree on which."""
+"""Some map tasks may fail for good, by number or share: they are left out, named and counted, and all reducers agree on which."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -15,10 +16,12 @@ from msgspec.structs import replace
 from chalicelib import Job
 from chalicelib.config.check import problems
 from chalicelib.config.load import load_job
+from chalicelib.config.show import format_config
 from chalicelib.core.errors import ConfigError
 from chalicelib.core.keys import parse_run_key
 from chalicelib.core.messages import decode, encode
 from chalicelib.core.outcome import Manifest
+from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import JobSpec, LimitsSpec, ShuffleSpec
 from chalicelib.core.tasks import MapMarker
@@ -55,7 +58,7 @@ class Rows(Job):
     mapper = Words.mapper
 
 
-def spec(bad: str, share: float = 0.2, **more: Any) -> JobSpec:
+def spec(bad: str, share: int | float = 0.2, **more: Any) -> JobSpec:
     """A file a task; `bad` are the words whose files fail."""
     figures = {"split_size": 20, "max_attempts": 2, "partitions": 4, "reduce_size": 1, **more}
     return job_spec(params={"bad": bad}, limits=LimitsSpec(failed_tasks=share), **figures)
@@ -167,11 +170,15 @@ def test_an_attempt_that_commits_first_counts() -> None:
     ("share", "bad", "told"),
     [
         (0.1, "word3 word7", "map task"),
+        (1, "word3 word7", "map task"),
+        (12, " ".join(f"word{number}" for number in range(10)), "map task"),
         (0.0, "word3", "map task 3"),
         (1.0, " ".join(f"word{number}" for number in range(10)), "map task"),
     ],
 )
-def test_more_than_the_job_bears_fails_the_run(share: float, bad: str, told: str, tmp_path: Path) -> None:
+def test_more_than_the_job_bears_fails_the_run(
+    share: int | float, bad: str, told: str, tmp_path: Path
+) -> None:
     assert told in failed(Words, spec(bad, share), FILES, tmp_path)
 
 
@@ -245,12 +252,35 @@ def test_an_input_that_was_overwritten_fails_the_run_all_the_same(tmp_path: Path
     assert "05.txt" in world.output()["_FAILED"].decode()
 
 
-def test_a_share_is_read_as_people_write_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("job", [Words, Twice])
+def test_a_number_of_tasks_is_a_number_whatever_the_input(job: type[Job], tmp_path: Path) -> None:
+    world = run(job, spec("word3 word7", 2), FILES, tmp_path)
+    assert rows(world) == right("word3 word7")
+    assert [one.task for one in manifest(world).left_out] == [3, 7]
+
+
+#: What people write, and what a plan says of ten tasks: a whole number is a number, all else a share.
+WRITTEN = {"2%": 0, "0.25": 2, "20 %": 2, "100%": 9, "1.0": 9, "3": 3, "1": 1, "0": 0, "25": 9}
+
+
+def test_a_number_and_a_share_are_read_as_people_write_them(tmp_path: Path) -> None:
     path = tmp_path / "job.yml"
-    for text, share in (("2%", 0.02), ("0.02", 0.02), ("100 %", 1.0)):
+    world = run(Words, spec(""), FILES, tmp_path)
+    (key,) = [key for key in world.work() if key.count("/") == 3 and key.endswith("/plan.json")]
+    found = parse_run_key("work", key)
+    assert found is not None
+    plan = read_head(world.memory, found[0])
+    assert plan.tasks == 10
+    for text, most in WRITTEN.items():
         path.write_text(f"job: words:Words\nlimits: {{failed_tasks: {text}}}\n")
         loaded = load_job(path, root=ROOT, environ={}, require_cloud=False)
-        assert loaded.spec.limits.failed_tasks == share
-    path.write_text("job: words:Words\nlimits: {failed_tasks: 120%}\n")
-    with pytest.raises(ConfigError, match="failed_tasks"):
-        load_job(path, root=ROOT, environ={}, require_cloud=False)
+        limits = decode(LimitsSpec, encode(loaded.spec.limits), "as a plan carries it")
+        assert limits == loaded.spec.limits
+        assert replace(plan, spec=replace(plan.spec, limits=limits)).may_fail == most, text
+        assert re.search(rf"failed_tasks: ({text}|{limits.failed_tasks}) ", format_config(loaded))
+    for text in ("120%", "1.5", "-1", "many"):
+        path.write_text(f"job: words:Words\nlimits: {{failed_tasks: {text}}}\n")
+        with pytest.raises(
+            ConfigError, match="failed_tasks: expected a whole number from 0 up, or a share such"
+        ):
+            load_job(path, root=ROOT, environ={}, require_cloud=False)
