@@ -19,6 +19,14 @@ from scripts.deployment.target import DeployError, Json, Target
 from scripts.deployment.templates import cloudformation, terraform
 from scripts.deployment.templates.contents import WHY_NOT, contents, plan
 from scripts.deployment.templates.write import FORMATS, Format, document
+from tests.unit.scripts.deployment.terraform_provider import (
+    ARGUMENTS,
+    ATTRIBUTES,
+    MAPS,
+    META,
+    PAGE,
+    REQUIRED,
+)
 from tests.unit.scripts.deployment.world import target
 
 OWN = ("data", "scratch")
@@ -191,35 +199,53 @@ def test_nothing_refers_to_what_is_not_there(name: str, own: tuple[str, ...]) ->
     assert named >= {"aws_iam_role.mapper", "aws_lambda_function.supervisor"}
 
 
-#: What the provider's documents (website/docs/r/ of its source) name as arguments of what we use.
-ARGUMENTS = {
-    "aws_lambda_function": "function_name role handler runtime architectures filename source_code_hash memory_size "
-    "timeout environment reserved_concurrent_executions layers tags vpc_config ephemeral_storage tracing_config",
-    "aws_lambda_function_event_invoke_config": "function_name maximum_retry_attempts maximum_event_age_in_seconds "
-    "destination_config",
-    "aws_lambda_function_recursion_config": "function_name recursive_loop",
-    "aws_lambda_permission": "statement_id action function_name principal source_arn source_account",
-    "aws_iam_role": "name assume_role_policy",
-    "aws_iam_role_policy": "name role policy",
-    "aws_cloudwatch_log_group": "name retention_in_days",
-    "aws_cloudwatch_event_rule": "name schedule_expression event_pattern",
-    "aws_cloudwatch_event_target": "rule target_id arn",
-    "aws_s3_bucket": "bucket lifecycle",
-    "aws_s3_bucket_public_access_block": "bucket block_public_acls ignore_public_acls block_public_policy "
-    "restrict_public_buckets",
-    "aws_s3_bucket_server_side_encryption_configuration": "bucket rule",
-    "aws_s3_bucket_policy": "bucket policy",
-    "aws_s3_bucket_lifecycle_configuration": "bucket rule",
-    "aws_s3_bucket_notification": "bucket eventbridge lambda_function",
-}
+def test_terraform_s_names_are_those_of_the_provider_s_documents() -> None:
+    wrong, seen = set(), set()
+    for job in (*JOBS.values(), target(lambda_=LAMBDA, kms_key=KEY)):
+        for own in ((), OWN):
+            found = said(job, "terraform", own)
+            for kind, rows in found["resource"].items():
+                for row in rows.values():
+                    wrong |= set(_wrong_names(kind, "", row, seen))
+            for kind, name in re.findall(r"\$\{((?:data\.)?aws_\w+)\.[\w-]+\.(\w+)\}", json.dumps(found)):
+                arguments = ARGUMENTS.get(kind, {"": ""})[""]
+                if name not in f"{ATTRIBUTES.get(kind, '')} {arguments}".split():
+                    wrong.add(f"{kind} does not tell {name}: {PAGE.format(kind.rpartition('aws_')[2])}")
+    assert wrong == set()
+    blocks = {(kind, path) for kind, paths in ARGUMENTS.items() for path in paths}
+    assert seen == blocks, "blocks of the provider's that are not used any more, or that nobody has looked up"
 
 
-def test_terraform_s_arguments_are_those_of_its_documents() -> None:
-    used: dict[str, set[str]] = {}
-    for job in JOBS.values():
-        for kind, rows in said(job, "terraform")["resource"].items():
-            used.setdefault(kind, set()).update(*(row.keys() - {"depends_on"} for row in rows.values()))
-    assert used == {kind: set(names.split()) for kind, names in ARGUMENTS.items()}
+def _wrong_names(kind: str, path: str, block: Json, seen: set[tuple[str, str]]) -> Iterator[str]:
+    """What the provider does not know of a block, or misses in it."""
+    page = PAGE.format(kind.removeprefix("aws_"))
+    if (known := ARGUMENTS.get(kind, {}).get(path)) is None:
+        yield f"{kind}.{path} is in no document that was looked up: {page}"
+        return
+    seen.add((kind, path))
+    names = block.keys() - (META if not path else set())
+    yield from (f"{kind}.{path} has no argument {name}: {page}" for name in names - set(known.split()))
+    missing = set(REQUIRED.get(kind, {}).get(path, "").split()) - names
+    yield from (f"{kind}.{path} needs {name}: {page}" for name in missing)
+    for name in names:
+        inner = f"{path}.{name}".removeprefix(".")
+        values = block[name] if isinstance(block[name], list) else [block[name]]
+        for value in values:
+            if isinstance(value, dict) and (kind, inner) not in MAPS:
+                yield from _wrong_names(kind, inner, value, seen)
+
+
+@pytest.mark.parametrize(
+    ("kind", "block", "told"),
+    [
+        ("aws_lambda_function_recursion_config", {"function_name": "f", "recursion_loop": "Allow"}, 2),
+        ("aws_s3_bucket_notification", {"bucket": "b", "lambda_function": [{"events": [], "arn": "a"}]}, 2),
+        ("aws_s3_bucket_lifecycle_configuration", {"bucket": "b", "rule": [{"id": "a", "enabled": True}]}, 2),
+        ("aws_sfn_state_machine", {}, 1),
+    ],
+)
+def test_a_wrong_name_is_told(kind: str, block: Json, told: int) -> None:
+    assert len(list(_wrong_names(kind, "", block, set()))) == told
 
 
 def test_a_key_of_china_is_used_by_way_of_its_s3() -> None:
