@@ -134,4 +134,9 @@ def split_names(names: str) -> tuple[str, ...]:
 
 def code_object(work: Loc, job: str, digest: str) -> Loc:
     """Where a zip lies, by its SHA-256 in hex, while a deployment is under way that is too large to be sent."""
-    return Loc(work.bucket, f"{work.key}_code/{job}/{digest}.zip")
+    return code_prefix(work, job).child(f"{digest}.zip")
+
+
+def code_prefix(work: Loc, job: str) -> Loc:
+    """Where such zips of a job lie; what a deployment that was killed has left expires."""
+    return Loc(work.bucket, f"{work.key}_code/{job}/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from chalicelib.core.deployment_spec import code_prefix
 from chalicelib.core.keys import runs_prefix
 from chalicelib.run.periods.keys import PeriodKeys
 
@@ -27,6 +28,21 @@ def lifecycle_rules(target: Target, bucket: str, work_days: int) -> list[Json]:
     return rules
 
 
+def code_rule(target: Target) -> Json:
+    """For the bucket of a job's work: zips that killed deployments left go after a day, the least that S3 knows."""
+    rule = _lifecycle_rule(_code_id(target.name), code_prefix(target.spec.work_loc, target.name).key)
+    return {**rule, "Expiration": {"Days": 1}}
+
+
+def has_code_rule(existing: Iterable[Json], job: str) -> bool:
+    """Whether a deployment of the job has gone by way of the bucket with these rules."""
+    return any(rule.get("ID") == _code_id(job) for rule in existing)
+
+
+def _code_id(job: str) -> str:
+    return f"{APP}-{job}-code"
+
+
 def _lifecycle_rule(identity: str, prefix: str) -> Json:
     return {
         "ID": identity,
@@ -44,4 +60,4 @@ def merged_lifecycle(existing: Sequence[Json], job: str, ours: Iterable[Json]) -
 
 def rule_ids(job: str) -> set[str]:
     """The IDs that the job's lifecycle rules may have."""
-    return {f"{APP}-{job}-{place}" for place in ("work", "periods", "output")}
+    return {f"{APP}-{job}-{place}" for place in ("work", "periods", "output")} | {_code_id(job)}

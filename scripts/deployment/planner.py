@@ -14,7 +14,7 @@ from chalicelib.core.deployment_spec import code_object
 from chalicelib.core.ports import FunctionName
 
 from . import differences, settings
-from .lifecycle import lifecycle_rules
+from .lifecycle import code_rule, has_code_rule, lifecycle_rules
 from .policies import Needs, policies
 from .rules import has_rule, picked_buckets, rule_arns, tells_bus
 from .stage import chalice_stage, deployed_buckets, deployed_clocks, stage_config
@@ -106,9 +106,26 @@ def plan_deployment(target: Target, survey: Survey, work_days: int) -> tuple[Any
 
 
 def by_way_of_s3(steps: Iterable[AnyStep], target: Target, digest: str) -> tuple[AnyStep, ...]:
-    """The same steps for a zip, by its SHA-256, that is too large to be sent: Lambda takes it from the work bucket."""
+    """The same steps for a zip, by its SHA-256, that is too large to be sent: Lambda takes it from the work bucket.
+
+    The bucket's lifecycle comes before Chalice then: a deployment that is killed leaves the zip there.
+    """
     code = code_object(target.spec.work_loc, target.name, digest)
-    return tuple(replace(step, code=code) if isinstance(step, RunChalice) else step for step in steps)
+    kept, before = [], []
+    for step in steps:
+        if isinstance(step, SetLifecycle) and step.bucket == code.bucket:
+            before.append(_expiring_code(step, target))
+        else:
+            kept.append(replace(step, code=code) if isinstance(step, RunChalice) else step)
+    chalice = next(number for number, step in enumerate(kept) if isinstance(step, RunChalice))
+    return (*kept[:chalice], *before, *kept[chalice:])
+
+
+def _expiring_code(step: SetLifecycle, target: Target) -> SetLifecycle:
+    expiring = code_rule(target)
+    rules = (*(rule for rule in step.rules if rule != expiring), expiring)
+    told = (step.change, differences.lifecycle(step.rules, target.name, rules))
+    return replace(step, rules=rules, change=", ".join(filter(None, told)))
 
 
 def plan_deletion(name: str, target: Target | None, survey: Survey) -> tuple[AnyStep, ...]:
@@ -292,8 +309,10 @@ def _set_rules(target: Target, survey: Survey) -> Iterator[SetRules]:
 
 
 def _set_lifecycle(target: Target, bucket: str, survey: Survey, work_days: int) -> SetLifecycle:
-    rules = tuple(lifecycle_rules(target, bucket, work_days))
     existing = (survey.buckets.get(bucket) or BucketState()).lifecycle
+    rules = tuple(lifecycle_rules(target, bucket, work_days))
+    if bucket == target.spec.work_loc.bucket and has_code_rule(existing, target.name):
+        rules += (code_rule(target),)
     change = differences.lifecycle(existing, target.name, rules)
     return SetLifecycle(bucket=bucket, job=target.name, rules=rules, change=change)
 

@@ -1,5 +1,7 @@
 """Two jobs on one prefix, one of them by way of EventBridge: by `deploy.py`, then as a stack of CloudFormation.
 
+They are two stages of one job, so this shows these, too: what is deployed of one is another's neighbour, no more.
+
 The emulator delivers both kinds of events. Its CloudFormation does not know `RecursiveLoop`; cfn-lint does.
 """
 
@@ -16,7 +18,8 @@ from tests.cloud.harness import IN, WORK, Cloud, client_of
 
 pytestmark = pytest.mark.cloud
 
-JOB = "shared"
+JOB = "small-shared"
+STAGED = ("small", "--stage", "shared")
 
 
 def both_count(cloud: Cloud, name: str, word: str) -> None:
@@ -27,11 +30,24 @@ def both_count(cloud: Cloud, name: str, word: str) -> None:
         assert run.succeeded, run.files
         assert run.counts() == Counter({word: 2, "other": 1})
         assert cloud.run_of(job, source) == run.run
+        assert cloud.plan(job, run.run)["partitions"] == {"small": 8, JOB: 3}[job]
 
 
 def notifications(cloud: Cloud, bucket: str) -> dict[str, Any]:
     found = cloud.s3.get_bucket_notification_configuration(Bucket=bucket)
     return {key: value for key, value in found.items() if key != "ResponseMetadata"}
+
+
+def of_neighbour(cloud: Cloud) -> Any:
+    """What is deployed of `small`, by whose name those of its stage begin."""
+    return {
+        kind: {name: row for name, row in rows.items() if "-shared-" not in name}
+        if isinstance(rows, dict) and kind in ("functions", "roles")
+        else [row for row in rows if "-shared-" not in str(row)]
+        if isinstance(rows, list)
+        else {bucket: [row for row in found if "-shared-" not in str(row)] for bucket, found in rows.items()}
+        for kind, rows in cloud.deployed("small").items()
+    }
 
 
 def rules(events: Any) -> list[str]:
@@ -42,7 +58,9 @@ def test_two_jobs_watch_one_prefix(cloud: Cloud, tmp_path: Path) -> None:
     """One story, since deployments take seconds."""
     events, stacks = client_of(cloud.environ, "events"), client_of(cloud.environ, "cloudformation")
     before = notifications(cloud, IN)
-    told = cloud.script("deploy", JOB, check=True).stdout
+    neighbour = of_neighbour(cloud)
+    told = cloud.script("deploy", *STAGED, check=True).stdout
+    assert of_neighbour(cloud) == neighbour
     assert f"S3 tells EventBridge of s3://{IN}/ from now on" in told
     assert notifications(cloud, IN) == {**before, "EventBridgeConfiguration": {}}
     assert rules(events) == [f"sluice-{JOB}-{name}-event" for name in ("coordinator", "supervisor")]
@@ -51,6 +69,7 @@ def test_two_jobs_watch_one_prefix(cloud: Cloud, tmp_path: Path) -> None:
     assert by_script["events"] == {bucket: [] for bucket in by_script["events"]}
     retries = {name: cloud.retries(name) for name in by_script["functions"]}
     gone = cloud.script("deploy", JOB, "--delete", check=True).stdout
+    assert of_neighbour(cloud) == neighbour
     assert f"S3 goes on telling EventBridge of s3://{IN}/" in gone
     assert (rules(events), cloud.deployed(JOB)["functions"]) == ([], {})
     assert notifications(cloud, IN) == {**before, "EventBridgeConfiguration": {}}
@@ -58,7 +77,7 @@ def test_two_jobs_watch_one_prefix(cloud: Cloud, tmp_path: Path) -> None:
     variables = by_script["functions"][f"sluice-{JOB}-supervisor"]["Environment"]["Variables"]
     account = ("--account-concurrency", variables["SLUICE_CONCURRENCY"])
     cloud.script(
-        "deploy", JOB, "--package", str(tmp_path), "--format", "cloudformation", *account, check=True
+        "deploy", *STAGED, "--package", str(tmp_path), "--format", "cloudformation", *account, check=True
     )
     (zipped,) = tmp_path.glob("*.zip")
     cloud.put(WORK, zipped.name, zipped.read_bytes())

@@ -17,7 +17,11 @@ from tests.cloud.harness import IN, WORK, Cloud, Run
 pytestmark = pytest.mark.cloud
 
 CUSTOMERS = "".join(f"{n},name {n},{('DE', 'NO', 'a/b')[n % 3]}\n" for n in range(300))
-ORDERS = "SELECT i AS id, i * 7 % 300 AS customer, ((i % 90) * 1.5)::DECIMAL(9, 2) AS price FROM range(10000) made(i)"
+ORDERS = """
+    SELECT i AS id, i * 7 % 300 AS customer, ((i % 90) * 1.5)::DECIMAL(9, 2) AS price,
+        DATE '2024-02-26' + (i % 11)::INTEGER AS day
+    FROM range(10000) made(i)
+"""
 
 
 def watched(cloud: Cloud) -> list[str]:
@@ -37,9 +41,9 @@ def test_a_marker_of_one_input_runs_over_all(checkout: Cloud, tmp_path: Path) ->
     path = tmp_path / "orders.parquet"
     with duckdb.connect() as database:
         database.execute(f"COPY ({ORDERS}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
-        wanted = dict(
-            database.execute(f"SELECT customer, sum(price) FROM ({ORDERS}) GROUP BY ALL").fetchall()
-        )
+        wanted = database.execute(
+            f"SELECT customer, sum(price), max(day), list(DISTINCT day ORDER BY day) FROM ({ORDERS}) GROUP BY ALL"
+        ).fetchall()
     checkout.put(IN, "ledger/orders/a.parquet", path.read_bytes())
     checkout.put(IN, "ledger/customers/a.csv", f"id,name,country\n{CUSTOMERS}".encode())
     source = checkout.put(IN, "ledger/orders/_READY")
@@ -57,10 +61,19 @@ def test_a_marker_of_one_input_runs_over_all(checkout: Cloud, tmp_path: Path) ->
         assert part.endswith(".csv.gz")
         for row in csv.DictReader(io.StringIO(gzip.decompress(body).decode(), newline="")):
             assert folder == f"country={row['country'].replace('/', '%2F')}"
-            found[int(row["key"])] = (row["name"], row["country"], row["total"])
+            found[int(row["key"])] = (
+                row["name"],
+                row["country"],
+                row["total"],
+                row["last"],
+                row["days"],
+            )
     assert folders == {"country=DE", "country=NO", "country=a%2Fb"}
     names = {n: (f"name {n}", ("DE", "NO", "a/b")[n % 3]) for n in range(300)}
-    assert found == {n: (*names[n], str(wanted[n])) for n in range(300)}
+    assert found == {
+        n: (*names[n], str(total), last.isoformat(), json.dumps([str(day) for day in days]))
+        for n, total, last, days in wanted
+    }
     assert run.manifest["records"] == 300
     assert run.manifest["map_tasks"] > 2
 

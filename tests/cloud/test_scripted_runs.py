@@ -125,6 +125,19 @@ def test_one_bad_task_of_many_fails_the_run_and_is_named(cloud: Cloud) -> None:
     assert f"s3://{IN}/scripted/among/bad.txt, line at byte 60001" in run.failure
 
 
+def test_a_task_that_may_fail_is_left_out_and_named(cloud: Cloud) -> None:
+    words = {f"{number}.txt": f"word{number} all\n".encode() + b"word " * 13_000 for number in range(6)}
+    url = cloud.start("bearing", {**words, "bad.txt": b"x " * 30_000 + b"\n!raise me\n"})
+    run = ended(cloud, url)
+
+    assert run.succeeded, run.failure
+    assert run.counts() == Counter(b" ".join(words.values()).decode().split())
+    (left_out,) = run.manifest["left_out"]
+    assert (left_out["task"], left_out["objects"], left_out["bytes"]) == (6, 1, 60_011)
+    assert left_out["inputs"] == [f"s3://{IN}/scripted/bearing/bad.txt[0:60011]"]
+    assert b"1 of 7 map tasks" in run.files["_SUCCESS"]
+
+
 def test_a_function_that_dies_is_started_again_by_lambda(cloud: Cloud) -> None:
     run = ended(cloud, cloud.start("dying", {"file.txt": b"before\n!die gates/died\nafter\n"}))
 

@@ -1,4 +1,4 @@
-"""Some map tasks may fail for good, by number or share: they are left out, named and counted, and all reducers agree on which."""
+"""Some map tasks may fail for good: they are left out, named and counted, and all reducers agree on which."""
 
 from __future__ import annotations
 

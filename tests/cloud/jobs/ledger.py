@@ -1,4 +1,7 @@
-"""Two inputs of different formats; each customer's orders and name, by country. Two names kill their functions."""
+"""Two inputs of different formats; each customer's orders and name, by country. Two names kill their functions.
+
+Days and sets go through the shuffle and into the results.
+"""
 
 import os
 from collections.abc import Iterator
@@ -14,12 +17,23 @@ class Ledger(Job):
         if self.input.tag == "customers":
             if record["name"] == "!kill the mapper":
                 os._exit(7)
-            yield record["id"], ("", record["name"], record["country"])
+            yield record["id"], ("", record["name"], record["country"], {record["country"], "EU"})
         else:
-            yield str(record["customer"]), ("order", record["price"])
+            yield str(record["customer"]), ("order", record["day"], record["price"])
 
     def reducer(self, key: str, values: Iterator[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        (_, name, country), *orders = values
+        (_, name, country, areas), *orders = values
         if name == "!kill the reducer":
             os._exit(8)
-        yield key, {"country": country, "name": name, "total": sum(price for _, price in orders)}
+        days = {day for _, day, _ in orders}
+        assert areas == {country, "EU"}, areas
+        yield (
+            key,
+            {
+                "country": country,
+                "name": name,
+                "total": sum(price for _, _, price in orders),
+                "last": max(days, default=None),
+                "days": days,
+            },
+        )

@@ -29,6 +29,7 @@ from scripts.deployment.planner import plan_deletion
 from scripts.deployment.policies import policies
 from scripts.deployment.project import Project
 from scripts.deployment.stage import stage_config
+from scripts.deployment.steps import SetLifecycle
 from scripts.deployment.survey import Survey
 from scripts.deployment.target import RECURSION, DeployError, function_name, function_names
 from tests.unit.scripts.deployment.world import OTHER_ARN, REGION, add_rule, arn, make_function, rules, target
@@ -464,8 +465,30 @@ def test_it_lies_in_the_work_bucket_while_chalice_deploys(
         replace(plain, run_chalice=run, most_sent=len(zipped) - 1).deploy(job)
     digest = hashlib.sha256(zipped).hexdigest()
     assert chalice.codes == [zipped]
+    assert [text for text in said if "lifecycle of bucket work-b" in text and "add sluice-tally-code" in text]
     assert [text for text in said if text.endswith(f"takes it from s3://work-b/_code/tally/{digest}.zip")]
     assert "Contents" not in account.list_objects_v2(Bucket="work-b"), "Lambda has a copy of its own"
+
+
+def test_what_a_killed_deployment_leaves_there_expires(account: Any, checkout: Project) -> None:
+    """Its rule is there before the zip, beside those of others, and stays when a later zip is small enough."""
+    account.create_bucket(Bucket="work-b", CreateBucketConfiguration={"LocationConstraint": REGION})
+    archive = {"ID": "archive", "Status": "Enabled", "Filter": {"Prefix": "a/"}, "Expiration": {"Days": 90}}
+    account.put_bucket_lifecycle_configuration(Bucket="work-b", LifecycleConfiguration={"Rules": [archive]})
+    said: list[str] = []
+    plain, job = deployer(checkout, said=said), load_target("tally", checkout, {})
+    killed = deployer(checkout, Calls(refused=lambda operation: operation == "DeleteObject"), said)
+    with pytest.raises(AssertionError, match="DeleteObject was called"):  # a dead process deletes nothing
+        replace(killed, most_sent=0).deploy(job)
+    (left,) = account.list_objects_v2(Bucket="work-b")["Contents"]
+    rules = account.get_bucket_lifecycle_configuration(Bucket="work-b")["Rules"]
+    (expiring,) = [rule for rule in rules if left["Key"].startswith(rule["Filter"]["Prefix"])]
+    assert expiring["Expiration"] == {"Days": 1}
+    assert rules[0] == archive
+    plain.deploy(job)
+    assert account.list_objects_v2(Bucket="work-b")["Contents"] == [left]
+    assert account.get_bucket_lifecycle_configuration(Bucket="work-b")["Rules"] == rules
+    assert not [step.change for step in plain.plan(job) if isinstance(step, SetLifecycle) and step.change]
 
 
 def test_chalice_names_the_object_where_it_would_send_the_zip(account: Any, tmp_path: Path) -> None:

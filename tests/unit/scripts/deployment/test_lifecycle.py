@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.deployment.lifecycle import lifecycle_rules, merged_lifecycle
+from scripts.deployment.lifecycle import code_rule, lifecycle_rules, merged_lifecycle
 from tests.unit.scripts.deployment.world import target
 
 
@@ -21,3 +21,10 @@ def test_results_never_expire() -> None:
     (rule,) = lifecycle_rules(target(), "data", 7)
     assert rule["Filter"] == {"Prefix": "results/tally/"}
     assert "Expiration" not in rule
+
+
+def test_a_zip_that_a_killed_deployment_left_expires() -> None:
+    rule = code_rule(target())
+    assert rule["Filter"] == {"Prefix": "sluice/_code/tally/"}
+    assert rule["Expiration"] == {"Days": 1}
+    assert merged_lifecycle([rule, code_rule(target("other"))], "tally", []) == [code_rule(target("other"))]
