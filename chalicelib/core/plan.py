@@ -175,7 +175,8 @@ class Plan(Message, frozen=True, kw_only=True):
     #: Side files that are objects: what `files` in the job file says, and the etag when the run was planned.
     files: dict[str, str] = field(default_factory=dict)
     created: float
-    #: Digest of the job's code and Sluice's version, see `job.code_digest`: whoever works on the run compares it.
+    #: Digest of the job's code and Sluice's version, and the Python: whoever works on the run compares it, see
+    #: `job.code_digest`.
     code: str
     #: How many runs, one started by the results of the other, led to this one.
     chain: Count = 0

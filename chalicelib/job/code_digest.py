@@ -5,6 +5,10 @@ beside it that it imports (and those that they import), by statement or by `impo
 beside it, and requirements, as lists or in the job's own file: what `scripts/deploy.py` ships. What is installed from
 them is not in it, nor is a module that is imported under a name made at run time, unless `files` lists it:
 `unseen_imports` tells of such.
+
+Behind it stands the Python, by minor version: the same sources find other things under another one. `str.lower()` and
+`casefold()` go by newer Unicode, so one key would be two in half of the tasks; since 3.12 `sum()` of floats is more
+exact. Jobs in SQL have none: DuckDB does their work, and its version is in the digest.
 """
 
 from __future__ import annotations
@@ -29,27 +33,44 @@ from .side_files import object_of
 VERSION = "0.1.0"
 #: What every digest made here begins with. Another way to make them needs another beginning: digests are compared only
 #: if they are made in one way, so that a run begun by other code than this is finished without complaint.
-_FORM = "3:"
+_FORM = "4:"
 _DIGITS = 12
+#: Stands between the digest of the sources and the Python.
+_PYTHON = "@"
 #: Never the job's own, wherever that lies.
 _OURS = __name__.partition(".")[0]
 
 
 def check_same(load_job: Callable[[str], type[Any]], plan: Plan) -> None:
     """Raise CodeChanged if the run of `plan` was begun by other code than this process has."""
-    if not plan.code.startswith(_FORM) or plan.code == (own := digest(load_job, plan.spec)):
+    if not plan.code.startswith(_FORM) or is_same(plan.code, own := digest(load_job, plan.spec)):
         return
     raise CodeChanged(
-        f"job {plan.job} was deployed again while run {plan.run} was under way (code {plan.code} -> {own}), and a"
-        " run is of one code: drop the files again, or give them to scripts/submit.py again, to run the new code"
+        f"job {plan.job} was deployed again while run {plan.run} was under way (code {told_change(plan.code, own)}),"
+        " and a run is of one code: drop the files again, or give them to scripts/submit.py again, to run the new code"
     )
 
 
-def digest(load_job: Callable[[str], type[Any]], spec: JobSpec) -> str:
-    """The digest of a job's code as this process has it. Raises ConfigError for a class that cannot be loaded."""
+def is_same(begun: str, own: str) -> bool:
+    """Whether a run that was begun by one code goes on with the other: if they are equal, or cannot be compared."""
+    return begun == own or not begun.startswith(_FORM)
+
+
+def told_change(begun: str, own: str) -> str:
+    """From which code to which, and what it is if it is not the code that has changed."""
+    (code, _, python), (now, _, present) = begun.partition(_PYTHON), own.partition(_PYTHON)
+    return f"{begun} -> {own}" + (f": Python {python} -> {present}" if code == now else "")
+
+
+def digest(load_job: Callable[[str], type[Any]], spec: JobSpec, python: str = "") -> str:
+    """The digest of a job's code as this process has it. Raises ConfigError for a class that cannot be loaded.
+
+    `python`: the one that runs the code, such as 3.13, if that is not this process.
+    """
     if spec.is_sql:
         return of_queries(spec)
-    return of_class(load_job(spec.job), spec, packages=getattr(load_job, "packages", None))
+    code = of_class(load_job(spec.job), spec, packages=getattr(load_job, "packages", None))
+    return f"{code}{_PYTHON}{python or '{}.{}'.format(*sys.version_info)}"
 
 
 def of_class(

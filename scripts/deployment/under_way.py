@@ -16,7 +16,7 @@ from chalicelib.core.errors import CorruptData, NotFound, StoreError, UserError
 from chalicelib.core.keys import RunKeys, results_place
 from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Clock, Store
-from chalicelib.job.code_digest import digest
+from chalicelib.job.code_digest import digest, is_same, told_change
 from chalicelib.job.load_class import job_loader
 from chalicelib.run.status.collect import RunStatus, collect
 from chalicelib.run.status.runs import list_runs
@@ -53,7 +53,7 @@ class UnderWay:
 
 def code_of(project: Project, target: Target) -> str:
     """The digest of the code that would be deployed."""
-    return digest(job_loader(project.root / JOBS), target.spec)
+    return digest(job_loader(project.root / JOBS), target.spec, target.spec.python)
 
 
 def look(store: Store, target: Target, now: float) -> UnderWay:
@@ -96,10 +96,10 @@ def on_deployment(own: str) -> Callable[[Run], str]:
     """What becomes of a run when the code `own` is deployed."""
 
     def fate(run: Run) -> str:
-        if run.code in ("", own):
+        if is_same(run.code, own):
             return "is of the code that is deployed, so it goes on"
         ending = "so its next attempt ends it in _FAILED; --wait lets it end first"
-        return f"is of other code ({run.code} -> {own}), {ending}"
+        return f"is of other code ({told_change(run.code, own)}), {ending}"
 
     return fate
 

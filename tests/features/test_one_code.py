@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core.ports import Loc
 from chalicelib.job.load_class import job_loader
 from chalicelib.local import LocalRun, run_local
 from chalicelib.local.inputs import find_inputs
@@ -198,8 +199,40 @@ def test_a_fatal_end_comes_at_once_and_names_both_codes(tmp_path: Path) -> None:
     simulation.run()
     told = simulation.output()["_FAILED"].decode()
     assert "reduce task 0: job job was deployed again while run " in told
-    assert len({*re.findall(r"3:[0-9a-f]{12}", told.splitlines()[0])}) == 2
+    assert len({*re.findall(r"4:[0-9a-f]{12}@3", told.splitlines()[0])}) == 2
     assert "tried" not in told, "nothing is tried again"
+
+
+@pytest.mark.parametrize("kind", ["mapper and reducer", "two steps", "totals"])
+def test_a_run_begun_by_another_python_is_ended_by_name_and_one_of_earlier_versions_goes_on(
+    kind: str, tmp_path: Path
+) -> None:
+    """Another Python finds other things: `str.casefold()` goes by its Unicode, so a key would be two in half of the
+    tasks. Digests of earlier versions (3:) say nothing of it, and hold nobody up."""
+    own = "@{}.{}".format(*sys.version_info)
+    for python in ("@3.99", None):
+        simulation = simulate(checkout(tmp_path, kind, "old"), kind)
+
+        def begin_by_other(simulation: Simulation = simulation, python: str | None = python) -> None:
+            (loc,) = plans_of(simulation)
+            head, _, rest = simulation.memory.get(loc).partition(b"\n")
+            (code,) = re.findall(rb'"code":"(4:[^"]+)"', head)
+            begun = code.decode().replace(own, python) if python else f"3:{code.decode()[2:14]}"
+            head = head.rstrip().replace(code, begun.encode()).ljust(len(head))
+            simulation.memory.put(loc, head + b"\n" + rest)
+
+        simulation.when(lambda simulation=simulation: bool(plans_of(simulation)), begin_by_other)
+        simulation.run()
+        output = simulation.output()
+        assert ("_FAILED" in output, "_SUCCESS" in output) == ((True, False) if python else (False, True))
+        if python:
+            assert "@3.99 -> " in output["_FAILED"].decode()
+            assert f": Python 3.99 -> {own[1:]})" in output["_FAILED"].decode()
+
+
+def plans_of(simulation: Simulation) -> list[Loc]:
+    names = [name for name in simulation.names() if re.fullmatch(r"work/runs/job/[^/]+/plan\.json", name)]
+    return [Loc(*name.split("/", 1)) for name in names]
 
 
 def test_a_file_that_is_edited_while_this_machine_runs_it_makes_no_difference(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from scripts.console import terminal
 
 ROOT = Path(__file__).resolve().parents[3]
 RUN, OLDER = "20261121T032424-0123456789ab", "20261120T000000-ba9876543210"
+CODE = "4:cccccccccccc@3.13"
 T0 = 1_795_232_664.0
 
 JOB = """\
@@ -105,7 +106,7 @@ def begin(
     )
     plan = Plan(
         job=keys.job, run=keys.run, token="t", source=source, head=0, spec=spec, work=keys.work,
-        output=output, partitions=16, created=created, code="c", tasks=0, page=0, pages=(), inputs=1,
+        output=output, partitions=16, created=created, code=CODE, tasks=0, page=0, pages=(), inputs=1,
         bytes=2048,
     )  # fmt: skip
     splits = [[Split(bucket="in", key=f"{task}", etag="e", start=0, stop=1, size=1)] for task in range(tasks)]

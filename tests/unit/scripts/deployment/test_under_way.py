@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,9 +19,9 @@ from scripts.deployment.load import load_target
 from scripts.deployment.project import Project
 from scripts.deployment.target import Target
 from tests.unit.scripts.deployment.world import target
-from tests.unit.scripts.user import OLDER, RUN, T0, FakeClock, begin, finish, results, run_keys
+from tests.unit.scripts.user import CODE, OLDER, RUN, T0, FakeClock, begin, finish, results, run_keys
 
-OWN = "3:0123456789ab"
+OWN = "4:0123456789ab@3.13"
 NEWER = "20261122T000000-000000000001"
 
 
@@ -62,11 +63,15 @@ def test_a_run_is_named_with_what_becomes_of_it() -> None:
     assert first == "1 run of wordcount is under way:"
     assert line.startswith(f"  {RUN}  ")
     assert line.endswith(
-        f"is of other code (c -> {OWN}), so its next attempt ends it in _FAILED; --wait lets it end first"
+        f"is of other code ({CODE} -> {OWN}), so its next attempt ends it in _FAILED; --wait lets it end first"
     )
-    assert said(store, under_way.on_deployment("c"))[1].endswith(
-        "is of the code that is deployed, so it goes on"
+    newer = CODE.replace("3.13", "3.14")
+    told = (
+        f"is of other code ({CODE} -> {newer}: Python 3.13 -> 3.14), so its next attempt ends it in _FAILED"
     )
+    assert told in said(store, under_way.on_deployment(newer))[1]
+    for same in (CODE, CODE.replace("4:", "5:")):
+        assert ("goes on" in said(store, under_way.on_deployment(same))[1]) == (same == CODE)
     assert f"submit.py wordcount --resume {RUN} wakes it" in said(store, under_way.on_deletion)[1]
 
 
@@ -137,7 +142,9 @@ def test_a_run_without_a_plan_goes_on_as_the_code_that_plans_it() -> None:
 def test_the_code_is_what_a_run_s_plan_says(checkout: Project) -> None:
     """By the same function that whoever works on a run compares with."""
     before = under_way.code_of(checkout, load_target("tally", checkout, {}))
-    assert before.startswith("3:")
+    assert re.fullmatch(r"4:[0-9a-f]{12}@3\.13", before), "the functions' Python, whatever this one is"
+    other = load_target("tally", checkout, {"SLUICE_PYTHON": "3.12"})
+    assert under_way.code_of(checkout, other) == before.replace("@3.13", "@3.12")
     assert (
         under_way.code_of(checkout, load_target("tally", checkout, {"SLUICE_MEMORY_MAPPER": "3000"}))
         == before
