@@ -71,7 +71,12 @@ def test_a_marker_of_one_input_runs_over_all(checkout: Cloud, tmp_path: Path) ->
     assert folders == {"country=DE", "country=NO", "country=a%2Fb"}
     names = {n: (f"name {n}", ("DE", "NO", "a/b")[n % 3]) for n in range(300)}
     assert found == {
-        n: (*names[n], str(total), last.isoformat(), json.dumps([str(day) for day in days]))
+        n: (
+            *names[n],
+            str(total),
+            last.isoformat(),
+            json.dumps([str(day) for day in days], separators=(",", ":")),
+        )
         for n, total, last, days in wanted
     }
     assert run.manifest["records"] == 300
