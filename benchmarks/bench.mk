@@ -12,7 +12,7 @@ BENCH_STAMPS := .venv-bench/.made .venv-peers/.made
 # Only whole measurements at full size are kept.
 KEEP := $(if $(filter 1 1.0,$(SCALE)),$(if $(ARGS),,--record))
 
-.PHONY: bench bench-dashboard bench-data bench-dropped bench-goals bench-growth bench-memory bench-peers bench-report bench-size bench-startup
+.PHONY: bench bench-dashboard bench-data bench-dropped bench-goals bench-growth bench-memory bench-peers bench-report bench-seeds bench-size bench-startup
 
 .venv-bench/.made: requirements-bench.txt requirements.txt
 .venv-peers/.made: requirements-peers.txt
@@ -30,6 +30,9 @@ bench: .venv-bench/.made
 # With the emulator and mrjob. A part of it, kept in the same table: make bench-goals PARTS=w8,w9 SCALE=0.3
 bench-goals: .venv-bench/.made .venv-mrjob/.made setup
 	@$(BENCH) goals --scale $(SCALE) $(if $(PARTS),--parts $(PARTS)) --record $(ARGS)
+
+bench-seeds: .venv-bench/.made
+	@$(BENCH) seeds --scale $(SCALE) $(KEEP) $(ARGS)
 
 # Peers have requirements that clash with ours; once installed, `make bench` measures them, too.
 bench-peers: .venv-peers/.made

@@ -19,6 +19,8 @@ from .workloads import Program, Workload, oracle_of
 
 #: Seconds after which a program is ended.
 LIMIT = 900
+#: Letters of what is wrong with an answer.
+_SHOWN = 300
 
 
 @dataclass
@@ -56,12 +58,20 @@ class Timing:
 
 
 def compare(
-    workload: Workload, programs: Sequence[Program], files: Sequence[Path], rounds: int, scratch: Path
+    workload: Workload,
+    programs: Sequence[Program],
+    files: Sequence[Path],
+    rounds: int,
+    scratch: Path,
+    warm_up: bool = True,
 ) -> dict[str, Timing]:
-    """Time the programs on a workload, in turns (A B C A B C), so that drift of the machine hits all."""
+    """Time the programs on a workload, in turns (A B C A B C), so that drift of the machine hits all.
+
+    `warm_up`: with a round before the first, which does not count.
+    """
     judge = Judge(workload.name, oracle(workload, files, scratch))
     timings = {program.name: Timing() for program in programs}
-    for round_ in range(rounds + 1):
+    for round_ in range(0 if warm_up else 1, rounds + 1):
         for program in programs:
             timing = timings[program.name]
             if timing.problem:
@@ -92,7 +102,7 @@ class Judge:
         except (ValueError, KeyError, TypeError) as error:
             return f"unreadable answer: {error}"
         if wrong:
-            return f"wrong answer: {wrong}"
+            return f"wrong answer: {wrong[:_SHOWN]}"
         self._right.add(digest)
         return ""
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import answers, generate, goals
+from benchmarks import answers, generate, goals, seeds
 from benchmarks.measure import Usage, measure
 from benchmarks.runner import Judge, Timing
+from benchmarks.workloads import PROGRAMS
 
 MIB = 1 << 20
 HOME = b'1\t{"n": %d, "mean": %b, "lo": 1, "hi": 2, "q": %b}\n'
@@ -138,6 +139,29 @@ def test_goals_compare_what_they_say_and_tell_what_is_missing():
     ]
     assert "* EMULATOR: no emulator here" in text
     assert "not measured: W8, W8Q, W10" in text
+
+
+def test_other_data_may_cost_little_more_beside_plain_python_and_has_a_budget():
+    row = {"workload": "w9", "title": "sessions", "data": "seed 42", "base": None, "problem": ""}
+    row |= {"processor": 2.0, "plain": 1.0, "ratio": 2.0, "largest": 50 * MIB}
+    cheaper = row | {"data": "seed 43", "ratio": 1.0, "base": 2.0}
+    dearer = row | {"data": "seed 44", "ratio": 2.5, "base": 2.0, "worker": 150 * MIB}
+    larger = cheaper | {"data": "twice", "worker": 200 * MIB}
+    wrong = row | {"data": "seed 45", "ratio": None, "problem": "wrong answer: b'x': expected 1, got 2"}
+    assert seeds.missed([row, cheaper, dearer, larger, wrong]) == [
+        "w9 seed 44: ratio 2.50, of the published data 2.00",
+        "w9 twice: a worker took 200 MiB of a budget of 128",
+        "w9 seed 45: wrong answer: b'x': expected 1, got 2",
+    ]
+    text = seeds.seeds_text([row, cheaper, dearer, wrong], 1, 3, "here")
+    (told,) = [line for line in text.splitlines() if "seed 44" in line]
+    assert "| 1.25 | no | 50 | 150 (1.17) |" in " ".join(told.split())
+
+
+def test_a_job_is_told_how_many_documents_there_are(tmp_path):
+    (documents,) = generate.documents_files(tmp_path, 0.01)
+    (ours,) = [program for program in PROGRAMS if program.name == "sluice-record"]
+    assert "params.documents=3" in ours.command("w11", tmp_path / "out", [documents])
 
 
 def test_memory_of_a_grandchild_counts(tmp_path):

@@ -97,12 +97,22 @@ def _inputs_of(workload: str, way: str, files: list[str]) -> list[str]:
     """How a job's inputs are told; those of a join are two or three."""
     if workload == "w10":
         return [f"{tag}={name}" for tag, name in zip(("customers", "tickets", "orders"), files, strict=True)]
+    if workload == "w11":
+        return [*files, "--set", f"params.documents={_documents(files[0])}"]
     if workload != "w5" or way not in ("record", "chunk"):
         return files
     rankings, *visits = files
     if way == "chunk":
         return [*visits, "--set", f"files={rankings}"]
     return [f"rankings={rankings}", *(f"visits={name}" for name in visits)]
+
+
+def _documents(path: str) -> int:
+    """How many there are: they have numbers, and come in order."""
+    with Path(path).open("rb") as file:
+        file.seek(max(0, Path(path).stat().st_size - 4096))
+        *_, last = file
+    return int(last.split(b"\t")[0].removeprefix(b"doc-")) + 1
 
 
 def _no_module(name: str) -> str:
