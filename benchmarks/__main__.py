@@ -1,6 +1,8 @@
 """Measure Sluice.
 
 python -m benchmarks run [--scale 0.1] [--workloads w1,w4] [--programs sluice-record,hand-record]
+python -m benchmarks goals [--scale 0.1] [--parts local,w8]
+python -m benchmarks seeds [--scale 0.1] [--rounds 3]
 python -m benchmarks memory | growth | startup | size | data | list
 """
 
@@ -13,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from . import growth, memory, report, size, startup
+from . import goals, growth, memory, report, seeds, size, startup
 from .report import MIB
 from .runner import Timing, compare
 from .workloads import PROGRAMS, ROOT, WORKLOADS, Program, Workload
@@ -46,6 +48,14 @@ def _parse() -> argparse.Namespace:
     run = command("run", _run, "Sluice and other programs, on the same work", data, scale, rounds, record)
     run.add_argument("--workloads", metavar="W,W", default="", help="default: all")
     run.add_argument("--programs", metavar="P,P", default="", help="default: all that are installed")
+    aim = command("goals", _goals, "the table of goals, and only what it needs", data, scale, record)
+    aim.add_argument("--rounds", metavar="N", type=int, default=5, help="runs that count (default 5)")
+    aim.add_argument("--parts", metavar="P,P", default=",".join(goals.PARTS), help="default: %(default)s")
+    vary = command(
+        "seeds", _seeds, "W8 to W12 with other seeds, and twice the size", data, scale, rounds, record
+    )
+    vary.add_argument("--workloads", metavar="W,W", default="", help="default: w8 to w12")
+    vary.add_argument("--only-data", action="store_true", help="make the data and end")
     strain = command(
         "memory", _memory, "peak memory where input is larger than the budget", data, scale, record
     )
@@ -114,6 +124,39 @@ def _run(options: argparse.Namespace) -> int:
     ]
     print("\n".join(["", *problems]) if problems else "")
     return 1 if problems else 0
+
+
+def _goals(options: argparse.Namespace) -> int:
+    parts = options.parts.split(",")
+    if unknown := set(parts) - set(goals.PARTS):
+        raise SystemExit(f"{', '.join(sorted(unknown))}: unknown; expected some of {', '.join(goals.PARTS)}")
+    measured = goals.kept(_machine()) if options.record else {}
+    for part in parts:
+        measured[part] = goals.measure_part(
+            part, options.data, _scratch(options), options.scale, options.rounds
+        )
+        text = goals.goals_text(measured)
+        if options.record:
+            _keep("goals", {"machine": measured[part]["machine"], "measured": measured}, text)
+    print("\n" + text)
+    return 1 if any(of.get("missing") for of in measured.values()) else 0
+
+
+def _seeds(options: argparse.Namespace) -> int:
+    seeds.make(options.data, options.scale)
+    if options.only_data:
+        return 0
+    machine = _machine()
+    rows: list[seeds.Row] = []
+    for workload in _chosen(options.workloads, seeds.seeded()):
+        rows += seeds.vary(workload, options.data, _scratch(options), options.scale, options.rounds)
+        text = seeds.seeds_text(rows, options.scale, options.rounds, report.describe(machine))
+        if options.record:
+            _keep("seeds", {"machine": machine, "scale": options.scale, "seeds": rows}, text)
+    print("\n" + text)
+    found = seeds.missed(rows)
+    print("\n".join(["", *found]) if found else "")
+    return 1 if found else 0
 
 
 def _memory(options: argparse.Namespace) -> int:

@@ -50,6 +50,17 @@ def read(workload: str, out: Path, form: Form = "plain") -> Answer:
     return answer
 
 
+def digest(out: Path) -> bytes:
+    """Of the files at `out`, with their names."""
+    found = hashlib.blake2b()
+    for path in _files(out):
+        found.update(f"{path.name} {path.stat().st_size}\n".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                found.update(block)
+    return found.digest()
+
+
 def difference(expected: Answer, got: Answer) -> str:
     """What is wrong with an answer, in words; empty if nothing is."""
     if isinstance(expected, tuple) or isinstance(got, tuple):
@@ -134,8 +145,7 @@ def _best(line: bytes) -> Row:
 def _home(line: bytes) -> Row:
     key, of = line.split(b"\t")
     found = json.loads(of)
-    (middle,) = found["q"]
-    return key, (found["n"], float(found["mean"]), float(found["lo"]), float(found["hi"]), Near(middle))
+    return key, (found["n"], *(float(found[name]) for name in ("mean", "lo", "hi")), Near(found["q"]))
 
 
 def _everyday(line: bytes) -> Row:

@@ -1,6 +1,7 @@
 # Benchmarks; docs/performance.md explains them. Included by the Makefile.
 #   make bench                    the whole table, into docs/performance.md
 #   make bench SCALE=0.1          the same on a tenth of the data, printed only
+#   make bench-goals              the table of goals, and only what it needs; keeps each part as soon as it is measured
 #   make bench ARGS="--workloads w1 --programs sluice-record,hand-record"    printed only
 # Data goes to benchmarks/data, or to the folder that SLUICE_BENCH_DATA names.
 
@@ -11,7 +12,7 @@ BENCH_STAMPS := .venv-bench/.made .venv-peers/.made
 # Only whole measurements at full size are kept.
 KEEP := $(if $(filter 1 1.0,$(SCALE)),$(if $(ARGS),,--record))
 
-.PHONY: bench bench-dashboard bench-data bench-dropped bench-growth bench-memory bench-peers bench-report bench-size bench-startup
+.PHONY: bench bench-dashboard bench-data bench-dropped bench-goals bench-growth bench-memory bench-peers bench-report bench-seeds bench-size bench-startup
 
 .venv-bench/.made: requirements-bench.txt requirements.txt
 .venv-peers/.made: requirements-peers.txt
@@ -25,6 +26,13 @@ $(BENCH_STAMPS):
 
 bench: .venv-bench/.made
 	@$(BENCH) run --scale $(SCALE) $(KEEP) $(ARGS)
+
+# With the emulator and mrjob. A part of it, kept in the same table: make bench-goals PARTS=w8,w9 SCALE=0.3
+bench-goals: .venv-bench/.made .venv-mrjob/.made setup
+	@$(BENCH) goals --scale $(SCALE) $(if $(PARTS),--parts $(PARTS)) --record $(ARGS)
+
+bench-seeds: .venv-bench/.made
+	@$(BENCH) seeds --scale $(SCALE) $(KEEP) $(ARGS)
 
 # Peers have requirements that clash with ours; once installed, `make bench` measures them, too.
 bench-peers: .venv-peers/.made

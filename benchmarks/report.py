@@ -8,13 +8,13 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from .runner import Timing
-from .workloads import GOALS, PROGRAMS, ROOT, WORKLOADS, Program
+from .workloads import GOALS, PROGRAMS, ROOT, WORKLOADS, Goal, Program
 
 PAGE = ROOT / "docs/performance.md"
 RESULTS = ROOT / "benchmarks/results"
@@ -65,11 +65,15 @@ def _commit() -> str:
 
 def save(kind: str, content: Mapping[str, Any]) -> Path:
     """Keep a measurement as JSON; one of the same day, machine and kind is replaced."""
-    described = machine_slug(content["machine"])
-    path = RESULTS / f"{content['machine']['date']}-{described}-{kind.replace(' ', '-')}.json"
+    path = results_path(kind, content["machine"])
     RESULTS.mkdir(exist_ok=True)
     path.write_text(json.dumps(content, indent=1) + "\n")
     return path
+
+
+def results_path(kind: str, machine: Mapping[str, Any]) -> Path:
+    """Where a measurement of that day and machine is kept."""
+    return RESULTS / f"{machine['date']}-{machine_slug(machine)}-{kind.replace(' ', '-')}.json"
 
 
 def machine_slug(machine: Mapping[str, Any]) -> str:
@@ -125,16 +129,32 @@ def times_text(timings: Timings, scale: float, described: str, rounds: int) -> s
 
 
 def goals_table(timings: Timings) -> str:
-    rows = []
-    for goal in GOALS:
-        for workload in goal.workloads.split():
-            of = timings.get(workload, {})
-            mine, other = (of[name].wall if name in of else None for name in (goal.program, goal.against))
-            if mine and other:
-                met = "yes" if mine / other <= goal.ratio else "no"
-                title = f"{workload.upper()} {_title(goal.program)} / {_title(goal.against)}"
-                rows.append([title, f"{goal.ratio:.1f}", f"{mine / other:.2f}", met])
-    return table(["goal", "at most", "measured", "met"], rows) if rows else ""
+    rows = [
+        row
+        for goal in GOALS
+        for name in goal.workloads.split()
+        for row in goal_row(goal, name, timings.get(name, {}))
+    ]
+    return table(GOALS_HEADER, rows) if rows else ""
+
+
+#: The columns of `goal_row`.
+GOALS_HEADER = ["goal", "at most", "measured", "met", "seconds", "of", "by"]
+
+
+def goal_row(goal: Goal, workload: str, of: Mapping[str, Timing]) -> Iterator[list[str]]:
+    """The row of a goal's workload, if both programs were measured."""
+    mine, other = (_spent(of.get(name), goal.by) for name in (goal.program, goal.against))
+    if mine and other:
+        title = f"{workload.upper()} {title_of(goal.program)} / {title_of(goal.against)}"
+        met = "yes" if mine / other <= goal.ratio else "no"
+        yield [title, f"{goal.ratio:g}", f"{mine / other:.2f}", met, f"{mine:.2f}", f"{other:.2f}", goal.by]
+
+
+def _spent(timing: Timing | None, by: str) -> float | None:
+    if timing is None:
+        return None
+    return timing.processor if by == "processor" else timing.wall
 
 
 def _grid(timings: Timings, cell: Any) -> str:
@@ -172,5 +192,5 @@ def _memory(of: Mapping[str, Timing], program: Program) -> str:
     return f"{largest:.0f} / {max(together, largest):.0f}"
 
 
-def _title(name: str) -> str:
+def title_of(name: str) -> str:
     return next(program.title for program in PROGRAMS if program.name == name)

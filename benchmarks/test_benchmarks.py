@@ -6,11 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import answers
-from benchmarks.measure import measure
+from benchmarks import answers, generate, goals, seeds
+from benchmarks.measure import Usage, measure
+from benchmarks.runner import Judge, Timing
+from benchmarks.workloads import PROGRAMS
 
 MIB = 1 << 20
-HOME = b'1\t{"n": %d, "mean": %b, "lo": 1, "hi": 2, "q": [%b]}\n'
+HOME = b'1\t{"n": %d, "mean": %b, "lo": 1, "hi": 2, "q": %b}\n'
+MACHINE = {
+    "date": "2026-11-28", "commit": "c", "cpu": "one", "cores": 2, "memory": 1 << 30, "kernel": "Linux",
+    "python": "3.11", "load": 0.1,
+}  # fmt: skip
 HOLD = "import time; held = bytearray(%d << 20); time.sleep(%s)"
 
 
@@ -81,6 +87,81 @@ def test_sluice_rows_are_read_without_their_escapes(tmp_path):
     out.mkdir()
     (out / "part-00000.tsv").write_bytes(b"a\\\\n\t1\nb\\tc\\n\t2\n")
     assert answers.read("w1", out, "pairs") == {b"a\\n": (1,), b"b\tc\n": (2,)}
+
+
+def test_files_that_were_right_are_known_by_their_bytes_and_others_are_read(tmp_path):
+    judge = Judge("w1", {b"a": (1,), b"b": (2,)})
+    out = write(tmp_path, out=b"a\t1\nb\t2\n")
+    assert judge.problem(out, "plain") == judge.problem(out, "plain") == ""
+    write(tmp_path, out=b"b\t2\na\t1\n")
+    assert judge.problem(out, "plain") == ""
+    write(tmp_path, out=b"a\t1\nb\t3\n")
+    assert "wrong answer: b'b'" in judge.problem(out, "plain")
+    write(tmp_path, out=b"a\t1\nb\tmany\n")
+    assert "unreadable answer" in judge.problem(out, "plain")
+
+
+def test_another_seed_gives_other_data_of_the_same_size(tmp_path):
+    for name, files_of in generate.SEEDED.items():
+        sizes = []
+        for seed in (42, 43):
+            files = files_of(tmp_path, 0.002, seed)
+            sizes.append(sum(path.stat().st_size for path in files))
+            assert f"seed {seed}" in generate.source_of(files)
+        ours, other = (b"".join(f.read_bytes() for f in files_of(tmp_path, 0.002, s)) for s in (42, 43))
+        assert ours != other, name
+        assert sizes[1] == pytest.approx(sizes[0], rel=0.1), name
+
+
+def timing(wall: float, processor: float) -> dict:
+    usage = Usage(wall, processor, 0.0, MIB, MIB, MIB, 0)
+    return Timing([usage]).to_json()
+
+
+def test_goals_compare_what_they_say_and_tell_what_is_missing():
+    how = {"machine": MACHINE, "scale": 1.0, "rounds": 5}
+    text = goals.goals_text(
+        {
+            "w9": how | {"times": {"sluice-record": timing(0.5, 1.4), "plain": timing(1.0, 1.0)}},
+            "w6": how | {"scale": 0.3, "times": {"sluice-blocks": timing(0.8, 9.0), "gnu": timing(1.0, 1.0)}},
+            "local": how | {"seconds": {"start": [0.1], "one step": [0.1, 0.1], "five steps": [0.2, 0.4]}},
+            "emulator": how | {"missing": "no emulator here"},
+        }
+    )
+    rows = [
+        "|".join(cell.strip() for cell in line.split("|")[1:-1]) for line in text.splitlines() if "|" in line
+    ]
+    assert rows[2:] == [
+        "W6 Sluice, sort by blocks / GNU sort, mawk, 0.3 of the data|0.8|0.80|yes|0.80|1.00|time|5",
+        "W9 Sluice, per record / plain Python|1.3|1.40|no|1.40|1.00|processor|5",
+        "a step more, tiny data, local|0.03 s|0.050 s|no|||time|2",
+        "local start on 1 KB|0.15 s|0.100 s|yes|||time|2",
+    ]
+    assert "* EMULATOR: no emulator here" in text
+    assert "not measured: W8, W8Q, W10" in text
+
+
+def test_other_data_may_cost_little_more_beside_plain_python_and_has_a_budget():
+    row = {"workload": "w9", "title": "sessions", "data": "seed 42", "base": None, "problem": ""}
+    row |= {"processor": 2.0, "plain": 1.0, "ratio": 2.0, "largest": 50 * MIB}
+    cheaper = row | {"data": "seed 43", "ratio": 1.0, "base": 2.0}
+    dearer = row | {"data": "seed 44", "ratio": 2.5, "base": 2.0, "worker": 150 * MIB}
+    larger = cheaper | {"data": "twice", "worker": 200 * MIB}
+    wrong = row | {"data": "seed 45", "ratio": None, "problem": "wrong answer: b'x': expected 1, got 2"}
+    assert seeds.missed([row, cheaper, dearer, larger, wrong]) == [
+        "w9 seed 44: ratio 2.50, of the published data 2.00",
+        "w9 twice: a worker took 200 MiB of a budget of 128",
+        "w9 seed 45: wrong answer: b'x': expected 1, got 2",
+    ]
+    text = seeds.seeds_text([row, cheaper, dearer, wrong], 1, 3, "here")
+    (told,) = [line for line in text.splitlines() if "seed 44" in line]
+    assert "| 1.25 | no | 50 | 150 (1.17) |" in " ".join(told.split())
+
+
+def test_a_job_is_told_how_many_documents_there_are(tmp_path):
+    (documents,) = generate.documents_files(tmp_path, 0.01)
+    (ours,) = [program for program in PROGRAMS if program.name == "sluice-record"]
+    assert "params.documents=3" in ours.command("w11", tmp_path / "out", [documents])
 
 
 def test_memory_of_a_grandchild_counts(tmp_path):

@@ -10,9 +10,10 @@ import json
 import math
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from . import everyday, lineitem, records, telemetry, text, visits
+from . import everyday, lineitem, telemetry
 
 MIB = 1 << 20
 _LIST = ".made.json"
@@ -23,6 +24,8 @@ Maker = Callable[[Path], str]
 
 def text_files(root: Path, scale: float, parts: int = 4) -> list[Path]:
     """Text in `parts` files of 64 MiB x scale. More parts begin with the same bytes as fewer."""
+    from . import text  # needs numpy, as some below
+
     size = math.ceil(64 * MIB * scale)
     return _made(root, f"text-{size}", lambda folder: text.write(folder, parts, size), parts)
 
@@ -34,11 +37,15 @@ def lineitem_files(root: Path, scale: float) -> list[Path]:
 
 def visits_files(root: Path, scale: float) -> list[Path]:
     """AMPLab-like rankings (first) and visits (8 files): 1.2 and 8 million rows, 1.09 GB, x scale."""
+    from . import visits
+
     return _made(root, f"visits-{scale:g}", lambda folder: visits.write(folder, scale), 1 + visits.PARTS)
 
 
 def records_files(root: Path, scale: float) -> list[Path]:
     """Sort records of 100 bytes, one file: 10 million x scale."""
+    from . import records
+
     return _made(root, f"records-{scale:g}", lambda folder: records.write(folder, scale), 1)
 
 
@@ -47,36 +54,52 @@ def telemetry_files(root: Path, scale: float) -> list[Path]:
     return _made(root, f"telemetry-{scale:g}", lambda folder: telemetry.write(folder, scale), telemetry.FILES)
 
 
-def homes_files(root: Path, scale: float) -> list[Path]:
+def homes_files(root: Path, scale: float, seed: int = everyday.SEED) -> list[Path]:
     """Homes for sale as csv, one file of 20 MB x scale."""
-    return _made(root, f"homes-{scale:g}", lambda folder: everyday.write_homes(folder, scale, bad=0.0), 1)
+    return _everyday(root, "homes", partial(everyday.write_homes, bad=0.0), scale, seed)
 
 
-def bad_homes_files(root: Path, scale: float) -> list[Path]:
+def bad_homes_files(root: Path, scale: float, seed: int = everyday.SEED) -> list[Path]:
     """The same with 8 % of the prices no numbers."""
-    return _made(
-        root, f"homes-bad-{scale:g}", lambda folder: everyday.write_homes(folder, scale, bad=0.08), 1
-    )
+    return _everyday(root, "homes-bad", partial(everyday.write_homes, bad=0.08), scale, seed)
 
 
-def clicks_files(root: Path, scale: float) -> list[Path]:
+def clicks_files(root: Path, scale: float, seed: int = everyday.SEED) -> list[Path]:
     """Clicks as JSON lines, one file of 20 MB x scale."""
-    return _made(root, f"clicks-{scale:g}", lambda folder: everyday.write_clicks(folder, scale), 1)
+    return _everyday(root, "clicks", everyday.write_clicks, scale, seed)
 
 
-def orders_files(root: Path, scale: float) -> list[Path]:
+def orders_files(root: Path, scale: float, seed: int = everyday.SEED) -> list[Path]:
     """Customers (csv), tickets (JSON lines), orders (Parquet): 20 MB x scale together."""
-    return _made(root, f"orders-{scale:g}", lambda folder: everyday.write_orders(folder, scale), 3)
+    return _everyday(root, "orders", everyday.write_orders, scale, seed, 3)
 
 
-def documents_files(root: Path, scale: float) -> list[Path]:
+def documents_files(root: Path, scale: float, seed: int = everyday.SEED) -> list[Path]:
     """390 x scale documents as lines of name and words, one file of 20 MB x scale."""
-    return _made(root, f"documents-{scale:g}", lambda folder: everyday.write_documents(folder, scale), 1)
+    return _everyday(root, "documents", everyday.write_documents, scale, seed)
 
 
-def sales_files(root: Path, scale: float) -> list[Path]:
+def sales_files(root: Path, scale: float, seed: int = everyday.SEED) -> list[Path]:
     """Sales as JSON lines, one file of 20 MB x scale."""
-    return _made(root, f"sales-{scale:g}", lambda folder: everyday.write_sales(folder, scale), 1)
+    return _everyday(root, "sales", everyday.write_sales, scale, seed)
+
+
+#: The data that can be made with other seeds, by workload.
+SEEDED: dict[str, Callable[[Path, float, int], list[Path]]] = {
+    "w8": homes_files,
+    "w8q": bad_homes_files,
+    "w9": clicks_files,
+    "w10": orders_files,
+    "w11": documents_files,
+    "w12": sales_files,
+}
+
+
+def _everyday(
+    root: Path, name: str, write: Callable[[Path, float, int], str], scale: float, seed: int, count: int = 1
+) -> list[Path]:
+    of_seed = "" if seed == everyday.SEED else f"-seed-{seed}"
+    return _made(root, f"{name}-{scale:g}{of_seed}", lambda folder: write(folder, scale, seed), count)
 
 
 def source_of(files: list[Path]) -> str:

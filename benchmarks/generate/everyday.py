@@ -1,6 +1,7 @@
 """The data of jobs as people write them: homes, documents, clicks, orders, sales; 20 MB each.
 
-Everything is text with the small dirt of real files: quoted fields, prices that are missing or no numbers.
+Everything is text with the small dirt of real files: quoted fields, prices that are missing or no numbers. Seed 42 is
+that of the published table; each data set draws numbers of its own from it.
 """
 
 from __future__ import annotations
@@ -26,11 +27,18 @@ _PRODUCTS = [f"product-{number:04d}" for number in range(800)]
 _STATES = "AZ CA CO FL GA IL MA NC NY OH OR PA TX VA WA".split()  # noqa: SIM905
 #: Seconds from which times are counted.
 _START = 1_750_000_000
+#: The seed of the published data, whose bytes must stay.
+SEED = 42
 
 
-def write_homes(folder: Path, scale: float, *, bad: float) -> str:
+def _random(own: int, seed: int) -> Random:
+    """Numbers for a data set, which has a number of its `own`."""
+    return Random(own if seed == SEED else f"{own} of {seed}")
+
+
+def write_homes(folder: Path, scale: float, seed: int = SEED, *, bad: float) -> str:
     """homes.csv with a header; the share `bad` of the prices is no number."""
-    random = Random(8)
+    random = _random(8, seed)
     zips = [f"{number:05d}" for number in random.sample(range(501, 99_951), int(_ZIPS * min(1.0, scale)))]
     with (folder / "homes.csv").open("w", newline="\n") as file:
         file.write("id,listed,street,state,zip,beds,sqft,price\n")
@@ -46,12 +54,12 @@ def write_homes(folder: Path, scale: float, *, bad: float) -> str:
                 price = "on request"
             row = (street, random.choice(_STATES), random.choice(zips), random.randrange(1, 7))
             file.write(f"{number},{day},{','.join(map(str, row))},{random.randrange(400, 6000)},{price}\n")
-    return f"homes, seed 8, {bad:.0%} of the prices bad"
+    return f"homes, seed {seed}, {bad:.0%} of the prices bad"
 
 
-def write_documents(folder: Path, scale: float) -> str:
+def write_documents(folder: Path, scale: float, seed: int = SEED) -> str:
     """documents.tsv: lines of a document's name and some of its words."""
-    random = Random(11)
+    random = _random(11, seed)
     words = _vocabulary(random, 60_000)
     weights = list(accumulate(1.0 / (rank + 3) for rank in range(len(words))))
     with (folder / "documents.tsv").open("w", newline="\n") as file:
@@ -60,7 +68,7 @@ def write_documents(folder: Path, scale: float) -> str:
                 file.write(
                     f"doc-{number:04d}\t{' '.join(random.choices(words, cum_weights=weights, k=12))}\n"
                 )
-    return "documents, seed 11"
+    return f"documents, seed {seed}"
 
 
 def _vocabulary(random: Random, count: int) -> list[str]:
@@ -71,9 +79,9 @@ def _vocabulary(random: Random, count: int) -> list[str]:
     return list(found)
 
 
-def write_clicks(folder: Path, scale: float) -> str:
+def write_clicks(folder: Path, scale: float, seed: int = SEED) -> str:
     """clicks.jsonl: who opened which page when, in order of no user's time."""
-    random = Random(9)
+    random = _random(9, seed)
     rows = int(_CLICKS * scale)
     with (folder / "clicks.jsonl").open("w", newline="\n") as file:
         for _ in range(rows):
@@ -84,12 +92,12 @@ def write_clicks(folder: Path, scale: float) -> str:
                 "ms": random.randrange(20, 3000),
             }
             file.write(json.dumps(click) + "\n")
-    return "clicks, seed 9"
+    return f"clicks, seed {seed}"
 
 
-def write_orders(folder: Path, scale: float) -> str:
+def write_orders(folder: Path, scale: float, seed: int = SEED) -> str:
     """a-customers.csv, b-tickets.jsonl and c-orders.parquet, which share a customer's number."""
-    random = Random(10)
+    random = _random(10, seed)
     orders = int(_ORDERS * scale)
     customers = max(1, orders // 4)
     with (folder / "a-customers.csv").open("w", newline="\n") as file:
@@ -107,15 +115,17 @@ def write_orders(folder: Path, scale: float) -> str:
                 "minutes": random.randrange(1, 240),
             }
             file.write(json.dumps(ticket) + "\n")
-    _orders_parquet(folder, orders, customers)
-    return "orders, seed 10"
+    _orders_parquet(folder, orders, customers, (seed - SEED) * 1_000_003)
+    return f"orders, seed {seed}"
 
 
-def _orders_parquet(folder: Path, orders: int, customers: int) -> None:
+def _orders_parquet(folder: Path, orders: int, customers: int, shift: int) -> None:
+    """c-orders.parquet; another `shift` gives other orders."""
     target = folder / "c-orders.parquet"
     query = (
-        f"SELECT i AS number, (hash(i) % {customers})::BIGINT AS customer,"
-        f" 'product-' || (hash(i + 1) % 800) AS product, ((hash(i + 2) % 100000) / 100.0)::DOUBLE AS amount"
+        f"SELECT i AS number, (hash(i + {shift}) % {customers})::BIGINT AS customer,"
+        f" 'product-' || (hash(i + {shift} + 1) % 800) AS product,"
+        f" ((hash(i + {shift} + 2) % 100000) / 100.0)::DOUBLE AS amount"
         f" FROM range({orders}) AS orders(i) ORDER BY i"
     )
     with duckdb.connect() as database:
@@ -123,9 +133,9 @@ def _orders_parquet(folder: Path, orders: int, customers: int) -> None:
         database.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet)")
 
 
-def write_sales(folder: Path, scale: float) -> str:
+def write_sales(folder: Path, scale: float, seed: int = SEED) -> str:
     """sales.jsonl: sales as JSON documents."""
-    random = Random(12)
+    random = _random(12, seed)
     with (folder / "sales.jsonl").open("w", newline="\n") as file:
         for number in range(int(_SALES * scale)):
             sale = {
@@ -135,4 +145,4 @@ def write_sales(folder: Path, scale: float) -> str:
                 "id": number,
             }
             file.write(json.dumps(sale) + "\n")
-    return "sales, seed 12"
+    return f"sales, seed {seed}"

@@ -73,6 +73,42 @@ class Record(Job):
     reducer = Sum()
 
 
+class Chunk(Job):
+    def mapper_chunk(self, text):
+        counts = {}
+        for line in text.split(b"\n"):
+            if not line or line[:1] == b"#":
+                continue
+            record = json.loads(line)
+            request, app, region, client = (
+                record["Request"],
+                record["App"],
+                record["Region"],
+                record["Client"],
+            )
+            key = (
+                request["Sender"],
+                request["Trigger"],
+                app["Program"],
+                app["Build"],
+                app["License"],
+                app["Version"],
+                record["Connection"]["Type"],
+                region["Continent"],
+                region["Country"],
+                client["OsVersion"],
+                client["Language"],
+                client["Architecture"],
+            )
+            try:
+                counts[key] += 1
+            except KeyError:
+                counts[key] = 1
+        return counts
+
+    reducer = Sum()
+
+
 class Typed(Job):
     def mapper(self, _, event):
         request, app, region, client = event.Request, event.App, event.Region, event.Client

@@ -33,6 +33,12 @@ def w2(line: bytes) -> Iterator[tuple[bytes, tuple[float, ...]]]:
         yield field[8] + field[9], (quantity, price, reduced, reduced * (1 + float(field[7])), discount, 1)
 
 
+def w3(line: bytes) -> Iterator[tuple[bytes, float]]:
+    field = line.split(b"|", 11)
+    if field[10][:4] == b"1994" and b"0.05" <= field[6] <= b"0.07" and float(field[4]) < 24:
+        yield b"revenue", float(field[5]) * float(field[6])
+
+
 def w4(line: bytes) -> Iterator[tuple[bytes, float]]:
     field = line.split(b",")
     yield field[0][:8], float(field[3])
@@ -64,7 +70,7 @@ def add_each(left: tuple[float, ...], right: tuple[float, ...]) -> tuple[float, 
 
 
 def work(half: Half, workload: str, out: str) -> None:
-    mapper: Mapper = {"w1": w1, "w2": w2, "w4": w4, "w7": w7}[workload]
+    mapper: Mapper = {"w1": w1, "w2": w2, "w3": w3, "w4": w4, "w7": w7}[workload]
     combine: Combine = add_each if workload == "w2" else add
     parts = halves(combined(half, mapper, combine))
     mine = parts[half.number]
@@ -90,6 +96,7 @@ def combined(half: Half, mapper: Mapper, combine: Combine) -> dict[Any, Any]:
 ROWS: dict[str, Callable[[dict[Any, Any]], list[bytes]]] = {
     "w1": lambda table: [b"%s\t%d\n" % pair for pair in table.items()],
     "w2": lambda table: [q1_row(key, table[key]) for key in sorted(table)],
+    "w3": lambda table: [b"%.4f\n" % revenue for revenue in table.values()],
     "w4": lambda table: [b"%s,%.8f\n" % pair for pair in table.items()],
     "w7": lambda table: [f"{','.join(key)},{count}\n".encode() for key, count in table.items()],
 }

@@ -17,8 +17,6 @@ from decimal import Decimal, DecimalException
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 
 def _write(out: str, rows: Iterable[tuple[Any, Any]]) -> None:
     with Path(out).open("w", newline="\n") as file:
@@ -48,7 +46,7 @@ def homes(out: str, files: list[str]) -> None:
 
 def _summary(prices: list[Decimal]) -> dict[str, Any]:
     prices.sort()
-    middle = [float(prices[int(0.5 * (len(prices) - 1))])]
+    middle = float(prices[int(0.5 * (len(prices) - 1))])
     mean = sum(prices) / len(prices)
     return {"n": len(prices), "mean": mean, "lo": prices[0], "hi": prices[-1], "q": middle}
 
@@ -76,6 +74,8 @@ def _sessions(user: str, clicks: list[tuple[int, str]]) -> Iterable[tuple[Any, A
 
 
 def orders(out: str, files: list[str]) -> None:
+    import duckdb  # of no use to the others
+
     customers, tickets, parquet = files
     with Path(customers).open(newline="") as file:
         states = {int(row["customer"]): row["state"] for row in csv.DictReader(file)}
