@@ -18,9 +18,9 @@ from ..job.binding import IDENTITY, BoundJob, bind
 from ..job.load_class import can_be_cut, container_of, reader_of
 from ..job.order_by import Ordered
 from ..job.steps import all_steps, step_class
+from ..mapreduce.exchange.partitions import default_partitions
 from ..mapreduce.input import splits
 from ..mapreduce.input.compression import compression
-from ..mapreduce.shuffle.partitions import default_partitions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,10 +29,10 @@ from ..job.load_class import sources
 from ..job.partitioners import Range
 from ..job.services import run_so_far
 from ..job.side_files import finder, pin
+from ..mapreduce.exchange.partitions import default_partitions
 from ..mapreduce.input import splits
 from ..mapreduce.input.blocks import stretch
 from ..mapreduce.input.compression import compression
-from ..mapreduce.shuffle.partitions import default_partitions
 from . import job_code
 from .job_code import JobCode, StepCode
 from .manifest import step_results

@@ -20,10 +20,10 @@ from ..core.messages import UNDECODABLE, Stats, Wasted, decode, encode, sum_coun
 from ..core.plan import LeftOut, Plan
 from ..core.ports import Loc, Store
 from ..core.tasks import STOPPED, MapMarker, MapSums, Part, Piece, ReducePlan, ReduceTask, Slice
+from ..mapreduce.exchange.partitions import pack_partitions
 from ..mapreduce.guard.quarantine import over_limit
 from ..mapreduce.shuffle.fetch import fetch_all, share_of_reads
 from ..mapreduce.shuffle.index import BLOCK_ROWS, BlockBuilder, Slices, StoredSlices
-from ..mapreduce.shuffle.partitions import pack_partitions
 from .progress import Spent, wasted
 
 #: Bytes of shuffled data that are not worth a reduce task of their own.

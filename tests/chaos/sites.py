@@ -38,6 +38,7 @@ _IMPURE = "user's code that is no function of its input"
 #: Calls, or functions that make some, that no case here comes past, and why.
 ELSEWHERE = {
     ("mapreduce/shuffle/fetch.py", "store.get"): "reads side by side, in threads: on the emulator",
+    ("mapreduce/shuffle/fetch.py", "self._store.get"): "reads ahead, in threads: on the emulator",
     ("run/verdict.py", "decide"): "verdicts that differ: test_repeat_safety",
     ("core/plan_file.py", "mark_stopped"): "a run that somebody stops: test_stopped.py",
     ("run/manifest.py", "_show_latest"): "runs that end in any order: tests/features/test_latest.py",

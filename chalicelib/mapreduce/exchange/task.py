@@ -9,7 +9,7 @@ from ...core.errors import CorruptData
 from ...core.ports import Store
 from ...core.tasks import Position, RowGroup
 from ..guard.deadline import Pace
-from ..reduce.fetch_slices import Frames, SliceReader
+from ..shuffle.fetch_slices import Frames, SliceReader
 from ..shuffle.index import Slices
 from ..shuffle.run_file import RunWriter
 from .grid import PACKED_SHARE
@@ -53,6 +53,14 @@ class ExchangeTask:
         Raises CorruptData for a run file that ends before it should.
         """
         reader = SliceReader(self.store, self.work_bucket, slices, self.budget // PACKED_SHARE)
+        with reader:
+            stopped = self._copy(reader, count, writer, after)
+        self.bytes_in += reader.bytes
+        return stopped
+
+    def _copy(
+        self, reader: SliceReader, count: int, writer: RunWriter, after: Position | None
+    ) -> Position | None:
         first, skipped = (after.split, after.offset) if after else (0, 0)
         begun = False
         for partition, frames in reader.frames(first, count):
@@ -60,11 +68,9 @@ class ExchangeTask:
                 if partition == first and one.number < skipped:
                     continue
                 if begun and self.pace.out_of_time:
-                    self.bytes_in += reader.bytes
                     return Position(split=partition, offset=one.number)
                 writer.add_raw(partition, self._copied(one), 0)
                 begun = True
-        self.bytes_in += reader.bytes
         return None
 
     def _copied(self, frames: Frames) -> Iterator[bytes]:

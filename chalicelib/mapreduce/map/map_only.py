@@ -14,19 +14,25 @@ from ..guard.isolate import Pair
 from ..guard.location import located
 from ..output.text import Rows
 from ..shuffle.collect import check_pairs
-from ..shuffle.run_file import BLOCK_PAIRS
+from ..shuffle.memory_size import row_bytes
+from ..shuffle.run_file import BLOCK_BYTES, BLOCK_PAIRS, SOME_PAIRS
 from .task import MapTask
 
 Keep = Callable[[Any, Any], bool]
 
 
 class RowWriter:
-    """Writes the rows of pairs in blocks, in the order in which they come."""
+    """Writes the rows of pairs in blocks, in the order in which they come.
+
+    Holds one block: 8 192 pairs, or about 2 MiB of them and what 64 pairs more take.
+    """
 
     def __init__(self, rows: Rows, write: Callable[[bytes], object]) -> None:
         self._rows = rows
         self._write = write
         self._waiting: list[Pair] = []
+        #: Bytes of them, about.
+        self._bytes = 0
         self._size = 0
         self.pairs = 0
         #: Rows have no order, so their keys may be of any types.
@@ -34,10 +40,13 @@ class RowWriter:
 
     def add(self, pairs: Iterator[Pair], keep: Keep | None = None) -> None:
         """Take all pairs, or those for which `keep` is true."""
-        while some := list(islice(pairs, BLOCK_PAIRS - len(self._waiting))):
+        while some := list(islice(pairs, min(SOME_PAIRS, BLOCK_PAIRS - len(self._waiting)))):
             check_pairs(some)
-            self._waiting += [pair for pair in some if keep(*pair)] if keep else some
-            if len(self._waiting) == BLOCK_PAIRS:
+            if keep:
+                some = [pair for pair in some if keep(*pair)]
+            self._waiting += some
+            self._bytes += row_bytes(some)
+            if len(self._waiting) == BLOCK_PAIRS or self._bytes >= BLOCK_BYTES:
                 self._flush()
 
     def finish(self) -> tuple[int, ...]:
@@ -53,7 +62,7 @@ class RowWriter:
         self._write(data)
         self._size += len(data)
         self.pairs += len(self._waiting)
-        self._waiting = []
+        self._waiting, self._bytes = [], 0
 
 
 class _Kept:

@@ -11,8 +11,9 @@ from ...aggregators import Aggregator
 from ...core.errors import ProcessKilled, SluiceError
 from ...job.binding import BoundJob, GroupFunction
 from ..guard.deadline import Pace
+from ..shuffle.memory_size import row_bytes
 from ..shuffle.merge import groups
-from ..shuffle.run_file import BLOCK_PAIRS, Block
+from ..shuffle.run_file import BLOCK_BYTES, BLOCK_PAIRS, SOME_PAIRS, Block
 from ..shuffle.spill import fold_states
 from .bad_groups import BadGroups, Pair, columns
 
@@ -89,20 +90,25 @@ class Groups:
         job, pace, steps = self._job.name, self._pace, 0
         call = self._bad.whole if self._bad.active else self._called
         batch: list[Pair] = []
+        look, held = SOME_PAIRS, 0  # when to count the bytes of the last pairs; those of the pairs before
         pace.begin()
         for key, values in groups(blocks):
             self.current = key
             pairs = call(reducer, key, values)
-            while len(batch) + len(more := self._some(pairs, BLOCK_PAIRS - len(batch), key)) == BLOCK_PAIRS:
-                yield columns(batch + more, job), None
-                batch = []
+            while len(batch) + len(more := self._some(pairs, look - len(batch), key)) == look:
+                batch += more
+                held += row_bytes(batch[-SOME_PAIRS:])
+                look += SOME_PAIRS
+                if look > BLOCK_PAIRS or held >= BLOCK_BYTES:
+                    yield columns(batch, job), None
+                    batch, look, held = [], SOME_PAIRS, 0
             batch += more
             steps += 1
             if steps >= pace.size:
                 pace.end()
                 if pace.out_of_time:
                     yield columns(batch, job), [key]
-                    batch = []
+                    batch, look, held = [], SOME_PAIRS, 0
                 steps = 0
                 pace.begin()
         if batch:

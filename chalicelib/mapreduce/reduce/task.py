@@ -20,13 +20,13 @@ from ..guard.deadline import Pace, StepTooLong, endless
 from ..guard.location import located
 from ..guard.quarantine import Quarantine
 from ..output.text import Rows
+from ..shuffle.fetch_slices import SliceReader
 from ..shuffle.index import Slices
 from ..shuffle.key_order import check_keys
 from ..shuffle.run_file import BLOCK_PAIRS, Block
 from ..shuffle.secondary_sort import plain_keys, reduce_collector, unwrapped
 from ..shuffle.spill import Spiller
 from .bad_groups import BadGroups, columns
-from .fetch_slices import SliceReader
 from .groups import Groups
 
 #: The part of the budget that fetched, still packed slices may take.
@@ -79,7 +79,7 @@ class ReducePart:
         count = task.last - task.first
         put = partial(self._put, rows, write)
         reader = SliceReader(self.store, self.work_bucket, slices, self.budget // _PACKED_SHARE)
-        with located(f"job {self.job.name}: reducer"), self.pace.alarm():
+        with located(f"job {self.job.name}: reducer"), self.pace.alarm(), reader:
             try:
                 self._outside_groups(self.job.job.reducer_init, put)
                 stopped = self._reduce(reader, count, after, put)

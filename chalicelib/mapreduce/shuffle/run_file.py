@@ -27,6 +27,9 @@ Block = tuple[list[Any], list[Any]]
 
 #: Pairs in a block: large enough to amortise a frame, small enough to hold one of each run.
 BLOCK_PAIRS = 8192
+#: Bytes of rows that wait to be written together, about; and how many pairs are taken before their bytes are counted.
+#: So rows of a megabyte wait by the score, not by the thousand.
+BLOCK_BYTES, SOME_PAIRS = 1 << 21, 64
 FRAME = struct.Struct("<4I")
 _COLUMNS = struct.Struct("<BBI")
 _LEVEL = 1

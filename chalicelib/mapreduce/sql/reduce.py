@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.errors import CorruptData
 from ...core.plan import Plan
-from ...core.ports import Loc, Runtime
+from ...core.ports import Runtime
 from ...core.tasks import ReducePosition, ReduceTask
 from ..guard.deadline import Pace
 from ..guard.location import located
 from ..input.duckdb import Columns, blamed, count, described, literal, quoted, subquery, task_database
-from ..shuffle.fetch import fetch_all, stretches
+from ..shuffle.fetch_slices import Frames, SliceReader
 from ..shuffle.index import Slices
 from .partition_file import each_file
 from .tables import definitions, shuffled_tables, stored, unshuffled
@@ -142,54 +142,28 @@ class SqlReduce:
     def _partitions(
         self, task: ReduceTask, slices: Slices, first: int, folder: Path
     ) -> Iterator[tuple[int, list[Path]]]:
-        """From partition `first` on, each that has rows (or is the only one): its Parquet files on disk.
-
-        As many partitions as fit a share of the budget come with one GET a run file; one that is larger
-        than that alone is streamed to disk.
-        """
+        """From partition `first` on, each that has rows (or is the only one): its Parquet files on disk."""
         share = self._spec.budget("reducer") // _FETCHED_SHARE
-        for stretch in stretches(slices, first, task.last - task.first, share):
-            begin, end = stretch.first, stretch.last
-            self.bytes_in += stretch.bytes
-            wanted = slices.wanted(begin, end)
-            bodies: list[bytes] | None = None
-            if stretch.bytes <= share:
-                ranges = ((self._loc(slices, place), start, stop) for place, start, stop in wanted)
-                bodies = list(fetch_all(self._store, ranges, slices.reads))
-            for number, size in enumerate(stretch.sizes, begin):
-                if size or self._plan.partitions == 1:
-                    yield number, list(self._staged(slices, wanted, bodies, number, folder))
+        count, empty = task.last - task.first, self._plan.partitions == 1
+        with SliceReader(self._store, self._bucket, slices, share) as reader:
+            try:
+                for number, frames in reader.frames(first, count):
+                    empty = False
+                    yield number, [path for one in frames for path in self._staged(one, number, folder)]
+            finally:
+                self.bytes_in += reader.bytes
+        if empty and first < count:
+            yield first, []
 
-    def _staged(
-        self,
-        slices: Slices,
-        wanted: Sequence[tuple[int, int, int]],
-        bodies: list[bytes] | None,
-        number: int,
-        folder: Path,
-    ) -> Iterator[Path]:
-        """The files of one partition, run file after run file in task order."""
-        starts, stops = slices.column(number), slices.column(number + 1)
-        for nth, (place, base, _) in enumerate(wanted):
-            start, stop = starts[place], stops[place]
-            if start == stop:
-                continue
-            loc = self._loc(slices, place)
-            chunks = (
-                self._store.stream(loc, start, stop)
-                if bodies is None
-                else iter((bodies[nth][start - base : stop - base],))
-            )
-            for which, payloads in enumerate(each_file(chunks, stop - start, loc.url)):
-                # DuckDB remembers what it has read of a file: no name may come twice.
-                path = folder / f"shuffled-{number}-{place}-{which}.parquet"
-                with self._disk.open(path, "wb", stop - start) as file:
-                    for payload in payloads:
-                        file.write(payload)
-                yield path
-
-    def _loc(self, slices: Slices, place: int) -> Loc:
-        return Loc(self._bucket, slices.run_files[place])
+    def _staged(self, frames: Frames, number: int, folder: Path) -> Iterator[Path]:
+        """The files of one partition in one run file."""
+        for which, payloads in enumerate(each_file(frames.chunks, frames.size, frames.loc.url)):
+            # DuckDB remembers what it has read of a file: no name may come twice.
+            path = folder / f"shuffled-{number}-{frames.number}-{which}.parquet"
+            with self._disk.open(path, "wb", frames.size) as file:
+                for payload in payloads:
+                    file.write(payload)
+            yield path
 
 
 def sorted_query(query: str, columns: Columns, order_by: str, keys: Sequence[str]) -> str:

@@ -7,8 +7,8 @@ from fractions import Fraction
 from math import ceil
 
 from ...core.spec import JobSpec
+from ...mapreduce.exchange.partitions import default_partitions
 from ...mapreduce.input import splits
-from ...mapreduce.shuffle.partitions import default_partitions
 from ..job_code import may_be_few, may_be_small
 from . import levels
 from .figures import FIGURES, Figures

@@ -22,7 +22,7 @@ from chalicelib.core.keys import SUCCESS
 from chalicelib.core.ports import Loc
 from chalicelib.core.spec import BadRecordsSpec, InputSpec, JobSpec, OutputSpec, PlaceSpec
 from chalicelib.functions import run_inputs
-from chalicelib.mapreduce.shuffle.partitions import pack_partitions
+from chalicelib.mapreduce.exchange.partitions import pack_partitions
 from chalicelib.run.events import event_for
 from chalicelib.run.job_code import check
 from tests.features.steps.jobs import TEXT, CountWords

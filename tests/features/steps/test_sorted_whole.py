@@ -18,7 +18,7 @@ from chalicelib.job.load_class import job_loader
 from chalicelib.job.steps import all_steps
 from chalicelib.local import LocalRun, run_local
 from chalicelib.local.inputs import find_inputs
-from chalicelib.mapreduce.shuffle.partitions import ONE_PARTITION
+from chalicelib.mapreduce.exchange.partitions import ONE_PARTITION
 from chalicelib.run import job_code
 from tests.features.accumulate import test_simulated as totals
 from tests.features.steps.jobs import ByCount, CountWords

@@ -13,7 +13,7 @@ from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import Position, RowGroup, Slice
 from chalicelib.mapreduce.exchange.task import ExchangeTask, SomeRows
 from chalicelib.mapreduce.guard.deadline import Pace, endless
-from chalicelib.mapreduce.reduce.fetch_slices import SliceReader
+from chalicelib.mapreduce.shuffle.fetch_slices import SliceReader
 from chalicelib.mapreduce.shuffle.index import Slices
 from chalicelib.mapreduce.shuffle.run_file import RunWriter
 from chalicelib.stores.memory import MemoryStore

@@ -12,6 +12,12 @@ from msgspec.structs import replace
 from chalicelib.core.plan import Split
 from chalicelib.core.ports import ObjectInfo
 from chalicelib.core.spec import MIB
+from chalicelib.mapreduce.exchange.partitions import (
+    MAX_PARTITIONS,
+    ONE_PARTITION,
+    default_partitions,
+    pack_partitions,
+)
 from chalicelib.mapreduce.input.splits import (
     LEAST_SPLIT,
     MAX_SPLITS,
@@ -23,12 +29,6 @@ from chalicelib.mapreduce.input.splits import (
     share,
     shared_edges,
     split_size,
-)
-from chalicelib.mapreduce.shuffle.partitions import (
-    MAX_PARTITIONS,
-    ONE_PARTITION,
-    default_partitions,
-    pack_partitions,
 )
 from tests.strategies import examples
 from tests.unit.config.jobs import GOOD

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from chalicelib.job.job import Each
 from chalicelib.job.load_class import Source
 from chalicelib.mapreduce.input.splits import cut
 from chalicelib.mapreduce.map.map_only import MapOnlyTask, RowWriter
-from chalicelib.mapreduce.shuffle.run_file import BLOCK_PAIRS
+from chalicelib.mapreduce.shuffle.run_file import BLOCK_BYTES, BLOCK_PAIRS, SOME_PAIRS
 from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.memory import MemoryStore
 
@@ -39,6 +39,28 @@ def test_pairs_are_written_in_blocks_of_one_size() -> None:
     assert writer.pairs == count
     with pytest.raises(DataTypeError, match="expected"):
         writer.add(iter(["x"]))  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("value", ["x" * 100_000, {"a": ["x" * 100_000]}], ids=["text", "held by others"])
+def test_long_rows_wait_by_their_bytes_not_by_the_thousand(value: Any) -> None:
+    made = written = most = 0
+
+    def pairs() -> Iterator[tuple[int, Any]]:
+        nonlocal made, most
+        for number in range(1000):
+            made += 1
+            most = max(most, made - written)
+            yield number, value
+
+    def taken(data: bytes) -> None:
+        nonlocal written
+        written += data.count(b"\n")
+
+    writer = RowWriter(rows, taken)
+    writer.add(pairs())
+    writer.finish()
+    assert written == 1000
+    assert most * 100_000 <= BLOCK_BYTES + SOME_PAIRS * 100_000, "held, as if all 8 192 were small"
 
 
 def test_a_task_keeps_what_having_keeps(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from chalicelib.mapreduce.guard.deadline import Pace, endless
 from chalicelib.mapreduce.guard.quarantine import Quarantine
 from chalicelib.mapreduce.reduce.bad_groups import BadGroups
 from chalicelib.mapreduce.reduce.groups import Groups
-from chalicelib.mapreduce.shuffle.run_file import BLOCK_PAIRS
+from chalicelib.mapreduce.shuffle.run_file import BLOCK_BYTES, BLOCK_PAIRS, SOME_PAIRS
 
 
 def groups(pace: Pace | None = None, policy: Any = "fail", **parts: Any) -> tuple[Groups, Quarantine]:
@@ -58,6 +58,23 @@ def test_a_reducer_gets_each_group_once_and_its_pairs_come_in_full_blocks() -> N
     assert [len(keys) for (keys, _), _ in blocks] == [BLOCK_PAIRS] * 5
     assert pairs_of(iter(blocks))[::BLOCK_PAIRS] == [("a", 1), ("a", 2), ("b", 3), ("b", 4), ("c", 5)]
     assert found.current == "c"
+
+
+def test_long_results_come_in_blocks_of_some_bytes() -> None:
+    made = taken = most = 0
+
+    def long(_self: Any, key: str, values: Iterator[int]) -> Any:
+        nonlocal made, most
+        for value in values:
+            made += 1
+            most = max(most, made - taken)
+            yield key, "x" * value
+
+    found, _ = groups(reducer=long)
+    for (keys, _values), _edge in found.results(iter([([key], [100_000]) for key in range(1000)]), False):
+        taken += len(keys)
+    assert taken == 1000
+    assert most * 100_000 <= BLOCK_BYTES + SOME_PAIRS * 100_000
 
 
 def test_where_time_is_short_one_may_stop_behind_any_group() -> None:

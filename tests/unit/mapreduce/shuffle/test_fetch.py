@@ -6,13 +6,13 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import NotFound
 from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import Slice
-from chalicelib.mapreduce.shuffle.fetch import fetch_all, share_of_reads, stretches
+from chalicelib.mapreduce.shuffle.fetch import Fetch, fetch_all, share_of_reads, stretches
 from chalicelib.mapreduce.shuffle.index import Slices
 from chalicelib.stores.memory import MemoryStore
 
@@ -103,3 +103,71 @@ def test_ranges_come_in_order(kind: type[MemoryStore]) -> None:
     assert list(fetch_all(store, ranges)) == [b"%d" % number for number in range(20)]
     with pytest.raises(NotFound):
         list(fetch_all(store, [*ranges, (Loc("b", "none"), 0, None)]))
+
+
+class Gated(MemoryStore):
+    """Reads wait until they may go on; it says which were asked for."""
+
+    parallel_reads = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+        self.go_on = threading.Event()
+        self.three = threading.Barrier(4)
+
+    def get(self, loc: Loc, start: int = 0, stop: int | None = None, etag: str | None = None) -> bytes:
+        self.asked.append(start)
+        if not self.go_on.is_set():
+            self.three.wait(10)
+            assert self.go_on.wait(10)
+        return super().get(loc, start, stop, etag)
+
+
+def test_pieces_are_asked_for_before_the_first_has_come_and_no_more_than_may_be_held() -> None:
+    store = Gated()
+    store.put(Loc("b", "k"), body := bytes(range(200)))
+    with Fetch(store, [(Loc("b", "k"), 0, 200)], 9, most=50, piece=16) as fetch:
+        store.three.wait(10)
+        assert sorted(store.asked) == [0, 2, 18], (
+            "a small one first; as many as are worth it, and none has come"
+        )
+        store.go_on.set()
+        taken = b""
+        for chunk in fetch.chunks(0):
+            taken += chunk
+            assert max(store.asked) + 16 <= len(taken) + 50
+    assert taken == body
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("fetch")]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 60)), max_size=6),
+    st.sets(st.integers(0, 5)),
+    st.integers(0, 3),
+    st.integers(1, 9),
+    st.integers(0, 99),
+    st.integers(1, 40),
+)
+@settings(max_examples=40)
+def test_ranges_come_whole_whichever_are_passed_over(
+    spans: list[tuple[int, int]], skipped: set[int], parallel: int, reads: int, most: int, piece: int
+) -> None:
+    store = MemoryStore()
+    store.parallel_reads = parallel
+    store.put(Loc("b", "k"), body := bytes(range(120)))
+    ranges = [(Loc("b", "k"), start, start + size) for start, size in spans]
+    with Fetch(store, ranges, reads, most, piece) as fetch:
+        for number, (_, start, stop) in enumerate(ranges):
+            if number not in skipped:
+                assert b"".join(fetch.chunks(number)) == body[start:stop]
+
+
+def test_what_a_read_meets_is_raised_where_its_range_is_asked_for() -> None:
+    store = MemoryStore()
+    store.parallel_reads = 2
+    store.put(Loc("b", "k"), b"abc")
+    with Fetch(store, [(Loc("b", "k"), 0, 3), (Loc("b", "none"), 0, 3)], 4, 99) as fetch:
+        assert b"".join(fetch.chunks(0)) == b"abc"
+        with pytest.raises(NotFound, match="b/none"):
+            list(fetch.chunks(1))

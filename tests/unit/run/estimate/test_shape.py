@@ -8,8 +8,8 @@ import pytest
 
 from chalicelib.core.ports import ObjectInfo
 from chalicelib.core.spec import MIB
+from chalicelib.mapreduce.exchange.partitions import pack_partitions
 from chalicelib.mapreduce.input.splits import cut, pack
-from chalicelib.mapreduce.shuffle.partitions import pack_partitions
 from chalicelib.run.estimate.estimate import estimate
 from chalicelib.run.estimate.figures import Pace
 from chalicelib.run.estimate.shape import shape_of

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from itertools import chain
+from typing import Any
 
 import pytest
 
 from chalicelib.core.errors import CorruptData
 from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import Slice
-from chalicelib.mapreduce.reduce.fetch_slices import SliceReader
+from chalicelib.mapreduce.shuffle.fetch_slices import SliceReader
 from chalicelib.mapreduce.shuffle.index import Slices
 from chalicelib.mapreduce.shuffle.run_file import RunWriter
 from chalicelib.stores.memory import MemoryStore
@@ -59,3 +61,48 @@ def test_a_damaged_run_file_is_named(most: int) -> None:
     found = SliceReader(store, "work", slices, most).partitions(0, PARTITIONS)
     with pytest.raises(CorruptData, match=r"s3://work/1\.run"):
         list(chain.from_iterable(blocks for _, blocks in found))
+
+
+@pytest.mark.parametrize("most", [1, 300, 1 << 20])
+def test_reads_side_by_side_give_the_same(most: int) -> None:
+    store = MemoryStore()
+    slices = stored(store)
+    want = [
+        (number, list(blocks)) for number, blocks in SliceReader(store, "work", slices, most).partitions(0, 6)
+    ]
+    in_line, before = store.requests["get"], store.requests["get"]
+    store.parallel_reads = 2
+    with SliceReader(store, "work", slices, most) as reader:
+        found = [(number, list(blocks)) for number, blocks in reader.partitions(0, 6)]
+    assert found == want
+    assert store.requests["get"] - before == in_line
+
+
+class Telling(MemoryStore):
+    """Says when the slice of the last task is asked for again."""
+
+    parallel_reads = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gets = 0
+        self.fourth = threading.Event()
+
+    def get(self, *args: Any, **kwargs: Any) -> bytes:
+        self.gets += 1
+        if self.gets > TASKS:
+            self.fourth.set()
+        return super().get(*args, **kwargs)
+
+
+def test_the_next_partitions_are_under_way_as_soon_as_those_in_hand_are_taken() -> None:
+    store = Telling()
+    slices = stored(store)
+    with SliceReader(store, "work", slices, 1) as reader:
+        _, blocks = next(reader.partitions(0, PARTITIONS))
+        first = list(blocks)
+        assert len(first) == TASKS
+        assert store.fourth.wait(10), (
+            "nobody has asked for the next partition, whose bytes are to be there by then"
+        )
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("fetch")]
