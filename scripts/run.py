@@ -45,7 +45,7 @@ from chalicelib.local.remote.objects import SCHEME
 from chalicelib.local.remote.results_on_s3 import ResultsOnS3, place_of
 from chalicelib.local.results import Claim, claimed, is_left
 from chalicelib.local.resume import Going, RunOf, going_on, input_of, settings_of
-from chalicelib.local.tune import tune, usable_cpus
+from chalicelib.local.tune import is_in_place, tune, usable_cpus
 from chalicelib.local.workers import new_token
 from chalicelib.run import job_code
 from chalicelib.stores.disk import LocalDisk
@@ -155,7 +155,13 @@ def _run(asked: _Asked, going: Going, output: Path) -> Manifest:
     """Run the job into `output`, which is claimed for the time; without `kept` its work goes with the claim."""
     loaded, options, load = asked.loaded, asked.options, asked.load
     workers = options.workers or usable_cpus()
-    spec = tune(loaded.spec, loaded.provenance, sum(info.size for _, info in asked.inputs), workers)
+    spec = tune(
+        loaded.spec,
+        loaded.provenance,
+        sum(info.size for _, info in asked.inputs),
+        workers,
+        in_place=is_in_place(loaded.spec, asked.inputs, asked.tags),
+    )
     with claimed(output, going.run, force=options.force, resumed=going.resumed) as claim:
         if claim.ended:
             return _as_ended(claim.ended, output)

@@ -178,6 +178,17 @@ class Host(Protocol):
         """The most MiB that the process has held at once, in any of its invocations."""
 
 
+class Files(Protocol):
+    """Objects that are files of this machine, for what had better read them where they are."""
+
+    @property
+    def processors(self) -> int:
+        """Those that all tasks of a phase share."""
+
+    def path(self, loc: Loc) -> Path | None:
+        """Where an object's bytes are; None if it is no file."""
+
+
 class Trail(Protocol):
     """See `mapreduce/guard/apart.py`."""
 
@@ -214,5 +225,7 @@ class Runtime:
     apart: Apart | None = None
     #: What the process is like; None: nobody knows.
     host: Host | None = None
+    #: Where input may be read in place; None: it comes through the store alone.
+    files: Files | None = None
     #: In such a process: tells whoever outlives it which record or group is in hand.
     trail: Trail | None = None

@@ -145,7 +145,7 @@ def _task(invocation: Invocation[Continuation]) -> MapTask | SqlMap:
     if plan.sql:
         from ..mapreduce.sql.map import SqlMap  # only such jobs have DuckDB
 
-        return SqlMap(runtime, plan, invocation.pace())
+        return SqlMap(runtime, plan, invocation.pace(), runtime.files)
     return _kind(plan)(
         job=_job(invocation),
         sources=sources(runtime, spec),

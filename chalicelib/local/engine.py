@@ -37,7 +37,7 @@ from ..run.events import created, event_for
 from ..run.verdict import conclude, read_verdict
 from ..stores.disk import LocalDisk
 from ..stores.folder import TEMPORARY
-from .local_run import LocalRun
+from .local_run import LocalFiles, LocalRun
 from .remote.mixed_store import store_over
 from .resume import scratch_of, take_up
 from .workers import Call, Setup, Worker, new_token, timeouts_of
@@ -87,6 +87,7 @@ class _Engine:
             standing_in=places,
             remote=run.remote,
             private=run.private,
+            files=LocalFiles(run.workers),
             log=lambda worker: run.work / run.keys.log(worker).key,
         )
         self._runtime = Runtime(

@@ -21,7 +21,7 @@ from ..functions.supervision.may_exchange import may_exchange
 from ..run import plan_step
 from ..run.events import event_for
 from ..stores.disk import LocalDisk
-from .local_run import LocalRun
+from .local_run import LocalFiles, LocalRun
 from .remote.mixed_store import store_over
 from .workers import new_token
 
@@ -57,6 +57,7 @@ class _Inline:
             remaining=lambda: float("inf"),
             load_job=run.load_job,
             disk=LocalDisk(scratch),
+            files=LocalFiles(run.workers),
         )
 
     def run(self) -> Manifest:

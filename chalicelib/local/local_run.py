@@ -28,6 +28,16 @@ class SystemClock:
         time.sleep(seconds)
 
 
+@dataclass(frozen=True)
+class LocalFiles:
+    """Input as files of this machine, whose bucket is `/`; what lies elsewhere is none."""
+
+    processors: int
+
+    def path(self, loc: Loc) -> Path | None:
+        return Path("/", loc.key) if loc.bucket == "/" else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class LocalRun:
     """What to run and where; folders are absolute."""

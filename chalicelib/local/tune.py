@@ -6,11 +6,13 @@ Only what nobody has set is changed, and nothing that changes the output's bytes
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from ..config.load import DEFAULT
+from ..core.ports import Loc, ObjectInfo
 from ..core.spec import KIB, MIB, JobSpec
 
 #: A task's dictionary of this much text stays in the processor's cache; larger ones are slower.
@@ -23,11 +25,17 @@ _TASKS_A_WORKER = 4
 #: DuckDB streams its input, so that its tasks may be large, and each one costs it some 20 ms.
 _LARGEST_SQL_SPLIT = 512 * MIB
 _SQL_TASKS_A_WORKER = 2
+#: What it may read in place is one task of all processors: fewer rows to shuffle, and nothing to hand over.
+_LARGEST_IN_PLACE = 4096 * MIB
+#: Files that are looked into before the run: the others are likely to be of the same kind.
+_LOOKED_INTO = 16
 _LARGEST_BUDGET = 1024 * MIB
 
 
-def tune(spec: JobSpec, provenance: Mapping[str, str], input_bytes: int, workers: int) -> JobSpec:
-    """The configuration with split size and memory budget fit for this machine."""
+def tune(
+    spec: JobSpec, provenance: Mapping[str, str], input_bytes: int, workers: int, *, in_place: bool = False
+) -> JobSpec:
+    """The configuration with split size and memory budget fit for this machine; `in_place` as `is_in_place` says."""
     if provenance.get("split_size") == DEFAULT and not (spec.split_lines or spec.map_tasks):
         tasks = workers * (_SQL_TASKS_A_WORKER if spec.is_sql else _TASKS_A_WORKER)
         # In whole steps, so that files a few bytes larger than others are cut into as many pieces.
@@ -35,11 +43,26 @@ def tune(spec: JobSpec, provenance: Mapping[str, str], input_bytes: int, workers
         largest = _LARGEST_JSON_SPLIT if spec.input.format == "jsonl" else _LARGEST_SPLIT
         if spec.is_sql:
             largest = _LARGEST_SQL_SPLIT
+        if in_place and input_bytes <= _LARGEST_IN_PLACE:
+            fair = largest = input_bytes
         spec = replace(spec, split_size=min(max(fair, _SMALLEST_SPLIT), largest))
     if provenance.get("memory_budget") == DEFAULT:
         share = memory_bytes() // (2 * workers)
         spec = replace(spec, memory_budget=min(share, _LARGEST_BUDGET))
     return spec
+
+
+def is_in_place(spec: JobSpec, inputs: Sequence[tuple[str, ObjectInfo]], tags: Mapping[Loc, str]) -> bool:
+    """Whether all input of a job in SQL can, most likely, be read where it is."""
+    if not spec.is_sql or any(bucket != "/" for bucket, _ in inputs):
+        return False
+    from ..mapreduce.sql import in_place  # only such jobs have DuckDB
+
+    given = {one.tag: one for one in spec.inputs}
+    return all(
+        in_place.likely(given[tags.get(Loc(bucket, info.key), spec.input.tag)], Path(bucket, info.key))
+        for bucket, info in inputs[:_LOOKED_INTO]
+    )
 
 
 def memory_bytes() -> int:

@@ -23,7 +23,7 @@ from typing import Any, Literal, NoReturn
 from msgspec import Struct, msgpack
 
 from ..core.errors import StoreError, user_traceback
-from ..core.ports import FunctionName, Loc, Runtime
+from ..core.ports import Files, FunctionName, Loc, Runtime
 from ..core.spec import TimeoutSpec
 from ..functions import mapper, reducer, supervisor
 from ..functions.attempt.log_lines import printed_as_lines
@@ -107,6 +107,8 @@ class Setup:
     remote: Remote | None = None
     #: Descriptors of the parent's that are to end with the parent, whatever becomes of its workers.
     private: tuple[int, ...] = ()
+    #: What is a file of this machine, for what reads it in place.
+    files: Files | None = None
     #: The file that a worker logs to, by its number.
     log: Callable[[int], Path] | None = None
 
@@ -241,6 +243,7 @@ def _work(pipe: Connection, setup: Setup, parents: Connection, number: int) -> N
             disk=LocalDisk(setup.scratch),
             apart=Fork(setup.remote.hang_up if setup.remote else None),
             host=host,
+            files=setup.files,
         )
     )
     try:

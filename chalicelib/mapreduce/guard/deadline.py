@@ -18,6 +18,8 @@ _LONG_STEP, _SHORT_STEP = 0.5, 0.1
 _FIRST_SIZE, _LARGEST_SIZE = 1, 1 << 20
 #: The share of a function's time that is kept for writing what it has, and its bounds in seconds.
 _RESERVE_SHARE, _LEAST_RESERVE, _MOST_RESERVE = 0.25, 1.0, 120.0
+#: Seconds that are as good as no limit.
+_NEVER = 86_400
 #: What a careful attempt, which wants to know if one record alone is too slow, leaves to a record.
 _CAREFUL_SHARE = 0.5
 
@@ -72,6 +74,11 @@ class Pace:
             self._size = max(self._size // 4, 1)
 
     @property
+    def endless(self) -> bool:
+        """Whether no clock ends the attempt: it needs no edges to stop at."""
+        return self._remaining() > _NEVER
+
+    @property
     def out_of_time(self) -> bool:
         """Whether to stop at the next edge between records."""
         return self._remaining() < self._reserve
@@ -92,7 +99,7 @@ class Pace:
     @contextmanager
     def _alarm(self) -> Iterator[None]:
         left = self._remaining() - self._write
-        if threading.current_thread() is not threading.main_thread() or left > 86_400:
+        if threading.current_thread() is not threading.main_thread() or left > _NEVER:
             yield
             return
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -47,9 +47,15 @@ def threads(memory: int) -> int:
 
 @contextmanager
 def opened(
-    folder: Path, memory: int, threads: int, variables: Mapping[str, Any], *, in_order: bool = False
+    folder: Path,
+    memory: int,
+    threads: int,
+    variables: Mapping[str, Any],
+    *,
+    in_order: bool = False,
+    files: Iterable[Path] = (),
 ) -> Iterator[Connection]:
-    """A database in memory that may use `memory` bytes and read and write files in `folder`, and nothing else.
+    """A database in memory that may use `memory` bytes and read and write `files`, and files in `folder`: nothing else.
 
     `variables` are there for `getvariable('name')`. What does not fit into the memory is spilled to `folder`.
     `in_order`: rows stay in the order of a subquery that sorts them.
@@ -69,6 +75,7 @@ def opened(
             "autoload_known_extensions = false",
             "allow_community_extensions = false",
             f"allowed_directories = [{literal(f'{folder}/')}]",
+            f"allowed_paths = [{', '.join(literal(str(path)) for path in files)}]",
             "enable_external_access = false",
             "lock_configuration = true",
         ):
@@ -79,11 +86,22 @@ def opened(
 
 
 def task_database(
-    spec: JobSpec, folder: Path, function: Literal["mapper", "reducer"]
+    spec: JobSpec,
+    folder: Path,
+    function: Literal["mapper", "reducer"],
+    processors: int = 0,
+    files: Iterable[Path] = (),
 ) -> AbstractContextManager[Connection]:
-    """The database of a map or reduce task."""
+    """The database of a map or reduce task; it may use so many `processors`, by default those of a Lambda's memory."""
     memory: int = getattr(spec.memory, function)
-    return opened(folder, spec.budget(function), threads(memory), spec.params, in_order=function == "reducer")
+    return opened(
+        folder,
+        spec.budget(function),
+        processors or threads(memory),
+        spec.params,
+        in_order=function == "reducer",
+        files=files,
+    )
 
 
 def quoted(name: str) -> str:

@@ -24,9 +24,9 @@ from ..input.blocks import MARK, TextBlock, decode_text, line_blocks, split_line
 from ..input.duckdb import Columns
 from ..input.lines import newline_split, without_comments
 from ..input.rows import Header, header_names, read_header
+from .in_place import UTF_8
 from .tables import DELIMITER, MAX_LINE, QUOTE, delimiter
 
-_UTF8 = ("utf-8", "utf8", "utf_8")
 _ODD = (DELIMITER.encode(), QUOTE.encode(), b"\r")
 #: Bytes a FIFO holds if the system allows it; Linux's default of 64 KiB means twice the switching.
 _PIPE = 1 << 18
@@ -169,7 +169,7 @@ class Lines:
         if self._header_due:
             self._header_due = False
             data = self._without_header(data)
-        if spec.encoding.lower() not in _UTF8 or spec.errors != "strict":
+        if spec.encoding.lower() not in UTF_8 or spec.errors != "strict":
             data = decode_text(block._replace(data=data), spec.encoding, spec.errors, self._url).encode()
         return data
 

@@ -5,16 +5,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ...core.errors import CorruptData, InputError, JobCodeError
+from ...core.errors import CorruptData, InputError, JobCodeError, StoreError
 from ...core.plan import Plan, Split
-from ...core.ports import Runtime, Streams
+from ...core.ports import Files, Loc, Runtime, Streams
 from ...core.spec import InputSpec
 from ...core.tasks import Position
 from ..guard.deadline import Pace
@@ -33,6 +36,7 @@ from ..input.duckdb import (
 )
 from ..input.read_ahead import ReadAhead
 from ..shuffle.run_file import RunWriter
+from . import in_place
 from .feed import Feed, Lines, locate
 from .partition_file import frames_of
 from .tables import PARTITION, partitioned, scan, stored, tagged
@@ -41,6 +45,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
 _MAPPED = "sluice_mapped"
+#: The file in which rows of one partition are on their way to the run file.
+_STRETCH = "stretch.parquet"
+#: So many times a table is gone through faster than it is sorted.
+_GONE_THROUGH = 16
 #: What reads `input`, in DuckDB's plan of a query, and what may do so more often than it is named there.
 _SCAN = re.compile(r'"Function": "READ_')
 _REPEATING = re.compile(r"\bREC(?:URSIVE)?_")
@@ -55,7 +63,7 @@ class SqlMap:
     lines would cost more than a tenth of what DuckDB needs for them.
     """
 
-    def __init__(self, runtime: Runtime, plan: Plan, pace: Pace) -> None:
+    def __init__(self, runtime: Runtime, plan: Plan, pace: Pace, files: Files | None = None) -> None:
         if plan.sql is None:
             raise CorruptData(f"job {plan.job}, run {plan.run}: its plan has no tables")
         self._store = runtime.store
@@ -64,6 +72,10 @@ class SqlMap:
         self._spec = plan.spec
         self._tables = plan.sql
         self._pace = pace
+        #: Input that may be read where it is, and by how many threads; a query over it cannot be stopped half way.
+        self._files = files if files and pace.endless else None
+        self._paths: Mapping[Loc, Path] = {}
+        self._rows_out = 0
         self.records = 0
         self.bytes = 0
         self.spilled = 0
@@ -73,10 +85,12 @@ class SqlMap:
 
         Raises InputError for rows that DuckDB cannot read, JobCodeError for a query that fails.
         """
+        self._paths = in_place.paths_of(self._files, splits, self._input)
+        threads = max(1, self._files.processors // self._plan.tasks) if self._files else 0
         with (
             located(self._where(splits)),
             self._disk.folder("sluice-sql-") as folder,
-            task_database(self._spec, folder, "mapper") as database,
+            task_database(self._spec, folder, "mapper", threads, self._paths.values()) as database,
             ReadAhead(self._store, splits) as store,
         ):
             inputs = [(tag, list(some)) for tag, some in groupby(splits, lambda split: split.tag)]
@@ -85,9 +99,13 @@ class SqlMap:
             if len(inputs) > 1:
                 return self._map_together(database, store, folder, inputs, writer)
             tag = inputs[0][0] if inputs else ""
-            return self._map(
-                database, store, folder, splits, lambda: self._write(database, folder, writer, tag)
-            )
+            if self._plan.partitions > 1:
+                stopped = self._map(database, store, folder, splits, self._into_table(tag, new=True))
+                self._append_all(database, folder, writer)
+                return stopped
+            stopped = self._map(database, store, folder, splits, _into_file(self._rows(tag), folder))
+            self._append(folder, writer, 0, self._rows_out)
+            return stopped
 
     def _map_together(
         self,
@@ -101,9 +119,7 @@ class SqlMap:
         stopped = None
         before = 0
         for tag, splits in inputs:
-            into = f"INSERT INTO {_MAPPED} BY NAME" if before else f"CREATE TEMP TABLE {_MAPPED} AS"
-            statement = f"{into} {self._rows(tag)} {self._in_order}"
-            stopped = self._map(database, store, folder, splits, lambda: database.execute(statement))  # noqa: B023
+            stopped = self._map(database, store, folder, splits, self._into_table(tag, new=not before))
             if stopped:
                 stopped = replace(stopped, split=before + stopped.split)
                 break
@@ -120,9 +136,11 @@ class SqlMap:
             rows = partitioned(self._query(tag), columns, self._spec.sql.keys, partitions)
         return tagged(rows, tag, tables.mapped, numbered=partitions > 1) if tag else rows
 
-    @property
-    def _in_order(self) -> str:
-        return f"ORDER BY {quoted(PARTITION)}" if self._plan.partitions > 1 else ""
+    def _into_table(self, tag: str, *, new: bool) -> str:
+        """The statement that has the rows of an input wait in a table."""
+        into = f"CREATE TEMP TABLE {_MAPPED} AS" if new else f"INSERT INTO {_MAPPED} BY NAME"
+        in_order = f"ORDER BY {quoted(PARTITION)}" if self._plan.partitions > _GONE_THROUGH else ""
+        return f"{into} {self._rows(tag)} {in_order}"
 
     def _where(self, splits: Sequence[Split]) -> str:
         some = f"{splits[0].loc.url} and {len(splits) - 1} more" if splits else "no input"
@@ -144,14 +162,73 @@ class SqlMap:
         store: Streams,
         folder: Path,
         splits: Sequence[Split],
-        write: Callable[[], object],
+        statement: str,
     ) -> Position | None:
-        """Run `write` while there is a table `input` over splits of one input; where to go on, if time ran out."""
+        """Run `statement` while there is a table `input` over splits of one input; where to go on, if time ran out.
+
+        Its number of rows is then in `_rows_out`.
+        """
         tag = splits[0].tag if splits else ""
-        if self._input(tag).format == "parquet":
-            self._map_files(database, store, folder, splits, write)
+        if splits and self._map_in_place(database, splits, statement):
             return None
-        return self._map_lines(database, store, folder, splits, write)
+        if self._input(tag).format == "parquet":
+            self._map_files(database, store, folder, splits, statement)
+            return None
+        return self._map_lines(database, store, folder, splits, statement)
+
+    def _map_in_place(self, database: Connection, splits: Sequence[Split], statement: str) -> bool:
+        """Run the statement over files where they are. False, with nothing done, if it comes to nothing that way."""
+        paths = [self._paths[split.loc] for split in splits if split.loc in self._paths]
+        if len(paths) < len(splits) or not self._unchanged(splits):
+            return False
+        tag = splits[0].tag
+        source = scan(self._input(tag), self._tables.columns_of(tag), list(map(str, paths)), in_place=True)
+        database.execute("BEGIN")
+        with self._looked_at(tag, paths, database) as plain:
+            try:
+                records = self._rows_of_files(database, tag, source)
+                database.execute(f"CREATE VIEW input AS {source}")
+                self._rows_out = count(database, statement)
+                database.execute("DROP VIEW input")
+                good = plain() and self._unchanged(splits)
+            except duckdb_error():  # what is wrong is found out, and told, over lines
+                good = False
+        database.execute("COMMIT" if good else "ROLLBACK")
+        if good:
+            self.records += records
+            self.bytes += sum(split.size for split in splits)
+        return good
+
+    def _rows_of_files(self, database: Connection, tag: str, source: str) -> int:
+        """The rows of Parquet files; of others they are not counted."""
+        if self._input(tag).format != "parquet":
+            return 0
+        return count(database, f"SELECT count(*) FROM {subquery(source)}")
+
+    @contextmanager
+    def _looked_at(
+        self, tag: str, paths: Sequence[Path], database: Connection
+    ) -> Iterator[Callable[[], bool]]:
+        """Beside a query, a look through the files that it reads; gives what waits for its outcome."""
+        given, columns = self._input(tag), self._tables.columns_of(tag)
+        over = Event()
+
+        def look() -> bool:
+            if all(in_place.is_plain(given, columns, path, over.is_set) for path in paths):
+                return True
+            database.interrupt()
+            return False
+
+        with ThreadPoolExecutor(1, "sluice-look") as pool:
+            try:
+                yield (lambda: True) if given.format == "parquet" else pool.submit(look).result
+            finally:
+                over.set()
+
+    def _unchanged(self, splits: Sequence[Split]) -> bool:
+        with suppress(StoreError):
+            return all(self._store.head(split.loc).etag == split.etag for split in splits)
+        return False
 
     def _map_files(
         self,
@@ -159,7 +236,7 @@ class SqlMap:
         store: Streams,
         folder: Path,
         splits: Sequence[Split],
-        write: Callable[[], object],
+        statement: str,
     ) -> None:
         """Parquet has its table of contents at the end: objects are copied to disk first."""
         paths, tag = [], splits[0].tag
@@ -175,7 +252,7 @@ class SqlMap:
             self.records += count(database, f"SELECT count(*) FROM {subquery(source)}")
             database.execute(f"CREATE VIEW input AS {source}")
         with blamed(f"job {self._plan.job}: {self._query_key(tag)}"):
-            write()
+            self._rows_out = count(database, statement)
         database.execute("DROP VIEW input")
 
     def _map_lines(
@@ -184,7 +261,7 @@ class SqlMap:
         store: Streams,
         folder: Path,
         splits: Sequence[Split],
-        write: Callable[[], object],
+        statement: str,
     ) -> Position | None:
         tag = splits[0].tag if splits else ""
         spec, columns = self._input(tag), self._tables.columns_of(tag)
@@ -197,13 +274,13 @@ class SqlMap:
             database.execute(f"CREATE VIEW input AS {source}")
             if self._reads_once(database, tag):
                 with Feed(fifo, lines.of(splits)):
-                    write()
+                    self._rows_out = count(database, statement)
                 database.execute("DROP VIEW input")
             else:
                 database.execute("DROP VIEW input")
                 with Feed(fifo, lines.of(splits)):
                     database.execute(f"CREATE TABLE input AS {source}")
-                write()
+                self._rows_out = count(database, statement)
                 database.execute("DROP TABLE input")
         except duckdb_error() as error:
             raise self._explained(error, splits) from error
@@ -217,14 +294,6 @@ class SqlMap:
         ).fetchall()
         plan = str(rows)
         return len(_SCAN.findall(plan)) == 1 and not _REPEATING.search(plan)
-
-    def _write(self, database: Connection, folder: Path, writer: RunWriter, tag: str) -> None:
-        """Run the map query of one input and write its rows, partition after partition."""
-        if self._plan.partitions == 1:
-            self._copy(database, self._rows(tag), folder, writer, 0)
-            return
-        database.execute(f"CREATE TEMP TABLE {_MAPPED} AS {self._rows(tag)} {self._in_order}")
-        self._append_all(database, folder, writer)
 
     def _append_all(self, database: Connection, folder: Path, writer: RunWriter) -> None:
         """Write the rows that wait in a table, partition after partition."""
@@ -241,8 +310,11 @@ class SqlMap:
         self, database: Connection, query: str, folder: Path, writer: RunWriter, partition: int
     ) -> None:
         """Write the rows of a query as a partition, unless there are none."""
-        path = folder / "stretch.parquet"
-        rows = count(database, f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet)")
+        self._append(folder, writer, partition, count(database, _into_file(query, folder)))
+
+    def _append(self, folder: Path, writer: RunWriter, partition: int, rows: int) -> None:
+        """Write the rows that are in a file as a partition, unless there are none."""
+        path = folder / _STRETCH
         if rows:
             with self._disk.open(path, "rb") as file:
                 writer.add_raw(partition, frames_of(file), rows)
@@ -259,6 +331,11 @@ class SqlMap:
         again = Lines(self._input(tag), self._tables.columns_of(tag), self._store)
         place = locate(again, splits, int(row[1] or row[2]))
         return InputError(f"job {self._plan.job}: {place}: {text}")
+
+
+def _into_file(query: str, folder: Path) -> str:
+    """The statement that has the rows of a query in the file of a stretch."""
+    return f"COPY ({query}) TO {literal(str(folder / _STRETCH))} (FORMAT parquet)"
 
 
 def _named(*parts: object) -> str:

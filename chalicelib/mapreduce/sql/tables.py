@@ -48,8 +48,8 @@ _STORED = (
 _NESTED = re.compile(r'STRUCT\(|MAP\(|\[\d*\]|[(),]|"(?:[^"]|"")*"|[A-Za-z_][A-Za-z0-9_]* (?=[A-Z])')
 
 
-def scan(spec: InputSpec, columns: Columns, paths: list[str]) -> str:
-    """The query that reads prepared input (see `feeding`) from files or a FIFO."""
+def scan(spec: InputSpec, columns: Columns, paths: list[str], *, in_place: bool = False) -> str:
+    """The query that reads prepared input (see `feed.py`) from a FIFO or files, or from objects `in_place`."""
     names = ", ".join(quoted(name) for name, _ in columns)
     files = f"[{', '.join(map(literal, paths))}]"
     if spec.format == "parquet":
@@ -63,13 +63,15 @@ def scan(spec: InputSpec, columns: Columns, paths: list[str]) -> str:
         )
         return f"SELECT {names} FROM read_json({files}, {form})"
     common = (
-        f"auto_detect=false, header=false, new_line='\\n', columns={{{types}}},"
+        f"auto_detect=false, header={in_place and spec.header}, new_line='\\n', columns={{{types}}},"
         f" buffer_size={_BUFFER}, max_line_size={MAX_LINE}"
     )
     if spec.format == "text":
         # An empty line is NULL to DuckDB, and nothing else is, because quoted ones are not.
         marks = f"delim={literal(DELIMITER)}, quote={literal(QUOTE)}, escape={literal(QUOTE)}"
-        return f"SELECT coalesce(line, '') AS line FROM read_csv({files}, {common}, {marks}, allow_quoted_nulls=false)"
+        kept = f" WHERE NOT starts_with(coalesce(line, ''), {literal(spec.comment)})"
+        lines = f"read_csv({files}, {common}, {marks}, allow_quoted_nulls=false)"
+        return f"SELECT coalesce(line, '') AS line FROM {lines}{kept if in_place and spec.comment else ''}"
     marks = f"""delim={literal(delimiter(spec))}, quote='"', escape='"'"""
     return f"SELECT {names} FROM read_csv({files}, {common}, {marks})"
 

@@ -10,9 +10,10 @@ import pytest
 
 from chalicelib.config.load import DEFAULT
 from chalicelib.core.errors import UserError
-from chalicelib.core.spec import KIB, MIB
+from chalicelib.core.ports import Loc
+from chalicelib.core.spec import KIB, MIB, SqlSpec
 from chalicelib.local.inputs import find_inputs
-from chalicelib.local.tune import memory_bytes, tune
+from chalicelib.local.tune import is_in_place, memory_bytes, tune
 from tests.worlds.simulation import spec
 
 
@@ -149,3 +150,21 @@ def test_splits_stay_within_reason() -> None:
     given = {"split_size": DEFAULT}
     assert tune(spec(), given, 10, 8).split_size == 256 * KIB
     assert tune(spec(), given, 1 << 50, 8).split_size == 32 * MIB
+
+
+def test_a_job_in_sql_is_one_task_where_files_are_read_in_place(tmp_path: Path) -> None:
+    job = spec("", sql=SqlSpec(map="FROM input"), input={"format": "csv", "columns": "a INTEGER"})
+    for name, body in (("a.csv", b"1\n"), ("b.csv", b"1\r\n"), ("c.csv.gz", b"")):
+        (tmp_path / name).write_bytes(body)
+    plain, carriages, packed = find_inputs([str(tmp_path)])
+    told = [
+        is_in_place(job, given, {}) for given in ([plain], [plain, carriages], [packed], [("s3", plain[1])])
+    ]
+    assert told == [True, False, False, False]
+    assert not is_in_place(spec(), [plain], {})
+    assert is_in_place(job, [plain], {Loc(plain[0], plain[1].key): job.input.tag})
+
+    given = {"split_size": DEFAULT}
+    assert tune(job, given, 999 * MIB, 2, in_place=True).split_size == 999 * MIB
+    assert (tune(job, given, 1 << 40, 2, in_place=True).split_size or 0) <= 512 * MIB
+    assert tune(job, {"split_size": "--set"}, 999 * MIB, 2, in_place=True) == job
