@@ -169,6 +169,10 @@ class Batched(Aggregator):
         """The state of one value or more."""
         raise NotImplementedError(f"{type(self).__name__}: batch(self, values) is not written")
 
+    def extend(self, state: Any, values: list[Any]) -> Any:
+        """The state with one more value or more: that of `merge`, which others find sooner."""
+        return self.merge(state, self.batch(values))
+
     def lift(self, value: Any) -> Any:
         return self.batch([value])
 
@@ -180,11 +184,11 @@ class Batched(Aggregator):
                     groups[key].append(value)
                 except TypeError as error:
                     raise PairRefused(key, value, error) from error
-        batch, merge, get = self.batch, self.merge, table.get
+        batch, extend, get = self.batch, self.extend, table.get
         for key, values in groups.items():
             try:
                 state = get(key, NOTHING)
-                table[key] = batch(values) if state is NOTHING else merge(state, batch(values))
+                table[key] = batch(values) if state is NOTHING else extend(state, values)
             except (TypeError, ValueError) as error:
                 raise PairRefused(key, values, error) from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from itertools import islice
+from itertools import groupby, islice
 from math import isnan
 from operator import eq, gt, itemgetter, lt
 from typing import Any
@@ -151,14 +151,20 @@ class Top(Batched):
         self._by = by
 
     def batch(self, values: list[Any]) -> list[list[Any]]:
-        orders = parts(self._by, values)
-        if not _all_compare(orders):
-            orders = list(map(check_order, orders))
+        orders = self._orders(values)
         pairs = zip(orders, values, strict=True)
         if len(values) > self._n:
             limit = sorted(orders, reverse=True)[self._n - 1]
             return self._best([[order, value] for order, value in pairs if not order < limit])
         return self._best(list(map(list, pairs)))
+
+    def extend(self, state: list[list[Any]], values: list[Any]) -> list[list[Any]]:
+        own = type(self)
+        if len(state) < self._n or own.batch is not Top.batch or own.merge is not Top.merge:
+            return super().extend(state, values)
+        limit, orders = state[-1][0], self._orders(values)
+        some = [[order, value] for order, value in zip(orders, values, strict=True) if not order < limit]
+        return self._best(state + some) if some else state
 
     def merge(self, left: list[list[Any]], right: list[list[Any]]) -> list[list[Any]]:
         if len(left) == self._n:
@@ -176,9 +182,12 @@ class Top(Batched):
             items = [item for item in items if not item[0] < limit]
         orders = list(map(_order, items))
         if any(map(eq, orders, islice(orders, 1, None))):
-            items.sort(key=_rank)
-            items.sort(key=_order, reverse=True)
+            items = [item for _, tied in groupby(items, _order) for item in _in_rank(list(tied))]
         return items[: self._n]
+
+    def _orders(self, values: list[Any]) -> list[Any]:
+        orders = parts(self._by, values)
+        return orders if _all_compare(orders) else list(map(check_order, orders))
 
 
 def _all_compare(values: list[Any]) -> bool:
@@ -187,6 +196,13 @@ def _all_compare(values: list[Any]) -> bool:
     if kinds == {float}:
         return not any(map(isnan, values))
     return not any(map(Decimal.is_nan, values)) if kinds == {Decimal} else kinds <= _EXACT
+
+
+def _in_rank(tied: list[Any]) -> list[Any]:
+    """(order, value) of one order, from the least value on."""
+    if len(tied) > 1:
+        tied.sort(key=_rank)
+    return tied
 
 
 def _rank(item: Any) -> Any:

@@ -105,7 +105,12 @@ def columns(batch: list[Any], job: str) -> Block:
     try:
         keys, values = zip(*batch, strict=True)
     except (TypeError, ValueError) as error:
-        raise DataTypeError(
-            f"job {job}: reducer: expected (key, value) pairs, got {batch[0]!r}: write `yield key, value`"
-        ) from error
+        raise no_pair(batch[0], job) from error
     return list(keys), list(values)
+
+
+def no_pair(found: Any, job: str) -> DataTypeError:
+    """The error for what a reducer gave instead of a pair."""
+    return DataTypeError(
+        f"job {job}: reducer: expected (key, value) pairs, got {found!r}: write `yield key, value`"
+    )

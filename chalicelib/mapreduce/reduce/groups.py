@@ -15,7 +15,7 @@ from ..shuffle.memory_size import row_bytes
 from ..shuffle.merge import groups
 from ..shuffle.run_file import BLOCK_BYTES, BLOCK_PAIRS, SOME_PAIRS, Block
 from ..shuffle.spill import fold_states
-from .bad_groups import BadGroups, Pair, columns
+from .bad_groups import BadGroups, Pair, no_pair
 
 #: After which group one may stop, as a list of that one key; nothing: not here.
 Edge = list[Any] | None
@@ -87,43 +87,57 @@ class Groups:
 
     def _reduced(self, blocks: Iterator[Block], reducer: GroupFunction) -> Iterator[tuple[Block, Edge]]:
         """The user's reducer over every group; its pairs in blocks, cut between groups where time is short."""
-        job, pace, steps = self._job.name, self._pace, 0
+        pace, left = self._pace, self._pace.size
         call = self._bad.whole if self._bad.active else self._called
-        batch: list[Pair] = []
+        block: Block = [], []
         look, held = SOME_PAIRS, 0  # when to count the bytes of the last pairs; those of the pairs before
         pace.begin()
         for key, values in groups(blocks):
             self.current = key
             pairs = call(reducer, key, values)
-            while len(batch) + len(more := self._some(pairs, look - len(batch), key)) == look:
-                batch += more
-                held += row_bytes(batch[-SOME_PAIRS:])
+            while self._fill(block, pairs, key, look):
+                held += row_bytes([*zip(*(column[-SOME_PAIRS:] for column in block), strict=True)])
                 look += SOME_PAIRS
                 if look > BLOCK_PAIRS or held >= BLOCK_BYTES:
-                    yield columns(batch, job), None
-                    batch, look, held = [], SOME_PAIRS, 0
-            batch += more
-            steps += 1
-            if steps >= pace.size:
+                    yield block, None
+                    block, look, held = ([], []), SOME_PAIRS, 0
+            left -= 1
+            if left <= 0:
                 pace.end()
                 if pace.out_of_time:
-                    yield columns(batch, job), [key]
-                    batch, look, held = [], SOME_PAIRS, 0
-                steps = 0
+                    yield block, [key]
+                    block, look, held = ([], []), SOME_PAIRS, 0
+                left = pace.size
                 pace.begin()
-        if batch:
-            yield columns(batch, job), None
+        if block[0]:
+            yield block, None
 
     def _called(self, reducer: GroupFunction, key: Any, values: Iterator[Any]) -> Iterator[Pair]:
         try:
-            pairs = iter(self._bad.traced(lambda: reducer(key, values) or ()))
+            if self._bad.trail:
+                pairs = iter(self._bad.traced(lambda: reducer(key, values) or ()))
+            else:
+                pairs = iter(reducer(key, values) or ())
         except (Exception, SystemExit) as error:
             raise self._bad.blame(error, key) from error
         return self._job.passing(pairs) if self._job.having else pairs
 
-    def _some(self, pairs: Iterator[Pair], count: int, key: Any) -> list[Pair]:
+    def _fill(self, block: Block, pairs: Iterator[Pair], key: Any, most: int) -> bool:
+        """Take a group's pairs until the block has `most`; whether it has.
+
+        Each is taken apart before the next one is made: so its tuple never leaves the cache.
+        """
+        keys, values = block
+        add_key, add_value = keys.append, values.append
         try:
-            return list(islice(pairs, count))
+            for pair in islice(pairs, most - len(keys)):
+                try:
+                    its_key, its_value = pair
+                except (TypeError, ValueError) as error:
+                    raise no_pair(pair, self._job.name) from error
+                add_key(its_key)
+                add_value(its_value)
+            return len(keys) == most
         except ProcessKilled as error:
             raise self._bad.blame(error, key) from error
         except SluiceError:

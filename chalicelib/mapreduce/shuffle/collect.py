@@ -29,6 +29,8 @@ Piece = tuple[int, list[Any], list[Any]]
 
 #: Pairs taken between two looks at the memory.
 CHUNK = 16_384
+#: The same where pairs are put into lists: few enough to be looked at once more while they are in the cache.
+_FEW = 2048
 _SAMPLE = 16
 #: Looks at a table's weight after which it is sampled again at the latest.
 _LOOKS = 32
@@ -200,9 +202,12 @@ class PairCollector:
         self._bytes = 0.0
 
     def absorb(self, pairs: Iterator[Pair]) -> bool:
-        if chunk := _checked_chunk(pairs):
-            self.absorb_block(list(map(_first, chunk)), list(map(_second, chunk)))
-        return len(chunk) == CHUNK
+        keys: list[Any] = []
+        values: list[Any] = []
+        unpack(islice(pairs, _FEW), keys, values)
+        if keys:
+            self.absorb_block(keys, values)
+        return len(keys) == _FEW
 
     def absorb_each(self, each: Each) -> None:
         keys = list(each.keys)
@@ -283,7 +288,7 @@ class GroupCollector:
     def absorb(self, pairs: Iterator[Pair]) -> bool:
         if chunk := _checked_chunk(pairs):
             self._take(chunk)
-        return len(chunk) == CHUNK
+        return len(chunk) == _FEW
 
     def absorb_each(self, each: Each) -> None:
         self._take(list(zip(each.keys, repeat(each.value))))
@@ -350,17 +355,32 @@ def reduce_collector(job: BoundJob) -> Collector:
 
 
 def _checked_chunk(pairs: Iterator[Pair]) -> list[Pair]:
-    chunk = list(islice(pairs, CHUNK))
+    chunk = list(islice(pairs, _FEW))
     check_pairs(chunk)
     return chunk
+
+
+def unpack(pairs: Iterable[Any], keys: list[Any], values: list[Any]) -> None:
+    """Append each pair's key and value, before the next pair is made: so its tuple never leaves the cache.
+
+    Raises DataTypeError for what is no (key, value) pair.
+    """
+    add_key, add_value = keys.append, values.append
+    for pair in pairs:
+        if type(pair) is not tuple or len(pair) != 2:
+            check_pairs([pair])
+        key, value = pair
+        add_key(key)
+        add_value(value)
 
 
 def check_pairs(chunk: list[Any]) -> None:
     """Raise DataTypeError unless every item is a (key, value) pair."""
     if set(map(type, chunk)) <= {tuple, list} and set(map(len, chunk)) <= {2}:
         return
-    bad = next(item for item in chunk if not (isinstance(item, tuple | list) and len(item) == 2))
-    raise DataTypeError(f"expected (key, value) pairs, got {bad!r}: write `yield key, value`")
+    for item in chunk:
+        if not (isinstance(item, tuple | list) and len(item) == 2):
+            raise DataTypeError(f"expected (key, value) pairs, got {item!r}: write `yield key, value`")
 
 
 def _refusal(error: Exception, key: Any, value: Any) -> DataTypeError:
