@@ -60,6 +60,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         metavar="S",
         help="with --wait: how long S3 may take to start the runs (default %(default).0f s)",
     )
+    parser.add_argument("--set", action="append", help=argparse.SUPPRESS)  # people try it
     options = parser.parse_intermixed_args(argv)  # NAME --wait FILE
     _check(parser, options)
     return options
@@ -67,6 +68,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def _check(parser: Parser, options: argparse.Namespace) -> None:
     """End with a message unless there is what is to be submitted, of one kind."""
+    if options.set:
+        parser.error(
+            f"--set {options.set[0]}: a run has the settings that its job was deployed with: deploy it with "
+            "SLUICE_... variables, or as a stage of its own (docs/how-to/deploy.md), or try them by run.py --set"
+        )
     names = len(options.what)
     if (options.resume or options.again) and names != 1:
         which = "--resume" if options.resume else "--again"

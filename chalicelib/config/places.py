@@ -73,8 +73,6 @@ def _rule_texts(spec: JobSpec) -> Iterator[Problem]:
 
 def _long_patterns(spec: JobSpec, name: str) -> Iterator[Problem]:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html has the limit."""
-    if len({given.loc.bucket for given in spec.inputs}) > 1:
-        return  # that is told already
     for pattern in bus_patterns(name, spec).values():
         if (size := len(json.dumps(pattern))) > _LONGEST_PATTERN:
             text = (
@@ -118,9 +116,9 @@ def _inputs_apart(spec: JobSpec) -> Iterator[Problem]:
     first = spec.input
     for number, given in enumerate(spec.more_inputs, start=1):
         key = input_key(spec, given, "url")
-        if given.loc.bucket != first.loc.bucket:
-            text = f"the inputs of a job share one bucket; expected a prefix of {first.loc.bucket}"
-            yield Problem(key, f"{text} as for {first.tag}, got {given.url}")
+        if given.loc.bucket != first.loc.bucket and spec.events == "s3":
+            text = f"S3's own rules start a job for one bucket; expected a prefix of {first.loc.bucket}"
+            yield Problem(key, f"{text} as for {first.tag}, or events: eventbridge, got {given.url}")
         for other in spec.inputs[:number]:
             if _under(given.loc, other.loc) or _under(other.loc, given.loc):
                 text = f"{given.loc.url} and {other.loc.url} of {other.tag} overlap"

@@ -50,16 +50,23 @@ def bus_patterns(name: str, spec: JobSpec) -> dict[TriggeredFunction, dict[str, 
 
 
 def bus_pattern(rules: Sequence[Trigger]) -> dict[str, Any]:
-    """A pattern that picks what S3 would by `rules`, which are of one bucket.
+    """A pattern that picks what S3 would by `rules`.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html: what stands in a list is
-    joined by "or", so a prefix and a suffix are one wildcard. A job's prefixes and suffixes hold no `*`.
+    joined by "or", so a prefix and a suffix are one wildcard; each bucket stands with its keys. A job's prefixes and
+    suffixes hold no `*`.
     """
-    (bucket,) = {rule.bucket for rule in rules}
+    buckets = dict.fromkeys(rule.bucket for rule in rules)
+    details = [_of_bucket(bucket, [rule for rule in rules if rule.bucket == bucket]) for bucket in buckets]
+    detail = details[0] if len(details) == 1 else {"$or": details}
+    return {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
+
+
+def _of_bucket(bucket: str, rules: Sequence[Trigger]) -> dict[str, Any]:
     detail: dict[str, Any] = {"bucket": {"name": [bucket]}}
     if all(rule.prefix or rule.suffix for rule in rules):
         detail["object"] = {"key": [key for rule in rules for key in _keys(rule)]}
-    return {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
+    return detail
 
 
 def _keys(rule: Trigger) -> Iterator[dict[str, str] | str]:

@@ -28,7 +28,9 @@ def picked_buckets(patterns: Iterable[str | None]) -> set[str]:
     found: set[str] = set()
     for text in patterns:
         if text and text.startswith("{"):
-            found.update(json.loads(text).get("detail", {}).get("bucket", {}).get("name", ()))
+            detail = json.loads(text).get("detail", {})
+            for one in detail.get("$or", [detail]):
+                found.update(one.get("bucket", {}).get("name", ()))
     return found
 
 

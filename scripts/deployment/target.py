@@ -119,18 +119,15 @@ class Target:
     @property
     def told_buckets(self) -> tuple[str, ...]:
         """The buckets that the job's event rules watch, each once."""
-        return tuple(dict.fromkeys(rule.bucket for rule in self.triggers.values()))
+        return tuple(dict.fromkeys(rule.bucket for rules in self.rules.values() for rule in rules))
 
     @property
     def buckets(self) -> dict[str, str]:
         """What each bucket is for, without repeats, in the order they are made."""
-        places = {
-            "input": self.spec.input.loc.bucket,
-            "work": self.spec.work_loc.bucket,
-            "output": self.spec.output_loc.bucket,
-        }
+        places = dict.fromkeys(("input", given.loc.bucket) for given in self.spec.inputs)
+        places |= {("work", self.spec.work_loc.bucket): None, ("output", self.spec.output_loc.bucket): None}
         purposes: dict[str, str] = {}
-        for purpose, bucket in places.items():
+        for purpose, bucket in places:
             purposes[bucket] = f"{purposes[bucket]} and {purpose}" if bucket in purposes else purpose
         return purposes
 

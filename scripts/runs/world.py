@@ -60,7 +60,10 @@ def real_world() -> World:
 def _configured_region() -> str:
     import boto3  # slow to import, and known by now: the place is on S3
 
-    return boto3.Session().region_name or ""
+    from scripts.deployment.aws.errors import translated
+
+    with translated("find out which AWS region to use"):
+        return boto3.Session().region_name or ""
 
 
 def open_store(work: Loc, wanted: Sequence[RunKeys]) -> Store:

@@ -1,4 +1,7 @@
-"""Two inputs, one of them Parquet, into folders of compressed csv, through the real deployment."""
+"""Two inputs, one of them Parquet, into folders of compressed csv, through the real deployment.
+
+In one bucket, of which S3's own rules tell; then in two, by way of EventBridge.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from tests.cloud.harness import IN, WORK, Cloud, Run
 
 pytestmark = pytest.mark.cloud
 
+ORDERED = "sluice-demo-orders"
 CUSTOMERS = "".join(f"{n},name {n},{('DE', 'NO', 'a/b')[n % 3]}\n" for n in range(300))
 ORDERS = """
     SELECT i AS id, i * 7 % 300 AS customer, ((i % 90) * 1.5)::DECIMAL(9, 2) AS price,
@@ -26,17 +30,20 @@ ORDERS = """
 
 def watched(cloud: Cloud) -> list[str]:
     """The prefixes of which the coordinator of `ledger` is told."""
-    rules: list[dict[str, Any]] = cloud.s3.get_bucket_notification_configuration(Bucket=IN)[
-        "LambdaFunctionConfigurations"
-    ]
+    found = cloud.s3.get_bucket_notification_configuration(Bucket=IN)
+    rules: list[dict[str, Any]] = found.get("LambdaFunctionConfigurations", [])
     ours = [rule for rule in rules if rule["LambdaFunctionArn"].endswith("ledger-coordinator")]
     return sorted(rule["Filter"]["Key"]["FilterRules"][0]["Value"] for rule in ours)
 
 
 def test_a_marker_of_one_input_runs_over_all(checkout: Cloud, tmp_path: Path) -> None:
     checkout.script("deploy", "ledger", check=True)
-    checkout.script("deploy", "ledger", check=True)  # again, over the rules that are there
     assert watched(checkout) == ["ledger/customers/", "ledger/orders/"]
+    config = checkout.root / "jobs" / "ledger.yml"
+    text = config.read_text().replace(f"s3://{IN}/ledger/orders/", f"s3://{ORDERED}/ledger/")
+    config.write_text(f"{text}events: eventbridge\n")
+    checkout.script("deploy", "ledger", check=True)  # over the rules that are there
+    assert watched(checkout) == []
 
     path = tmp_path / "orders.parquet"
     with duckdb.connect() as database:
@@ -44,9 +51,12 @@ def test_a_marker_of_one_input_runs_over_all(checkout: Cloud, tmp_path: Path) ->
         wanted = database.execute(
             f"SELECT customer, sum(price), max(day), list(DISTINCT day ORDER BY day) FROM ({ORDERS}) GROUP BY ALL"
         ).fetchall()
-    checkout.put(IN, "ledger/orders/a.parquet", path.read_bytes())
+    checkout.put(ORDERED, "ledger/a.parquet", path.read_bytes())
+    checkout.put(IN, "ledger/a.parquet", b"a prefix of the other bucket")
     checkout.put(IN, "ledger/customers/a.csv", f"id,name,country\n{CUSTOMERS}".encode())
-    source = checkout.put(IN, "ledger/orders/_READY")
+    for bucket, key in ((IN, "ledger/_READY"), (ORDERED, "_READY")):
+        checkout.put(bucket, key)  # of no input
+    source = checkout.put(ORDERED, "ledger/_READY")
     (run,) = checkout.wait("ledger", [source]).values()
     assert run.succeeded, run.failure
 
@@ -79,6 +89,7 @@ def test_a_marker_of_one_input_runs_over_all(checkout: Cloud, tmp_path: Path) ->
         )
         for n, total, last, days in wanted
     }
+    assert len(checkout.runs("ledger")) == 1
     assert run.manifest["records"] == 300
     assert run.manifest["map_tasks"] > 2
 

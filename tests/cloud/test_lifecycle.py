@@ -126,6 +126,13 @@ def layer(cloud: Cloud) -> str:
     return str(answer["LayerVersionArn"])
 
 
+def role(cloud: Cloud) -> str:
+    """Somebody's own, which no deployment has made."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    return str(cloud.iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=policy)["Role"]["Arn"])
+
+
 def test_what_was_set_by_hand_survives_a_deployment(cloud: Cloud) -> None:
     cloud.script("deploy", JOB, check=True)
     name = f"sluice-{JOB}-mapper"
@@ -154,23 +161,37 @@ def test_what_was_set_by_hand_survives_a_deployment(cloud: Cloud) -> None:
 
     config = cloud.root / "jobs" / f"{JOB}.yml"
     text = config.read_text()
+    own = {
+        "tags": {"owner": "eve"}, "ephemeral_storage": 2048, "environment": {"GREETING": "moin"},
+        "layers": layer(cloud), "subnets": "subnet-1b2c3d4e", "security_groups": "sg-1b2c3d4e",
+        "log_retention": 14, "tracing": True, "role": role(cloud),
+    }  # fmt: skip
     try:
-        config.write_text(
-            f"{text}concurrency: 6\nlambda: {{tags: {{owner: eve}}, ephemeral_storage: 2048}}\n"
-        )
+        config.write_text(f"{text}concurrency: 6\nlambda: {json.dumps(own)}\n")
         told = cloud.script("deploy", JOB, "--dry-run", check=True).stdout
         assert f"function {name}: reserved concurrency 5 -> 6, tags owner" in told
         cloud.script("deploy", JOB, check=True)
-        assert by_hand(cloud, name) == {**before, "share": 6, "owner": "eve", "disk": 2048}
+        assert by_hand(cloud, name) == {
+            "share": 6, "owner": "eve", "disk": 2048, "variable": "moin", "layers": [own["layers"]],
+            "subnets": ["subnet-1b2c3d4e"], "groups": ["sg-1b2c3d4e"], "retention": 14, "tracing": "Active",
+        }  # fmt: skip
         assert by_hand(cloud, f"sluice-{JOB}-reducer")["share"] == 6
+        assert {row["Role"] for row in cloud.deployed(JOB)["functions"].values()} == {own["role"]}
+        works(cloud, "in a network, with a layer.txt")
         limits = cloud.functions.get_function_configuration(FunctionName=f"sluice-{JOB}-supervisor")
         assert limits["Environment"]["Variables"]["SLUICE_CONCURRENCY"] == "6"
     finally:
         config.write_text(text)
     cloud.script("deploy", JOB, check=True)
     # What the YAML says no longer goes; what Chalice cannot set stays as it is.
-    assert by_hand(cloud, name) == {**before, "share": None, "owner": None, "disk": 2048}
+    assert by_hand(cloud, name) == {
+        "share": None, "owner": None, "disk": 2048, "variable": None, "layers": [],
+        "subnets": [], "groups": [], "retention": 30, "tracing": "Active",
+    }  # fmt: skip
+    assert {row["Role"].rpartition("/")[2] for row in cloud.deployed(JOB)["functions"].values()} == NAMES
     cloud.script("deploy", JOB, "--delete", check=True)
+    assert cloud.iam.get_role(RoleName="theirs")["Role"]["Arn"] == own["role"]
+    cloud.iam.delete_role(RoleName="theirs")
 
 
 LATE = """\

@@ -58,6 +58,10 @@ def told(loc: Loc, etag: str, time: float, sequencer: str = "00617F08299329D189"
 def matches(pattern: dict[str, Any], event: dict[str, Any]) -> bool:
     """What EventBridge documents of patterns, as far as ours go: all fields, and one of the choices of each."""
     for name, wanted in pattern.items():
+        if name == "$or":
+            if not any(matches(one, event) for one in wanted):
+                return False
+            continue
         found = event.get(name)
         if isinstance(wanted, dict):
             if not (isinstance(found, dict) and matches(wanted, found)):

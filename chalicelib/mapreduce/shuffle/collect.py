@@ -20,7 +20,7 @@ from ...core.errors import DataTypeError
 from ...job.binding import BoundJob, GroupFunction
 from ...job.job import Each, Job
 from ...job.partitioners import Hash, Partitioner
-from .key_order import check_keys, gather, in_order, sort_keys, sort_order
+from .key_order import check_keys, gather, in_order, sort_keys, sort_order, way_out
 from .memory_size import DICT_SLOT, DRAIN_SLOTS, LIST_SLOT, ORDER, PAIR, mean_size
 
 Pair = tuple[Any, Any]
@@ -385,7 +385,7 @@ def check_pairs(chunk: list[Any]) -> None:
 
 def _refusal(error: Exception, key: Any, value: Any) -> DataTypeError:
     """The error for a pair that cannot be collected."""
-    allowed = "" if _is_hashable(key) else f"; keys are {KEYS_ARE}"
+    allowed = "" if _is_hashable(key) else f"; keys are {KEYS_ARE}: {way_out(type(key))}"
     about = f"key {key!r:.200} ({type(key).__name__}), value {value!r:.200} ({type(value).__name__})"
     return DataTypeError(f"{error}: {about}{allowed}")
 

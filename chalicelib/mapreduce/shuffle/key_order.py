@@ -35,7 +35,7 @@ def check_keys(keys: Collection[Any]) -> None:
         return
     for kind in kinds - KEY_TYPES:
         sample = next(key for key in keys if type(key) is kind)
-        raise Unsupported(f"key {sample!r} is of type {kind.__name__}; a key is {KEYS_ARE}: {_way_out(kind)}")
+        raise Unsupported(f"key {sample!r} is of type {kind.__name__}; a key is {KEYS_ARE}: {way_out(kind)}")
     if len(kinds) > 1:
         samples: dict[type, Any] = {}
         for key in keys:
@@ -55,7 +55,7 @@ def check_parts(keys: Collection[tuple[Any, ...]]) -> None:
     kinds = set(map(type, chain.from_iterable(keys)))
     for kind in kinds - KEY_TYPES:
         sample = next(key for key in keys if kind in map(type, key))
-        raise Unsupported(f"key {sample!r} holds a {kind.__name__}; a key is {KEYS_ARE}: {_way_out(kind)}")
+        raise Unsupported(f"key {sample!r} holds a {kind.__name__}; a key is {KEYS_ARE}: {way_out(kind)}")
     if float in kinds and any(part != part for key in keys for part in key):
         raise DataTypeError("a key holds NaN, which equals nothing: map it to None or a word")
     while kinds & _LOOKED_INTO:
@@ -66,12 +66,13 @@ def check_parts(keys: Collection[tuple[Any, ...]]) -> None:
                 _check_zones((part,))
         if kinds & _SETS:
             raise Unsupported(
-                f"a key holds {next(part for part in parts if type(part) in _SETS)!r}: {_way_out(set)}"
+                f"a key holds {next(part for part in parts if type(part) in _SETS)!r}: {way_out(set)}"
             )
         keys = parts
 
 
-def _way_out(kind: type) -> str:
+def way_out(kind: type) -> str:
+    """What to do about a key of this type, or that holds one."""
     if kind in _SETS:
         return "a set has no order; convert it first (`tuple(sorted(...))`)"
     return "convert it first"

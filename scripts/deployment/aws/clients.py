@@ -37,8 +37,8 @@ class Clients:
 
 def connect(session: boto3.Session | None = None) -> Clients:
     """The account and region that boto3's usual places (environment, profile) name. Raises DeployError."""
-    session = session or boto3.Session()
     with translated("find out which AWS account to use"):
+        session = session or boto3.Session()
         if not session.region_name:
             raise boto_errors.NoRegionError
         account = current_account(session, _CONFIG)

@@ -35,6 +35,8 @@ def translated(doing: str) -> Iterator[None]:
         raise DeployError(f"{_NO_CREDENTIALS} ({error})") from error
     except boto_errors.NoRegionError as error:
         raise DeployError("no AWS region: set AWS_DEFAULT_REGION, or run `aws configure`") from error
+    except boto_errors.ProfileNotFound as error:
+        raise DeployError(f"{error}: correct --profile or AWS_PROFILE, or run `aws configure`") from error
     except boto_errors.BotoCoreError as error:
         raise DeployError(f"cannot {doing}: {error}") from error
 

@@ -116,7 +116,8 @@ def test_on_this_machine_inputs_need_no_url(load: Load) -> None:
         ),
         (
             "[{tag: a, url: s3://drop/a/}, {tag: b, url: s3://other/b/}]",
-            "jobs/join.yml:2: input.b.url: the inputs of a job share one bucket; expected a prefix of drop as for a",
+            "join.yml:2: input.b.url: S3's own rules start a job for one bucket; expected a prefix of drop as for a,"
+            " or events: eventbridge",
         ),
         ("[{tag: a, url: s3://drop/a/}, {tag: b, url: s3://drop/b*/}]", "input.b.url: S3's event rules may not"),
         ("[{tag: a, url: s3://drop/a/}, {tag: b, url: s3://drop/b/, encoding: x}]", "input.b.encoding: expected"),

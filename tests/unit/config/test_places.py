@@ -202,10 +202,13 @@ def test_a_pattern_of_events_has_a_limit(number: int, expected: list[str]) -> No
     assert keys_of(places("s3://in/a/", "s3://work/", "s3://out/", **inputs)) == expected
 
 
-def test_eventbridge_excuses_no_loop_and_no_second_bucket() -> None:
+def test_eventbridge_excuses_no_loop_and_watches_a_second_bucket() -> None:
     more = [{"tag": "t", "url": "s3://bucket-x/"}]
-    job = places("s3://in/a/", "s3://work/", "s3://out/", events="eventbridge", more_inputs=more)
-    assert keys_of(job) == ["input.t.url"]
+    for by, expected in (("eventbridge", []), ("s3", ["input.t.url"])):
+        job = places("s3://in/a/", "s3://work/", "s3://out/", events=by, more_inputs=more)
+        assert keys_of(job) == expected
+    inside = places("s3://in/a/", "s3://work/", "s3://x/", events="eventbridge", more_inputs=more)
+    assert keys_of(inside) == ["output.url"], "results would start runs from there"
     assert keys_of(places("s3://b/in/", "s3://w/", "s3://b/in/out/", events="eventbridge")) == ["output.url"]
 
 

@@ -21,6 +21,7 @@ from chalicelib.core.tasks import Failure
 from chalicelib.stores.memory import MemoryStore
 from chalicelib.stores.s3 import S3Store
 from chalicelib.stores.upload import upload_file
+from scripts.submit import parse
 from scripts.submitting.uploads import plan_uploads
 from tests.unit.local.test_inputs import as_nobody
 from tests.unit.scripts.user import (
@@ -55,6 +56,16 @@ def test_uploads_files_and_folders_by_their_relative_names(user: User) -> None:
     assert keys_in(user.store) == expected
     assert user.store.get(Loc("demo-in", "wordcount/sub/b")) == b"22"
     assert sorted(line.split()[0] for line in user.lines[:-1]) == [f"s3://demo-in/{key}" for key in expected]
+
+
+def test_a_run_has_the_settings_that_were_deployed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["wordcount", "a.txt", "--set", "params.min=4"])
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        "--set params.min=4: a run has the settings that its job was deployed with: deploy it with SLUICE_"
+        in said
+    )
 
 
 def test_prefix_dir_keeps_the_folders_name(user: User) -> None:

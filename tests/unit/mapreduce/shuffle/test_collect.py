@@ -210,6 +210,10 @@ def test_a_key_that_cannot_be_hashed_is_named(make: Callable[[], Aggregator]) ->
         DataTypeError, match=r"unhashable.*: key \['k'\] \(list\), value .*; keys are None, bool"
     ):
         StateCollector(make(), Hash()).absorb(iter([("a", value), (["k"], value)]))
+    with pytest.raises(
+        DataTypeError, match=r"key \{'k'\} \(set\), .*: a set has no order; convert it first \(`tuple"
+    ):
+        StateCollector(make(), Hash()).absorb(iter([("a", value), ({"k"}, value)]))
 
 
 def test_states_that_do_not_merge_are_named_too() -> None:

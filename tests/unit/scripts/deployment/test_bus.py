@@ -12,15 +12,17 @@ import pytest
 
 from chalicelib.aws.chalice_app import watched
 from chalicelib.config.triggers import Trigger, bus_patterns
-from chalicelib.core.spec import PlaceSpec
+from chalicelib.core.spec import InputSpec, PlaceSpec
 from scripts.deployment.aws.clients import connect
 from scripts.deployment.aws.event_rules import EventRules
 from scripts.deployment.planner import plan_deletion, plan_deployment
 from scripts.deployment.rules import rule_arns, with_rule
-from scripts.deployment.steps import LeaveBucket, Remove, RunChalice, SetRules, TellBus, TidyRules
+from scripts.deployment.steps import LeaveBucket, Remove, RunChalice, SetRules, TellBus, TidyRules, WriteStage
 from scripts.deployment.survey import BucketState
 from scripts.deployment.target import FUNCTIONS, Json, clock_rule, function_name, function_names
+from scripts.deployment.templates.write import FORMATS
 from tests.unit.scripts.deployment.test_planner import changes, deployed, empty
+from tests.unit.scripts.deployment.test_templates import said
 from tests.unit.scripts.deployment.world import OTHER_ARN, arn, target, write_job
 
 BUS = {"events": "eventbridge"}
@@ -52,6 +54,34 @@ def test_the_bus_is_told_before_its_rules_and_s3_s_own_go_after_them() -> None:
     assert "rule sluice-tally-coordinator-event: create, watch s3://data/tally/*" in told
     assert "rule sluice-tally-supervisor-event: create, watch s3://scratch/sluice/runs/tally/*.done" in told
     assert "events of bucket data to EventBridge: begin with it" in told
+
+
+def test_inputs_in_several_buckets_are_all_watched_looked_at_and_left() -> None:
+    more = (
+        InputSpec(tag="more", url="s3://theirs/orders/"),
+        InputSpec(tag="beside", url="s3://data/beside/"),
+    )
+    job = target(**BUS, more_inputs=more)
+    assert list(job.buckets.items()) == [
+        ("data", "input and output"),
+        ("theirs", "input"),
+        ("scratch", "work"),
+    ]
+    steps = plan_deployment(job, empty(), 7)
+    assert [step.bucket for step in steps if isinstance(step, TellBus)] == ["data", "theirs", "scratch"]
+    told = "\n".join(line for step in steps for line in step.lines)
+    assert "create, watch s3://data/tally/*, s3://theirs/orders/*, s3://data/beside/*" in told
+    read = json.dumps([step.policies for step in steps if isinstance(step, WriteStage)])
+    assert "arn:aws:s3:::theirs/orders/*" in read
+    patterns = {RULES[function]: json.dumps(pattern) for function, pattern in job.patterns.items()}
+    gone = plan_deletion("tally", None, there(clocks=patterns, record={}))
+    assert [step.bucket for step in gone if isinstance(step, LeaveBucket)] == ["data", "scratch", "theirs"]
+    fewer = plan_deployment(target(**BUS), there(clocks=patterns), 7)
+    assert [step.bucket for step in fewer if isinstance(step, LeaveBucket)] == ["theirs"]
+    for found in (said(job, form) for form in FORMATS):
+        text = json.dumps(found)
+        assert text.count("theirs/orders/") > 1
+        assert "$or" in text
 
 
 def test_where_all_is_so_already_nothing_is_told_of_rules() -> None:
