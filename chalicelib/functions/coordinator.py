@@ -8,6 +8,8 @@ that comes when the run has ended and its plan is deleted, for the output place 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,6 +21,7 @@ from ..core.outcome import Verdict
 from ..core.ports import Loc, Runtime
 from ..core.spec import JobSpec
 from ..core.tasks import Failure
+from ..mapreduce.shuffle.fetch import beside
 from ..run.events import (
     END,
     MOST_ROUNDS,
@@ -37,7 +40,7 @@ from ..run.plan_step import NewRun, begin
 from ..run.start_step import start_if_planned
 from ..run.verdict import read_verdict
 from . import limits
-from .run_inputs import Superseded, objects, starts
+from .run_inputs import Found, Superseded, objects, starts
 from .run_inputs import chain as chain_before
 from .supervision import stalled_runs
 from .supervision.may_exchange import may_exchange
@@ -98,10 +101,9 @@ def _begin(runtime: Runtime, keys: RunKeys, spec: JobSpec, item: Created) -> Non
     ids = {"job": keys.job, "run": keys.run, "object": item.loc.url}
     log.info("run %s of %s starts", keys.run, item.loc.url, extra=ids)
     try:
-        if _is_known(runtime, keys, output):
+        inputs = _inputs(runtime, keys, spec, item)
+        if inputs is None:
             return
-        limits.check_rate(runtime, keys, spec)
-        inputs = objects(runtime, spec, item)
         chain = chain_before(runtime, item, inputs)
         limits.check_chain(spec, chain, item.loc.url)
         limits.check_bytes(spec, inputs)
@@ -116,6 +118,16 @@ def _begin(runtime: Runtime, keys: RunKeys, spec: JobSpec, item: Created) -> Non
         # Whoever dropped the object sees no log, so the run's output must say that it could not start.
         log.warning("run %s cannot start: %s", keys.run, error, extra=ids)
         _refuse(runtime, keys, item.loc.url, output, error)
+
+
+def _inputs(runtime: Runtime, keys: RunKeys, spec: JobSpec, item: Created) -> Sequence[Found] | None:
+    """What the run reads; None if the event came before. The HEAD of one object goes on beside the LIST that tells."""
+    read = partial(objects, runtime, spec, item)
+    with beside(runtime.store, read) if spec.trigger == "each" else nullcontext(read) as found:
+        if _is_known(runtime, keys, results_place(spec.output_loc, keys.run)):
+            return None
+        limits.check_rate(runtime, keys, spec)
+        return found()
 
 
 def _is_known(runtime: Runtime, keys: RunKeys, output: Loc) -> bool:

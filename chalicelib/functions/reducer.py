@@ -27,6 +27,7 @@ from ..job.steps import step_class
 from ..mapreduce.output.part import part_file
 from ..mapreduce.reduce.bad_groups import TOO_SLOW
 from ..mapreduce.reduce.task import ReducePart
+from ..mapreduce.shuffle.fetch import beside
 from ..run import verdict
 from ..run.progress import Progress, scan
 from ..run.reduce_plan import read_slices
@@ -51,9 +52,10 @@ def handle(runtime: Runtime, payload: dict[str, Any]) -> None:
 
 def attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> bool:
     """One attempt at a reduce task, or at what an earlier invocation of it has left; whether it ended the run."""
-    plan = read_head(runtime.store, keys)
+    with beside(runtime.store, lambda: runtime.store.get(keys.reduce_plan)) as stored:
+        plan = read_head(runtime.store, keys)
+        reduce_plan = decode(ReducePlan, stored(), keys.reduce_plan.url)
     keys = plan.keys(keys)
-    reduce_plan = decode(ReducePlan, runtime.store.get(keys.reduce_plan), keys.reduce_plan.url)
     invocation = begin(runtime, ReduceContinuation, "reduce", keys, call, plan)
     marker = pieces.go_on(invocation, ReduceWork(invocation, reduce_plan))
     if marker is None:

@@ -66,6 +66,7 @@ ELSEWHERE = {
     ("functions/coordinator.py", "store.list(output)"): "results of another plan: test_final",
     ("mapreduce/input/blocks.py", "_stream"): "asked for where the blocks are taken, by a reader of formats",
     ("mapreduce/input/read_ahead.py", "self._store.get"): "reads side by side, in threads: on the emulator",
+    ("mapreduce/input/read_ahead.py", "_stream"): "reads ahead, in threads: on the emulator",
     ("functions/supervision/early.py", "_group_is_done"): "phases of thousands of tasks: test_early.py",
     ("run/reduce_plan.py", "_slices_of_old"): "an index of earlier code: test_begun_before",
     (

@@ -14,8 +14,9 @@ from typing import IO, Any, NamedTuple, cast
 from ...core.errors import InputChanged, InputError, LimitMet, NotFound, PreconditionFailed
 from ...core.plan import Split
 from ...core.ports import Streams
-from ...core.spec import MIB
+from ...core.spec import MIB, InputSpec
 from .compression import _DAMAGED, _DECOMPRESSED, _OPENERS, BLOCK, ChunkFile, compression
+from .read_ahead import Span
 
 #: Bytes read past a split's end with the same request; most lines end within.
 LOOK_AHEAD = 1 << 14
@@ -217,6 +218,21 @@ def _without(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
         if count < len(chunk):
             yield chunk[max(count, 0) :]
         count -= len(chunk)
+
+
+def first_read(spec: InputSpec, split: Split) -> Span | None:
+    """What whoever reads a split asks for first, all of which it takes; None where that is not known before.
+
+    Of Parquet that is by columns, and by what the user's own reader likes.
+    """
+    start, stop = max(split.start - 1, 0), min(split.stop + LOOK_AHEAD, split.size)
+    if spec.reader or (spec.record_delimiter and split.start) or spec.format in ("parquet", "fixed"):
+        return None
+    if spec.format == "whole_file" or spec.multiline or compression(split.key):
+        start, stop = 0, split.size
+    elif spec.format == "pairs":
+        start, stop = split.start, min(max(split.stop, split.start + LOOK_AHEAD), split.size)
+    return Span(split.loc, start, stop, split.etag)
 
 
 def from_byte(store: Streams, split: Split, begin: int) -> Iterator[bytes]:

@@ -23,8 +23,9 @@ from ..guard.deadline import Pace, endless
 from ..guard.isolate import Isolation, Pair, RecordPlace
 from ..guard.location import Where, blame, located
 from ..guard.quarantine import Quarantine
+from ..input.blocks import first_read
 from ..input.compression import compression
-from ..input.read_ahead import ReadAhead
+from ..input.read_ahead import ReadAhead, Span
 from ..shuffle.run_file import RunWriter
 from ..shuffle.secondary_sort import map_collector, plain_keys
 from ..shuffle.spill import Spiller, fold_states
@@ -107,7 +108,7 @@ class MapTask:
 
     def _map(self, splits: Sequence[Split], sink: Sink, folder: Path, tally: Tally) -> Position | None:
         pace = self.pace
-        with ReadAhead(self.store, splits) as store:
+        with ReadAhead(self.store, splits, self._first_read) as store:
             for number, split in enumerate(splits):
                 if number and self.job.job._one_object and split.loc != splits[number - 1].loc:
                     self._end(splits[number - 1], sink)
@@ -120,6 +121,11 @@ class MapTask:
                         offset, skip = step.edge()
                         return Position(split=number, offset=offset, skip=skip)
         return None
+
+    def _first_read(self, split: Split) -> Span | None:
+        if self.job.mapper == "mapper_raw":
+            return Span(split.loc, 0, split.size, split.etag)
+        return first_read(self.sources[split.tag].spec, split)
 
     def _open(self, split: Split, store: Streams, folder: Path, tally: Tally) -> OpenSplit:
         self._where.open(split)

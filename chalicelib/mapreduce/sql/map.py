@@ -22,7 +22,7 @@ from ...core.spec import InputSpec
 from ...core.tasks import Position
 from ..guard.deadline import Pace
 from ..guard.location import located
-from ..input.blocks import whole_object
+from ..input.blocks import first_read, whole_object
 from ..input.duckdb import (
     blamed,
     count,
@@ -34,7 +34,7 @@ from ..input.duckdb import (
     subquery,
     task_database,
 )
-from ..input.read_ahead import ReadAhead
+from ..input.read_ahead import ReadAhead, Span
 from ..shuffle.run_file import RunWriter
 from . import in_place
 from .feed import Feed, Lines, locate
@@ -91,7 +91,7 @@ class SqlMap:
             located(self._where(splits)),
             self._disk.folder("sluice-sql-") as folder,
             task_database(self._spec, folder, "mapper", threads, self._paths.values()) as database,
-            ReadAhead(self._store, splits) as store,
+            ReadAhead(self._store, splits, self._first_read) as store,
         ):
             inputs = [(tag, list(some)) for tag, some in groupby(splits, lambda split: split.tag)]
             if not inputs and self._tables.tagged:
@@ -145,6 +145,12 @@ class SqlMap:
     def _where(self, splits: Sequence[Split]) -> str:
         some = f"{splits[0].loc.url} and {len(splits) - 1} more" if splits else "no input"
         return f"job {self._plan.job}: {some}"
+
+    def _first_read(self, split: Split) -> Span | None:
+        spec = self._input(split.tag)
+        if spec.format == "parquet":  # whose objects are copied
+            return Span(split.loc, 0, split.size, split.etag)
+        return first_read(spec, split)
 
     def _input(self, tag: str) -> InputSpec:
         return next(given for given in self._spec.inputs if given.tag == tag) if tag else self._spec.input

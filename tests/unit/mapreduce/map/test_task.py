@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chalicelib import Job, Sum
+from chalicelib.core.plan import Split
+from chalicelib.core.ports import Loc
+from chalicelib.core.spec import InputSpec
+from chalicelib.job.binding import bind
+from chalicelib.job.load_class import Source
+from chalicelib.mapreduce.input.read_ahead import SMALL
+from chalicelib.mapreduce.input.splits import cut
+from chalicelib.mapreduce.map.map_only import MapOnlyTask, RowWriter
+from chalicelib.mapreduce.output.text import pair_rows
+from chalicelib.stores.disk import LocalDisk
+from chalicelib.stores.memory import MemoryStore
 from tests.worlds.simulation import Simulation, spec
 
 
@@ -158,3 +171,51 @@ def test_a_mistake_that_stops_a_run_leaves_no_spill_behind(tmp_path: Path) -> No
             yield line, 1
 
     failure(Late, b"fine\n" * 100_000 + b"bad\n", tmp_path, memory_budget=1)
+
+
+FORMATS: dict[str, dict[str, Any]] = {
+    "text": {},
+    "text.gz": {},
+    "csv": {"format": "csv", "header": True},
+    "multiline": {"format": "csv", "multiline": True},
+    "json lines": {"format": "jsonl"},
+    "delimiter": {"record_delimiter": "999"},
+    "whole files": {"format": "whole_file"},
+    "fixed": {"format": "fixed", "record_bytes": 100},
+    "pairs": {"format": "pairs"},
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_is_read_ahead_is_what_is_asked_for(name: str, tmp_path: Path) -> None:
+    """A stretch that no reader asks for would be a request more. Of csv the second header is one less."""
+
+    def mapper(_self: Any, key: Any, value: Any) -> Any:
+        yield len(str(key)), len(str(value))
+
+    chance, store, splits = random.Random(1), MemoryStore(), list[Split]()
+    for number in range(2):
+        lines = [b'"%097d"\n' % chance.randrange(10**96) for _ in range(3 * SMALL // 100)]
+        loc, body = Loc("in", f"{number}.gz" if name.endswith(".gz") else str(number)), b"".join(lines)
+        if name == "pairs":
+            body = pair_rows(lines, lines)
+        store.put(loc, gzip.compress(body, 1) if name.endswith(".gz") else body)
+        splits += cut("in", store.head(loc), 1 << 30, False)
+    assert all(split.size > SMALL for split in splits), "longer than what is fetched whole"
+    found, requests = [], []
+    for store.parallel_reads in (0, 4):
+        task = MapOnlyTask(
+            job=bind(job_with(mapper=mapper), "job", {}),
+            sources={"": Source(InputSpec(url="s3://in/", **FORMATS[name]))},
+            store=store,
+            disk=LocalDisk(tmp_path),
+            partitions=1,
+            budget=1 << 20,
+        )
+        written: list[bytes] = []
+        before = store.requests["get"]
+        task.run(splits, RowWriter(pair_rows, written.append))
+        requests.append(store.requests["get"] - before)
+        found.append(b"".join(written))
+    assert found[0] == found[1] != b""
+    assert requests[0] - requests[1] == (name == "csv")

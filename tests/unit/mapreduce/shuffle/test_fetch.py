@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.core.errors import NotFound
 from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import Slice
-from chalicelib.mapreduce.shuffle.fetch import Fetch, fetch_all, share_of_reads, stretches
+from chalicelib.mapreduce.shuffle.fetch import Fetch, beside, fetch_all, share_of_reads, stretches
 from chalicelib.mapreduce.shuffle.index import Slices
 from chalicelib.stores.memory import MemoryStore
 
@@ -171,3 +171,23 @@ def test_what_a_read_meets_is_raised_where_its_range_is_asked_for() -> None:
         assert b"".join(fetch.chunks(0)) == b"abc"
         with pytest.raises(NotFound, match="b/none"):
             list(fetch.chunks(1))
+
+
+def test_a_read_beside_the_caller_is_under_way_before_it_is_asked_for() -> None:
+    store, begun = MemoryStore(), threading.Event()
+
+    def read() -> str:
+        begun.set()
+        return "read"
+
+    with beside(store, read) as found:
+        assert not begun.is_set(), "nothing has to be waited for here"
+        assert found() == "read"
+    begun.clear()
+    store.parallel_reads = 1
+    with beside(store, read) as found:
+        assert begun.wait(10)
+        assert found() == "read"
+    with beside(store, lambda: store.get(Loc("b", "none"))) as lost, pytest.raises(NotFound, match="b/none"):
+        lost()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("beside")]
