@@ -2,8 +2,6 @@
 results are a table. And how columns are written down, in tables as in queries.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Any, Literal
 

@@ -3,8 +3,6 @@
 Reading it from files, the environment and `--set` is `config`'s work; here is only what there is.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, convert, field

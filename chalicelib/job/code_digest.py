@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..core.errors import CodeChanged
+from ..core.errors import CodeChanged, ConfigError
 from ..core.plan import Plan
 from ..core.spec import JobSpec
 from .load_class import module_of
@@ -100,10 +100,10 @@ def of_queries(spec: JobSpec, version: str = VERSION) -> str:
 
 
 def _duckdb() -> str:
-    with suppress(ImportError):  # whoever opens it says what is missing
-        import duckdb  # only jobs in SQL have it
+    from ..mapreduce.input.duckdb import version  # only jobs in SQL have it
 
-        return str(duckdb.__version__)
+    with suppress(ConfigError):  # whoever opens it says what is missing
+        return version()
     return ""
 
 

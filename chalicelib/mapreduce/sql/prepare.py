@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from msgspec import json
+
 from ...config.problem import input_key
 from ...core.errors import ConfigError, InputError, JobCodeError
 from ...core.plan import Split, SqlInput, SqlTables
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 _SAMPLE = 4 * MIB
 _MEMORY = 256 * MIB
 _FOOTER = 8
+#: What queries came to that were looked at in this process, by all that it depends on: a run here looks at them twice.
+_LOOKED_AT: dict[bytes, SqlTables] = {}
 
 #: An object and the bucket it is in.
 Input = tuple[str, ObjectInfo]
@@ -62,6 +66,9 @@ def prepare(
 
     Raises ConfigError or InputError for what could not run.
     """
+    known = _LOOKED_AT.get(_asked(spec))
+    if known is not None:
+        return known
     with (
         runtime.disk.folder("sluice-sql-") as folder,
         opened(folder, _MEMORY, 1, spec.params) as database,
@@ -88,9 +95,16 @@ def check(job: str, spec: JobSpec, folder: Path) -> None:
             _check_singles(database, spec)
             columns = {given.tag: _declared(database, spec, given) for given in spec.inputs}
             if all(columns.values()):
-                _checked(database, spec, columns)
+                tables = _checked(database, spec, columns)
+                _LOOKED_AT.clear()
+                _LOOKED_AT[_asked(spec)] = tables
         except JobCodeError as error:
             raise ConfigError(f"job {job}: {error}") from error
+
+
+def _asked(spec: JobSpec) -> bytes:
+    """All that the tables of a job with declared columns depend on."""
+    return json.encode((spec.sql, spec.inputs, spec.params))
 
 
 # The columns of `input`
