@@ -161,7 +161,7 @@ class Top(Batched):
     def extend(self, state: list[list[Any]], values: list[Any]) -> list[list[Any]]:
         own = type(self)
         if len(state) < self._n or own.batch is not Top.batch or own.merge is not Top.merge:
-            return super().extend(state, values)
+            return self.merge(state, self.batch(values))
         limit, orders = state[-1][0], self._orders(values)
         some = [[order, value] for order, value in zip(orders, values, strict=True) if not order < limit]
         return self._best(state + some) if some else state

@@ -15,7 +15,7 @@ import msgspec
 from ...aggregators.values import ranked
 from ...core.codec import CALENDAR, Unsupported, surrogate_text
 from ...core.errors import DataTypeError
-from ..shuffle.run_file import RunWriter
+from ..shuffle.run_file import BLOCK_PAIRS, RunWriter, frame
 
 Rows = Callable[[Sequence[Any], Sequence[Any]], bytes]
 
@@ -76,6 +76,8 @@ def text_lines(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
 
 def pair_rows(keys: Sequence[Any], values: Sequence[Any]) -> bytes:
     """Keys and values as the blocks of a run file, types and all."""
+    if 0 < len(keys) <= BLOCK_PAIRS:  # no need to cut them
+        return frame(keys, values)
     frames: list[bytes] = []
     RunWriter(frames.append, 1).add(0, list(keys), list(values))
     return b"".join(frames)

@@ -166,8 +166,11 @@ class ReducePart:
     def _put(self, rows: Rows, write: Callable[[bytes], object], block: Block) -> None:
         """Write a block of results as rows."""
         keys, values = block
-        for start in range(0, len(keys), BLOCK_PAIRS):
-            write(rows(keys[start : start + BLOCK_PAIRS], values[start : start + BLOCK_PAIRS]))
+        if 0 < len(keys) <= BLOCK_PAIRS:  # no need to cut them
+            write(rows(keys, values))
+        else:
+            for start in range(0, len(keys), BLOCK_PAIRS):
+                write(rows(keys[start : start + BLOCK_PAIRS], values[start : start + BLOCK_PAIRS]))
         self.records += len(keys)
 
 

@@ -202,9 +202,7 @@ class PairCollector:
         self._bytes = 0.0
 
     def absorb(self, pairs: Iterator[Pair]) -> bool:
-        keys: list[Any] = []
-        values: list[Any] = []
-        unpack(islice(pairs, _FEW), keys, values)
+        keys, values = _taken_apart(islice(pairs, _FEW))
         if keys:
             self.absorb_block(keys, values)
         return len(keys) == _FEW
@@ -286,8 +284,9 @@ class GroupCollector:
         self._bytes = 0.0
 
     def absorb(self, pairs: Iterator[Pair]) -> bool:
-        if chunk := _checked_chunk(pairs):
-            self._take(chunk)
+        chunk = list(islice(pairs, _FEW))
+        check_pairs(chunk)
+        self._take(chunk)
         return len(chunk) == _FEW
 
     def absorb_each(self, each: Each) -> None:
@@ -354,24 +353,17 @@ def reduce_collector(job: BoundJob) -> Collector:
     return PairCollector(Hash(), checked=True)
 
 
-def _checked_chunk(pairs: Iterator[Pair]) -> list[Pair]:
-    chunk = list(islice(pairs, _FEW))
-    check_pairs(chunk)
-    return chunk
-
-
-def unpack(pairs: Iterable[Any], keys: list[Any], values: list[Any]) -> None:
-    """Append each pair's key and value, before the next pair is made: so its tuple never leaves the cache.
-
-    Raises DataTypeError for what is no (key, value) pair.
-    """
-    add_key, add_value = keys.append, values.append
+def _taken_apart(pairs: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    """Keys and values; each pair is taken apart before the next one is made, so that it never leaves the cache."""
+    columns: tuple[list[Any], list[Any]] = [], []
+    add_key, add_value = columns[0].append, columns[1].append
     for pair in pairs:
-        if type(pair) is not tuple or len(pair) != 2:
+        if (type(pair) is not tuple and type(pair) is not list) or len(pair) != 2:
             check_pairs([pair])
         key, value = pair
         add_key(key)
         add_value(value)
+    return columns
 
 
 def check_pairs(chunk: list[Any]) -> None:

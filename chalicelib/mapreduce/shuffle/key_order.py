@@ -8,11 +8,12 @@ which holds the other, which is no order.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, time, timezone
 from itertools import chain, islice
 from operator import itemgetter, le
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...core.codec import KEY_TYPES, KEYS_ARE, Unsupported
 from ...core.errors import DataTypeError
@@ -23,6 +24,8 @@ _second = itemgetter(1)
 #: Keys from which on it pays to look closer before they are sorted, how many of them are looked at, and the share of
 #: these that are not behind the next one, if all are in order for the most part.
 _MANY, _LOOK, _IN_ORDER = 4096, 256, 0.9
+#: Parts that compare with each other and are one type at their place.
+_ONE_TYPE: tuple[set[type], ...] = ({str}, {bytes}, {int})
 #: What may have a zone; what has no order; what may hold either.
 _ZONED, _SETS, _LISTS = frozenset({datetime, time}), frozenset({set, frozenset}), frozenset({tuple, list})
 _LOOKED_INTO = _ZONED | _LISTS
@@ -109,9 +112,9 @@ def type_names(keys: Iterable[Any]) -> set[str]:
 def sort_keys(keys: list[Any]) -> None:
     """Sort keys in place."""
     try:
-        if buckets := _by_first(keys, keys):
+        if found := _by_first(keys, keys):
             keys.clear()
-            for bucket in buckets:
+            for bucket in found.buckets:
                 bucket.sort(key=_second)
                 keys += bucket
         else:
@@ -130,11 +133,10 @@ def sort_order(keys: Sequence[Any], numbers: Iterable[int] | None = None) -> lis
     if numbers is not None and keys and type(keys[0]) is tuple:
         return gather(sort_order([keys[number] for number in order]), order)[0]
     try:
-        if buckets := _by_first(keys, order):
-            seconds = list(map(_second, keys))
-            for bucket in buckets:
-                bucket.sort(key=seconds.__getitem__)
-            return list(chain.from_iterable(buckets))
+        if found := _by_first(keys, order):
+            for bucket in found.buckets:
+                bucket.sort(key=found.seconds.__getitem__)
+            return list(chain.from_iterable(found.buckets))
         order.sort(key=keys.__getitem__)
     except TypeError as error:
         if any(key is not None for key in keys):
@@ -142,27 +144,37 @@ def sort_order(keys: Sequence[Any], numbers: Iterable[int] | None = None) -> lis
     return order
 
 
-def _by_first(keys: Sequence[Any], items: Iterable[Any]) -> list[list[Any]] | None:
-    """The items of keys that are pairs, in lists by the first parts of their keys, these in order.
+class _ByFirst(NamedTuple):
+    """What belongs to keys that are pairs, in lists by the first parts of their keys, these in order."""
 
-    To sort each list by the second parts sorts all, at a fraction of what it costs to compare pairs. Nothing where
-    that is not so: of keys in order already, or with many first parts, or with parts of several types.
+    buckets: list[list[Any]]
+    #: The second part of each key.
+    seconds: list[Any]
+
+
+def _by_first(keys: Sequence[Any], items: Iterable[Any]) -> _ByFirst | None:
+    """The items of keys by the first parts of these: to sort each list by the second parts sorts all.
+
+    That costs a fraction of what it costs to compare pairs. Nothing where it does not: of keys in order already, or
+    with many first parts, or with parts of several types. Each key is looked at once: most are not in the cache.
     """
     if len(keys) < _MANY or type(keys[0]) is not tuple:
         return None
     sample = keys[:: len(keys) // _LOOK]
     if set(map(len, sample)) != {2} or len(set(map(_first, sample))) > _LOOK // 2 or _ascend(keys):
         return None
-    if set(map(len, keys)) != {2}:
+    buckets: defaultdict[Any, list[Any]] = defaultdict(list)
+    seconds: list[Any] = []
+    add = seconds.append
+    try:
+        for item, (first, second) in zip(items, keys, strict=True):
+            buckets[first].append(item)
+            add(second)
+    except ValueError:  # not all keys are pairs
         return None
-    firsts = list(map(_first, keys))
-    if not (_one_type(firsts) and _one_type(map(_second, keys))):
-        return None
-    buckets: dict[Any, list[Any]] = {first: [] for first in sorted(set(firsts))}
-    appends = {first: bucket.append for first, bucket in buckets.items()}
-    for item, append in zip(items, map(appends.__getitem__, firsts), strict=True):
-        append(item)
-    return list(buckets.values())
+    if set(map(type, buckets)) in _ONE_TYPE and set(map(type, seconds)) in _ONE_TYPE:
+        return _ByFirst([buckets[first] for first in sorted(buckets)], seconds)
+    return None
 
 
 def _ascend(keys: Sequence[Any]) -> bool:
@@ -170,11 +182,6 @@ def _ascend(keys: Sequence[Any]) -> bool:
     step = len(keys) // _LOOK
     places = range(0, len(keys) - 1, step)
     return sum(1 for at in places if keys[at] <= keys[at + 1]) > len(places) * _IN_ORDER
-
-
-def _one_type(parts: Iterable[Any]) -> bool:
-    kinds = set(map(type, parts))
-    return kinds in ({str}, {bytes}, {int})
 
 
 def in_order(keys: Sequence[Any]) -> bool:

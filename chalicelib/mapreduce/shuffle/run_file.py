@@ -13,7 +13,7 @@ one range read brings any stretch of partitions.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -40,7 +40,7 @@ class RunWriter:
 
     def __init__(self, write: Callable[[bytes], object], partitions: int) -> None:
         self._write = write
-        self._compress = ZstdCompressor(level=_LEVEL).compress
+        self._compressor = ZstdCompressor(level=_LEVEL)
         self._at = 0
         self._offsets = [0] * (partitions + 1)
         self._partition = 0
@@ -59,9 +59,9 @@ class RunWriter:
         shown = shown or keys
         for start in range(0, len(keys), BLOCK_PAIRS):
             stop = start + BLOCK_PAIRS
-            frame = self._frame(keys[start:stop], values[start:stop])
-            self._write(frame)
-            self._at += len(frame)
+            data = frame(keys[start:stop], values[start:stop], self._compressor)
+            self._write(data)
+            self._at += len(data)
             self.key_types |= type_names(shown[start:stop])  # block by block, while these are in the cache
         self.pairs += len(keys)
 
@@ -86,18 +86,24 @@ class RunWriter:
             self._offsets[skipped] = self._at
         self._partition = partition
 
-    def _frame(self, keys: list[Any], values: list[Any]) -> bytes:
-        try:
-            key_shape, key_body = encode_column(keys)
-            value_shape, value_body = encode_column(values)
-        except Unsupported as error:
-            raise _culprit(keys, values, error) from error
-        raw = b"".join((_COLUMNS.pack(key_shape, value_shape, len(key_body)), key_body, value_body))
-        payload: bytes = self._compress(raw, ZstdCompressor.FLUSH_FRAME)
-        return FRAME.pack(len(payload), crc32(payload), len(keys), len(raw)) + payload
+
+def frame(keys: Sequence[Any], values: Sequence[Any], compressor: Any = None) -> bytes:
+    """The frame of at most `BLOCK_PAIRS` pairs. Raises DataTypeError for what is not carried.
+
+    `compressor`: one that is there already, for to make one takes as long as to use it for a few hundred pairs.
+    """
+    try:
+        key_shape, key_body = encode_column(keys)
+        value_shape, value_body = encode_column(values)
+    except Unsupported as error:
+        raise _culprit(keys, values, error) from error
+    raw = b"".join((_COLUMNS.pack(key_shape, value_shape, len(key_body)), key_body, value_body))
+    compressor = compressor or ZstdCompressor(level=_LEVEL)
+    payload: bytes = compressor.compress(raw, ZstdCompressor.FLUSH_FRAME)
+    return FRAME.pack(len(payload), crc32(payload), len(keys), len(raw)) + payload
 
 
-def _culprit(keys: list[Any], values: list[Any], error: Unsupported) -> DataTypeError:
+def _culprit(keys: Sequence[Any], values: Sequence[Any], error: Unsupported) -> DataTypeError:
     """The error with the key and value it is about."""
     for key, value in zip(keys, values, strict=True):
         try:

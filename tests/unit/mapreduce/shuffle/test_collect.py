@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -142,12 +142,24 @@ def test_weight_of_states_follows_the_number_of_keys() -> None:
     assert collector.weight() > 1_000_000
 
 
+class Named(NamedTuple):
+    """What a mapper may yield as well."""
+
+    key: str
+    value: int
+
+
 @pytest.mark.parametrize("bad", [1, "abc", "ab", None, (1,), (1, 2, 3), {"a": 1, "b": 2}, b"ab"])
 def test_what_is_no_pair_is_shown(bad: Any) -> None:
-    check_pairs([("a", 1), ["b", 2]])
-    with pytest.raises(DataTypeError, match="yield key, value") as refusal:
-        check_pairs([("a", 1), bad])
-    assert repr(bad) in str(refusal.value)
+    good = [("a", 1), ["b", 2], Named("c", 3)]
+    check_pairs(good)
+    taken = pair_collector()
+    taken.absorb(iter(good))
+    assert list(taken.drain(1)) == [(0, ["a", "b", "c"], [1, 2, 3])]
+    for take in (check_pairs, pair_collector().absorb, group_collector().absorb):
+        with pytest.raises(DataTypeError, match="yield key, value") as refusal:
+            take(iter([*good, bad]) if take is not check_pairs else [*good, bad])
+        assert repr(bad) in str(refusal.value)
 
 
 class Longest(Aggregator):
