@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import importlib
 import logging
 import os
 import shutil
@@ -73,6 +76,39 @@ _TURN = {file: turn for turn, file in enumerate(_GROUP_OF)}
 
 def _file(nodeid: str) -> str:
     return nodeid.partition("::")[0]
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """With `-n` each process reads all tests, and where none was read before, pytest rewrites their asserts.
+
+    That takes as long as all else until the first test. So each begins with other files, and finds the rest rewritten.
+    """
+    share = getattr(collector.config, "workerinput", {})
+    if not share.get("whole") or not isinstance(collector, pytest.Session):
+        return
+    gc.disable()  # until all is read: nothing of it goes away
+    files = [path.relative_to(ROOT) for path in sorted((ROOT / "tests").rglob("test_*.py"))]
+    for path in files[int(share["workerid"].removeprefix("gw")) :: share["workercount"]]:
+        # What is wrong with a file pytest tells when it is its turn.
+        with contextlib.suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(".".join(path.with_suffix("").parts))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process of `-n` whether all files are read, since none was named."""
+    node.workerinput["whole"] = node.config.args_source is not pytest.Config.ArgsSource.ARGS
+
+
+def pytest_collection_finish() -> None:
+    """The garbage collector need not look again and again at what was read: it is there until the end."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -142,7 +142,8 @@ def _load_module(folder: Path, name: str) -> ModuleType:
     )
     if spec is None or spec.loader is None:
         raise ConfigError(f"job: {path}: Python cannot load it")
-    for stale in [known for known in sys.modules if known.startswith(f"{spec.name}.")]:
+    below = f"{spec.name}."
+    for stale in [known for known in sys.modules if known.startswith(below)]:
         del sys.modules[stale]  # of another folder, or before a change
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
