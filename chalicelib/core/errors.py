@@ -8,6 +8,7 @@
     │   ├── DataTypeError *
     │   │   └── Unsupported      in `codec.py`
     │   ├── LimitMet
+    │   ├── NoResult
     │   └── InputError *
     │       └── InputChanged
     ├── JobCodeError *
@@ -70,6 +71,10 @@ class LimitMet(UserError):
     """A run would pass one of the job's `limits`, or what its functions bear. The text names the number, the limit and
     what to change.
     """
+
+
+class NoResult(UserError):
+    """A step's result that `self.run.result` cannot give: no record is to blame. The text says what to do instead."""
 
 
 class InputError(UserError):

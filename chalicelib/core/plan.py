@@ -85,6 +85,11 @@ class StepDone(Message, frozen=True, kw_only=True):
     records_in: Count
     records_out: Count
     counters: dict[str, int] = field(default_factory=dict)
+    #: Which of the job's steps it did, from 0.
+    job_step: Count = 0
+    #: The objects of its result, as keys and bytes in order, for those who want to read it as a whole; None if there
+    #: are more than every task's plan can list.
+    parts: tuple[tuple[str, Count], ...] | None = ()
 
 
 class LeftOut(Message, frozen=True, kw_only=True):

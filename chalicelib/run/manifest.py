@@ -27,6 +27,8 @@ from .progress import Spent, heard_since, wasted
 
 #: Failures that `_FAILED` shows beside its reason.
 _SHOWN = 4
+#: Objects of a step's result that the plans behind it list, which every task reads.
+_MOST_TO_BE_READ = 512
 
 
 def publish(store: Store, keys: RunKeys, plan: Plan, verdict: Verdict) -> None:
@@ -206,6 +208,8 @@ def step_results(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, .
         records_in=reduce_plan.mapped.records_in,
         records_out=sum(part.records for part in parts),
         counters=dict(sorted(counters.items())),
+        job_step=plan.job_step,
+        parts=_to_be_read(plan, parts),
     )
     return parts, Earlier(
         inputs=before.inputs,
@@ -229,6 +233,13 @@ def step_results(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, .
         finished=max((marker.finished for marker in markers), default=reduce_plan.map_finished),
         steps=(*before.steps, step),
     )
+
+
+def _to_be_read(plan: Plan, parts: tuple[Part, ...]) -> tuple[tuple[str, int], ...] | None:
+    """The objects that later steps may read as a whole."""
+    if plan.role != "work" or plan.last_step:
+        return ()
+    return tuple((part.key, part.bytes) for part in parts) if len(parts) <= _MOST_TO_BE_READ else None
 
 
 def _with_exchange(store: Store, keys: RunKeys, before: Earlier, done: Exchanged | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as dataclass_replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from msgspec.structs import replace
 
@@ -27,7 +27,7 @@ from ..job.binding import BoundJob
 from ..job.code_digest import check_same
 from ..job.load_class import sources
 from ..job.partitioners import Range
-from ..job.services import run_so_far
+from ..job.services import FindResult, run_so_far
 from ..job.side_files import finder, pin
 from ..mapreduce.input import splits
 from ..mapreduce.input.blocks import stretch
@@ -246,7 +246,7 @@ def _bounds(runtime: Runtime, job: BoundJob | None, plan: Plan, pieces: Iterable
 
     job.services.find_file = finder(runtime, plan.spec, plan.files)
     job.services.disk = runtime.disk
-    job.services.so_far = run_so_far(plan)
+    job.services.so_far = run_so_far(plan, partial(_open_results, runtime, plan))
     task = MapTask(
         job=job,
         sources=sources(runtime, plan.own_spec),
@@ -258,6 +258,12 @@ def _bounds(runtime: Runtime, job: BoundJob | None, plan: Plan, pieces: Iterable
     keys = sample_bounds(task, pieces, job.partitioner.samples)
     shape, body = encode_column(keys)
     return Column(shape=shape, body=body)
+
+
+def _open_results(runtime: Runtime, plan: Plan) -> FindResult:
+    from ..mapreduce.earlier.results import results_of  # few jobs ask for one
+
+    return results_of(runtime, plan, "supervisor")
 
 
 # -- what is read ----------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ _WORLD = ("store", "_store", "invoker", "sink")
 #: happens where no supervisor stays (tests/features/test_seats.py), what clocks start (tests/features/test_periods.py),
 #: notices (tests/features/test_notices.py), whoever stops a run (test_stopped.py).
 _OTHERS = (
-    "stores/", "aws/", "local/", "mrjob/", "config/", "run/status/", "run/estimate/", "testing.py", "mapreduce/sql/",
+    "stores/", "aws/", "local/", "mrjob/", "config/", "run/status/", "run/estimate/", "testing/", "mapreduce/sql/",
     "mapreduce/input/records.py", "mapreduce/input/parquet.py", "mapreduce/output/parquet.py",
     "mapreduce/output/folders.py", "run/totals_pointer.py", "functions/supervision/totals_turn.py", "job/accumulate.py",
     "functions/supervision/notices.py", "functions/given_up.py", "functions/stop.py", "job/side_files.py",
