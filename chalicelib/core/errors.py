@@ -9,6 +9,7 @@
     │   │   └── Unsupported      in `codec.py`
     │   ├── LimitMet
     │   ├── NoResult
+    │   ├── NotConverged
     │   └── InputError *
     │       └── InputChanged
     ├── JobCodeError *
@@ -75,6 +76,10 @@ class LimitMet(UserError):
 
 class NoResult(UserError):
     """A step's result that `self.run.result` cannot give: no record is to blame. The text says what to do instead."""
+
+
+class NotConverged(UserError):
+    """A loop has done all the rounds it may, and its job wants it to have converged by then."""
 
 
 class InputError(UserError):

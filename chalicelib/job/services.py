@@ -69,6 +69,8 @@ class RunSoFar:
     bytes: int
     #: The steps that are done, in order: `.records_in`, `.records_out`, `.counters` of each.
     steps: tuple[StepDone, ...] = ()
+    #: Which round of a loop the step is in, from 1; 0 outside of loops.
+    round: int = 0
     #: Made when somebody asks for a result: what finds that of a class's step.
     open_results: OpenResults | None = field(default=None, repr=False, compare=False)
 
@@ -108,7 +110,8 @@ def run_so_far(plan: Plan, open_results: OpenResults) -> RunSoFar | None:
         return None
     if plan.earlier is None:
         return RunSoFar(plan.inputs, plan.bytes, open_results=open_results)
-    return RunSoFar(plan.earlier.inputs, plan.earlier.bytes, plan.earlier.steps, open_results)
+    earlier = plan.earlier
+    return RunSoFar(earlier.inputs, earlier.bytes, earlier.steps, plan.round, open_results)
 
 
 class Input(Protocol):

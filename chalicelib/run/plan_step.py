@@ -18,7 +18,7 @@ from ..core.codec import encode_column
 from ..core.errors import CorruptData, LimitMet, UserError
 from ..core.keys import RunKeys
 from ..core.plan import Column, Plan, Split
-from ..core.plan_file import Task, TaskLines, document
+from ..core.plan_file import Task, TaskLines, document, read_head
 from ..core.ports import Loc, ObjectInfo, Runtime, Store
 from ..core.spec import GIB, InputSpec, JobSpec
 from ..core.tasks import Part
@@ -111,14 +111,24 @@ def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
 def begin_next(runtime: Runtime, keys: RunKeys, before: Plan, may_exchange: MayExchange = never) -> None:
     """Plan the step after `before`, whose parts it reads, and start its map tree. `keys` are those of `before`.
 
-    Safe to call again. Raises UserError if the user's code stops it.
+    Of the steps of a loop what follows may be decided by the job's code: the first plan that is written stands, whoever
+    wrote it. Safe to call again. Raises UserError or JobCodeError if the user's code stops it, NotConverged if a
+    loop's rounds are used up.
     """
     next_keys = keys.at(keys.step + 1)
     if is_started(runtime.store, next_keys):
         return
     parts, earlier = step_results(runtime.store, keys, before)
-    plan = before.next_step(before.job_step + 1, earlier)
-    begin_over_pairs(runtime, next_keys, plan, list(written_parts(runtime, before, parts)), may_exchange)
+    plan, read = before.next_step(before.job_step + 1, earlier), before
+    if before.loops:
+        check_same(runtime.load_job, before)  # whose code decides what follows
+        from ..mapreduce.earlier.rounds import what_follows  # few jobs have loops
+
+        plan, again = what_follows(runtime, before, earlier)
+        if again is not None:
+            read = read_head(runtime.store, keys.at(again))
+            parts, _ = step_results(runtime.store, keys.at(again), read)
+    begin_over_pairs(runtime, next_keys, plan, list(written_parts(runtime, read, parts)), may_exchange)
 
 
 def written_parts(runtime: Runtime, plan: Plan, parts: Iterable[Part]) -> Iterator[StatePart]:
@@ -189,6 +199,7 @@ def _plan_of_run(runtime: Runtime, keys: RunKeys, run: NewRun, code: JobCode) ->
         output=run.output,
         steps=code.steps,
         merge_step=code.merge_step,
+        loops=code.loops,
         map_only=code.first.map_only,
         partitions=_first_partitions(run, code),
         tasks=0,

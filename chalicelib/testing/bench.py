@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from msgspec import structs
 
@@ -21,7 +21,9 @@ from ..job.job import Job
 from ..job.load_class import Source, can_be_cut
 from ..job.partitioners import Range
 from ..job.services import RunSoFar, Services
+from ..job.steps import Steps
 from ..mapreduce.earlier.results import SHARE, Results
+from ..mapreduce.earlier.rounds import Turn, turn
 from ..mapreduce.guard.quarantine import Quarantine, over_limit
 from ..mapreduce.input import splits
 from ..mapreduce.input.compression import compression
@@ -61,25 +63,31 @@ class Bench:
     so_far: RunSoFar
     #: What each step that was done gave.
     given: list[list[Pair]] = field(default_factory=list)
-    #: Of the step that is under way: records that its mappers have read, and what was counted before it.
+    #: Of the step that is under way: which it is, the records that its mappers have read, and what was counted.
+    turn: Turn = field(default_factory=lambda: Turn(0))
     read: int = 0
-    job_step: int = 0
-    before: dict[str, int] = field(default_factory=dict)
+    counting: dict[str, int] = field(default_factory=dict)
 
-    def began(self, job_step: int) -> None:
+    def began(self, turn: Turn) -> None:
         """A step begins, which of the job's."""
-        self.job_step, self.read, self.before = job_step, 0, self.counted
+        self.turn, self.read, self.counting = turn, 0, {}
+        self.so_far = replace(self.so_far, round=turn.round)
+
+    def next_turn(self, steps: Steps) -> Turn | None:
+        """What follows the step that has ended; None behind the last."""
+        now = self.turn
+        if now.job_step + 1 == len(self.classes):
+            return None
+        services = self._services(len(self.given), "round")
+        return turn(steps, now.job_step, now.round, self.so_far.steps, services, self.spec.params)
 
     def ended(self, pairs: list[Pair]) -> None:
         """The step has given these pairs: later ones may ask."""
-        counters = {
-            name: count - self.before.get(name, 0)
-            for name, count in sorted(self.counted.items())
-            if count != self.before.get(name)
-        }
+        counters = dict(sorted(self.counting.items()))
+        self.counted = sum_counters(self.counted, counters)
         self.given.append(pairs)
         step = StepDone(
-            records_in=self.read, records_out=len(pairs), counters=counters, job_step=self.job_step
+            records_in=self.read, records_out=len(pairs), counters=counters, job_step=self.turn.job_step
         )
         self.so_far = replace(self.so_far, steps=(*self.so_far.steps, step), open_results=self.results)
 
@@ -97,8 +105,14 @@ class Bench:
         self, cls: type[Job], step: int, phase: Phase, task: int, bounds: Sequence[Any] = ()
     ) -> BoundJob:
         """An instance of a step's class for one task; `step` counts those that the run has done."""
-        writes = phase == "reduce" or not cls.shuffle
-        services = Services(
+        writes = (phase == "reduce" or not cls.shuffle) and self.turn.job_step + 1 == len(self.classes)
+        services = self._services(step, phase, task, tuple(self.outputs) if writes else ())
+        return bind(cls, cls.__name__, self.spec.params, bounds, services, identity=step > 0)
+
+    def _services(
+        self, step: int, phase: Phase | Literal["round"], task: int = 0, outputs: tuple[str, ...] = ()
+    ) -> Services:
+        return Services(
             job=self.name,
             run="test",
             phase=phase,
@@ -108,9 +122,8 @@ class Bench:
             disk=self.disk,
             budget=self.spec.budget("mapper" if phase == "map" else "reducer"),
             so_far=self.so_far,
-            outputs=tuple(self.outputs) if self.job_step + 1 == len(self.classes) and writes else (),
+            outputs=outputs,
         )
-        return bind(cls, cls.__name__, self.spec.params, bounds, services, identity=step > 0)
 
     def _file(self, name: str) -> Path:
         if name not in self.files:
@@ -215,4 +228,4 @@ class Bench:
 
     def _count(self, job: BoundJob, quarantine: Quarantine) -> None:
         self.bad += quarantine.records
-        self.counted = sum_counters(self.counted, job.services.counters.totals())
+        self.counting = sum_counters(self.counting, job.services.counters.totals())

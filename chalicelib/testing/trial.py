@@ -20,6 +20,7 @@ from ..job.likely_mistakes import LikelyMistake, likely_mistakes
 from ..job.load_class import Source
 from ..job.services import RunSoFar
 from ..job.steps import Steps, all_steps, expand
+from ..mapreduce.earlier.rounds import Turn
 from ..stores.disk import LocalDisk
 from ..stores.memory import MemoryStore
 from .bench import Bench
@@ -131,16 +132,20 @@ def _all_steps(
 ) -> list[Pair]:
     """The pairs of the last step; the first one reads `bodies`, by tag and name, each other one the pairs before."""
     found: list[Pair] = []
-    for number, cls in enumerate(steps.classes):
-        bench.began(number)
+    turn: Turn | None = Turn(0)
+    while turn:
+        number, cls = len(bench.given), steps.classes[turn.job_step]
+        merges = totals if turn.job_step and turn.job_step == steps.merge_step else None
+        bench.began(turn)
         if number:
-            before = totals.states if totals and number == steps.merge_step else []
-            pieces = list(bench.pieces_of_pairs([*before, *found]))
+            read = found if turn.again is None else bench.given[turn.again]
+            pieces = list(bench.pieces_of_pairs([*(merges.states if merges else []), *read]))
         else:
             bound = bench.bind(cls, number, "map", 0)
             pieces = [piece for tag, some in bodies.items() for piece in bench.pieces(bound, tag, some)]
         found = bench.step(cls, number, pieces)
-        if totals and number == steps.merge_step:
-            totals.states = found
+        if merges:
+            merges.states = found
         bench.ended(found)
+        turn = bench.next_turn(steps)
     return found

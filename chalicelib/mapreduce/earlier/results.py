@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from ...core.errors import NoResult
+from ...core.keys import RunKeys
 from ...core.plan import Plan, StepDone
-from ...core.ports import Loc, Runtime
+from ...core.ports import Runtime
 from ...job.order_by import Ordered
 from ...job.steps import all_steps
 from ..shuffle.memory_size import DICT_SLOT, mean_size
@@ -54,7 +55,8 @@ class Results:
         number = self._number(step)
         if self._done[number].parts is None:
             raise self._no(
-                step, "is in too many objects to be read by every task: let a reducer make it smaller"
+                step,
+                "is in too many objects, or too many steps ago, for every task's plan: let a reducer make it smaller",
             )
         found: dict[Any, Any] = {}
         for keys, values in self._blocks(number):
@@ -97,8 +99,9 @@ def results_of(runtime: Runtime, plan: Plan, function: Literal["mapper", "reduce
     done = plan.earlier.steps if plan.earlier else ()
 
     def blocks(number: int) -> Iterator[Block]:
-        for key, size in done[number].parts or ():
-            loc = Loc(plan.work.bucket, key)
+        place = RunKeys(plan.work, plan.job, plan.run).at(number + 1).input
+        for name, size in done[number].parts or ():
+            loc = place.child(name)
             yield from read_blocks(runtime.store.stream(loc, 0, size), loc.url, size)
 
     return Results(

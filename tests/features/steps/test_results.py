@@ -145,9 +145,9 @@ def test_what_cannot_be_read_is_no_records_fault(wanted: str, figures: dict[str,
 
 
 def test_a_result_in_very_many_objects_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chalicelib.run.manifest._MOST_TO_BE_READ", 1)
+    monkeypatch.setattr("chalicelib.run.manifest._MOST_OF_ONE", 1)
     assert re.search(
-        r"self\.run\.result\(Often\): the result is in too many objects .*: let a reducer",
+        r"self\.run\.result\(Often\): the result is in too many objects, .*: let a reducer",
         simulate().output()["_FAILED"].decode(),
     )
 
