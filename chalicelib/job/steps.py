@@ -102,12 +102,22 @@ def all_steps(load: Callable[[str], type[Any]], spec: JobSpec) -> Steps:
             " them out"
         )
     if loops and loops[-1].last == len(classes) - 1:
-        # One file holds all keys in order: they have to meet in one partition.
-        members = {"shuffle": True} if spec.output.one_file else {}
-        classes.append(type(f"{loops[-1].cls.__name__}Result", (LastRound,), members))
-    if spec.output.sorted:
+        classes.append(_last_round(f"{loops[-1].cls.__name__}Result", classes[-1], spec))
+    elif spec.output.sorted:
         classes[-1] = _in_key_order(classes[-1])
     return Steps(*accumulated(classes)) if spec.accumulate else Steps(classes, 0, loops)
+
+
+def _last_round(name: str, last: type[Any], spec: JobSpec) -> type[LastRound]:
+    """The step behind a job that ends in a loop, whose last class is `last`.
+
+    It leaves rows as they come, unless they have to meet for one sorted file, or for keys in order over all parts.
+    """
+    members: dict[str, Any] = {}
+    if not issubclass(last, Ordered):
+        members["shuffle"] = spec.output.sorted or spec.output.one_file or spec.reducers == 1
+        members["partitioner"] = Range() if spec.output.sorted else Hash()
+    return type(name, (LastRound,), members)
 
 
 def _in_key_order(last: type[Any]) -> type[Any]:
@@ -118,8 +128,6 @@ def _in_key_order(last: type[Any]) -> type[Any]:
     if not (isinstance(last, type) and issubclass(last, Job)) or issubclass(last, Ordered):
         return last
     name = last.__name__
-    if issubclass(last, LastRound):
-        return type(name, (last,), {"shuffle": True, "partitioner": Range()})
     found: Any = last.partitioner
     if not last.shuffle:
         raise ConfigError(

@@ -36,7 +36,7 @@ from ..mapreduce.shuffle.partitions import default_partitions
 from . import job_code
 from .job_code import JobCode, StepCode
 from .manifest import step_results
-from .start_step import is_started, start, start_planned
+from .start_step import is_started, start, start_if_planned, start_planned
 
 #: With `split_lines`: bytes of input that are gone through to count lines, and tasks that may come of it.
 MOST_COUNTED, MOST_LINE_TASKS = 1 * GIB, 1_000_000
@@ -118,6 +118,8 @@ def begin_next(runtime: Runtime, keys: RunKeys, before: Plan, may_exchange: MayE
     next_keys = keys.at(keys.step + 1)
     if is_started(runtime.store, next_keys):
         return
+    if before.loops and start_if_planned(runtime.store, runtime.invoker, next_keys):
+        return  # whoever planned it has asked the job's code
     parts, earlier = step_results(runtime.store, keys, before)
     plan, read = before.next_step(before.job_step + 1, earlier), before
     if before.loops:

@@ -34,7 +34,7 @@ class Move(Job):
         yield name, centre
 
     def converged(self):
-        return not self.run.steps[-1].counters["moved"]
+        return not self.run.steps[-1].counters.get("moved")
 
 
 class KMeans(Job):

@@ -35,7 +35,7 @@ class Pass(Job):
         yield page, (rank, list(chain.from_iterable(links)))
 
     def converged(self):
-        return not self.run.steps[-1].counters["moved"]
+        return not self.run.steps[-1].counters.get("moved")
 
 
 class Ranks(Job):
