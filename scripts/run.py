@@ -166,7 +166,8 @@ def _run(asked: _Asked, going: Going, output: Path) -> Manifest:
         if claim.ended:
             return _as_ended(claim.ended, output)
         work = _made(asked.kept) if asked.kept else claim.work
-        with bars(loaded.name, len(all_steps(load, spec).classes) if spec.job else 1) as progress:
+        steps = all_steps(load, spec) if spec.job else None
+        with bars(loaded.name, steps.most if steps else 1, at_most=bool(steps and steps.loops)) as progress:
             local = LocalRun(
                 name=loaded.name,
                 spec=brought(_s3, spec, LocalDisk(work)),
@@ -367,6 +368,7 @@ def _summary(manifest: Manifest, seconds: float, asked: _Asked) -> list[str]:
         *_set_aside(manifest, asked),
         *(f"left out: {one.message} ({', '.join(one.inputs)})" for one in manifest.left_out[:10]),
         *([f"left out: {count(len(manifest.left_out), 'map task')} in all"] if manifest.left_out else []),
+        *(f"{loop.name}: {loop.told}" for loop in manifest.loops),
         asked.shown,
     ]
 

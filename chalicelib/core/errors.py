@@ -8,6 +8,8 @@
     │   ├── DataTypeError *
     │   │   └── Unsupported      in `codec.py`
     │   ├── LimitMet
+    │   ├── NoResult
+    │   ├── NotConverged
     │   └── InputError *
     │       └── InputChanged
     ├── JobCodeError *
@@ -70,6 +72,14 @@ class LimitMet(UserError):
     """A run would pass one of the job's `limits`, or what its functions bear. The text names the number, the limit and
     what to change.
     """
+
+
+class NoResult(UserError):
+    """A step's result that `self.run.result` cannot give: no record is to blame. The text says what to do instead."""
+
+
+class NotConverged(UserError):
+    """A loop has done all the rounds it may, and its job wants it to have converged by then."""
 
 
 class InputError(UserError):

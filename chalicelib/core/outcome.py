@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import field
 
 from .messages import Count, Message, Stats, Wasted
-from .plan import LeftOut
+from .plan import LeftOut, LoopDone
 from .tasks import Failure, Part
 
 
@@ -109,6 +109,8 @@ class Manifest(Message, frozen=True, kw_only=True):
     failures: tuple[Failure, ...] = ()
     #: Map tasks that failed for good, whose records are in no part (`limits.failed_tasks`).
     left_out: tuple[LeftOut, ...] = ()
+    #: The loops of the job's steps: how many rounds each took, and whether it has converged.
+    loops: tuple[LoopDone, ...] = ()
     started: float = 0.0
     finished: float = 0.0
     #: Of a run that somebody stopped.

@@ -1,7 +1,8 @@
 """The messages of a plan: splits, and everything about one step of a run but its tasks.
 
 `plan_file` says how they lie in plan.json. What a step does is its `Plan.role`; which of the run's steps it is and
-which of the job's steps it does are two counts, since with `accumulate` a run may have to merge more than once.
+which of the job's steps it does are two counts: with `accumulate` a run may have to merge more than once, and a loop
+does some of the job's steps in rounds.
 """
 
 from __future__ import annotations
@@ -85,6 +86,11 @@ class StepDone(Message, frozen=True, kw_only=True):
     records_in: Count
     records_out: Count
     counters: dict[str, int] = field(default_factory=dict)
+    #: Which of the job's steps it did, from 0.
+    job_step: Count = 0
+    #: The objects of its result, as names (below what the next step reads) and bytes, in order, for those who want to
+    #: read it as a whole; None if there are more than every task's plan can list.
+    parts: tuple[tuple[str, Count], ...] | None = ()
 
 
 class LeftOut(Message, frozen=True, kw_only=True):
@@ -101,6 +107,24 @@ class LeftOut(Message, frozen=True, kw_only=True):
     bytes: Count
     #: The first of these objects, as `s3://bucket/key[start:stop]`.
     inputs: tuple[str, ...]
+
+
+class LoopDone(Message, frozen=True, kw_only=True):
+    """How a loop of a job's steps ended."""
+
+    #: The class that has `rounds`.
+    name: str
+    rounds: Count
+    #: None: its class does not say when it has converged, so that it always does all its rounds.
+    converged: bool | None = None
+
+    @property
+    def told(self) -> str:
+        """How it ended, as people are told."""
+        how = (
+            "" if self.converged is None else "converged after " if self.converged else "not converged after "
+        )
+        return f"{how}{self.rounds} round{'' if self.rounds == 1 else 's'}"
 
 
 class Earlier(Message, frozen=True, kw_only=True):
@@ -125,6 +149,8 @@ class Earlier(Message, frozen=True, kw_only=True):
     finished: float
     #: Each step by itself, for the user's code; none of those that earlier versions did.
     steps: tuple[StepDone, ...] = ()
+    #: The loops that have ended, in order.
+    loops: tuple[LoopDone, ...] = ()
 
 
 class Plan(Message, frozen=True, kw_only=True):
@@ -150,10 +176,16 @@ class Plan(Message, frozen=True, kw_only=True):
     step: Count = 0
     #: How many steps the job has.
     steps: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
-    #: Which of the job's steps it does, from 0. Behind `step` once a merge had to be done again.
+    #: Which of the job's steps it does, from 0. Behind `step` once a merge had to be done again,
+    #: or a loop is in its second round.
     job_step: Count = field(default=0, name="nth")
     #: With `accumulate`: which of the job's steps merges with the totals. Else 0: no job begins with a merge.
     merge_step: Count = field(default=0, name="own_steps")
+    #: Some of the job's steps are done in rounds, so that nobody knows how many the run will come to.
+    loops: bool = False
+    #: Of a step that is done in rounds: which round this is, from 1, and of how many at most. Else 0.
+    round: Count = 0
+    rounds: Count = 0
     #: What the totals were when a merge or a rendering was planned.
     totals: TotalsPlan | None = None
     #: Each map task writes a part, and there is no reduce phase.
@@ -191,6 +223,16 @@ class Plan(Message, frozen=True, kw_only=True):
     def accumulates(self) -> bool:
         """The job keeps totals from run to run."""
         return self.merge_step > 0
+
+    @property
+    def begun(self) -> float:
+        """When the run began."""
+        return self.earlier.started if self.earlier else self.created
+
+    @property
+    def repeats(self) -> bool:
+        """The run may come to more steps than the job has."""
+        return self.accumulates or self.loops
 
     @property
     def role(self) -> Role:
@@ -247,16 +289,25 @@ class Plan(Message, frozen=True, kw_only=True):
     @property
     def where(self) -> str:
         """The step as messages name it, with a colon; nothing for a job of one step."""
-        return f"step {self.job_step + 1} of {self.steps}: " if self.steps > 1 else ""
+        nth = f", round {self.round} of at most {self.rounds}" if self.round else ""
+        return f"step {self.job_step + 1} of {self.steps}{nth}: " if self.steps > 1 else ""
 
     def keys(self, keys: RunKeys) -> RunKeys:
         """`keys`, which are those of this step, with what the plan alone knows: how its markers are called."""
         return RunKeys(keys.work, keys.job, keys.run, keys.step, self.small)
 
-    def next_step(self, job_step: int, earlier: Earlier | None) -> Plan:
+    def next_step(self, job_step: int, earlier: Earlier | None, nth_round: int = 0, rounds: int = 0) -> Plan:
         """The run's next step, which does `job_step` of the job, before anything is known of its input."""
         return replace(
-            self, step=self.step + 1, job_step=job_step, earlier=earlier, tasks=0, small=False, exchange=False
+            self,
+            step=self.step + 1,
+            job_step=job_step,
+            round=nth_round,
+            rounds=rounds,
+            earlier=earlier,
+            tasks=0,
+            small=False,
+            exchange=False,
         )
 
 

@@ -368,7 +368,7 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def output_loc(self) -> Loc:
         return parse_url(self.output.url)
 
-    def budget(self, function: Literal["mapper", "reducer"]) -> int:
+    def budget(self, function: Literal["mapper", "reducer", "supervisor"]) -> int:
         """Bytes of records a task of `function` may hold in memory."""
         if self.memory_budget is not None:
             return self.memory_budget

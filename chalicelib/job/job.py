@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     def _or_partitioner(method: _Method) -> _Method | Partitioner: ...
     def _or_classes(method: _Method) -> _Method | Sequence[type[Job]]: ...
     def _or_column(method: _Method) -> _Method | Column | None: ...
+    def _or_number(method: _Method) -> _Method | int | None: ...
     def _or_nothing(method: _Method) -> _Method | None: ...
 
 
@@ -87,6 +88,11 @@ class Job:
     #: Only the first rows of the whole result, in its order.
     limit: ClassVar[int | None] = None
 
+    #: With `rounds`: every round reads what the first one has read, not what the round before it gave.
+    rereads: ClassVar[bool] = False
+    #: With `rounds`: the run fails if the last round has not converged. Otherwise it ends well, and says so.
+    must_converge: ClassVar[bool] = False
+
     def __init__(self, params: dict[str, Any] | None = None) -> None:
         self.params = dict(params or {})
         self._services = Services()  # a task puts its own in their place
@@ -112,6 +118,10 @@ class Job:
         def steps(self: Any) -> Sequence[type[Job]]:
             """Several jobs, one fed by the other: Job classes, or a method that gives them."""
 
+        @_or_number
+        def rounds(self: Any) -> int:
+            """A loop: this step, or all of `steps`, is done again until it has converged, at most so many times."""
+
         @_or_column
         def order_by(self: Any, key: Any, value: Any, /) -> Any:
             """What the whole result is sorted by; or "key", "-key", "value", "-value"."""
@@ -121,7 +131,7 @@ class Job:
             """A row of the result as the user wants it. The end of the line is added."""
 
     else:
-        combiner = reducer = order_by = writer = None
+        combiner = reducer = order_by = writer = rounds = None
         partitioner = Hash()
         steps = ()
 
@@ -170,6 +180,13 @@ class Job:
     def having(self, key: Any, value: Any, /) -> bool:  # noqa: ARG002
         """Whether a pair of the result is kept."""
         return True
+
+    def converged(self) -> bool:
+        """With `rounds`, asked after each: whether it was the last. It has `self.run`, and no records.
+
+        `self.run.steps[-1]` and `self.run.result(...)` tell what the round did.
+        """
+        return False
 
     @classmethod
     def _put_back(cls) -> None:

@@ -17,7 +17,7 @@ from ..job import code_digest, side_files
 from ..job.binding import IDENTITY, BoundJob, bind
 from ..job.load_class import can_be_cut, container_of, reader_of
 from ..job.order_by import Ordered
-from ..job.steps import all_steps, step_class
+from ..job.steps import LastRound, all_steps, step_class
 from ..mapreduce.exchange.partitions import default_partitions
 from ..mapreduce.input import splits
 from ..mapreduce.input.compression import compression
@@ -54,6 +54,7 @@ class JobCode:
     steps: int = 1
     #: As in `Plan`.
     merge_step: int = 0
+    loops: bool = False
     #: How many partitions the code wants, if it has a say in that.
     partitions: int | None = None
     sql: SqlTables | None = None
@@ -88,7 +89,7 @@ def _of_queries(
 def _of_class(runtime: Runtime, name: str, spec: JobSpec) -> JobCode:
     cls = runtime.load_job(spec.job)
     side_files.check(cls, spec)
-    classes, merge_step = all_steps(runtime.load_job, spec)
+    classes, merge_step, loops = all_steps(runtime.load_job, spec)
     job = _bound(classes[0], name, spec, typed=_reads_pairs(spec))
     return JobCode(
         digest=code_digest.digest(runtime.load_job, spec),
@@ -97,6 +98,7 @@ def _of_class(runtime: Runtime, name: str, spec: JobSpec) -> JobCode:
         first=StepCode(job=job, map_only=not classes[0].shuffle),
         steps=len(classes),
         merge_step=merge_step,
+        loops=bool(loops),
     )
 
 
@@ -158,7 +160,7 @@ def check(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> Non
 
         duckdb.version()
     typed = _reads_pairs(spec)
-    classes, merge_step = all_steps(load_job, spec)
+    classes, merge_step, _ = all_steps(load_job, spec)
     jobs = [_bound(cls, name, spec, typed=typed or number > 0) for number, cls in enumerate(classes)]
     uncut(load_job, spec)  # loads the readers
     if spec.output.container:
@@ -169,12 +171,13 @@ def check(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> Non
         )
     if jobs[0].mapper == "mapper_chunk" and any(given.format == "parquet" for given in spec.inputs):
         raise ConfigError(f"{name}: input.format: parquet has rows, no text: write mapper(self, _, row)")
-    if spec.limits.failed_tasks and not all(cls.shuffle for cls in classes):
+    if spec.limits.failed_tasks and not all(cls.shuffle or issubclass(cls, LastRound) for cls in classes):
         raise ConfigError(
             f"{name}: limits.failed_tasks: shuffle = False, so map tasks write results themselves, and what one wrote"
             " before it failed would lie there: leave one of them out, or set bad records aside (bad_records)"
         )
-    _check_output(load_job(spec.job), name, spec.output, map_only=not (merge_step or classes[-1].shuffle))
+    one_after_all = merge_step or issubclass(classes[-1], LastRound)  # `begin_over_pairs` sees to one file
+    _check_output(load_job(spec.job), name, spec.output, map_only=not (one_after_all or classes[-1].shuffle))
 
 
 def warnings(load_job: Callable[[str], type[Any]], spec: JobSpec) -> list[str]:

@@ -7,7 +7,7 @@ of a step that is not the last writes nothing: the supervisor starts the next on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,8 @@ from .progress import Spent, heard_since, wasted
 
 #: Failures that `_FAILED` shows beside its reason.
 _SHOWN = 4
+#: Objects that the plans behind a step, which every task reads, list of its result, and of those of all steps.
+_MOST_OF_ONE, _MOST_OF_ALL = 256, 768
 
 
 def publish(store: Store, keys: RunKeys, plan: Plan, verdict: Verdict) -> None:
@@ -152,10 +154,11 @@ def _show_latest(store: Store, output: OutputKeys, manifest: Manifest) -> None:
 
 
 def success_text(manifest: Manifest) -> str:
-    """What `_SUCCESS` holds: nothing, unless something was left out."""
+    """What `_SUCCESS` holds: nothing, unless something was left out, or a loop has not converged."""
+    text = "".join(f"{one.name}: {one.told}\n" for one in manifest.loops if one.converged is False)
     if not manifest.left_out:
-        return ""
-    return "".join(
+        return text
+    return text + "".join(
         [
             f"{len(manifest.left_out)} of {manifest.map_tasks} map tasks are left out (limits.failed_tasks)\n",
             *(
@@ -206,6 +209,8 @@ def step_results(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, .
         records_in=reduce_plan.mapped.records_in,
         records_out=sum(part.records for part in parts),
         counters=dict(sorted(counters.items())),
+        job_step=plan.job_step,
+        parts=_to_be_read(plan, parts),
     )
     return parts, Earlier(
         inputs=before.inputs,
@@ -227,8 +232,29 @@ def step_results(store: Store, keys: RunKeys, plan: Plan) -> tuple[tuple[Part, .
         ),
         started=before.started,
         finished=max((marker.finished for marker in markers), default=reduce_plan.map_finished),
-        steps=(*before.steps, step),
+        steps=(*_older(before, plan, step), step),
+        loops=before.loops,
     )
+
+
+def _older(before: Earlier, plan: Plan, step: StepDone) -> Iterator[StepDone]:
+    """The steps before `step`, without results of which there is a newer one (of a loop's next round), or too many."""
+    room = _MOST_OF_ALL - len(step.parts or ())
+    kept: list[StepDone] = []
+    for one in reversed(before.steps):
+        room -= len(one.parts or ())
+        parts = () if one.job_step == plan.job_step else one.parts if room >= 0 else None
+        kept.append(one if parts == one.parts else replace(one, parts=parts))
+    return reversed(kept)
+
+
+def _to_be_read(plan: Plan, parts: tuple[Part, ...]) -> tuple[tuple[str, int], ...] | None:
+    """The objects that later steps may read as a whole."""
+    if plan.role != "work" or plan.last_step:
+        return ()
+    if len(parts) > _MOST_OF_ONE:
+        return None
+    return tuple((part.key.removeprefix(plan.results.key), part.bytes) for part in parts)
 
 
 def _with_exchange(store: Store, keys: RunKeys, before: Earlier, done: Exchanged | None) -> dict[str, Any]:
@@ -300,6 +326,7 @@ def _manifest(keys: RunKeys, plan: Plan, parts: tuple[Part, ...], done: Earlier)
         counters=done.counters,
         bad=done.bad,
         left_out=done.left_out,
+        loops=done.loops,
         quarantine=done.quarantine,
         started=done.started,
         finished=done.finished,

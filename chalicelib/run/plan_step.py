@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as dataclass_replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from msgspec.structs import replace
 
@@ -18,7 +18,7 @@ from ..core.codec import encode_column
 from ..core.errors import CorruptData, LimitMet, UserError
 from ..core.keys import RunKeys
 from ..core.plan import Column, Plan, Split
-from ..core.plan_file import Task, TaskLines, document
+from ..core.plan_file import Task, TaskLines, document, read_head
 from ..core.ports import Loc, ObjectInfo, Runtime, Store
 from ..core.spec import GIB, InputSpec, JobSpec
 from ..core.tasks import Part
@@ -27,7 +27,7 @@ from ..job.binding import BoundJob
 from ..job.code_digest import check_same
 from ..job.load_class import sources
 from ..job.partitioners import Range
-from ..job.services import run_so_far
+from ..job.services import FindResult, run_so_far
 from ..job.side_files import finder, pin
 from ..mapreduce.exchange.partitions import default_partitions
 from ..mapreduce.input import splits
@@ -36,7 +36,7 @@ from ..mapreduce.input.compression import compression
 from . import job_code
 from .job_code import JobCode, StepCode
 from .manifest import step_results
-from .start_step import is_started, start, start_planned
+from .start_step import is_started, start, start_if_planned, start_planned
 
 #: With `split_lines`: bytes of input that are gone through to count lines, and tasks that may come of it.
 MOST_COUNTED, MOST_LINE_TASKS = 1 * GIB, 1_000_000
@@ -111,14 +111,26 @@ def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
 def begin_next(runtime: Runtime, keys: RunKeys, before: Plan, may_exchange: MayExchange = never) -> None:
     """Plan the step after `before`, whose parts it reads, and start its map tree. `keys` are those of `before`.
 
-    Safe to call again. Raises UserError if the user's code stops it.
+    Of the steps of a loop what follows may be decided by the job's code: the first plan that is written stands, whoever
+    wrote it. Safe to call again. Raises UserError or JobCodeError if the user's code stops it, NotConverged if a
+    loop's rounds are used up.
     """
     next_keys = keys.at(keys.step + 1)
     if is_started(runtime.store, next_keys):
         return
+    if before.loops and start_if_planned(runtime.store, runtime.invoker, next_keys):
+        return  # whoever planned it has asked the job's code
     parts, earlier = step_results(runtime.store, keys, before)
-    plan = before.next_step(before.job_step + 1, earlier)
-    begin_over_pairs(runtime, next_keys, plan, list(written_parts(runtime, before, parts)), may_exchange)
+    plan, read = before.next_step(before.job_step + 1, earlier), before
+    if before.loops:
+        check_same(runtime.load_job, before)  # whose code decides what follows
+        from ..mapreduce.earlier.rounds import what_follows  # few jobs have loops
+
+        plan, again = what_follows(runtime, before, earlier)
+        if again is not None:
+            read = read_head(runtime.store, keys.at(again))
+            parts, _ = step_results(runtime.store, keys.at(again), read)
+    begin_over_pairs(runtime, next_keys, plan, list(written_parts(runtime, read, parts)), may_exchange)
 
 
 def written_parts(runtime: Runtime, plan: Plan, parts: Iterable[Part]) -> Iterator[StatePart]:
@@ -189,6 +201,7 @@ def _plan_of_run(runtime: Runtime, keys: RunKeys, run: NewRun, code: JobCode) ->
         output=run.output,
         steps=code.steps,
         merge_step=code.merge_step,
+        loops=code.loops,
         map_only=code.first.map_only,
         partitions=_first_partitions(run, code),
         tasks=0,
@@ -246,7 +259,7 @@ def _bounds(runtime: Runtime, job: BoundJob | None, plan: Plan, pieces: Iterable
 
     job.services.find_file = finder(runtime, plan.spec, plan.files)
     job.services.disk = runtime.disk
-    job.services.so_far = run_so_far(plan)
+    job.services.so_far = run_so_far(plan, partial(_open_results, runtime, plan))
     task = MapTask(
         job=job,
         sources=sources(runtime, plan.own_spec),
@@ -258,6 +271,12 @@ def _bounds(runtime: Runtime, job: BoundJob | None, plan: Plan, pieces: Iterable
     keys = sample_bounds(task, pieces, job.partitioner.samples)
     shape, body = encode_column(keys)
     return Column(shape=shape, body=body)
+
+
+def _open_results(runtime: Runtime, plan: Plan) -> FindResult:
+    from ..mapreduce.earlier.results import results_of  # few jobs ask for one
+
+    return results_of(runtime, plan, "supervisor")
 
 
 # -- what is read ----------------------------------------------------------------------------------------

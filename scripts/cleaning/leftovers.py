@@ -62,7 +62,7 @@ def _verdict(store: Store, keys: RunKeys, rows: Sequence[ObjectInfo]) -> ObjectI
         return found[step]
     if plan.steps > 1:
         verdict = read_verdict(store, keys.at(step))
-        goes_on = step + 1 < plan.steps or plan.accumulates
+        goes_on = step + 1 < plan.steps or plan.repeats
         if verdict is not None and verdict.outcome != "failed" and goes_on:
             return None
     return found[step]

@@ -11,8 +11,11 @@ from chalicelib.local.local_run import Progress
 
 
 @contextmanager
-def bars(name: str, steps: int) -> Iterator[Progress]:
-    """A progress bar on a terminal, nothing in a pipe; of several steps it says which one it is of."""
+def bars(name: str, steps: int, *, at_most: bool = False) -> Iterator[Progress]:
+    """A progress bar on a terminal, nothing in a pipe; of several steps it says which one it is of.
+
+    `at_most`: there may be fewer.
+    """
     if not sys.stderr.isatty():
         yield lambda *_: None
         return
@@ -35,7 +38,8 @@ def bars(name: str, steps: int) -> Iterator[Progress]:
             nonlocal shown, place
             if step != shown:
                 shown = step
-                place = f"{name}, step {step + 1} of {steps}" if steps > 1 else name
+                of = "of at most" if at_most else "of"
+                place = f"{name}, step {step + 1} {of} {steps}" if steps > 1 else name
                 for each, row in rows.items():
                     bars.update(row, description=f"{place}, {each}", completed=0, total=None)
             if phase not in rows:  # few runs have a second level of shuffle

@@ -24,8 +24,8 @@ def summary(status: RunStatus, *, job: bool = True, widths: tuple[int, int] = (0
     """One run on one line. `widths` pad the names of job and run."""
     name = f"{status.job:<{widths[0]}}  " if job else ""
     line: Line = [(f"{name}{status.run:<{widths[1]}}  ", ""), (f"{status.phase:<9}", _style(status))]
-    if status.steps > 1:
-        line.append((f"  step {status.step} of {status.steps}", ""))
+    if status.place:
+        line.append((f"  {status.place}", ""))
     between = f"  exchange {_of(status.exchange)}" if status.exchange else ""
     line.append((f"  map {_of(status.map):>7}{between}  reduce {_of(status.reduce):>5}", ""))
     if status.attempts_failed:
@@ -76,6 +76,9 @@ def picture(status: RunStatus, *, terminal: bool) -> list[Line]:
     if status.left_out:
         told = "; limits.failed_tasks bears it, and _manifest.json names what they would have read"
         lines.append([*_row("left out", ""), (count(status.left_out, "map task"), "yellow"), (told, "dim")])
+    for loop in status.loops:
+        style = "yellow" if loop.converged is False else ""
+        lines.append([*_row("loop", ""), (f"{loop.name}: {loop.told}", style)])
     for number, (name, total) in enumerate(status.counters.items()):
         lines.append(_row("" if number else "counted", f"{total:,} {name}"))
     lines += _ending(status)
@@ -141,8 +144,8 @@ def failure_lines(failure: Failure, told: str = "") -> list[Line]:
 
 def _title(status: RunStatus) -> Line:
     line: Line = [(f"{status.job}  {status.run}  ", "bold"), (status.phase, _style(status))]
-    if status.steps > 1:
-        line.append((f", step {status.step} of {status.steps}", ""))
+    if status.place:
+        line.append((f", {status.place}", ""))
     if status.elapsed is not None:
         line.append((f" {'after' if status.ended else 'for'} {human_seconds(status.elapsed)}", ""))
     if status.idle is not None and status.idle >= 1:

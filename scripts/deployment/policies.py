@@ -61,7 +61,8 @@ INVOKES: dict[FunctionName, tuple[FunctionName, ...]] = {
     "auditor": ("coordinator", "mapper", "supervisor"),
 }
 
-#: Whose process runs the user's code, or reads what it needs.
+#: Whose process runs the user's code, or reads what it needs. Of jobs of several steps a supervisor's does, too: it
+#: samples keys for the next step, and asks whether a loop has converged.
 _WITH_SIDE_FILES = ("coordinator", "mapper", "reducer")
 
 
@@ -318,7 +319,8 @@ def _side_files(target: Target, function: FunctionName) -> list[Json]:
     """Objects that `files` lists for the user's code, one by one, whosever they are."""
     found = (object_of(entry) for entry in target.spec.side_files)
     objects = [loc for loc in found if loc is not None]
-    return [_objects(READ, objects)] if objects and function in _WITH_SIDE_FILES else []
+    own = function in _WITH_SIDE_FILES or (function == "supervisor" and target.shape.several_steps)
+    return [_objects(READ, objects)] if objects and own else []
 
 
 def _objects(actions: list[str], keys: Iterable[Loc]) -> Json:

@@ -40,6 +40,7 @@ def as_json(planned: Planned) -> str:
         "concurrency": work.concurrency,
         "like": {"kind": work.kind, "way": work.way},
         "steps": planned.like.steps,
+        "most_steps": planned.like.most_steps,
         "ends": found.ends,
         "seconds": _seconds(found),
         "dollars": round(found.total, 6),
@@ -118,7 +119,11 @@ def lines(planned: Planned) -> list[Line]:
         shown += [_row("binding", found.binding.text), _row("", f"what lifts it: {found.binding.lift}")]
     shown += _advised(planned.advice)
     if planned.like.steps > 1:
-        shown.append(_row("steps", f"the job has {planned.like.steps}; this is about the first alone"))
+        like = planned.like
+        rounds = (
+            f", and comes to {like.most_steps} in all of its rounds" if like.most_steps > like.steps else ""
+        )
+        shown.append(_row("steps", f"the job has {like.steps}{rounds}; this is about the first alone"))
     return [*shown, [(_HONEST, "dim")]]
 
 

@@ -10,6 +10,7 @@ from chalicelib.core.plan import Plan
 from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Loc, Store
 from chalicelib.core.tasks import BadRecord
+from chalicelib.run.status.runs import current_step, most_steps
 from scripts.runs.places import Place, named_run
 from scripts.runs.world import World
 
@@ -38,7 +39,8 @@ def set_aside(world: World, place: Place, run: str) -> SetAside:
             f"{keys.root.url}: no run {keys.run!r} of job {keys.job!r} here (or its work objects have expired,"
             " and the bad records with them); scripts/status.py lists the runs"
         ) from error
-    found = (record for step in range(plan.steps) for record in bad_records(store, plan.keys(keys).at(step)))
+    steps = current_step(store, keys, most_steps(plan)).step + 1
+    found = (record for step in range(steps) for record in bad_records(store, plan.keys(keys).at(step)))
     return SetAside(store, keys, plan, sorted(found, key=lambda record: (record.source, record.offset or 0)))
 
 

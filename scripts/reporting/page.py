@@ -75,7 +75,7 @@ def figures(seen: Seen) -> dict[str, Any]:
 def _header(seen: Seen) -> Html:
     status = seen.status
     after = f" after {human_seconds(status.elapsed)}" if status.ended and status.elapsed is not None else ""
-    step = f", step {status.step} of {status.steps}" if status.steps > 1 else ""
+    step = f", {status.place}" if status.place else ""
     verdict = tag("span", f"{status.phase}{step}{after}", class_=f"verdict {status.phase}")
     return tag("header", tag("h1", status.job, " ", tag("small", status.run)), tag("p", verdict))
 

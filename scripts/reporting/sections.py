@@ -110,6 +110,7 @@ def _records(status: RunStatus) -> Iterator[tuple[str, object]]:
         yield "bad records", f"{status.bad:,} set aside"
     if status.left_out:
         yield "map tasks", f"{status.left_out:,} failed and left out"
+    yield from ((f"loop {loop.name}", loop.told) for loop in status.loops)
 
 
 def _phases(seen: Seen) -> Html:

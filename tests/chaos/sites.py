@@ -23,14 +23,15 @@ _WORLD = ("store", "_store", "invoker", "sink")
 #: Not of the four handlers' protocol: adapters, tools, readers of formats; and what has faults of its own put to it:
 #: SQL (tests/features/sql), totals (tests/features/accumulate), processes of their own (test_deadly_records), what
 #: happens where no supervisor stays (tests/features/test_seats.py), what clocks start (tests/features/test_periods.py),
-#: notices (tests/features/test_notices.py), whoever stops a run (test_stopped.py).
+#: notices (tests/features/test_notices.py), whoever stops a run (test_stopped.py), results of earlier steps and loops
+#: (tests/features/steps).
 _OTHERS = (
-    "stores/", "aws/", "local/", "mrjob/", "config/", "run/status/", "run/estimate/", "testing.py", "mapreduce/sql/",
+    "stores/", "aws/", "local/", "mrjob/", "config/", "run/status/", "run/estimate/", "testing/", "mapreduce/sql/",
     "mapreduce/input/records.py", "mapreduce/input/parquet.py", "mapreduce/output/parquet.py",
     "mapreduce/output/folders.py", "run/totals_pointer.py", "functions/supervision/totals_turn.py", "job/accumulate.py",
     "functions/supervision/notices.py", "functions/given_up.py", "functions/stop.py", "job/side_files.py",
     "functions/attempt/deadly_records.py", "functions/attempt/read_only.py", "functions/attempt/remembering.py",
-    "run/periods/", "functions/scheduler.py", "functions/auditor.py", "functions/auditing/",
+    "run/periods/", "mapreduce/earlier/", "functions/scheduler.py", "functions/auditor.py", "functions/auditing/",
 )  # fmt: skip
 
 

@@ -58,7 +58,8 @@ def test_steps_are_one_run_and_its_success_starts_the_next_job(checkout: Cloud) 
     assert run.manifest["input_bytes"] == len(TEXT)
     assert run.manifest["parts"][0]["key"].endswith(".pairs")
     steps = {key.split("/")[3] for key in checkout.listing(WORK, f"runs/tiers/{run.run}/step-")}
-    assert steps == {"step-1", "step-2"}
+    assert steps == {"step-1", "step-2", "step-3"}
+    assert run.manifest["loops"] == [{"name": "Count", "rounds": 2, "converged": True}]
 
     (found,) = checkout.wait("relay", [f"s3://{OUT}/tiers/{run.run}/_SUCCESS"]).values()
     assert found.succeeded, found.failure

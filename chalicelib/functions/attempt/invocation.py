@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from msgspec.structs import replace
 
@@ -15,7 +15,7 @@ from ...core.plan import Plan
 from ...core.ports import Loc, Runtime, Store
 from ...core.tasks import Continuation, ReduceContinuation, TaskCall
 from ...job.code_digest import check_same
-from ...job.services import Counters, Services, run_so_far
+from ...job.services import Counters, FindResult, Services, run_so_far
 from ...job.side_files import finder
 from ...mapreduce.guard.deadline import Pace
 from ...mapreduce.guard.quarantine import Quarantine
@@ -107,6 +107,13 @@ def _services(
     runtime: Runtime, phase: Phase, plan: Plan, call: TaskCall, piece: int, counted: dict[str, int]
 ) -> Services:
     """What the user's code may use. `counted` is what earlier invocations counted."""
+    function: Literal["mapper", "reducer"] = "mapper" if phase == "map" else "reducer"
+
+    def open_results() -> FindResult:
+        from ...mapreduce.earlier.results import results_of  # few jobs ask for one
+
+        return results_of(runtime, plan, function)
+
     return Services(
         job=plan.job,
         run=plan.run,
@@ -117,9 +124,9 @@ def _services(
         piece=piece,
         find_file=finder(runtime, plan.spec, plan.files),
         disk=runtime.disk,
-        budget=plan.spec.budget("mapper" if phase == "map" else "reducer"),
+        budget=plan.spec.budget(function),
         counters=Counters(counted),
-        so_far=run_so_far(plan),
+        so_far=run_so_far(plan, open_results),
         outputs=tuple(plan.spec.outputs) if plan.last_step and (plan.map_only or phase == "reduce") else (),
     )
 

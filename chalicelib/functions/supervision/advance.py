@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...core.errors import CorruptData, JobCodeError, UserError
+from ...core.errors import CorruptData, JobCodeError, NotConverged, UserError
 from ...core.keys import RunKeys, TotalsKeys
 from ...core.outcome import Verdict
 from ...core.plan import Plan
@@ -69,7 +69,14 @@ class StepEnd:
         try:
             begin_next(self._runtime, self._keys, self._plan, may_exchange(self._runtime, self._plan.spec))
         except (UserError, JobCodeError, CorruptData) as error:
+            reason = str(error) if isinstance(error, NotConverged) else f"could not be planned: {error}"
             keys = self._keys.at(self._plan.step + 1)
-            unplanned = self._plan.next_step(self._plan.job_step + 1, self._plan.earlier)
-            reason = f"could not be planned: {error}"
+            unplanned = self._unplanned(again=isinstance(error, NotConverged))
             conclude(self._runtime.store, keys, unplanned, Verdict(outcome="failed", reason=reason))
+
+    def _unplanned(self, *, again: bool) -> Plan:
+        """What would have followed: the step behind this one, or, after a loop's last round, this one."""
+        plan = self._plan
+        if again:
+            return plan.next_step(plan.job_step, plan.earlier, plan.round, plan.rounds)
+        return plan.next_step(plan.job_step + 1, plan.earlier)

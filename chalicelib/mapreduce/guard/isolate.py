@@ -11,9 +11,11 @@ from itertools import repeat
 from typing import Any, NamedTuple, TypeVar
 
 from ...core.errors import (
+    CorruptData,
     DataTypeError,
     DiskError,
     InputChanged,
+    NoResult,
     ProcessKilled,
     StoreError,
     UserError,
@@ -31,8 +33,8 @@ Pair = tuple[Any, Any]
 T = TypeVar("T")
 #: Keys of these kinds go into any table.
 _HASHABLE = frozenset({str, int, bytes, float, bool, type(None)})
-#: What no record is bad for: the world's faults, which fail the attempt.
-_NO_RECORDS_FAULT = (InputChanged, StoreError, DiskError)
+#: What no record is bad for: the world's faults, and a step's result that there is not, which fail the attempt.
+_NO_RECORDS_FAULT = (InputChanged, StoreError, DiskError, CorruptData, NoResult)
 
 
 class RecordPlace(NamedTuple):

@@ -19,6 +19,8 @@ class Likeness:
     way: str
     map_only: bool = False
     steps: int = 1
+    #: With all rounds of its loops.
+    most_steps: int = 1
 
 
 def likeness(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> Likeness:
@@ -30,14 +32,15 @@ def likeness(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> 
     """
     if spec.is_sql:
         return Likeness(kind=_kind_of_query(spec), way="sql")
-    classes = all_steps(load_job, spec).classes
+    steps = all_steps(load_job, spec)
+    classes = steps.classes
     job = bind(classes[0], name, spec.params, identity=True)
     way = "chunk" if job.mapper == "mapper_chunk" else "record"
     if not classes[0].shuffle:
-        return Likeness(kind="filter", way=way, map_only=True, steps=len(classes))
+        return Likeness(kind="filter", way=way, map_only=True, steps=len(classes), most_steps=steps.most)
     pairs = "join" if spec.more_inputs else "sort"
     kind = pairs if job.combiner is None else "many groups"
-    return Likeness(kind=kind, way=way, steps=len(classes))
+    return Likeness(kind=kind, way=way, steps=len(classes), most_steps=steps.most)
 
 
 def _kind_of_query(spec: JobSpec) -> str:

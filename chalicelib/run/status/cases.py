@@ -76,16 +76,14 @@ def run_status(facts: Facts, reader: Reader, now: float) -> RunStatus:
 def running(facts: Facts, plan: Plan, reader: Reader, now: float) -> RunStatus:
     """A run under way: its plan, and the markers so far."""
     status = _planned(_counted(facts, reader, plan.tasks), plan)
-    status = replace(
-        _timed(status, _begun(plan), None, now), phase=_phase(facts, plan), idle=_idle(facts, now)
-    )
+    status = replace(_timed(status, plan.begun, None, now), phase=_phase(facts, plan), idle=_idle(facts, now))
     return _priced(status, plan, facts.prices)
 
 
 def ended(facts: Facts, plan: Plan, reader: Reader, now: float) -> RunStatus:
     """A run with a verdict whose plan is still there; it may yet lack its manifest, or the marker after it."""
     status = _planned(_counted(facts, reader, plan.tasks), plan)
-    status = _concluded(status, facts, reader, _begun(plan), now)
+    status = _concluded(status, facts, reader, plan.begun, now)
     return _priced(status, plan, facts.prices, whole=facts.success is not None)
 
 
@@ -183,6 +181,9 @@ def _planned(status: RunStatus, plan: Plan) -> RunStatus:
         source=plan.source,
         step=plan.job_step + 1,
         steps=plan.steps,
+        round=plan.round,
+        rounds=plan.rounds,
+        loops=plan.earlier.loops if plan.earlier else (),
         partitions=plan.partitions,
         inputs=whole.inputs,
         input_bytes=whole.bytes,
@@ -226,6 +227,7 @@ def _concluded(
         parts=len(success.parts),
         bad=success.bad,
         left_out=len(success.left_out),
+        loops=success.loops,
         counters=success.counters,
     )
 
@@ -234,10 +236,6 @@ def _timed(status: RunStatus, started: float | None, finished: float | None, now
     started = started or None  # a run that was refused has no beginning
     elapsed = None if started is None else max(0.0, (finished or now) - started)
     return replace(status, started=started, finished=finished, elapsed=elapsed)
-
-
-def _begun(plan: Plan) -> float:
-    return plan.earlier.started if plan.earlier else plan.created
 
 
 def _finished(facts: Facts, started: float | None) -> float | None:

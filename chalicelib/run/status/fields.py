@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ...core.messages import Message, Stats, Wasted
+from ...core.plan import LoopDone
 from ...core.tasks import Failure
 
 RunPhase = Literal[
@@ -67,6 +68,11 @@ class RunStatus(Message, frozen=True, kw_only=True):
     #: Which step of how many is under way, or was the last, from 1.
     step: int = 1
     steps: int = 1
+    #: Of a step that is done in rounds: which round, from 1, of how many at most. Else 0.
+    round: int = 0
+    rounds: int = 0
+    #: The loops that have ended: how many rounds each took, and whether it has converged.
+    loops: tuple[LoopDone, ...] = ()
     #: Of the step that is under way; of a run that has succeeded, all steps together.
     map: PhaseStatus
     reduce: PhaseStatus
@@ -116,3 +122,9 @@ class RunStatus(Message, frozen=True, kw_only=True):
     @property
     def ended(self) -> bool:
         return self.phase in ENDED
+
+    @property
+    def place(self) -> str:
+        """The step that it is at, or was, as people are told: nothing of a job of one step."""
+        nth = f", round {self.round} of at most {self.rounds}" if self.round else ""
+        return f"step {self.step} of {self.steps}{nth}" if self.steps > 1 else ""

@@ -14,7 +14,7 @@ from ...core.ports import Loc, Store
 #: to a page of a listing, large ones cost a request each.
 HOP_AFTER = 500
 _LAST = chr(0x10FFFF)
-#: More steps than a run of a job with `accumulate` comes to, which may merge more than once.
+#: More steps than a run comes to of a job with `accumulate`, which may merge more than once, or with loops.
 _MOST_STEPS = 4096
 
 
@@ -52,7 +52,7 @@ def runs_since(store: Store, work: Loc, job: str, since: str) -> Iterator[RunKey
 
 def most_steps(plan: Plan) -> int:
     """How many steps a run may have come to."""
-    return _MOST_STEPS if plan.accumulates else plan.steps
+    return _MOST_STEPS if plan.repeats else plan.steps
 
 
 def current_step(store: Store, keys: RunKeys, steps: int) -> RunKeys:

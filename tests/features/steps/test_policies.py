@@ -29,7 +29,24 @@ class Ordered(Counted):
     limit = 3
 
 
-@pytest.mark.parametrize("job", [CountWords, ThreeSteps, Upper, Mixed, TwoOrders, Ordered])
+class Again(Job):
+    """What was counted by how much there is of it, twice."""
+
+    rounds = 2
+    rereads = True
+
+    def mapper(self, word: str, _count: int) -> list[tuple[str, int]]:
+        return [(word, len(self.run.result(CountWords)))]
+
+    def converged(self) -> bool:
+        return not self.run.result(CountWords)
+
+
+class Loop(Job):
+    steps = (CountWords, Again)
+
+
+@pytest.mark.parametrize("job", [CountWords, ThreeSteps, Upper, Mixed, TwoOrders, Ordered, Loop])
 @pytest.mark.parametrize("duplicates", [False, True])
 def test_every_shape_may_do_all_it_does(job: type[Job], duplicates: bool, tmp_path: Path) -> None:
     seen = whole_run(job, tmp_path, {"a.txt": TEXT}, duplicates=duplicates)
@@ -51,6 +68,13 @@ def test_what_has_no_steps_may_start_none() -> None:
     for function in ("coordinator", "mapper", "reducer"):
         assert not allowed(several[function], "s3:PutObject", plan) or function == "coordinator"
     assert not allowed(several["supervisor"], "s3:PutObject", "arn:aws:s3:::work/runs/job/r/plan.json")
+
+
+def test_supervisors_that_run_the_jobs_code_may_read_its_files() -> None:
+    model = "arn:aws:s3:::models/model.bin"
+    listed = spec(files="s3://models/model.bin")
+    assert allowed(documents(Loop, listed)["supervisor"], "s3:GetObject", model)
+    assert not allowed(documents(CountWords, listed)["supervisor"], "s3:GetObject", model)
 
 
 def test_mappers_of_map_only_jobs_alone_write_parts() -> None:

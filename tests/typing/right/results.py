@@ -106,3 +106,26 @@ class ThreeInputs(Join):
 def test_words_are_counted() -> None:
     counters: dict[str, int] = {}
     assert run_job(Words, ["a b", "b"], params={"n": 1}, counters=counters) == [("a", 1), ("b", 2)]
+
+
+class Settle(Job):
+    rounds = 20
+    rereads = True
+
+    def mapper(self, word: str, count: int) -> Iterator[tuple[str, int]]:
+        known = self.run.result(Words) if self.run.round == 1 else self.run.result(Settle)
+        yield word, known.get(word, count)
+
+    reducer = Sum()
+
+    def converged(self) -> bool:
+        return self.run.steps[-1].records_out == len(self.run.result(Settle))
+
+
+class AsOftenAsTold(Words):
+    def rounds(self) -> int:
+        return int(self.params["rounds"])
+
+
+class Settled(Job):
+    steps = (Words, Settle, AsOftenAsTold)

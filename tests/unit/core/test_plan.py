@@ -91,6 +91,7 @@ def test_the_stored_names_stay() -> None:
     }  # fmt: skip
     assert list(stored) == [
         "job", "run", "token", "source", "head", "spec", "work", "output", "step", "steps", "nth", "own_steps",
+        "loops", "round", "rounds",
         "totals", "map_only", "earlier", "partitions", "reducers", "tasks", "page", "pages", "inputs", "bytes",
         "bounds", "sql", "files", "created", "code", "chain", "stopped", "small", "exchange",
     ]  # fmt: skip

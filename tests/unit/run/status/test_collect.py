@@ -378,7 +378,7 @@ def test_json_has_the_documented_fields(world: World) -> None:
         "inputs", "input_bytes", "output_records", "output_bytes", "parts", "attempts_failed", "bad", "left_out",
         "counters", "continued", "reason", "failures",
         "started", "finished", "elapsed", "idle", "cost", "cost_parts", "cost_region", "cost_wasted", "cost_lost",
-        "region", "expired", "exchange",
+        "region", "expired", "exchange", "round", "rounds", "loops",
     }  # fmt: skip
     assert set(told["map"]) == {"done", "total", "failed_attempts", "stats", "measured", "wasted"}
     assert told["source"] == "s3://in/a.txt"
