@@ -2,7 +2,44 @@
 
 from __future__ import annotations
 
+import re
+from typing import NamedTuple
+
+from .keys import RunKeys, TotalsKeys
 from .messages import Count, Message
+from .ports import Loc
+
+_ASLEEP = r"/asleep/(?P<run>[^/]+)\.(?P<step>\d+)$"
+
+
+class Asleep(NamedTuple):
+    """A run that found the turn taken and left: nobody supervises `step` of it until it is called."""
+
+    run: str
+    step: int
+
+    def word(self, places: TotalsKeys) -> Loc:
+        """The object that says so."""
+        return all_asleep(places).child(f"{self.run}.{self.step}")
+
+    def keys(self, places: TotalsKeys) -> RunKeys:
+        return RunKeys(places.work, places.job, self.run, self.step)
+
+
+def all_asleep(places: TotalsKeys) -> Loc:
+    """The prefix of the words of all runs that have left."""
+    return places.root.child("asleep/")
+
+
+def parse_asleep(key: str) -> Asleep | None:
+    """Whose word an object is."""
+    found = re.search(_ASLEEP, key)
+    return Asleep(found["run"], int(found["step"])) if found else None
+
+
+def call_of(keys: RunKeys, caller: str) -> Loc:
+    """The object of which a supervisor is told that is to look at `keys` again. There is none: it names the caller."""
+    return keys.root.child(f"turn-of.{caller}")
 
 
 class StatePart(Message, frozen=True, kw_only=True, array_like=True):

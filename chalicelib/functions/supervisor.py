@@ -162,7 +162,7 @@ class Supervision:
                 self._runtime.clock.pause(min(self._until_next_look(), left))
             self._leaser.end()
             if self._runtime.seats is not None:  # nobody stays with the others
-                stalled_runs.pick_up(self._runtime, self._keys)
+                stalled_runs.pick_up(self._runtime, self._keys, totals=self._plan.accumulates)
         except _Taken:
             pass  # whoever has the lease goes on
         finally:
@@ -171,12 +171,16 @@ class Supervision:
 
     def has_missed_something(self) -> bool:
         """Whether something has happened since the last look; asked when the lease is free again."""
+        if self._verdict:
+            return not self._end.waits()
         return bool(self._end.found()) or (self._watch is not None and self._watch.has_moved())
 
     def _may_stay(self) -> bool:
-        """Whether to wait for what comes. Who waits for the totals of other runs has no event to wake it."""
-        if self._runtime.seats is None or self._verdict:
+        """Whether to wait for what comes. Who waits for another run's turn to end is called then."""
+        if self._runtime.seats is None:
             return True
+        if self._verdict:
+            return not self._end.waits()
         young = self._runtime.clock.now() - self._plan.created < pacing.YOUNG
         if not self._runtime.seats or self._late or not (young or self._is_worth_waiting()):
             return False

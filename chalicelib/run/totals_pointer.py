@@ -23,7 +23,17 @@ from ..core.messages import decode, encode
 from ..core.outcome import Manifest
 from ..core.plan import Plan
 from ..core.ports import Loc, Store
-from ..core.totals import Pointer, Shown, ShownPart, StatePart, TotalsPlan, Waiting
+from ..core.totals import (
+    Asleep,
+    Pointer,
+    Shown,
+    ShownPart,
+    StatePart,
+    TotalsPlan,
+    Waiting,
+    all_asleep,
+    parse_asleep,
+)
 from . import lease
 
 #: Runs that one merge takes at most; the others are next.
@@ -145,6 +155,46 @@ def take_turn(store: Store, keys: TotalsKeys, run: str, now: float) -> bool:
     except lease.LeaseHeld:
         return False
     return True
+
+
+def is_taken(store: Store, keys: TotalsKeys, run: str, now: float) -> bool:
+    """Whether it is another run's turn than `run`'s."""
+    found = lease.read(store, keys.turn)
+    return found is not None and found[0].token != run and found[0].expires > now
+
+
+def leave_word(store: Store, keys: TotalsKeys, asleep: Asleep) -> None:
+    """Have whoever ends its turn call this run: it is to leave only if it finds the turn still taken after that."""
+    store.put(asleep.word(keys), b"")
+
+
+def sleepers(store: Store, keys: TotalsKeys) -> list[Asleep]:
+    """The words of all runs that have left, in the order of the runs."""
+    return [found for info in store.list(all_asleep(keys)) if (found := parse_asleep(info.key))]
+
+
+def to_be_called(store: Store, keys: TotalsKeys, run: str) -> tuple[list[Asleep], list[Asleep]]:
+    """The runs that sleep and are not merged, in their order, and those that are; `run`'s own words are removed.
+
+    So are the words of runs that have ended, by a crash just before they removed them, or that are no more.
+    """
+    words = sleepers(store, keys)
+    if not words:
+        return [], []
+    done = [word for word in words if word.run == run or _has_ended(store, keys, word)]
+    if done:
+        store.delete(keys.root.bucket, [word.word(keys).key for word in done])
+    wait = {parse_waiting(info.key) for info in store.list(keys.all_waiting)}
+    wait -= set(read(store, keys).pointer.recent)
+    left = [word for word in words if word not in done]
+    return [word for word in left if word.run in wait], [word for word in left if word.run not in wait]
+
+
+def _has_ended(store: Store, keys: TotalsKeys, word: Asleep) -> bool:
+    try:
+        return not store.head(word.keys(keys).lease).size
+    except NotFound:
+        return True
 
 
 def keep_turn(store: Store, keys: TotalsKeys, run: str, now: float) -> None:

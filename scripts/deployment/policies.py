@@ -31,6 +31,7 @@ from chalicelib.core.keys import (
     runs_prefix,
 )
 from chalicelib.core.ports import FunctionName, Loc
+from chalicelib.core.totals import all_asleep
 from chalicelib.job.side_files import object_of
 from chalicelib.run.periods.keys import PeriodKeys, clock_failed
 
@@ -278,13 +279,16 @@ def _states(target: Target) -> list[Loc]:
 
 
 def _keeping_totals(target: Target) -> list[Json]:
-    """What a supervisor does with the totals: it moves the pointer and deletes what is then no longer needed."""
+    """What a supervisor does with the totals: it moves the pointer, deletes what is then no longer needed, and leaves
+    word that a run sleeps.
+    """
     if not target.spec.accumulate:
         return []
     keys = TotalsKeys(target.spec.work_loc, target.name)
     shown = target.spec.output_loc.child(TOTALS)
-    kept = [keys.pointer, keys.turn, keys.all_waiting.child("*"), keys.merged("*"), shown]
-    doomed = [keys.all_waiting.child("*"), keys.all_states.child("*")]
+    words = [keys.all_waiting.child("*"), all_asleep(keys).child("*")]
+    kept = [keys.pointer, keys.turn, *words, keys.merged("*"), shown]
+    doomed = [*words, keys.all_states.child("*")]
     return [
         _objects(READ, [keys.all_states.child("*")]),
         _objects(READ_WRITE, kept),

@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...core.errors import CorruptData, JobCodeError, NotConverged, UserError
-from ...core.keys import RunKeys, TotalsKeys
+from ...core.keys import RunKeys
 from ...core.outcome import Verdict
 from ...core.plan import Plan
 from ...core.ports import Runtime
-from ...run import totals_pointer
 from ...run.manifest import publish
 from ...run.verdict import conclude, read_verdict
 
@@ -52,9 +51,15 @@ class StepEnd:
             return self._settling.look(verdict)
         if verdict.outcome == "success" and not plan.last_step:
             self._begin_next()
-        elif plan.totals:
-            totals_pointer.end_turn(self._runtime.store, TotalsKeys(plan.work, plan.job), plan.run)
+        elif plan.accumulates:
+            from .totals_turn import end_turn
+
+            end_turn(self._runtime, self._keys, had_it=plan.totals is not None)
         return True
+
+    def waits(self) -> bool:
+        """Whether the run has to wait for another one's turn to end, which then calls it."""
+        return self._settling is not None and self._settling.waits()
 
     def _among_totals(self, verdict: Verdict) -> bool:
         """Whether what follows the step depends on what other runs do meanwhile."""

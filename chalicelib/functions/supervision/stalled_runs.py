@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from ...core.errors import CorruptData, NotFound
-from ...core.keys import LEASE, PLAN, RunKeys, parse_run_key, runs_prefix
+from ...core.keys import LEASE, PLAN, RunKeys, TotalsKeys, parse_run_key, runs_prefix
 from ...core.ports import Invoker, Loc, ObjectInfo, Runtime, Store
+from ...run import totals_pointer
 from ...run.events import event_for
 from ...run.lease import TTL
 from ...run.start_step import start_planned
@@ -30,9 +31,13 @@ _WINDOW, _ROWS = 86_400.0, 1000
 _MOST = 3
 
 
-def pick_up(runtime: Runtime, keys: RunKeys) -> None:
-    """Wake stalled runs of the job whose run `keys` has just begun. Costs one or two LISTs if there are none."""
-    for found in stalled(runtime.store, keys, runtime.clock.now())[:_MOST]:
+def pick_up(runtime: Runtime, keys: RunKeys, *, totals: bool = False) -> None:
+    """Wake stalled runs of the job whose run `keys` has just begun or ended. Costs one or two LISTs if there are none.
+
+    `totals`: the caller may read the totals of the job, which it has, and so tells who only waits for a turn.
+    """
+    standing = stalled(runtime.store, keys, runtime.clock.now())
+    for found in (_without_sleepers(runtime, standing) if totals else standing)[:_MOST]:
         ids = {"job": found.job, "run": found.run}
         try:
             wake(runtime.store, runtime.invoker, found)
@@ -40,6 +45,17 @@ def pick_up(runtime: Runtime, keys: RunKeys) -> None:
             log.warning("run %s stands still and cannot be picked up: %s", found.run, error, extra=ids)
         else:
             log.warning("run %s stood still: it is picked up", found.run, extra=ids)
+
+
+def _without_sleepers(runtime: Runtime, found: list[RunKeys]) -> list[RunKeys]:
+    """Those that do not wait for the turn of another run (`accumulate`), which has it and will call them."""
+    if not found:
+        return found
+    places = TotalsKeys(found[0].work, found[0].job)
+    if not totals_pointer.is_taken(runtime.store, places, "", runtime.clock.now()):
+        return found
+    asleep = {word.run for word in totals_pointer.sleepers(runtime.store, places)}
+    return [keys for keys in found if keys.run not in asleep]
 
 
 def wake(store: Store, invoker: Invoker, keys: RunKeys) -> int:

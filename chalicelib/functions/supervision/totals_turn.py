@@ -1,6 +1,7 @@
 """Where a run with `accumulate` stands with the totals, and what to do next: merge, render, wait or end.
 
-The supervisor of the step that the run has come to looks again and again; all it knows is in the store.
+The supervisor of the step that the run has come to looks; all it knows is in the store. If it is another run's turn it
+leaves word and goes, where waiting would take somebody's place: whoever ends its turn calls those that sleep.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from ...core.outcome import Verdict
 from ...core.plan import Earlier, Plan
 from ...core.plan_file import read_head
 from ...core.ports import Runtime
-from ...core.totals import Waiting
+from ...core.totals import Asleep, Waiting, call_of
 from ...run import totals_pointer
+from ...run.events import event_for
 from ...run.manifest import publish_counted, step_results
 from ...run.plan_step import begin_over_pairs, written_parts
 from ...run.start_step import start_if_planned
@@ -51,7 +53,18 @@ class Settling:
         return totals_pointer.read(self._store, self._places)
 
     def _turn(self) -> bool:
-        return totals_pointer.take_turn(self._store, self._places, self._keys.run, self._runtime.clock.now())
+        """Whether it is the run's turn. If not, whoever has it calls the run, which may leave if it still `waits`."""
+        now = self._runtime.clock.now()
+        if totals_pointer.take_turn(self._store, self._places, self._keys.run, now):
+            return True
+        if self._runtime.seats is not None:
+            totals_pointer.leave_word(self._store, self._places, Asleep(self._keys.run, self._keys.step))
+        return False
+
+    def waits(self) -> bool:
+        """Whether the run has to wait for another one's turn to end; asked again behind the word that it sleeps."""
+        now = self._runtime.clock.now()
+        return totals_pointer.is_taken(self._store, self._places, self._keys.run, now)
 
     def _done(self, *, committed: bool = False) -> Earlier:
         """What the run's steps did together, merges that came to nothing left out."""
@@ -131,7 +144,7 @@ class Settling:
         if totals_pointer.is_overtaken(self._store, plan):
             return False
         conclude(self._runtime.store, self._next_keys, replace(plan, totals=None), failed)
-        totals_pointer.end_turn(self._store, self._places, self._keys.run)
+        end_turn(self._runtime, self._keys, had_it=True)
         return True
 
     # -- the run is merged ----------------------------------------------------------------------------------
@@ -142,7 +155,7 @@ class Settling:
         if shown is None or shown[0].generation < generation:
             return False
         publish_counted(self._runtime, self._next_keys, self._plan, done, shown[0])
-        totals_pointer.end_turn(self._store, self._places, self._keys.run)
+        end_turn(self._runtime, self._keys, had_it=False)
         return True
 
     def _render(self, done: Earlier) -> bool:
@@ -155,3 +168,22 @@ class Settling:
         may = may_exchange(self._runtime, plan.spec)
         begin_over_pairs(self._runtime, self._next_keys, plan, found.pointer.parts, may)
         return True
+
+
+def end_turn(runtime: Runtime, keys: RunKeys, *, had_it: bool) -> None:
+    """Behind a run's end: give the turn back, if the run has it, and call those that sleep. Safe to do again.
+
+    Who had the turn has shown what others wait for, so all that are merged are called, and end. Of those that are not
+    one is called, which merges all of them; by anybody, as long as it is nobody's turn.
+    """
+    store, places = runtime.store, TotalsKeys(keys.work, keys.job)
+    totals_pointer.end_turn(store, places, keys.run)
+    if runtime.seats is None:
+        return  # nobody sleeps
+    waiting, merged = totals_pointer.to_be_called(store, places, keys.run)
+    called = merged if had_it else []
+    if waiting and (had_it or not totals_pointer.is_taken(store, places, keys.run, runtime.clock.now())):
+        called = [waiting[0], *called]
+    for asleep in called:
+        loc = call_of(asleep.keys(places), keys.run)
+        runtime.invoker.invoke("supervisor", event_for(loc, sent=runtime.clock.now()))

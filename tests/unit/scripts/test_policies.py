@@ -284,6 +284,22 @@ def test_a_supervisor_may_start_what_stood_still_since_it_was_planned(tmp_path: 
     assert forbidden(observed.seen, spec()) == []
 
 
+def test_runs_that_sleep_until_it_is_their_turn_may_do_all_they_do(tmp_path: Path) -> None:
+    """Several at once, whose events come in any order, so that some find the turn taken."""
+    totals = spec(accumulate=True, split_size=64, partitions=2)
+    observed = Observed(Words, totals, tmp_path, seats=0, seed=1)
+    for number in range(6):
+        observed.drop(f"{number}.txt", TEXT[:200])
+    observed.run()
+    assert sum(key.endswith("/_SUCCESS") for key in observed.objects()) == 6
+    assert {action for _, action, resource, _ in observed.seen if "/asleep/" in resource} >= {
+        "s3:PutObject",
+        "s3:DeleteObject",
+    }
+    of_totals = {one for one in observed.seen if "/totals/" in one[2] or "/totals/" in (one[3] or "")}
+    assert forbidden({one for one in of_totals if one[0] == "supervisor"}, totals) == []
+
+
 def test_losers_may_remove_what_they_wrote(tmp_path: Path) -> None:
     seen = whole_run(Words, tmp_path, {"a.txt": TEXT}, duplicates=True)
     assert ("mapper", "s3:DeleteObject") in {(function, action) for function, action, *_ in seen}
