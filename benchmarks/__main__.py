@@ -3,6 +3,7 @@
 python -m benchmarks run [--scale 0.1] [--workloads w1,w4] [--programs sluice-record,hand-record]
 python -m benchmarks goals [--scale 0.1] [--parts local,w8]
 python -m benchmarks seeds [--scale 0.1] [--rounds 3]
+python -m benchmarks formats [--scale 0.1] [--rounds 3]
 python -m benchmarks memory | growth | startup | size | data | list
 """
 
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from . import goals, growth, memory, report, seeds, size, startup
+from . import formats, goals, growth, memory, report, seeds, size, startup
 from .report import MIB
 from .runner import Timing, compare
 from .workloads import PROGRAMS, ROOT, WORKLOADS, Program, Workload
@@ -56,6 +57,7 @@ def _parse() -> argparse.Namespace:
     )
     vary.add_argument("--workloads", metavar="W,W", default="", help="default: w8 to w12")
     vary.add_argument("--only-data", action="store_true", help="make the data and end")
+    command("formats", _formats, "what formats cost over text", data, scale, rounds, record)
     strain = command(
         "memory", _memory, "peak memory where input is larger than the budget", data, scale, record
     )
@@ -157,6 +159,20 @@ def _seeds(options: argparse.Namespace) -> int:
     found = seeds.missed(rows)
     print("\n".join(["", *found]) if found else "")
     return 1 if found else 0
+
+
+def _formats(options: argparse.Namespace) -> int:
+    machine = _machine()
+    sizes = options.data, options.scale, options.rounds, _scratch(options)
+    read, written = list(formats.inputs(*sizes)), list(formats.outputs(*sizes))
+    text = formats.formats_text(read, written, options.scale, options.rounds, report.describe(machine))
+    print("\n" + text)
+    if options.record:
+        content = {"machine": machine, "scale": options.scale, "inputs": read, "outputs": written}
+        _keep("formats", content, text)
+    problems = [f"{row['form']} {row['way']}: {row['problem']}" for row in read + written if row["problem"]]
+    print("\n".join(["", *problems]) if problems else "")
+    return 1 if problems else 0
 
 
 def _memory(options: argparse.Namespace) -> int:

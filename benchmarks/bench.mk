@@ -12,7 +12,7 @@ BENCH_STAMPS := .venv-bench/.made .venv-peers/.made
 # Only whole measurements at full size are kept.
 KEEP := $(if $(filter 1 1.0,$(SCALE)),$(if $(ARGS),,--record))
 
-.PHONY: bench bench-dashboard bench-data bench-dropped bench-goals bench-growth bench-memory bench-peers bench-report bench-seeds bench-size bench-startup
+.PHONY: bench bench-dashboard bench-data bench-dropped bench-formats bench-goals bench-growth bench-memory bench-peers bench-report bench-seeds bench-size bench-startup
 
 .venv-bench/.made: requirements-bench.txt requirements.txt
 .venv-peers/.made: requirements-peers.txt
@@ -33,6 +33,10 @@ bench-goals: .venv-bench/.made .venv-mrjob/.made setup
 
 bench-seeds: .venv-bench/.made
 	@$(BENCH) seeds --scale $(SCALE) $(KEEP) $(ARGS)
+
+# Half an hour at full size; a tenth says nearly as much.
+bench-formats: .venv-bench/.made
+	@$(BENCH) formats --scale $(if $(filter 1 1.0,$(SCALE)),0.3,$(SCALE)) --record $(ARGS)
 
 # Peers have requirements that clash with ours; once installed, `make bench` measures them, too.
 bench-peers: .venv-peers/.made

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import answers, generate, goals, seeds
+from benchmarks import answers, formats, generate, goals, seeds
 from benchmarks.measure import Usage, measure
 from benchmarks.runner import Judge, Timing
 from benchmarks.workloads import PROGRAMS
@@ -135,7 +135,7 @@ def test_goals_compare_what_they_say_and_tell_what_is_missing():
         "W6 Sluice, sort by blocks / GNU sort, mawk, 0.3 of the data|0.8|0.80|yes|0.80|1.00|time|5",
         "W9 Sluice, per record / plain Python|1.3|1.40|no|1.40|1.00|processor|5",
         "a step more, tiny data, local|0.03 s|0.050 s|no|||time|2",
-        "local start on 1 KB|0.15 s|0.100 s|yes|||time|2",
+        "local start on 1 KB|0.15 s|0.100 s|yes|||time|1",
     ]
     assert "* EMULATOR: no emulator here" in text
     assert "not measured: W8, W8Q, W10" in text
@@ -156,6 +156,23 @@ def test_other_data_may_cost_little_more_beside_plain_python_and_has_a_budget():
     text = seeds.seeds_text([row, cheaper, dearer, wrong], 1, 3, "here")
     (told,) = [line for line in text.splitlines() if "seed 44" in line]
     assert "| 1.25 | no | 50 | 150 (1.17) |" in " ".join(told.split())
+
+
+ROWS = {
+    "text": b"u\ti\t2000-01-01\t0.5\t7\nv\ti\t2000-01-01\t0.25\t1\n",
+    "tsv": b'u\t{"ip":"i","day":"d","revenue":0.5,"duration":7}\nv\t{"revenue":0.25,"duration":1}\n',
+    "csv": b"u,i,2000-01-01,0.5,7\nv,i,2000-01-01,0.25,1\n",
+    "jsonl": b'{"key":"u","value":{"revenue":0.5,"duration":7}}\n{"key":"v","value":{"revenue":0.25,"duration":1}}\n',
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_in_any_format_are_added_up(tmp_path, name):
+    (tmp_path / f"part-00000.{name}").write_bytes(ROWS[name])
+    found = formats.read_totals(tmp_path, formats.Output(name))
+    assert formats.same((2, 8, 0.75), found)
+    assert not formats.same((2, 8, 0.7500004), found)
+    assert not formats.same((3, 8, 0.75), found)
 
 
 def test_a_job_is_told_how_many_documents_there_are(tmp_path):

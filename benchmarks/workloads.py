@@ -80,7 +80,9 @@ def _script(
     return Program(name, title, frozenset(workloads.split()), command, missing)
 
 
-def _sluice(way: str, title: str, workers: int = 2) -> Program:
+def sluice(way: str, title: str, workers: int = 2) -> Program:
+    """Sluice with the jobs benchmarks/jobs/WORKLOAD_WAY.yml."""
+
     def job(workload: str) -> Path:
         return _HERE / "jobs" / f"{workload}_{way}.yml"
 
@@ -90,7 +92,7 @@ def _sluice(way: str, title: str, workers: int = 2) -> Program:
         return [sys.executable, str(ROOT / "scripts/run.py"), str(job(workload)), *inputs, *places]
 
     able = frozenset(workload.name for workload in WORKLOADS if job(workload.name).exists())
-    return Program(f"sluice-{way}", title, able, command, form="sql" if way == "sql" else "pairs")
+    return Program(f"sluice-{way}", title, able, command, form="sql" if way.startswith("sql") else "pairs")
 
 
 def _inputs_of(workload: str, way: str, files: list[str]) -> list[str]:
@@ -147,7 +149,7 @@ PLAIN = _script("plain", "plain Python", _EVERYDAY, "plain.py", missing=_no_modu
 ORACLE = _script("duckdb", "DuckDB", _ALL, "duck.py", missing=_no_module("duckdb"))
 
 PROGRAMS = [
-    *(_sluice(way, title) for way, title in _OUR_WAYS.items()),
+    *(sluice(way, title) for way, title in _OUR_WAYS.items()),
     _script("hand-record", "by hand, per record", "w1 w2 w3 w4 w7", "by_hand_record.py"),
     _script("hand-block", "by hand, per block", _ALL, "by_hand.py"),
     _script("hand-orjson", "by hand, orjson", "w7", "by_hand.py", "--orjson", missing=_no_module("orjson")),

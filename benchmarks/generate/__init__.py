@@ -18,6 +18,7 @@ from . import everyday, lineitem, telemetry
 MIB = 1 << 20
 _LIST = ".made.json"
 
+Form = lineitem.Form
 #: Fills an empty folder; returns where its data comes from, in words.
 Maker = Callable[[Path], str]
 
@@ -33,6 +34,25 @@ def text_files(root: Path, scale: float, parts: int = 4) -> list[Path]:
 def lineitem_files(root: Path, scale: float) -> list[Path]:
     """TPC-H lineitem, one file; scale 1 is its scale factor 1: 6 001 215 rows, 760 MB."""
     return _made(root, f"lineitem-{scale:g}", lambda folder: lineitem.write(folder, scale), 1)
+
+
+def lineitem_forms(root: Path, scale: float, form: Form) -> list[Path]:
+    """The same rows in eight files, as text (`tbl`), compressed, or as Parquet with types."""
+    if form == "tbl":
+        (whole,) = lineitem_files(root, scale)
+        return _made(
+            root,
+            f"lineitem-{scale:g}-tbl",
+            lambda folder: lineitem.write_parts(folder, whole),
+            lineitem.PARTS,
+        )
+    parts = lineitem_forms(root, scale, "tbl")
+    return _made(
+        root,
+        f"lineitem-{scale:g}-{form}",
+        lambda folder: lineitem.write_form(folder, parts, form),
+        lineitem.PARTS,
+    )
 
 
 def visits_files(root: Path, scale: float) -> list[Path]:

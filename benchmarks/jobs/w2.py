@@ -1,9 +1,12 @@
 """TPC-H query 1: the pricing summary report."""
 
+from datetime import date
 from operator import add
 
 from chalicelib import Job
 from chalicelib.aggregators import Aggregator
+
+LAST = date(1998, 9, 2)
 
 
 class Summary(Aggregator):
@@ -26,6 +29,19 @@ class Record(Job):
             reduced = price * (1 - discount)
             charge = reduced * (1 + float(field[7]))
             yield field[8] + field[9], (quantity, price, reduced, charge, discount, 1)
+
+    reducer = Summary()
+
+
+class Parquet(Job):
+    """Over rows with types, as dicts."""
+
+    def mapper(self, _, row):
+        if row["shipdate"] <= LAST:
+            quantity, price, discount = row["quantity"], row["price"], row["discount"]
+            reduced = price * (1 - discount)
+            charge = reduced * (1 + row["tax"])
+            yield row["returnflag"] + row["linestatus"], (quantity, price, reduced, charge, discount, 1)
 
     reducer = Summary()
 

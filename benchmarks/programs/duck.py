@@ -46,7 +46,9 @@ TELEMETRY = {
 
 
 def rows(files: Sequence[str], delimiter: str, columns: dict[str, str]) -> str:
-    """The table function that reads files without header or quotes."""
+    """The table function that reads files without header or quotes, or Parquet, whose columns have the same names."""
+    if files[0].endswith(".parquet"):
+        return f"read_parquet({list(files)})"
     return (
         f"read_csv({list(files)}, delim='{delimiter}', header=false, auto_detect=false, quote='', escape='',"
         f" strict_mode=false, columns={columns})"
