@@ -19,6 +19,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -100,10 +101,10 @@ def of_queries(spec: JobSpec, version: str = VERSION) -> str:
 
 
 def _duckdb() -> str:
-    from ..mapreduce.input.duckdb import version  # only jobs in SQL have it
-
-    with suppress(ConfigError):  # whoever opens it says what is missing
-        return version()
+    """The version that is installed; the library alone is there sooner than its package. Only jobs in SQL have it."""
+    for name in ("_duckdb", "duckdb"):
+        with suppress(ImportError):  # whoever opens it says what is missing
+            return str(import_module(name).__version__)
     return ""
 
 
