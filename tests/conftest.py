@@ -49,6 +49,7 @@ GROUPS = {
     "cloud": (
         "tests/chaos/test_deployed.py",  # first: it has an emulator of its own, which then is gone
         "tests/cloud/test_slots.py",  # so has it
+        "tests/cloud/test_warm_scripts.py",
         "tests/cloud/test_word_counts.py",
         "tests/cloud/test_scripted_runs.py",
         "tests/cloud/test_scripts.py",

@@ -8,8 +8,9 @@ It runs inside MiniStack, and imports nothing of Sluice. As a program it is the 
 
     python warm_start.py FD
 
-FD is a socket that gives for each process one message, `{"program": PATH, "folder": PATH, "environment": {...}}`, with
-five open files: standard input, output and error, where to say the process's number and its exit status, and none else.
+FD is a socket that gives for each process one message, `{"program": PATH, "arguments": [...], "folder": PATH,
+"environment": {...}}`, with four open files: standard input, output and error, and where to say the process's number
+and its exit status.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import cycle
 from types import SimpleNamespace
 from typing import IO, Any
@@ -42,14 +43,24 @@ class Forked:
     returncode: int | None = None
 
     def __init__(
-        self, forking: socket.socket, program: str, folder: str, environment: Mapping[str, str]
+        self,
+        forking: socket.socket,
+        program: str,
+        folder: str,
+        environment: Mapping[str, str],
+        arguments: Sequence[str] = (),
     ) -> None:
         theirs_in, ours_in = os.pipe()
         ours_out, theirs_out = os.pipe()
         ours_err, theirs_err = os.pipe()
         self._status, told = os.pipe()
         theirs = [theirs_in, theirs_out, theirs_err, told]
-        message = {"program": program, "folder": folder, "environment": dict(environment)}
+        message = {
+            "program": program,
+            "arguments": [*arguments],
+            "folder": folder,
+            "environment": dict(environment),
+        }
         try:
             socket.send_fds(forking, [json.dumps(message).encode()], theirs)
         finally:
@@ -105,7 +116,7 @@ def start_warm(runtime: Any) -> Callable[[], None]:
 
     What it gives ends the processes that fork. They end by themselves when this one does.
     """
-    started = [_start_forking(seed) for seed in range(FORKING)]
+    started = [start_forking(__file__, str(seed)) for seed in range(FORKING)]
     turns, lock = cycle(forking for forking, _ in started), threading.Lock()
 
     def popen(command: list[str], **options: Any) -> Any:
@@ -124,14 +135,15 @@ def start_warm(runtime: Any) -> Callable[[], None]:
     return stop
 
 
-def _start_forking(seed: int) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+def start_forking(program: str, seed: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """The process that forks, and where to ask it; `program` is this one or calls `fork_until_closed` as it does."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, __file__, str(theirs.fileno())],
+            [sys.executable, program, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONHASHSEED": str(seed)},
+            env=os.environ | {"PYTHONHASHSEED": seed},
         )
     return ours, process
 
@@ -140,14 +152,15 @@ def _start_forking(seed: int) -> tuple[socket.socket, subprocess.Popen[bytes]]:
 # The process that forks
 
 
-def read_sdk() -> None:
-    """Import boto3 and all that it imports late, when the first client is made."""
+def read_sdk(services: Iterable[str] = ("s3", "lambda")) -> None:
+    """Import boto3 and all that it imports late, when the first client is made; read what describes the services."""
     import boto3
 
     keep_models()
     session = boto3.Session(region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none")  # noqa: S106
-    for service in ("s3", "lambda"):
-        session.client(service)
+    client: Any = session.client  # its types know single services only
+    for service in services:
+        client(service)
 
 
 def keep_models() -> None:
@@ -159,7 +172,7 @@ def keep_models() -> None:
 
 
 def fork_until_closed(requests: socket.socket) -> None:
-    read_sdk()
+    """Start a process for each message, until nobody is left who could send one."""
     said_by: dict[int, int] = {}
     awake, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -176,7 +189,7 @@ def fork_until_closed(requests: socket.socket) -> None:
                 return
             pid = os.fork()
             if not pid:
-                _become(json.loads(message), files)
+                become(json.loads(message), files)
             for descriptor in files[:3]:
                 os.close(descriptor)
             said_by[pid] = files[3]
@@ -194,7 +207,7 @@ def _say_who_ended(said_by: dict[int, int]) -> None:
         os.close(told)
 
 
-def _become(message: dict[str, Any], files: list[int]) -> None:
+def become(message: dict[str, Any], files: list[int]) -> None:
     """Run the program in this process, which ends with it."""
     status = 1
     try:
@@ -209,7 +222,7 @@ def _become(message: dict[str, Any], files: list[int]) -> None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 (as long as the process lives)
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
-        sys.argv[:] = [message["program"]]
+        sys.argv[:] = [message["program"], *message["arguments"]]
         sys.path[0] = os.path.dirname(message["program"])
         runpy.run_path(message["program"], run_name="__main__")
         status = 0
@@ -225,4 +238,5 @@ def _become(message: dict[str, Any], files: list[int]) -> None:
 
 
 if __name__ == "__main__":
+    read_sdk()
     fork_until_closed(socket.socket(fileno=int(sys.argv[1])))

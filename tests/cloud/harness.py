@@ -17,6 +17,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.cloud import warm_scripts
+
 IN, WORK, OUT = "sluice-demo-in", "sluice-demo-work", "sluice-demo-out"
 FUNCTIONS = ("coordinator", "mapper", "supervisor", "reducer")
 
@@ -240,8 +242,15 @@ class Cloud:
     # -------------------------------------------------------------- scripts
 
     def script(self, name: str, *args: str, check: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run a script of the checkout as a user would."""
-        done = self.execute(str(self.root / "scripts" / f"{name}.py"), *args)
+        """Run a script of the checkout as a user would.
+
+        `run` begins processes of its own, and what is in PYTHONPATH is for a Python that starts from nothing.
+        """
+        path = self.root / "scripts" / f"{name}.py"
+        if name == "run" or "PYTHONPATH" in self.environ:
+            done = self.execute(str(path), *args)
+        else:
+            done = warm_scripts.run(path, args, self.root, self.environ, 2 * PATIENCE)
         said = f"{name} {args} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         assert not check or done.returncode == 0, said
         return done

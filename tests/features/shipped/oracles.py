@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from tests.features.shipped.inputs import Files
+from tests.worlds.tables import fill
 
 Rows = list[tuple[Any, ...]]
 
@@ -190,8 +191,7 @@ def query(sql: str, files: Files, **tables: str) -> Rows:
                 [cell or None for cell in line.split(mark)] if mark == "|" else row
                 for line, row in zip(body.splitlines(), csv.reader(body.splitlines()), strict=True)
             ]
-            places = ", ".join("?" * len(cells[0]))
-            database.executemany(f"INSERT INTO {name} VALUES ({places})", cells)
+            fill(database, name, cells)
         return told(database.execute(sql).fetchall())
 
 

@@ -21,6 +21,7 @@ from chalicelib.mapreduce.sql import prepare
 from tests.features.sql.test_runs import cells, tsv
 from tests.worlds import simulation
 from tests.worlds.simulation import Simulation
+from tests.worlds.tables import fill
 
 SALES = InputSpec(
     tag="sales",
@@ -95,9 +96,8 @@ def answer(sales: Rows, shops: Rows, query: str = WHOLE) -> Rows:
     database = duckdb.connect()
     database.execute(f"CREATE TABLE sales ({SALES.columns})")
     database.execute(f"CREATE TABLE shops ({SHOPS.columns})")
-    if sales:
-        database.executemany("INSERT INTO sales VALUES (?, ?, ?)", sales)
-    database.executemany("INSERT INTO shops VALUES (?, ?)", shops)
+    fill(database, "sales", sales)
+    fill(database, "shops", shops)
     return database.execute(query).fetchall()
 
 
@@ -133,7 +133,7 @@ def test_parquet_beside_lines(tmp_path: Path) -> None:
     path = tmp_path / "shops.parquet"
     database = duckdb.connect()
     database.execute(f"CREATE TABLE shops ({SHOPS.columns})")
-    database.executemany("INSERT INTO shops VALUES (?, ?)", shops)
+    fill(database, "shops", shops)
     database.execute(f"COPY shops TO '{path}' (FORMAT parquet)")
     given = files(sales, shops) | {"shops/all.parquet": path.read_bytes()}
     del given["shops/all.jsonl"]

@@ -21,6 +21,7 @@ from chalicelib.mapreduce.output.text import FORMATS
 from tests.strategies import places
 from tests.worlds import simulation
 from tests.worlds.simulation import IN, Simulation
+from tests.worlds.tables import fill
 
 COLUMNS = "city VARCHAR, day DATE, amount DECIMAL(12,2), n INTEGER"
 MAP = "SELECT city, day, sum(amount) AS amount, sum(n) AS n, count(*) AS rows FROM input WHERE n >= 0 GROUP BY ALL"
@@ -89,7 +90,7 @@ def answer(rows: Iterable[tuple[Any, ...]], query: str = WHOLE) -> list[tuple[An
     """DuckDB's answer over the rows as a table: no file, split or partition is between."""
     database = duckdb.connect()
     database.execute(f"CREATE TABLE input ({COLUMNS})")
-    database.executemany("INSERT INTO input VALUES (?, ?, ?, ?)", [list(row) for row in rows])
+    fill(database, "input", rows)
     return database.execute(query).fetchall()
 
 
@@ -281,7 +282,7 @@ def test_parquet_in_and_out(tmp_path: Path) -> None:
     for number, rows in enumerate((ROWS[:200], ROWS[200:])):
         database = duckdb.connect()
         database.execute(f"CREATE TABLE input ({COLUMNS})")
-        database.executemany("INSERT INTO input VALUES (?, ?, ?, ?)", [list(row) for row in rows])
+        fill(database, "input", rows)
         path = tmp_path / "made.parquet"
         database.execute(f"COPY input TO '{path}' (FORMAT parquet)")
         files[f"{number}.parquet"] = path.read_bytes()
