@@ -8,6 +8,7 @@ one invocation to the next is the time that remains, and nothing else.
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import sys
@@ -129,6 +130,16 @@ def split_function_name(deployed: str) -> tuple[str, FunctionName]:
 
 def compose(environ: Mapping[str, str], root: Path) -> Process:
     """Build the process that `environ` describes; imports only what its function needs."""
+    was_on = gc.isenabled()
+    gc.disable()  # what is imported is no garbage, and to look through it takes long
+    try:
+        return _composed(environ, root)
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _composed(environ: Mapping[str, str], root: Path) -> Process:
     prefix, function = split_function_name(environ["AWS_LAMBDA_FUNCTION_NAME"])
     from ..mapreduce.guard.host import ThisProcess
 

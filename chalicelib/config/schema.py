@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import yaml
-from msgspec import inspect
+from msgspec import Struct, inspect
 
 from ..core.spec import JobSpec
 from . import units, yaml_text
@@ -26,8 +25,7 @@ _MAX_INT = 2**63 - 1
 _SHARE = {inspect.IntType, inspect.FloatType}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Leaf:
+class Leaf(Struct, frozen=True, kw_only=True):
     """A key of the schema that holds one value."""
 
     key: str

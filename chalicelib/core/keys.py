@@ -40,6 +40,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote
 
+from msgspec import Struct
+
 from .ports import Loc
 
 Phase = Literal["map", "exchange", "reduce"]
@@ -230,8 +232,7 @@ class RunKeys:
         return self.phase(phase).child(f"{_numbered(phase, task)}.{attempt}.{token}.run")
 
 
-@dataclass(frozen=True)
-class TotalsKeys:
+class TotalsKeys(Struct, frozen=True):
     """The places of what a job with `accumulate` keeps from run to run. `work` as in `RunKeys`."""
 
     work: Loc
@@ -368,8 +369,7 @@ def is_result(name: str) -> bool:
     return given or bool(re.fullmatch(_SET_ASIDE, name))
 
 
-@dataclass(frozen=True)
-class OutputKeys:
+class OutputKeys(Struct, frozen=True):
     """The places of one run's results under `prefix` (which ends in `/`, or is empty)."""
 
     prefix: Loc

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from ..aggregators import Aggregator
 from ..core.errors import ConfigError
@@ -20,8 +21,7 @@ IDENTITY = "identity"
 GroupFunction = Callable[[Any, Iterator[Any]], "Pairs | None"]
 
 
-@dataclass(frozen=True)
-class ValueOrder:
+class ValueOrder(Struct, frozen=True):
     """What values are sorted by within their group: exactly one of three ways."""
 
     #: The user's `sort_key(self, key, value)`; None: the values themselves, or their first parts.
@@ -30,8 +30,7 @@ class ValueOrder:
     by_first: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class BoundJob:
+class BoundJob(Struct, frozen=True, kw_only=True):
     """One instance of a job with its parts sorted out; what the engine works with."""
 
     job: Job

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..core.errors import CodeChanged, ConfigError
+from ..core.errors import CodeChanged
 from ..core.plan import Plan
 from ..core.spec import JobSpec
 from .load_class import module_of

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
+
+from msgspec import Struct
 
 from .partitioners import Hash
 from .services import Input, RunSoFar, Services
@@ -46,8 +47,7 @@ Pairs = Iterable[Pair]
 Column = Literal["key", "-key", "value", "-value"]
 
 
-@dataclass(frozen=True)
-class Each:
+class Each(Struct, frozen=True):
     """Keys that share one value: `return Each(text.split(), 1)` in a `mapper_chunk`, the fastest way to count."""
 
     keys: Iterable[Any]

@@ -123,12 +123,14 @@ class _Engine:
             may_exchange=may_exchange(self._runtime, run.spec),
         )
         plan_step.begin(self._runtime, run.keys, new_run)
-        self._tasks["map"] = read_head(self._runtime.store, run.keys).tasks
+        plan = read_head(self._runtime.store, run.keys)
+        self._tasks["map"] = plan.tasks
         run.progress(0, "map", 0, self._tasks["map"])
         if run.resumed:
             self._go_on()
         try:
-            self._fork()
+            # A job in SQL may have one map task, of all processors, and several reduce tasks behind it.
+            self._fork(run.workers if plan.tasks > 1 or (plan.sql and plan.partitions > 1) else 1)
             self._until_ended()
         finally:
             for worker in self._all():
@@ -211,10 +213,7 @@ class _Engine:
 
     # -- the loop ------------------------------------------------------------------------------------
 
-    def _fork(self) -> None:
-        count = max(1, min(self._run.workers, self._tasks["map"]))
-        if self._tasks["map"] > 1:
-            count = self._run.workers
+    def _fork(self, count: int) -> None:
         self._supervisor = Worker(self._setup)
         self._workers = [Worker(self._setup, number) for number in range(1, count + 1)]
 

@@ -6,8 +6,9 @@ import fnmatch
 import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from ..core.errors import UserError
 from ..core.keys import is_hidden
@@ -20,8 +21,7 @@ from .remote.objects import SCHEME, objects_at
 Found = tuple[str, ObjectInfo]
 
 
-@dataclass
-class Below:
+class Below(Struct):
     """What there is below a folder, by name; names have `/` between their parts and are sorted by their bytes."""
 
     #: Files, also hidden ones.
@@ -131,8 +131,7 @@ def refuse_inside(names: Sequence[str], folder: Path, becomes: str, *, tagged: b
                 raise UserError(f"{folder}: lies in the input folder {place}; {becomes}: move it out")
 
 
-@dataclass
-class _Search:
+class _Search(Struct):
     """From names to paths."""
 
     suffix: str

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from ..core.keys import Phase, RunKeys
 from ..core.ports import Clock, Loc, ObjectInfo
 from ..core.spec import JobSpec
@@ -28,8 +30,7 @@ class SystemClock:
         time.sleep(seconds)
 
 
-@dataclass(frozen=True)
-class LocalFiles:
+class LocalFiles(Struct, frozen=True):
     """Input as files of this machine, whose bucket is `/`; what lies elsewhere is none."""
 
     processors: int

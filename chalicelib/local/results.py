@@ -16,8 +16,9 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from ..core.errors import CorruptData, StoreError, UserError
 from ..core.keys import FAILURE, MANIFEST, SET_ASIDE, SUCCESS, is_part, is_result
@@ -37,8 +38,7 @@ class Swap(Message, frozen=True, kw_only=True):
     comes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """An output folder in the hands of one run."""
 
     output: Path

@@ -14,10 +14,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from ..core.errors import CorruptData, NotFound, StoreError, UserError
 from ..core.keys import Phase, RunKeys
@@ -58,8 +58,7 @@ def input_of(objects: Iterable[tuple[str, ObjectInfo]]) -> str:
     return found.hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class Going:
+class Going(Struct, frozen=True):
     """A run that is under way in a work folder."""
 
     run: str
@@ -153,8 +152,7 @@ def _killed(folder: Path, new: RunOf) -> tuple[Path, int] | None:
     return None
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """How far a run had come."""
 
     step: int

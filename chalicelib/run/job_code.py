@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from ..core.errors import ConfigError
 from ..core.plan import Plan, SqlTables
@@ -23,8 +24,7 @@ from ..mapreduce.input import splits
 from ..mapreduce.input.compression import compression
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepCode:
+class StepCode(Struct, frozen=True, kw_only=True):
     """What a plan has to know of the code of one step."""
 
     #: None of a job in SQL.
@@ -39,8 +39,7 @@ class StepCode:
 InputOf = Callable[[str, ObjectInfo], InputSpec]
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobCode:
+class JobCode(Struct, frozen=True, kw_only=True):
     """What the plan of a run has to know of the job's code."""
 
     #: Changes when the code does.
@@ -240,8 +239,7 @@ def is_few(code: JobCode, spec: JobSpec, inputs: Sequence[tuple[str, ObjectInfo]
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shape:
+class Shape(Struct, frozen=True, kw_only=True):
     """What a deployment has to know of a job's code."""
 
     #: The job has more than one step.

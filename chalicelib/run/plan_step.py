@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from dataclasses import replace as dataclass_replace
 from functools import cached_property, partial
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.codec import encode_column
@@ -282,15 +283,14 @@ def _open_results(runtime: Runtime, plan: Plan) -> FindResult:
 # -- what is read ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Cut:
+class _Cut(Struct, frozen=True):
     """The splits of the input's objects, made anew whenever they are gone through: there may be a million."""
 
     run: NewRun
     code: JobCode
     store: Store
     #: With `split_lines`: where the lines are of each object that was read, by its number.
-    _lines: dict[int, Sequence[int]] = field(default_factory=dict)
+    _lines: dict[int, Sequence[int]] = {}
 
     def __iter__(self) -> Iterator[Split]:
         run, before = self.run, 0

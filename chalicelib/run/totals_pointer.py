@@ -12,9 +12,9 @@ Read the pointer first, and only then who waits and who is merged: what changes 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.errors import NotFound, PreconditionFailed
@@ -42,8 +42,7 @@ MOST_RUNS = 200
 _KEPT = 2
 
 
-@dataclass(frozen=True)
-class Totals:
+class Totals(Struct, frozen=True):
     """The totals as they were at one moment; `etag` is the pointer's, "" before there is one."""
 
     store: Store

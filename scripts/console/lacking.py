@@ -6,6 +6,7 @@ Python's own modules are imported here, and nothing is written that Python 3.7 c
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import sys
@@ -49,3 +50,5 @@ def _check() -> None:
 
 
 _check()
+if Path(sys.argv[0]).resolve().parent == _HOME / "scripts":
+    gc.disable()  # what a command imports is no garbage, and to look through it takes long; `run_main` ends this

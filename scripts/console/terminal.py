@@ -9,6 +9,7 @@ terminals only: it takes as long as a tenth of a run over a small file.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import select
@@ -261,6 +262,7 @@ def run_main(main: Callable[[], int], err: TextIO | None = None) -> int:
 
     Anything else is a bug and keeps its traceback.
     """
+    gc.enable()  # see `lacking.py`
     err = err or sys.stderr
     sys.excepthook = _traceback
     try:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.errors import RunStopped
@@ -26,8 +26,7 @@ C = TypeVar("C", bound=Continuation | ReduceContinuation)
 Attempt = Callable[[Runtime, RunKeys, TaskCall], object]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Invocation(Generic[C]):
+class Invocation(Struct, Generic[C], frozen=True, kw_only=True):
     """What all of one invocation's code shares. `begin` makes one."""
 
     runtime: Runtime

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+
+from msgspec import Struct
 
 from ...core.errors import CorruptData, NotFound
 from ...core.keys import LEASE, PLAN, RunKeys, TotalsKeys, parse_run_key, runs_prefix
@@ -81,8 +82,7 @@ def stalled(store: Store, keys: RunKeys, now: float) -> list[RunKeys]:
     return stalled_among(keys.work, rows, now)
 
 
-@dataclass
-class _Seen:
+class _Seen(Struct):
     """What the rows of one run tell: when its last object was written, and the last steps planned and ended."""
 
     newest: float = 0.0

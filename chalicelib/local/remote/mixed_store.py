@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from ...core.errors import Forbidden
 from ...core.ports import Loc, ObjectInfo, ObjectWriter, Store
@@ -15,8 +16,7 @@ def _nothing() -> None:
     """There is no connection."""
 
 
-@dataclass(frozen=True)
-class Remote:
+class Remote(Struct, frozen=True):
     """What a run reads that is no file of this machine: any bucket that is no absolute folder."""
 
     store: Store

@@ -8,9 +8,9 @@ there is ever replaced. Whoever is killed in between is made up for by the same 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.errors import NotFound, UserError
@@ -40,8 +40,7 @@ def place_of(url: str, inputs: list[str]) -> Loc:
     return place
 
 
-@dataclass(frozen=True)
-class ResultsOnS3:
+class ResultsOnS3(Struct, frozen=True):
     """The prefix that results go to, which ends in `/` or is empty."""
 
     store: Store

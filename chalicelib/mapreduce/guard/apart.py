@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
+from msgspec import Struct
+
 from ...core.errors import ProcessKilled, SluiceError
 
 T = TypeVar("T")
@@ -28,8 +30,7 @@ _DONE, _RAISED = 0, 86
 _PR_SET_PDEATHSIG = 1
 
 
-@dataclass(frozen=True)
-class Death:
+class Death(Struct, frozen=True):
     """How a child died, and the number of the record or group it had in hand; 0 if it was none."""
 
     at: int

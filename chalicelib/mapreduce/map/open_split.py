@@ -9,6 +9,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from msgspec import Struct
+
 from ...core.plan import Split
 from ...core.ports import Disk, Streams
 from ...core.spec import InputSpec
@@ -38,8 +40,7 @@ class Step(NamedTuple):
     edge: Callable[[], Offset] | None = None
 
 
-@dataclass
-class Tally:
+class Tally(Struct):
     """What a task has read so far."""
 
     records: int = 0

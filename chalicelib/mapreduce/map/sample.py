@@ -37,7 +37,7 @@ def sample_bounds(task: MapTask, splits: Iterable[Split], samples: int) -> list[
     writer = RunWriter(body.extend, 1)
     sampling = replace(
         task,
-        job=replace(task.job, partitioner=Hash(), order=None),
+        job=with_fields(task.job, partitioner=Hash(), order=None),
         partitions=1,
         quarantine=_PassedOver(BadRecordsSpec(policy="quarantine"), "map"),
     )

@@ -13,10 +13,10 @@ place, and its last invocation joins them. What a piece holds is the difference 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.keys import OutputKeys
@@ -35,8 +35,7 @@ from .text import FORMATS, Rows
 NAMED = "output"
 
 
-@dataclass(frozen=True, kw_only=True)
-class PartOfRows:
+class PartOfRows(Struct, frozen=True, kw_only=True):
     """A part whose pieces are stretches of it."""
 
     rows: Rows
@@ -50,8 +49,7 @@ class PartOfRows:
         return iter(pieces)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PartOfPairs:
+class PartOfPairs(Struct, frozen=True, kw_only=True):
     """A part whose pieces hold typed pairs. `url` names it in messages about them."""
 
     rows: Rows

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,6 +31,7 @@ from chalicelib.stores.disk import LocalDisk
 from chalicelib.stores.folder import FolderStore
 from tests.worlds import simulation
 
+ROOT = Path(__file__).resolve().parents[4]
 TEXT = (("line", "VARCHAR"),)
 TWO = (("a", "VARCHAR"), ("b", "VARCHAR"))
 
@@ -168,3 +172,28 @@ def test_which_inputs_may_be_read_so() -> None:
     ):  # fmt: skip
         given = InputSpec(**{"url": "s3://in/", "format": "csv", **more})  # type: ignore[arg-type]
         assert not in_place.readable(given, key)
+
+
+def test_a_run_here_is_one_map_task_and_gives_the_bytes_of_several(tmp_path: Path) -> None:
+    """Also where a file of many turns out to want care: then its task is done by lines."""
+    for number in range(20):
+        rows = "".join(f"{n % 90},{n}\n" for n in range(number, 400))
+        (tmp_path / f"{number:02}.csv").write_text(rows.replace("\n", "\r\n") if number == 18 else rows)
+    job = tmp_path / "job.yml"
+    job.write_text(
+        "input: {format: csv, columns: {k: INTEGER, n: BIGINT}}\npartitions: 4\nsql:\n  key: k\n"
+        "  map: SELECT k, sum(n) AS n FROM input GROUP BY 1\n  reduce: SELECT k, sum(n) AS n FROM shuffled GROUP BY 1\n"
+    )
+
+    def run(which: str, *options: str) -> tuple[Any, bytes]:
+        out = tmp_path / "out"
+        names = sorted(map(str, tmp_path.glob(which)))
+        command = [sys.executable, str(ROOT / "scripts/run.py"), str(job), *names, "--output", str(out)]
+        subprocess.run([*command, "--workers", "2", "--force", *options], check=True, capture_output=True)
+        found = json.loads((out / "_manifest.json").read_bytes())
+        return found["map_tasks"], b"".join(path.read_bytes() for path in sorted(out.glob("part-*")))
+
+    for which in ("0*.csv", "*.csv"):
+        (tasks, one), (more, several) = run(which), run(which, "--set", "split_size=8KiB")
+        assert (tasks, one) == (1, several)
+        assert more > 1
