@@ -57,7 +57,7 @@ class Invocation(Generic[C]):
             "task": call.lo,
             "attempt": call.attempt,
             "token": self.token,
-            "bad": len(quarantine.records),
+            "bad": quarantine.count,
             "quarantine": quarantine.write(self.runtime.store, self.keys, call.lo, call.attempt, self.token),
             "started": self.before.started,
             "finished": self.runtime.clock.now(),
