@@ -56,7 +56,7 @@ class Invocation(Struct, Generic[C], frozen=True, kw_only=True):
             "task": call.lo,
             "attempt": call.attempt,
             "token": self.token,
-            "bad": len(quarantine.records),
+            "bad": quarantine.count,
             "quarantine": quarantine.write(self.runtime.store, self.keys, call.lo, call.attempt, self.token),
             "started": self.before.started,
             "finished": self.runtime.clock.now(),
