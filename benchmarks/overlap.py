@@ -7,9 +7,10 @@
 
 The store is `S3Store` over a client that keeps objects in memory and sleeps as S3 would take: 30 ms a request, and
 60 MB/s for each request's body. The jobs compute by sleeping, too, so that what else runs on the machine hardly counts.
-`waited` is for how long the task's own thread stood still for the store, `busy` the rest of its wall time. `slower half`
-is what computing takes, or uploads would in line, whichever is more, as a share of computing and waiting together: of
-the wall, but for what the task waits for a processor that others have.
+
+`waited` is for how long the task's own thread stood still for the store, `busy` the rest of its wall time. The slower
+half is what computing takes, or uploads would in line, whichever is more, as a share of computing and waiting together:
+of the wall, but for what the task waits for a processor that others have.
 """
 
 from __future__ import annotations
