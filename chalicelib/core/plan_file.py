@@ -1,8 +1,8 @@
 """plan.json: one JSON document that thousands of tasks can each read a little of.
 
 Its first line is `{"plan": {...}, "tasks": [`, padded so that it ends at byte `Plan.head`; then one line
-a task. A task reads the head and the page it is on, never the whole. Nor does who writes it hold the whole: the head
-says where pages begin, so lines are packed until all are known.
+a task. A task reads the head and the page it is on, never the whole; in one read, if both are near the beginning. Nor
+does who writes it hold the whole: the head says where pages begin, so lines are packed until all are known.
 """
 
 from __future__ import annotations
@@ -88,16 +88,22 @@ def compose(plan: Plan, tasks: Iterable[Task]) -> tuple[Plan, bytes]:
 
 def read_head(store: Store, keys: RunKeys) -> Plan:
     """The plan without its tasks. Raises NotFound before there is one."""
+    return read_plan(store, keys)[0]
+
+
+def read_plan(store: Store, keys: RunKeys) -> tuple[Plan, bytes]:
+    """The plan without its tasks, and the bytes of these that came with it. As `read_head`."""
     read = _FIRST_READ
     data = store.get(keys.plan, 0, read)
     while b"\n" not in data and len(data) == read:
         read *= 8
         data = store.get(keys.plan, 0, read)
-    head = data.partition(b"\n")[0].rstrip()
+    head, _, behind = data.partition(b"\n")
+    head = head.rstrip()
     if not (head.startswith(_OPEN) and head.endswith(_CLOSE)):
         raise CorruptData(f"{keys.plan.url}: expected a plan, got {data[:60]!r}")
     try:
-        return msgspec.json.decode(head[len(_OPEN) : -len(_CLOSE)], type=known(Plan))
+        return msgspec.json.decode(head[len(_OPEN) : -len(_CLOSE)], type=known(Plan)), behind
     except UNDECODABLE as error:
         raise CorruptData(f"{keys.plan.url}: expected a plan: {error}") from error
 
@@ -117,13 +123,16 @@ def mark_stopped(store: Store, keys: RunKeys, plan: Plan) -> bool:
         return sink.commit()
 
 
-def read_tasks(store: Store, keys: RunKeys, plan: Plan, lo: int, hi: int) -> list[Task]:
-    """Tasks `[lo, hi)`: one range read of the pages they are on."""
+def read_tasks(store: Store, keys: RunKeys, plan: Plan, lo: int, hi: int, behind: bytes = b"") -> list[Task]:
+    """Tasks `[lo, hi)`: one range read of the pages they are on, unless these are in what came `behind` the head."""
     first = lo // plan.page
     last = -(-hi // plan.page)
     if not 0 <= lo < hi <= plan.tasks or last >= len(plan.pages):
         raise CorruptData(f"{keys.plan.url}: asked for tasks {lo} to {hi} of {plan.tasks}")
-    data = store.get(keys.plan, plan.head + plan.pages[first], plan.head + plan.pages[last])
+    begin, end = plan.pages[first], plan.pages[last]
+    data = behind[begin:end]
+    if len(data) < end - begin:
+        data = store.get(keys.plan, plan.head + begin, plan.head + end)
     try:
         page = _tasks.decode(b"[" + data.rstrip(b" ,\n") + b"]")
     except UNDECODABLE as error:

@@ -14,7 +14,7 @@ from ..core.errors import SluiceError, UserError
 from ..core.keys import RunKeys
 from ..core.messages import Stats
 from ..core.plan import Plan, Split
-from ..core.plan_file import read_head, read_tasks
+from ..core.plan_file import read_plan, read_tasks
 from ..core.ports import Runtime
 from ..core.tasks import Continuation, MapMarker, Part, Piece, Position, TaskCall
 from ..job.binding import BoundJob, bind
@@ -46,10 +46,10 @@ def handle(runtime: Runtime, payload: dict[str, Any]) -> None:
 
 def attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
     """One attempt at a map task, or at what an earlier invocation of it has left."""
-    plan = read_head(runtime.store, keys)
+    plan, behind = read_plan(runtime.store, keys)
     keys = plan.keys(keys)
     invocation = begin(runtime, Continuation, "map", keys, call, plan)
-    marker = pieces.go_on(invocation, MapWork(invocation))
+    marker = pieces.go_on(invocation, MapWork(invocation, behind))
     if marker:
         commit(invocation, marker)
 
@@ -57,8 +57,9 @@ def attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> None:
 class MapWork:
     """A `pieces.Work`: the splits of one task through the user's mapper or the map query."""
 
-    def __init__(self, invocation: Invocation[Continuation]) -> None:
-        self._invocation = invocation
+    def __init__(self, invocation: Invocation[Continuation], behind: bytes) -> None:
+        """`behind`: the bytes of the plan's tasks that came with its head."""
+        self._invocation, self._behind = invocation, behind
         runtime, plan, call = invocation.runtime, invocation.plan, invocation.call
         self.part = _part(runtime, plan, call.lo) if plan.map_only else None
         self.piece = invocation.keys.run_file(call.lo, call.attempt, invocation.token)
@@ -85,7 +86,9 @@ class MapWork:
     def _splits(self) -> list[Split]:
         """All splits of the task, those that earlier invocations have done included."""
         invocation, lo = self._invocation, self._invocation.call.lo
-        (splits,) = read_tasks(invocation.runtime.store, invocation.keys, invocation.plan, lo, lo + 1)
+        (splits,) = read_tasks(
+            invocation.runtime.store, invocation.keys, invocation.plan, lo, lo + 1, self._behind
+        )
         return list(splits)
 
     def _new_writer(self, write: pieces.Write, *, piece: bool) -> RunWriter | RowWriter:

@@ -34,6 +34,7 @@ from ..run.reduce_plan import read_slices
 from .attempt import pieces
 from .attempt.commit_marker import commit
 from .attempt.invocation import Invocation, begin
+from .attempt.remembering import remembering
 from .attempt.serve import serve
 
 if TYPE_CHECKING:
@@ -51,7 +52,11 @@ def handle(runtime: Runtime, payload: dict[str, Any]) -> None:
 
 
 def attempt(runtime: Runtime, keys: RunKeys, call: TaskCall) -> bool:
-    """One attempt at a reduce task, or at what an earlier invocation of it has left; whether it ended the run."""
+    """One attempt at a reduce task, or at what an earlier invocation of it has left; whether it ended the run.
+
+    What it has read or written of the run, its plans and its marker, it does not read again to end the run.
+    """
+    runtime = remembering(runtime)
     with beside(runtime.store, lambda: runtime.store.get(keys.reduce_plan)) as stored:
         plan = read_head(runtime.store, keys)
         reduce_plan = decode(ReducePlan, stored(), keys.reduce_plan.url)

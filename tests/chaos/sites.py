@@ -40,6 +40,10 @@ _IMPURE = "user's code that is no function of its input"
 ELSEWHERE = {
     ("mapreduce/shuffle/fetch.py", "store.get"): "reads side by side, in threads: on the emulator",
     ("mapreduce/shuffle/fetch.py", "self._store.get"): "reads ahead, in threads: on the emulator",
+    (
+        "core/plan_file.py",
+        "read_tasks",
+    ): "plans of some hundred tasks and more: tests/unit/core/test_plan_file.py",
     ("run/verdict.py", "decide"): "verdicts that differ: test_repeat_safety",
     ("core/plan_file.py", "mark_stopped"): "a run that somebody stops: test_stopped.py",
     ("run/manifest.py", "_show_latest"): "runs that end in any order: tests/features/test_latest.py",

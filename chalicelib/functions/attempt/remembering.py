@@ -20,7 +20,9 @@ _LARGEST, _MOST = 4 << 20, 8 << 20
 
 
 def remembering(runtime: Runtime) -> Runtime:
-    """The same world, whose store remembers."""
+    """The same world, whose store remembers; itself, if it does already."""
+    if isinstance(runtime.store, Remembering):
+        return runtime
     return replace(runtime, store=Remembering(runtime.store))
 
 

@@ -19,6 +19,8 @@ from .work import InputWork, Work
 _SMALLEST_SHARE = 1 << 18
 #: As in `functions.small_run`: what is reduced where it was mapped.
 _SMALL = 32 << 20
+#: Splits whose lines the first read of a plan brings beside its head, about (`core/plan_file.py`).
+_NEAR = 160
 #: What work hands on, of each byte that it reads, if its map tasks fold, group or filter.
 _SHRUNK = 0.25
 
@@ -177,6 +179,7 @@ def requests_of(shape: Shape, work: Work, figures: Figures, seconds: float) -> R
     input_gets = _input_gets(shape, figures)
     gets = (
         maps * (2 + input_gets)
+        - min(maps, int(_NEAR / max(shape.splits, 1)))  # their lines come with the plan's head
         + maps  # the supervisor reads each marker
         + reduces * (3 + (1 if shape.exchange else shape.blocks) + shape.fetches)
         + ends * (reduces + 4)

@@ -12,7 +12,7 @@ from chalicelib.core import plan_file
 from chalicelib.core.errors import CorruptData, NotFound
 from chalicelib.core.keys import RunKeys
 from chalicelib.core.plan import Plan, Split
-from chalicelib.core.plan_file import PAGE, Task, compose, mark_stopped, read_head, read_tasks
+from chalicelib.core.plan_file import PAGE, Task, compose, mark_stopped, read_head, read_plan, read_tasks
 from chalicelib.core.ports import Loc
 from chalicelib.stores.memory import MemoryStore
 from tests.worlds.simulation import spec
@@ -142,3 +142,22 @@ def test_a_head_tells_of_some_pages_however_many_tasks_there_are(
     for lo in range(0, count, PAGE - 1):
         hi = min(lo + PAGE + 3, count)
         assert read_tasks(store, KEYS, rendered, lo, hi) == wanted[lo:hi]
+
+
+def test_tasks_that_came_with_the_head_are_not_asked_for_again() -> None:
+    store = MemoryStore()
+    many = [
+        (Split(bucket="in", key=f"k{number}", etag="e", start=0, stop=9, size=9),) for number in range(2000)
+    ]
+    made, body = compose(plan(), many)
+    store.put(KEYS.plan, body)
+    read, behind = read_plan(store, KEYS)
+    assert read == made
+    assert 0 < len(behind) < len(body) - made.head
+    before = store.requests["get"]
+    for task in (0, 1, PAGE - 1, PAGE):
+        assert read_tasks(store, KEYS, read, task, task + 1, behind) == many[task : task + 1]
+    assert store.requests["get"] == before
+    for task in range(0, 2000, 7):  # the page at the edge of what came is among them
+        assert read_tasks(store, KEYS, read, task, task + 1, behind) == many[task : task + 1]
+    assert before < store.requests["get"] < before + 2000 // 7
