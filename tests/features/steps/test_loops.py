@@ -27,7 +27,7 @@ from chalicelib.run.status.collect import RunStatus, collect
 from chalicelib.testing import run_job
 from tests.features.steps.test_local import Folder
 from tests.strategies import places
-from tests.worlds.simulation import SCRATCH, WORK, Simulation, spec
+from tests.worlds.simulation import SCRATCH, WORK, Killed, Simulation, spec
 
 #: Links between pages; the furthest is four links from `a`.
 LINES = ["a b", "b c", "c d", "d e", "a c", "e b", "x y"]
@@ -222,6 +222,16 @@ def test_what_decides_may_fail(converged: Any, why: str) -> None:
 
 class Odd(Job):
     pass
+
+
+def test_a_run_ends_though_what_decides_kills_every_supervisor() -> None:
+    def dies(_self: Any) -> bool:
+        raise Killed
+
+    deadly = type("Deadly", (Far,), {"converged": dies})
+    found = simulate(type("DeadlyJob", (Job,), {"steps": (Links, deadly)}), FEW, seats=0)
+    assert found.killed == ["supervisor"] * 6
+    assert b"failed: step 4 of 4: its supervisor was stopped in each of 6" in found.output()["_FAILED"]
 
 
 class Halve(Job):
