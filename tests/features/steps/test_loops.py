@@ -25,9 +25,12 @@ from chalicelib.job.steps import all_steps
 from chalicelib.run import job_code
 from chalicelib.run.status.collect import RunStatus, collect
 from chalicelib.testing import run_job
+from scripts.cleaning.leftovers import Leftover, look
+from scripts.console.progress import picture, summary
+from scripts.runs.places import Place
 from tests.features.steps.test_local import Folder
 from tests.strategies import places
-from tests.worlds.simulation import SCRATCH, WORK, Killed, Simulation, spec
+from tests.worlds.simulation import OUT, SCRATCH, WORK, Killed, Simulation, spec
 
 #: Links between pages; the furthest is four links from `a`.
 LINES = ["a b", "b c", "c d", "d e", "a c", "e b", "x y"]
@@ -332,12 +335,18 @@ def test_status_says_which_round_it_is() -> None:
         ]
         return [RunKeys(WORK, "job", found[0].split("/")[2])] if found else []
 
-    simulation.when(
-        lambda: bool(keys()), lambda: seen.append(collect(simulation.memory, keys()[0], now=simulation.time))
-    )
+    def left() -> Leftover | None:
+        return look(simulation.memory, keys()[0], Place(WORK, "job", OUT), simulation.time + 864_000)
+
+    def see() -> None:
+        assert left() is None  # nobody cleans it away
+        seen.append(collect(simulation.memory, keys()[0], now=simulation.time))
+
+    simulation.when(lambda: bool(keys()), see)
     simulation.drop("a.txt", TEXT)
     simulation.run()
     assert [one.place for one in seen] == ["step 3 of 4, round 2 of at most 20"]
+    assert "step 3 of 4, round 2 of at most 20" in "".join(text for text, _ in summary(seen[0]))
     assert read_head(simulation.memory, keys()[0].at(4)).where == "step 3 of 4, round 2 of at most 20: "
     ended = collect(simulation.memory, keys()[0], now=simulation.time)
     assert (ended.place, ended.loops, ended.loops[0].told) == (
@@ -345,6 +354,15 @@ def test_status_says_which_round_it_is() -> None:
         (LOOP,),
         "converged after 4 rounds",
     )
+    shown = ["".join(text for text, _ in line) for line in picture(ended, terminal=False)]
+    assert [line.split() for line in shown if "rounds" in line] == [
+        ["loop", "Far:", "converged", "after", "4", "rounds"]
+    ]
+    for gone in ([], ["_SUCCESS", "_manifest.json"]):
+        simulation.memory.delete("out", [OUT.child(f"{keys()[0].run}/{name}").key for name in gone])
+        found = left()
+        assert found is not None
+        assert sorted(row.key for row in found.rows) == simulation.work()
 
 
 @pytest.mark.parametrize(
