@@ -172,7 +172,7 @@ def _end_runs(runtime: Runtime, event: dict[str, Any]) -> None:
             plan = read_head(runtime.store, keys)
         except NotFound:
             continue  # its work is being deleted
-        StepEnd(runtime, plan.keys(keys), plan).fail(
+        StepEnd(runtime, plan.keys(keys), plan).give_up(
             f"its supervisor was stopped in each of {2 * _DELIVERIES} invocations (Lambda says {event[END]}):"
             " out of memory or time: raise memory.supervisor or timeout.supervisor"
         )

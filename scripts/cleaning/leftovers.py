@@ -9,6 +9,7 @@ from chalicelib.core.errors import CorruptData, NotFound
 from chalicelib.core.keys import RUN_DONE, OutputKeys, RunKeys, parse_run_key, results_place
 from chalicelib.core.messages import decode
 from chalicelib.core.outcome import Manifest
+from chalicelib.core.plan import Plan
 from chalicelib.core.plan_file import read_head
 from chalicelib.core.ports import Loc, ObjectInfo, Store
 from chalicelib.run.verdict import read_verdict
@@ -62,10 +63,19 @@ def _verdict(store: Store, keys: RunKeys, rows: Sequence[ObjectInfo]) -> ObjectI
         return found[step]
     if plan.steps > 1:
         verdict = read_verdict(store, keys.at(step))
-        goes_on = step + 1 < plan.steps or plan.repeats
-        if verdict is not None and verdict.outcome != "failed" and goes_on:
+        if verdict is not None and verdict.outcome != "failed" and _goes_on(store, keys.at(step), plan):
             return None
     return found[step]
+
+
+def _goes_on(store: Store, keys: RunKeys, plan: Plan) -> bool:
+    """Whether other steps follow the last one that has a verdict, if that succeeded."""
+    if not plan.loops:
+        return keys.step + 1 < plan.steps or plan.accumulates
+    try:
+        return not read_head(store, keys).last_step
+    except (NotFound, CorruptData):
+        return False
 
 
 def results(store: Store, keys: RunKeys, place: Place) -> Loc | None:

@@ -34,6 +34,17 @@ class StepEnd:
     def fail(self, reason: str) -> Verdict:
         return self.conclude(Verdict(outcome="failed", reason=reason))
 
+    def give_up(self, reason: str) -> None:
+        """End the run, here or, if this step has succeeded, where the next could not be planned."""
+        verdict = self.fail(reason)
+        if verdict.outcome != "success" or self._plan.last_step or self._plan.role != "work":
+            return
+        from ...run.start_step import start_if_planned  # seldom needed
+
+        following = self._keys.at(self._plan.step + 1)
+        if not start_if_planned(self._runtime.store, self._runtime.invoker, following):
+            self._end_unplanned(reason)
+
     def found(self) -> Verdict | None:
         """The verdict that is there, perhaps by the last reducer; what a crash left undone of it is done."""
         verdict = read_verdict(self._runtime.store, self._keys)
@@ -75,13 +86,12 @@ class StepEnd:
             begin_next(self._runtime, self._keys, self._plan, may_exchange(self._runtime, self._plan.spec))
         except (UserError, JobCodeError, CorruptData) as error:
             reason = str(error) if isinstance(error, NotConverged) else f"could not be planned: {error}"
-            keys = self._keys.at(self._plan.step + 1)
-            unplanned = self._unplanned(again=isinstance(error, NotConverged))
-            conclude(self._runtime.store, keys, unplanned, Verdict(outcome="failed", reason=reason))
+            self._end_unplanned(reason, again=isinstance(error, NotConverged))
 
-    def _unplanned(self, *, again: bool) -> Plan:
-        """What would have followed: the step behind this one, or, after a loop's last round, this one."""
+    def _end_unplanned(self, reason: str, *, again: bool = False) -> None:
+        """End the run behind this step, which has succeeded. `again`: what would have followed is one more round."""
         plan = self._plan
-        if again:
-            return plan.next_step(plan.job_step, plan.earlier, plan.round, plan.rounds)
-        return plan.next_step(plan.job_step + 1, plan.earlier)
+        job_step, nth = (plan.job_step, (plan.round, plan.rounds)) if again else (plan.job_step + 1, (0, 0))
+        unplanned = plan.next_step(job_step, plan.earlier, *nth)
+        verdict = Verdict(outcome="failed", reason=reason)
+        conclude(self._runtime.store, self._keys.at(plan.step + 1), unplanned, verdict)

@@ -25,9 +25,12 @@ from chalicelib.job.steps import all_steps
 from chalicelib.run import job_code
 from chalicelib.run.status.collect import RunStatus, collect
 from chalicelib.testing import run_job
+from scripts.cleaning.leftovers import Leftover, look
+from scripts.console.progress import picture, summary
+from scripts.runs.places import Place
 from tests.features.steps.test_local import Folder
 from tests.strategies import places
-from tests.worlds.simulation import SCRATCH, WORK, Simulation, spec
+from tests.worlds.simulation import OUT, SCRATCH, WORK, Killed, Simulation, spec
 
 #: Links between pages; the furthest is four links from `a`.
 LINES = ["a b", "b c", "c d", "d e", "a c", "e b", "x y"]
@@ -224,6 +227,16 @@ class Odd(Job):
     pass
 
 
+def test_a_run_ends_though_what_decides_kills_every_supervisor() -> None:
+    def dies(_self: Any) -> bool:
+        raise Killed
+
+    deadly = type("Deadly", (Far,), {"converged": dies})
+    found = simulate(type("DeadlyJob", (Job,), {"steps": (Links, deadly)}), FEW, seats=0)
+    assert found.killed == ["supervisor"] * 6
+    assert b"failed: step 4 of 4: its supervisor was stopped in each of 6" in found.output()["_FAILED"]
+
+
 class Halve(Job):
     """Each number by half, until all are small; the next round reads what the last gave. Values are spread."""
 
@@ -322,12 +335,18 @@ def test_status_says_which_round_it_is() -> None:
         ]
         return [RunKeys(WORK, "job", found[0].split("/")[2])] if found else []
 
-    simulation.when(
-        lambda: bool(keys()), lambda: seen.append(collect(simulation.memory, keys()[0], now=simulation.time))
-    )
+    def left() -> Leftover | None:
+        return look(simulation.memory, keys()[0], Place(WORK, "job", OUT), simulation.time + 864_000)
+
+    def see() -> None:
+        assert left() is None  # nobody cleans it away
+        seen.append(collect(simulation.memory, keys()[0], now=simulation.time))
+
+    simulation.when(lambda: bool(keys()), see)
     simulation.drop("a.txt", TEXT)
     simulation.run()
     assert [one.place for one in seen] == ["step 3 of 4, round 2 of at most 20"]
+    assert "step 3 of 4, round 2 of at most 20" in "".join(text for text, _ in summary(seen[0]))
     assert read_head(simulation.memory, keys()[0].at(4)).where == "step 3 of 4, round 2 of at most 20: "
     ended = collect(simulation.memory, keys()[0], now=simulation.time)
     assert (ended.place, ended.loops, ended.loops[0].told) == (
@@ -335,6 +354,15 @@ def test_status_says_which_round_it_is() -> None:
         (LOOP,),
         "converged after 4 rounds",
     )
+    shown = ["".join(text for text, _ in line) for line in picture(ended, terminal=False)]
+    assert [line.split() for line in shown if "rounds" in line] == [
+        ["loop", "Far:", "converged", "after", "4", "rounds"]
+    ]
+    for gone in ([], ["_SUCCESS", "_manifest.json"]):
+        simulation.memory.delete("out", [OUT.child(f"{keys()[0].run}/{name}").key for name in gone])
+        found = left()
+        assert found is not None
+        assert sorted(row.key for row in found.rows) == simulation.work()
 
 
 @pytest.mark.parametrize(
