@@ -169,7 +169,16 @@ def test_what_was_set_by_hand_survives_a_deployment(cloud: Cloud) -> None:
     try:
         config.write_text(f"{text}concurrency: 6\nlambda: {json.dumps(own)}\n")
         told = cloud.script("deploy", JOB, "--dry-run", check=True).stdout
-        assert f"function {name}: reserved concurrency 5 -> 6, tags owner" in told
+        (line,) = [line for line in told.splitlines() if f"function {name}: " in line and "tags" in line]
+        for change in (
+            "concurrency 5 -> 6",
+            "tags owner",
+            "layers",
+            "subnets",
+            "security groups",
+            "GREETING",
+        ):
+            assert change in line, line
         cloud.script("deploy", JOB, check=True)
         assert by_hand(cloud, name) == {
             "share": 6, "owner": "eve", "disk": 2048, "variable": "moin", "layers": [own["layers"]],
