@@ -23,6 +23,16 @@ def test_what_others_measured_is_what_the_simulated_cloud_says_of_them() -> None
     assert sum(abs(error) <= 25 for error in errors) >= 7, errors
 
 
+def test_small_runs_on_the_emulator_are_within_a_quarter_of_the_twin() -> None:
+    """As they were measured last: by `python -m benchmarks.beside_the_emulator`."""
+    table = (
+        scale.PAGE.read_text("utf-8").partition("<!-- scale: emulator -->")[2].partition("<!-- end -->")[0]
+    )
+    errors = [int(row.split("|")[-2].strip(" %")) for row in table.strip().splitlines()[2:]]
+    assert len(errors) == 3
+    assert max(map(abs, errors)) <= 25, errors
+
+
 @pytest.mark.parametrize("mark", ["twin", "few slots", "kills"])
 def test_what_the_simulated_cloud_says_is_there(mark: str) -> None:
     page = scale.PAGE.read_text("utf-8")

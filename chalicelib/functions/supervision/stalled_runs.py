@@ -126,4 +126,5 @@ def _page(store: Store, keys: RunKeys, since: float) -> tuple[list[ObjectInfo], 
     if len(rows) < _ROWS:
         return rows, True
     last = parse_run_key(prefix.bucket, rows[-1].key)
-    return [row for row in rows if last is None or not row.key.startswith(last[0].run_root.key)], False
+    cut = last[0].run_root.key if last else None
+    return [row for row in rows if cut is None or not row.key.startswith(cut)], False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
@@ -16,40 +16,51 @@ from .terms import Terms
 
 T = TypeVar("T")
 Rows = list[ObjectInfo]
+#: Behind all keys that begin alike.
+_LAST = "\U0010ffff"
 
 
 class SortedStore(MemoryStore):
-    """The memory store with its keys in order, so that a LIST does not look at all objects there are.
+    """The memory store with its rows in the order of keys, so that a page of a LIST is cut out of them.
 
     A listing must be read before anything else is written.
     """
 
     def __init__(self, *, now: Callable[[], float], on_created: Callable[[Loc], None]) -> None:
         super().__init__(now=now, on_created=on_created)
-        self._sorted: dict[str, list[str]] = {}
+        #: By bucket: the keys in order, and the row of each.
+        self._sorted: dict[str, tuple[list[str], Rows]] = defaultdict(lambda: ([], []))
 
     def list(self, prefix: Loc, after: str = "") -> Iterator[ObjectInfo]:
+        yield from self.page(prefix, after)
+
+    def page(self, prefix: Loc, after: str = "", most: int | None = None) -> Rows:
+        """The first rows of a listing."""
         self.requests["list"] += 1
-        keys = self._sorted.get(prefix.bucket, [])
+        keys, rows = self._sorted[prefix.bucket]
         at = max(bisect.bisect_left(keys, prefix.key), bisect.bisect_right(keys, after) if after else 0)
-        bucket, objects = prefix.bucket, self._objects
-        while at < len(keys) and keys[at].startswith(prefix.key):
-            yield objects[Loc(bucket, keys[at])].info(keys[at])
-            at += 1
+        end = bisect.bisect_left(keys, prefix.key + _LAST, at)
+        return rows[at : end if most is None else min(end, at + most)]
 
     def delete(self, bucket: str, keys: Iterable[str]) -> None:
         doomed = tuple(keys)
         super().delete(bucket, doomed)
-        there = self._sorted.get(bucket, [])
+        there, rows = self._sorted[bucket]
         for key in doomed:
             at = bisect.bisect_left(there, key)
             if at < len(there) and there[at] == key:
-                del there[at]
+                del there[at], rows[at]
 
     def _write(self, loc: Loc, body: bytes, mark: str = "") -> str:
-        if loc not in self._objects:
-            bisect.insort(self._sorted.setdefault(loc.bucket, []), loc.key)
-        return super()._write(loc, body, mark)
+        new, etag = loc not in self._objects, super()._write(loc, body, mark)
+        keys, rows = self._sorted[loc.bucket]
+        at, row = bisect.bisect_left(keys, loc.key), self._objects[loc].info(loc.key)
+        if new:
+            keys.insert(at, loc.key)
+            rows.insert(at, row)
+        else:
+            rows[at] = row
+        return etag
 
 
 class Request(Protocol):
@@ -71,7 +82,7 @@ class FunctionStore:
     parallel_reads = 0
 
     def __init__(
-        self, memory: MemoryStore, terms: Terms, request: Request, work: Callable[[float], None]
+        self, memory: SortedStore, terms: Terms, request: Request, work: Callable[[float], None]
     ) -> None:
         """`work` lets so many processor seconds pass."""
         self._memory, self._terms, self._request, self._work = memory, terms, request, work
@@ -123,16 +134,8 @@ class FunctionStore:
     def _page(self, prefix: Loc, after: str) -> tuple[Rows, bool]:
         """What is there when the answer is made, cut at a page, and whether there is more."""
         self.requests["list"] += 1
-        found: Rows = []
         most = self._terms.page_rows
-
-        def effect() -> None:
-            for info in self._memory.list(prefix, after):
-                found.append(info)
-                if len(found) > most:
-                    break
-
-        self._request("list", prefix, effect)
+        found = self._request("list", prefix, lambda: self._memory.page(prefix, after, most + 1))
         self._work(self._terms.row_work * len(found))
         return found[:most], len(found) > most
 
