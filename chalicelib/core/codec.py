@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timezone
 from decimal import Decimal
 from itertools import chain, islice
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -135,12 +135,13 @@ def _words(items: Sequence[str]) -> tuple[int, bytes] | None:
     return WORDS, _encode((list(words), bytes(map(numbers.__getitem__, items))))
 
 
-def _places_of(items: Sequence[tuple[Any, ...]]) -> list[list[Any]] | None:
+def _places_of(items: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]] | None:
     """The columns of tuples that are all of one length, if that is not too long."""
-    lengths = set(map(len, items))
-    if len(lengths) != 1 or not 0 < (length := lengths.pop()) <= _PLACES:
+    try:
+        places = list(zip(*items, strict=True))
+    except ValueError:
         return None
-    return [list(map(itemgetter(place), items)) for place in range(length)]
+    return places if len(places) <= _PLACES else None
 
 
 def _apart(items: Sequence[Any], kinds: set[type], depth: int) -> tuple[int, bytes] | None:
