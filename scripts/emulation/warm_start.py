@@ -164,11 +164,23 @@ def read_sdk(services: Iterable[str] = ("s3", "lambda")) -> None:
 
 
 def keep_models() -> None:
-    """Have botocore parse each file that describes a service once, not once for each session."""
-    from botocore.loaders import JSONFileLoader
+    """Have botocore parse each file that describes a service once, and list its hundreds of folders once, not once for
+    each session.
+    """
+    from botocore.loaders import JSONFileLoader, Loader
 
-    parsed = functools.cache(JSONFileLoader().load_file)
+    parsed, listed = functools.cache(JSONFileLoader().load_file), Loader.list_available_services
+
+    @functools.cache
+    def services(folder: str, type_name: str) -> list[str]:
+        return listed(Loader(extra_search_paths=[folder], include_default_search_paths=False), type_name)
+
+    def list_available_services(loader: Any, type_name: str) -> list[str]:
+        folders = loader._potential_locations(must_exist=True, is_dir=True)
+        return sorted({service for folder in folders for service in services(folder, type_name)})
+
     JSONFileLoader.load_file = lambda _, path: parsed(path)  # type: ignore[assignment, method-assign]
+    Loader.list_available_services = list_available_services  # type: ignore[assignment, method-assign]
 
 
 def fork_until_closed(requests: socket.socket) -> None:
