@@ -284,10 +284,10 @@ class GroupCollector:
         self._bytes = 0.0
 
     def absorb(self, pairs: Iterator[Pair]) -> bool:
-        chunk = list(islice(pairs, _FEW))
+        chunk = list(islice(pairs, CHUNK))
         check_pairs(chunk)
         self._take(chunk)
-        return len(chunk) == _FEW
+        return len(chunk) == CHUNK
 
     def absorb_each(self, each: Each) -> None:
         self._take(list(zip(each.keys, repeat(each.value))))
