@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from ..config.load import DEFAULT
 from ..core.ports import Loc, ObjectInfo
 from ..core.spec import KIB, MIB, JobSpec
+from .workers import timeouts_of
 
 #: A task's dictionary of this much text stays in the processor's cache; larger ones are slower.
 _LARGEST_SPLIT = 32 * MIB
@@ -54,7 +55,8 @@ def tune(
 
 def is_in_place(spec: JobSpec, inputs: Sequence[tuple[str, ObjectInfo]], tags: Mapping[Loc, str]) -> bool:
     """Whether all input of a job in SQL can, most likely, be read where it is."""
-    if not spec.is_sql or any(bucket != "/" for bucket, _ in inputs):
+    stopped = "mapper" in timeouts_of(spec.timeout)  # then a task has to have edges to stop at
+    if not spec.is_sql or stopped or any(bucket != "/" for bucket, _ in inputs):
         return False
     from ..mapreduce.sql import in_place  # only such jobs have DuckDB
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.config.load import DEFAULT
 from chalicelib.core.errors import UserError
 from chalicelib.core.ports import Loc
-from chalicelib.core.spec import KIB, MIB, SqlSpec
+from chalicelib.core.spec import KIB, MIB, SqlSpec, TimeoutSpec
 from chalicelib.local.inputs import find_inputs
 from chalicelib.local.tune import is_in_place, memory_bytes, tune
 from tests.worlds.simulation import spec
@@ -162,6 +163,7 @@ def test_a_job_in_sql_is_one_task_where_files_are_read_in_place(tmp_path: Path) 
     ]
     assert told == [True, False, False, False]
     assert not is_in_place(spec(), [plain], {})
+    assert not is_in_place(replace(job, timeout=TimeoutSpec(mapper=60)), [plain], {})
     assert is_in_place(job, [plain], {Loc(plain[0], plain[1].key): job.input.tag})
 
     given = {"split_size": DEFAULT}
