@@ -155,8 +155,9 @@ def _was_started(runtime: Runtime, phase: Phase, keys: RunKeys, lo: int) -> bool
         body = runtime.store.get(loc)
     except NotFound:
         return False
-    marker = decode(ReduceMarker if phase == "reduce" else MapMarker, body, loc.url)
-    return marker.attempt == 0
+    if phase == "reduce":
+        return decode(ReduceMarker, body, loc.url).attempt == 0
+    return decode(MapMarker, body, loc.url).attempt == 0
 
 
 def _reason(phase: Phase, task: int, condition: str) -> str:
