@@ -15,11 +15,11 @@ from msgspec.structs import replace
 
 from ..core.errors import CorruptData, NotFound, SluiceError
 from ..core.keys import Phase, RunKeys, parse_run_key
-from ..core.messages import encode, from_payload
+from ..core.messages import decode, encode, from_payload
 from ..core.plan_file import read_head
 from ..core.ports import Runtime
 from ..core.spec import JobSpec
-from ..core.tasks import CRASHED, Failure, TaskCall
+from ..core.tasks import CRASHED, Failure, MapMarker, ReduceMarker, TaskCall
 from ..run import calls
 from ..run.events import (
     END,
@@ -135,10 +135,29 @@ def _attempt(runtime: Runtime, phase: Phase, payload: dict[str, Any], condition:
 
 
 def _start_subtrees(runtime: Runtime, phase: Phase, call: TaskCall) -> None:
-    """Start the tasks below a node that may have died before it did so. Those that are done see their markers."""
+    """Start the tasks below a node that may have died before it did so, but for sub-trees that are known to be started.
+
+    Tasks that are done see their markers.
+    """
     again = replace(call, attempt=call.attempt + 1)
     for lo, hi in calls.children(call.lo, call.hi):
-        calls.start(runtime, phase, calls.subtree(again, lo, hi))
+        if not _was_started(runtime, phase, calls.keys_of(call), lo):
+            calls.start(runtime, phase, calls.subtree(again, lo, hi))
+
+
+def _was_started(runtime: Runtime, phase: Phase, keys: RunKeys, lo: int) -> bool:
+    """Whether all of the sub-tree whose node does task `lo` was started.
+
+    A node starts what is below it before its own task, and only trees make first attempts: a later one may be alone.
+    """
+    loc = keys.done(phase, lo)
+    try:
+        body = runtime.store.get(loc)
+    except NotFound:
+        return False
+    if phase == "reduce":
+        return decode(ReduceMarker, body, loc.url).attempt == 0
+    return decode(MapMarker, body, loc.url).attempt == 0
 
 
 def _reason(phase: Phase, task: int, condition: str) -> str:

@@ -68,6 +68,17 @@ def test_what_the_attempt_itself_said_stays(world: OneRun) -> None:
     assert stored(world, 1) == own
 
 
+def test_a_root_that_died_starts_no_sub_tree_anew_whose_first_attempt_is_done(tmp_path: Path) -> None:
+    """One that was done by a later attempt may have been tried alone, and tells nothing of what is below it."""
+    world = OneRun(Lines, b"word\n" * 99, tmp_path, split_size=5)
+    ranges = list(calls.children(0, 99))
+    for (lo, _), attempt in zip(ranges[:3], (0, 1, 0), strict=True):
+        world.finish("map", replace(calls.call_for(world.keys, lo, lo + 1), attempt=attempt))
+    given_up.note(world.runtime(), report_of("mapper", to_payload(calls.call_for(world.keys, 0, 99))), None)
+    again = [(call.lo, call.hi, call.attempt) for _, call in world.invoked]
+    assert again == [(lo, hi, 1) for lo, hi in (ranges[1], *ranges[3:])]
+
+
 @pytest.mark.parametrize("waits", [0, MOST_WAITS - 1])
 @pytest.mark.parametrize("function", ["mapper", "reducer", "coordinator"])
 def test_what_only_waited_for_a_slot_is_queued_anew_and_counts_as_no_attempt(
