@@ -49,6 +49,8 @@ def schema(name: str) -> dict[str, Any]:
     kind, version = PUBLISHED[name]
     (reference,), definitions = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     for title, definition in definitions.items():
+        if "description" in definition:  # Python 3.13 takes the indentation away by itself
+            definition["description"] = inspect.cleandoc(definition["description"])
         for field, said in comments(_STRUCTS[title]).items():
             if field in definition["properties"]:
                 definition["properties"][field]["description"] = said

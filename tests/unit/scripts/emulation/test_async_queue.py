@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -61,10 +60,11 @@ class Service:
 
 
 def test_only_so_many_events_are_worked_on_at_once() -> None:
-    service = Service(lambda _: time.sleep(0.01), at_once=3)
-    service.send(*({} for _ in range(20)))
+    three = threading.Barrier(3)  # each waits for two others: so many are at work together, or the test fails
+    service = Service(lambda _: three.wait(timeout=60), at_once=3)
+    service.send(*({} for _ in range(21)))
     service.wait()
-    assert (service.most, service.ended) == (3, 20)
+    assert (service.most, service.ended) == (3, 21)
 
 
 def test_an_event_needs_one_place_though_ministack_calls_itself() -> None:
