@@ -75,7 +75,7 @@ class Here:
         )
 
         @contextmanager
-        def display(*_: Any) -> Iterator[Progress]:
+        def display(*_: Any, **__: Any) -> Iterator[Progress]:
             def show(step: int, phase: str, done: int, tasks: int) -> None:
                 self.seen.append((step, phase, done, tasks))
                 if at and (step, phase) == at[:2] and done >= at[2]:

@@ -93,7 +93,8 @@ def _cut(first: int, sizes: list[int], most: int) -> Iterator[Batch]:
 
 def _row_size(database: Connection, table: str, names: list[str]) -> str:
     """SQL for the bytes of a row's texts, lists and the like; empty if all its columns are of a fixed width."""
-    kinds = database.sql(f"SELECT {', '.join(map(quoted, names))} FROM {table}").types
+    shape = database.execute(f"SELECT {', '.join(map(quoted, names))} FROM {table} LIMIT 0").description
+    kinds = [column[1] for column in shape or ()]
     parts = [_size(kind, quoted(name), 0) for name, kind in zip(names, kinds, strict=True)]
     return " + ".join(filter(None, parts))
 
