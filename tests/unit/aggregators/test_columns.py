@@ -29,7 +29,18 @@ MORE: dict[str, tuple[Aggregator, st.SearchStrategy[Any]]] = {
 
 
 def shown(states: list[Any]) -> list[str]:
-    return list(map(repr, states))
+    return list(map(_text, states))
+
+
+def _text(item: Any) -> str:
+    """A value with its types; of equal sets it is the same, in whatever order they were filled."""
+    if isinstance(item, set | frozenset):
+        return f"{type(item).__name__}({sorted(map(_text, item))})"
+    if isinstance(item, list | tuple):
+        return f"{type(item).__name__}({list(map(_text, item))})"
+    if isinstance(item, dict):
+        return f"dict({[(_text(key), _text(value)) for key, value in item.items()]})"
+    return repr(item)
 
 
 @pytest.mark.parametrize("case", CASES | MORE)
