@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +22,7 @@ LEAST_MEMORY = 128 * MIB
 #: Lambda's memory, in MB, that comes with one whole processor.
 _MB_A_CPU = 1769
 _LONGEST_MESSAGE = 600
+_NO_TABLE = "Catalog Error: Table with name"
 #: What DuckDB says when the local disk is full, or when it has used all of it that it allows itself.
 _DISK_FULL = ("No space left on device", "Disk quota exceeded", "'max_temp_directory_size'")
 
@@ -149,13 +150,18 @@ def duckdb_error() -> type[Exception]:
 
 
 @contextmanager
-def blamed(where: str) -> Iterator[None]:
-    """Turn what DuckDB says about a query into an error that says whose it is."""
+def blamed(where: str, reads: Sequence[str] = ()) -> Iterator[None]:
+    """Turn what DuckDB says about a query into an error that says whose it is.
+
+    `reads`: the tables that there are for the query, which it is told of if it names another one.
+    """
     try:
         yield
     except duckdb_error() as error:
         refuse_full_disk(error)
-        raise JobCodeError(f"{where}: {explained(error)}") from error
+        unknown = reads and str(error).startswith(_NO_TABLE)
+        tables = f" (there is FROM {' and FROM '.join(reads)})" if unknown else ""
+        raise JobCodeError(f"{where}: {explained(error)}{tables}") from error
 
 
 def refuse_full_disk(error: Exception) -> None:

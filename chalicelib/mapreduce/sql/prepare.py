@@ -211,8 +211,9 @@ def _checked(database: Connection, spec: JobSpec, columns: Mapping[str, Columns]
         tables = SqlTables(input=(), shuffled=together(mapped), tagged=inputs)
     else:
         tables = SqlTables(input=columns[spec.input.tag], shuffled=mapped[spec.input.tag])
-    with blamed("sql.reduce"):
-        for name, own in shuffled_tables(tables).items():
+    shuffled = shuffled_tables(tables)
+    with blamed("sql.reduce", list(shuffled)):
+        for name, own in shuffled.items():
             database.execute(f"CREATE TABLE {quoted(name)} ({definitions(own)})")
         result = described(database, subquery(spec.sql.reduce))
     _check_names("sql.reduce", result)
@@ -224,7 +225,7 @@ def _checked(database: Connection, spec: JobSpec, columns: Mapping[str, Columns]
 def _mapped(database: Connection, spec: JobSpec, given: InputSpec, columns: Columns) -> Columns:
     """The columns of what the map query gives for an input."""
     where = _map_key(spec, given)
-    with blamed(where):
+    with blamed(where, ["input"]):
         database.execute(f"CREATE TABLE input ({definitions(columns)})")
         # A column of nothing but NULL has no type; one must be written.
         found = described(database, subquery(spec.map_query(given)))

@@ -36,6 +36,8 @@ def job(map: str, reduce: str = "FROM shuffled", key: str = "", order_by: str = 
         (job("SELECT c FROM input"), 'job j: sql.map: Binder Error: Referenced column "c" not found'),
         (job("SELECT a FROM inputs"), "job j: sql.map: Catalog Error: Table with name inputs"),
         (job("SELECT a FROM input", "SELECT b FROM shuffled"), "job j: sql.reduce: Binder Error"),
+        (job("SELECT a FROM inputs"), "inputs.*[(]there is FROM input[)]"),
+        (job("SELECT a FROM input", "SELECT a FROM input"), "sql.reduce: .*[(]there is FROM shuffled[)]"),
         (job("FROM input", order_by="c"), "job j: sql.order_by: Binder Error"),
         (job("FROM input", key="a, c"), "sql.key: no column c in the result of sql.map, which has a, b"),
         (job("SELECT a, b AS A FROM input"), "sql.map: two columns are named a: name one of them with AS"),
