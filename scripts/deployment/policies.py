@@ -279,9 +279,7 @@ def _states(target: Target) -> list[Loc]:
 
 
 def _keeping_totals(target: Target) -> list[Json]:
-    """What a supervisor does with the totals: it moves the pointer, deletes what is then no longer needed, and leaves
-    word that a run sleeps.
-    """
+    """A supervisor moves the totals' pointer, deletes what is no longer needed, and leaves word that a run sleeps."""
     if not target.spec.accumulate:
         return []
     keys = TotalsKeys(target.spec.work_loc, target.name)
