@@ -15,12 +15,18 @@ from .exact import ExactSum, check_numbers, exact, exact_sum, merge_sums, plus, 
 from .values import shown
 
 _NUMBERS = (int, float, Decimal)
-_EXPECTED = "expected an int, a float or a Decimal, got"
 #: Digits that a sum of Decimals may have; one that needs more is refused, never rounded.
 _DIGITS = 5_000
 #: Within 10 ** of this, above and below, sums are far from that and no float is far.
 _PLAIN_EXPONENT = 300
 _decimals = Context(prec=_DIGITS, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact])
+
+
+def _no_number(aggregator: Aggregator, value: Any) -> TypeError:
+    """What is wrong with a value; of one that has parts, how to add up one of them."""
+    name = type(aggregator).__name__
+    parts = f": {name}().of(...) takes a part of it" if isinstance(value, dict | tuple | list) else ""
+    return TypeError(f"{name}: expected an int, a float or a Decimal, got {shown(value)}{parts}")
 
 
 class Count(Aggregator):
@@ -87,7 +93,7 @@ class Sum(Aggregator):
 
     def lift(self, value: Any) -> Any:
         if not isinstance(value, _NUMBERS):
-            raise TypeError(f"{type(self).__name__}: {_EXPECTED} {shown(value)}")
+            raise _no_number(self, value)
         return value
 
     def merge(self, left: Any, right: Any) -> Any:
@@ -157,7 +163,7 @@ class Avg(Aggregator):
 
     def lift(self, value: Any) -> Any:
         if not isinstance(value, _NUMBERS):
-            raise TypeError(f"{type(self).__name__}: {_EXPECTED} {shown(value)}")
+            raise _no_number(self, value)
         return value, 1
 
     def merge(self, left: Any, right: Any) -> Any:

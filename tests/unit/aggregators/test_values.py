@@ -531,6 +531,7 @@ def test_an_unfinished_aggregator_says_what_it_lacks() -> None:
 
 REFUSED: list[tuple[Aggregator, list[Any], type[Exception], str]] = [
     (Sum(), ["x"], TypeError, r"Sum: expected an int, a float or a Decimal, got 'x' \(str\)"),
+    (Sum(), [{"n": 1}], TypeError, r"got {'n': 1} \(dict\): Sum\(\).of\(...\) takes a part of it"),
     (Sum(), [1, None], TypeError, r"Sum: expected an int, a float or a Decimal, got None"),
     (Sum(), [Decimal(1), "x"], TypeError, r"Sum: expected an int, a float or a Decimal, got 'x'"),
     (Sum(), [Decimal(1), 1.5], TypeError, "float"),
