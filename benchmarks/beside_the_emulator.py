@@ -31,7 +31,7 @@ from tests.worlds.limited import Limited, Timed, timed_spec
 from tests.worlds.twin.terms import Terms
 
 from .probe import Probe
-from .scale import PAGE, as_table, written
+from .scale_page import PAGE, as_table, written
 
 SLOTS = 10
 #: Seeds of the twin, of which the median is taken; and seconds between two drops of one world.

@@ -23,6 +23,8 @@ from statistics import median
 from tests.worlds.few_slots import Load, Outcome, play
 from tests.worlds.twin.terms import HOUR, Neighbour, Terms
 
+from .scale_page import PAGE, as_table, written
+
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "benchmarks/data/few_slots.jsonl"
 #: What decides on the course of a seed.
@@ -170,8 +172,6 @@ def _row(case: Case, found: Sequence[Outcome], eager: Sequence[Outcome]) -> Sequ
 
 def table(seeds: int = 3, large_seeds: int = 1, jobs: int = 1, minutes: float = math.inf) -> str:
     """The table of so many seeds, or of those that could be played in the time and before."""
-    from .scale import as_table  # which asks for this table
-
     code, wanted = digest(), turns(cases(), seeds, large_seeds)
     play_all(wanted, jobs, minutes, code)
     return as_table(rows(cases(), kept(code)))
@@ -179,8 +179,6 @@ def table(seeds: int = 3, large_seeds: int = 1, jobs: int = 1, minutes: float = 
 
 def main() -> None:
     """The command."""
-    from .scale import PAGE, written
-
     parser = argparse.ArgumentParser(prog="python -m benchmarks.few_slots", description=__doc__)
     add = parser.add_argument
     add("--seeds", type=int, default=3, help="of each row")

@@ -231,7 +231,7 @@ def rows(found: Sequence[Played]) -> list[Sequence[str]]:
 
 def main() -> None:
     """The command."""
-    from .scale import PAGE, as_table, written
+    from .scale_page import PAGE, as_table, written
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kills", description=__doc__)
     parser.add_argument(

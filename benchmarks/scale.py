@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import argparse
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as dataclass_replace
-from pathlib import Path
 from typing import Literal
 
 from msgspec.structs import replace
@@ -25,7 +23,8 @@ from chalicelib.run.estimate.estimate import Estimate, estimate
 from chalicelib.run.estimate.figures import FIGURES, PACES, Pace
 from chalicelib.run.estimate.work import InputWork, Work, joined
 
-PAGE = Path(__file__).resolve().parent.parent / "docs/scale.md"
+from .scale_page import PAGE, as_table, written
+
 GB = 10**9
 CONCURRENCIES = (10, 1000, 10_000)
 #: What Athena charges for a byte that it scans: $5 a TB (its price list, us-east-1, 2026-11).
@@ -141,12 +140,6 @@ def _took(found: Estimate) -> str:
     return f"{found.times.median:,.0f} s ({found.times.p95:,.0f}), ${found.total:,.{2 if found.total >= 1 else 3}f}"
 
 
-def as_table(rows: Sequence[Sequence[str]]) -> str:
-    """A table of Markdown, of its head and rows."""
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
-
-
 #: What jobs may expect, in GB, and the kinds of work that are shown.
 EXPECTED = ((0.001, "1 MB"), (1, "1 GB"), (100, "100 GB"), (1000, "1 TB"), (10_000, "10 TB"))
 _EXPECTED_KINDS = ("few groups", "many groups", "sort")
@@ -251,14 +244,6 @@ def _error(value: float, real: float) -> str:
 
 
 # -- the page ------------------------------------------------------------------------------------------------------
-
-
-def written(page: str, mark: str, text: str) -> str:
-    """`text` between the page's `<!-- scale: MARK -->` and the next `<!-- end -->`. Raises SystemExit without them."""
-    pattern = re.compile(rf"(<!-- scale: {mark} -->\n).*?(<!-- end -->)", re.DOTALL)
-    if not pattern.search(page):
-        raise SystemExit(f"{PAGE}: expected the marks <!-- scale: {mark} --> and <!-- end -->")
-    return pattern.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page, count=1)
 
 
 def main() -> None:
