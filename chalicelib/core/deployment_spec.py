@@ -2,6 +2,7 @@
 results are a table. And how columns are written down, in tables as in queries.
 """
 
+# Types as they are, not as text (`from __future__ import annotations`): msgspec would evaluate it at each start.
 import re
 from typing import Annotated, Any, Literal
 

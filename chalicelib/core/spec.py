@@ -3,6 +3,7 @@
 Reading it from files, the environment and `--set` is `config`'s work; here is only what there is.
 """
 
+# Types as they are, not as text (`from __future__ import annotations`): msgspec would evaluate it at each start.
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, convert, field
