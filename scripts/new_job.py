@@ -64,7 +64,7 @@ output: {{url: "s3://{buckets}-out/{name}/", format: tsv}}     # or jsonl, csv, 
 #max_attempts: 4                # tries at a task before the run fails
 #bad_records: {{policy: fail, max: 100, max_fraction: 0.001}}   # quarantine: set bad records aside, up to a limit
 #memory_budget: null            # records a task holds before it spills to disk; null: 60 % of its memory
-#memory: {{mapper: 2048, reducer: 2048, supervisor: 256, coordinator: 512, scheduler: 512, auditor: 512}}   # MB
+#memory: {{mapper: 2048, reducer: 2048, supervisor: 512, coordinator: 512, scheduler: 512, auditor: 512}}   # MB
 #timeout: {{mapper: 15m, reducer: 15m, supervisor: 5m, coordinator: 5m, scheduler: 15m, auditor: 15m}}
 #limits: {{input_bytes: 128TiB, tasks: 4000000, dollars: 5000, unpack_ratio: 2000, max_chain: 16, failed_tasks: 0}}
 #shuffle: {{levels: auto}}       # 1: reduce tasks read all run files; 2: exchange tasks stand between; auto: the better

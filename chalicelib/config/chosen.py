@@ -15,7 +15,7 @@ from ..core.spec import GIB, MIB, JobSpec
 
 #: MB that come with one processor. More is wasted on Python, which uses one; a supervisor of less is slower.
 WHOLE = 1769
-#: From so much input on, a supervisor that is seven times as fast is worth a twentieth of the price.
+#: From so much input on, a supervisor that is three times as fast is worth a twentieth of the price.
 LARGE = 10 * 10**9
 #: MB of local disk that Lambda gives and that it can give, and the share of it that a task's spills may take.
 LEAST_DISK, MOST_DISK, SPILLS = 512, 10_240, 0.75

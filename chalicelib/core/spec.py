@@ -145,7 +145,7 @@ class MemorySpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     mapper: LambdaMemory = 2048
     reducer: LambdaMemory = 2048
-    supervisor: LambdaMemory = 256
+    supervisor: LambdaMemory = 512
     coordinator: LambdaMemory = 512
     scheduler: LambdaMemory = 512
     auditor: LambdaMemory = 512

@@ -24,6 +24,7 @@ from chalicelib.core.ports import Loc, Runtime
 from chalicelib.core.spec import JobSpec
 from chalicelib.functions import coordinator
 from chalicelib.functions.supervision.seats import seats_for
+from chalicelib.run.estimate.figures import FIGURES
 from chalicelib.run.events import created, event_for, run_id
 from chalicelib.stores.disk import LocalDisk
 from tests.worlds.simulation import HANDLERS, IN, OUT, SCRATCH, Killed, spec
@@ -215,7 +216,7 @@ class Limited:
 
     def _runtime(self, event: Invocation) -> Runtime:
         function = _Function(self, event)
-        store = FunctionStore(self.memory, self.terms, function.request, function.work)
+        store = FunctionStore(self.memory, self.terms, function.request, function.work, function.reads)
         return Runtime(
             store=store,
             invoker=function,
@@ -272,8 +273,19 @@ class _Function:
             self._world._sleep(self._event, seconds / self._world.terms.share(self._memory))
 
     def invoke(self, function: str, payload: dict[str, Any]) -> None:
-        place = Loc("", function)
-        self.request("invoke", place, lambda: self._world._invoke(function, payload))
+        place, several = Loc("", function), payload.get("hop", 0) > 0  # a node starts its sub-trees together
+        self.request(
+            "invoke",
+            place,
+            lambda: self._world._invoke(function, payload),
+            at_once=self._world.terms.parallel_calls if several else 1,
+        )
+
+    def reads(self, loc: Loc) -> int:
+        """How many reads of an object's kind the product has under way together: markers, and slices of run files."""
+        if loc.key.endswith(".run"):
+            return FIGURES.reads(self._memory, self._world.spec.reducers or 1)
+        return FIGURES.reads(self._memory) if loc.key.endswith(DONE) else 1
 
     def request(self, kind: str, loc: Loc, effect: Callable[[], T], *, at_once: int = 1) -> T:
         """One request. An invocation whose time is up meanwhile may have had its effect, or not."""

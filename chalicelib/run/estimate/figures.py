@@ -68,7 +68,7 @@ class Figures:
     #: A request: 1.4 to 1.8 ms [M]. A page of 1 000 rows: 36 ms for boto3 to parse, 9 ms for us to take in [M].
     request_work: float = 0.0015
     page_work: float = 0.045
-    #: A marker event that finds a live lease, at 256 MB, as billed [M].
+    #: A marker event that finds a live lease, at 256 MB, as billed [M]; with more memory, no more.
     event_billed: float = 0.077
     #: The shuffle's index, for each map task, and for each of its offsets: 1.2 s at 30 000 x 64, 7.2 s at 16 000 x
     #: 4 096 [M].
@@ -99,9 +99,11 @@ class Figures:
 
     # -- the protocol -------------------------------------------------------------------------------------------------
 
-    #: As in `run.calls`: children of a node. As in `mapreduce.shuffle.index`: bytes of a block of the index, its run
-    #: files at most; and as in `run.reduce_plan`: map tasks up to which it is made in one piece.
+    #: As in `run.calls` and `aws.function`: children of a node, and calls that it makes at once. As in
+    #: `mapreduce.shuffle.index`: bytes of a block of the index, its run files at most; and as in `run.reduce_plan`: map
+    #: tasks up to which it is made in one piece.
     fan_out: int = 32
+    parallel_calls: int = 8
     block_bytes: int = 16 << 20
     block_rows: int = 4096
     one_piece: int = 512

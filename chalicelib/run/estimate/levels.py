@@ -19,6 +19,8 @@ PACKED_SHARE = 8
 _MB = 1024
 #: Requests of an exchange task beside reads of run files: plans, index, run file, marker; and the PUTs among them.
 OWN_REQUESTS, OWN_PUTS = 7, 2
+#: A second level pays if it takes so much of the time of one: where slots are few its tasks take turns.
+_WORTH = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,16 +111,15 @@ def pays(spec: JobSpec, given: Shuffled, figures: Figures) -> bool:
     first = fetching(spec, made.tasks, made.fetches, figures) + work(spec, made, figures)
     then = fetching(spec, given.reducers, made.reduce_fetches, figures)
     start = figures.dispatch + figures.cold_start
-    begun = (
-        figures.event + 2 * start + figures.fan_out * figures.request
-    )  # the supervisor's call, and two hops
+    calls = figures.fan_out * max(figures.request / figures.parallel_calls, figures.request_work)
+    begun = figures.event + 2 * start + calls  # the supervisor's call, and two hops
     dollars = made.tasks * ((first + start) * second + made.fetches * prices.s3_get)
     dollars += made.tasks * ((OWN_REQUESTS - OWN_PUTS) * prices.s3_get + OWN_PUTS * prices.s3_put)
     dollars += made.tasks * (
         2 * prices.lambda_request + prices.s3_get
     )  # its marker calls a supervisor and is read
     dollars += given.reducers * (then * second + made.reduce_fetches * prices.s3_get)
-    return begun + first + index(spec, made, figures) + then < once and dollars < once_dollars
+    return begun + first + index(spec, made, figures) + then < _WORTH * once and dollars < once_dollars
 
 
 def wanted(spec: JobSpec, given: Shuffled, figures: Figures) -> bool:

@@ -227,14 +227,14 @@ class Clock:
         return max(1.0, took / seconds)
 
     def _tree(self, count: int) -> float:
-        """Until the last of `count` functions has begun: each hop is an event, a start, and calls one by one."""
+        """Until the last of `count` functions has begun: each hop is an event, a start, and calls, some at once."""
         figures = self._figures
         hop = figures.dispatch + figures.cold_start
-        call = figures.request + figures.request_work
         if count <= 1:
             return hop
         widest = max((stop - start for start, stop in children(0, count)), default=0)
         calls = min(count - 1, figures.fan_out)
+        call = max(figures.request / min(calls, figures.parallel_calls), figures.request_work)
         return hop + calls * call + (self._tree(widest) if widest else 0.0)
 
     def _slowest(self, count: int, seconds: float, share: float) -> float:

@@ -35,7 +35,7 @@ def test_no_run_of_the_size_that_is_expected_is_dearer_or_slower(size: int, kind
     assert after.total <= before.total
     assert after.times.median <= before.times.median * 1.001
     if size >= 100 * GB and kind == "few groups":
-        assert after.times.median < 0.7 * before.times.median
+        assert after.times.median < 0.75 * before.times.median
     advice = advise(spec, work)
     assert not [one for one in (advice.changes if advice else ()) if one.setting.startswith("memory.")]
 
@@ -49,7 +49,7 @@ def test_a_run_that_is_more_or_less_than_was_expected_ends_and_costs_hardly_more
 
 def test_what_the_job_says_holds() -> None:
     spec, keys = choose(replace(GOOD, expect=TB), {"memory.mapper"})
-    assert (spec.memory.mapper, spec.memory.supervisor, keys) == (WHOLE, 256, ("memory.mapper",))
+    assert (spec.memory.mapper, spec.memory.supervisor, keys) == (WHOLE, 512, ("memory.mapper",))
     assert choose(GOOD, UNSAID) == (GOOD, ())
     budget = replace(GOOD, memory_budget=1800 * MIB)
     assert chosen(TB, budget).memory.mapper == 2048

@@ -76,10 +76,10 @@ def put(user: User, run: str, job: str = "wordcount", **figures: Any) -> None:
 
 
 def whole_run() -> float:
-    """The bill of such a run, by hand: memory as the functions told; the job file says nothing of supervisor (256 MB)
+    """The bill of such a run, by hand: memory as the functions told; the job file says nothing of supervisor (512 MB)
     and coordinator (512), which are as by default."""
     events = 10 + 2 + 2
-    time = 102 * 4 + 50 * 1 + (60 + events * 0.05) * 0.25 + 1 * 0.5
+    time = 102 * 4 + 50 * 1 + (60 + events * 0.05) * 0.5 + 1 * 0.5
     lambda_requests = 1 + 10 + 2 + events
     puts, gets, lists = 24 + 8, 50 + 2 * events, 1 + 1 + 60 / 5
     return time * GB_SECOND + lambda_requests * REQUEST + puts * PUT + lists * LIST + gets * GET
@@ -88,7 +88,7 @@ def whole_run() -> float:
 def failed_run() -> float:
     """Three attempts of 4 s at one of 3 tasks: what the other tasks used nobody wrote down."""
     events = 3 + 3 + 2
-    time = 3 * 4.0 * 2 + (30 + events * 0.05) * 0.25 + 1 * 0.5
+    time = 3 * 4.0 * 2 + (30 + events * 0.05) * 0.5 + 1 * 0.5
     lambda_requests = 1 + 3 + 3 + events
     return (
         time * GB_SECOND + lambda_requests * REQUEST + (8 + 3) * PUT + (1 + 30 / 5) * LIST + 2 * events * GET
@@ -114,7 +114,7 @@ def test_a_history_of_known_bills_is_exact(user: User) -> None:
     put_failed(user, NIGHT, "sales")
     put(user, MORNING, "sales", input_bytes=500_000_000)
     # NIGHT's run of wordcount took a quarter of a day less an hour, for which a supervisor is taken to have been there.
-    long = whole_run() + (T0 - 3540 - (T0 - DAY / 4) - 60) * (0.25 * GB_SECOND + LIST / 5)
+    long = whole_run() + (T0 - 3540 - (T0 - DAY / 4) - 60) * (0.5 * GB_SECOND + LIST / 5)
     one, bad = whole_run(), failed_run()
     shown = [line.split() for line in run(user).splitlines()]
     total = 3 * one + long + bad
@@ -196,7 +196,7 @@ def test_a_run_of_one_task_is_taken_for_one_that_nobody_supervised(
     assert parts["reduce"] == pytest.approx(10 * reducer / 1024 * GB_SECOND)
     events = 4 if supervised else 1
     watched = (60 if supervised else 0) + events * 0.05
-    assert parts["supervision"] == pytest.approx((watched * 0.25 + 0.5) * GB_SECOND)
+    assert parts["supervision"] == pytest.approx((watched * 0.5 + 0.5) * GB_SECOND)
 
 
 def test_runs_that_are_not_over_or_failed_are_counted_by_their_markers(user: User) -> None:
@@ -232,7 +232,7 @@ def test_lost_attempts_are_bounded_beside_the_bill(user: User) -> None:
     found = document(user, "wordcount")["total"]
     assert found["dollars_lost"] == pytest.approx(90 * 4 * GB_SECOND)
     # An attempt that was started is an invocation more, and an event.
-    assert found["dollars"] == pytest.approx(whole_run() + 0.05 * 0.25 * GB_SECOND + 2 * REQUEST + 2 * GET)
+    assert found["dollars"] == pytest.approx(whole_run() + 0.05 * 0.5 * GB_SECOND + 2 * REQUEST + 2 * GET)
     assert "at most $0.0060 more for attempts that left no word" in run(user, "wordcount")
 
 
@@ -357,7 +357,7 @@ def answer_all(stub: Stubber) -> None:
     answer(
         stub, "mapper", report(8000, 4096), '{"message": "platform.report"}', '"platform.report"', after="t"
     )
-    answer(stub, "supervisor", report(10_000, 256))
+    answer(stub, "supervisor", report(10_000, 512))
     answer(stub, "reducer", AS_JSON)
 
 
@@ -376,8 +376,8 @@ def test_lambda_s_own_time_is_compared_with_ours(user: User, client: Any) -> Non
     assert tasks["billed"] == pytest.approx((108 * 4 + 50) * GB_SECOND)
     assert tasks["ours"] == pytest.approx((102 * 4 + 50) * GB_SECOND)
     assert tasks["difference"] == pytest.approx(458 / 482 - 1)
-    assert others["billed"] == pytest.approx((10 * 0.25 + 2 * 0.5) * GB_SECOND)
-    assert others["ours"] == pytest.approx((60.7 * 0.25 + 0.5) * GB_SECOND)
+    assert others["billed"] == pytest.approx((10 * 0.5 + 2 * 0.5) * GB_SECOND)
+    assert others["ours"] == pytest.approx((60.7 * 0.5 + 0.5) * GB_SECOND)
     assert both["billed"] == pytest.approx(tasks["billed"] + others["billed"])
     assert shown[0].startswith("Lambda's own time, by its REPORT lines")
     assert shown[1].split() == (

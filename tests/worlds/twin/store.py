@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
-from chalicelib.core.keys import DONE
 from chalicelib.core.ports import Loc, ObjectInfo
 from chalicelib.stores.base import check_range
 from chalicelib.stores.memory import MemoryStore
@@ -82,10 +81,16 @@ class FunctionStore:
     parallel_reads = 0
 
     def __init__(
-        self, memory: SortedStore, terms: Terms, request: Request, work: Callable[[float], None]
+        self,
+        memory: SortedStore,
+        terms: Terms,
+        request: Request,
+        work: Callable[[float], None],
+        reads: Callable[[Loc], int],
     ) -> None:
-        """`work` lets so many processor seconds pass."""
+        """`work` lets so many processor seconds pass; `reads` says how many of its kind are read at once."""
         self._memory, self._terms, self._request, self._work = memory, terms, request, work
+        self._reads = reads
         self.requests: Counter[str] = Counter()
 
     def head(self, loc: Loc) -> ObjectInfo:
@@ -94,10 +99,9 @@ class FunctionStore:
     def get(self, loc: Loc, start: int = 0, stop: int | None = None, etag: str | None = None) -> bytes:
         if not check_range(start, stop):
             return b""
-        many = loc.key.endswith((DONE, ".run"))
         self.requests["get"] += 1
-        at_once = self._terms.parallel_reads if many else 1
-        return self._request("get", loc, lambda: self._memory.get(loc, start, stop, etag), at_once=at_once)
+        read = lambda: self._memory.get(loc, start, stop, etag)  # noqa: E731 - as in the other methods
+        return self._request("get", loc, read, at_once=self._reads(loc))
 
     def stream(self, loc: Loc, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         return iter(self._one("get", loc, lambda: [*self._memory.stream(loc, *args, **kwargs)]))

@@ -47,9 +47,13 @@ def test_memory_is_bounded_by_a_block_until_there_are_very_many_tasks() -> None:
 
 def test_limits_come_with_the_number_of_tasks_and_go_with_the_settings() -> None:
     assert names(spec(), 300_000) == []
-    assert names(spec(), 500_000) == ["timeout.supervisor"]
-    assert names(spec(), 500_000, slack=2.0) == []
-    assert names(spec(), 2_000_000, slack=2.0) == ["memory.supervisor", "timeout.supervisor"]
+    assert names(spec(), 1_000_000) == ["timeout.supervisor"]
+    assert names(spec(), 1_000_000, slack=2.0) == []
+    assert names(spec(), 3_000_000, slack=2.0) == ["memory.supervisor", "timeout.supervisor"]
+    small = spec(memory=MemorySpec(supervisor=256))
+    assert names(small, 500_000) == ["timeout.supervisor"]
+    assert names(small, 500_000, slack=2.0) == []
+    assert names(small, 2_000_000, slack=2.0) == ["memory.supervisor", "timeout.supervisor"]
     settings = spec(memory=WHOLE, timeout=TimeoutSpec(supervisor=900))
     assert names(settings, 2_000_000) == []
 
