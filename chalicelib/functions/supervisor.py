@@ -17,6 +17,8 @@ anyone can go on. Each step of a run is supervised by itself, with markers, a le
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from ..core.errors import NotFound, RunStopped, UserError
@@ -159,7 +161,7 @@ class Supervision:
                     return
                 if not self._keep_leases():
                     return
-                self._runtime.clock.pause(min(self._until_next_look(), left))
+                self._wait(min(self._until_next_look(), left))
             self._leaser.end()
             if self._runtime.seats is not None:  # nobody stays with the others
                 stalled_runs.pick_up(self._runtime, self._keys, totals=self._plan.accumulates)
@@ -207,7 +209,8 @@ class Supervision:
         if watch.phase == "reduce":
             return self._end.conclude(Verdict(outcome="success"))
         try:
-            begun = begin_next(self._runtime, self._keys, self._plan, watch.phase, self._keep_on)
+            known = replace(self._runtime, store=watch.ahead)
+            begun = begin_next(known, self._keys, self._plan, watch.phase, self._keep_on)
         except UserError as error:
             return self._end.fail(str(error))
         except (_OutOfTime, RunStopped):  # a stopped run has its verdict, which is looked for next
@@ -251,6 +254,16 @@ class Supervision:
         from .supervision.left_out import leave_out  # few jobs bear any
 
         return leave_out(self._runtime, self._keys, self._plan, watch.progress, tasks, failures)
+
+    def _wait(self, seconds: float) -> None:
+        """Until the next look; on Lambda markers are read meanwhile that the next phase is made of."""
+        until = self._runtime.clock.now() + seconds
+        if self._watch and self._seat:
+            with suppress(_OutOfTime):
+                self._watch.read_ahead(self._keep_on)
+        left = until - self._runtime.clock.now()
+        if left > 0:
+            self._runtime.clock.pause(left)
 
     def _until_next_look(self) -> float:
         age = self._runtime.clock.now() - self._plan.created

@@ -36,6 +36,11 @@ class Remembering:
         self._known: dict[Loc, bytes] = {}
         self._size = 0
 
+    @property
+    def has_room(self) -> bool:
+        """Whether one more small object will be remembered."""
+        return self._size < _MOST
+
     def knows(self, loc: Loc) -> bool:
         """Whether reading the object costs no request."""
         return loc in self._known

@@ -5,6 +5,8 @@ What was seen goes with the lease from one supervisor to the next (`notes`), so 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...core.keys import Phase, RunKeys
 from ...core.messages import decode
 from ...core.ports import Runtime
@@ -12,7 +14,8 @@ from ...core.tasks import Failure, MapMarker, ReduceMarker
 from ...mapreduce.shuffle.fetch import fetch_all
 from ...run import stragglers
 from ...run.lease import Watch
-from ...run.progress import Progress, scan
+from ...run.progress import Progress, TaskSet, scan
+from ..attempt.remembering import Remembering
 from . import pacing
 
 
@@ -40,6 +43,9 @@ class PhaseWatch:
         #: Those of them that are not done: since when. And whether one of them was done soon.
         self._on_trial: dict[int, float] = {}
         self._proven = False
+        #: What was read ahead of the phase's end, and the tasks whose markers that are.
+        self.ahead = Remembering(runtime.store)
+        self._read = TaskSet(tasks)
         if notes and notes.phase == phase:
             self._signs, self._moved, self._started = notes.done, notes.moved, dict(notes.started)
             self._on_trial = {task: at for task, (_, at) in notes.started.items()}
@@ -80,6 +86,20 @@ class PhaseWatch:
             return False
         few = self.progress.tasks == 1 if self.phase == "reduce" else stragglers.is_small(self.progress)
         return not few or stragglers.can_be_told(self.progress)
+
+    def read_ahead(self, tick: Callable[[], None]) -> None:
+        """Read the markers there are into `ahead` while the other tasks are waited for: all wait for that later.
+
+        Not before half of the phase is done, since whoever takes over begins again, and as many as `ahead` remembers.
+        `tick` is called between markers; it may raise.
+        """
+        if self.phase == "reduce" or not stragglers.can_be_told(self.progress):
+            return
+        tasks = [task for task in self.progress.done if task not in self._read]
+        locs = (self._keys.done(self.phase, task) for task in tasks if self.ahead.has_room)
+        for task, _ in zip(tasks, fetch_all(self.ahead, ((loc, 0, None) for loc in locs)), strict=False):
+            self._read.add(task)
+            tick()
 
     def has_moved(self) -> bool:
         """Whether a task is done, goes on or has failed that was not seen before."""

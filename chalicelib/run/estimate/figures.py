@@ -107,6 +107,10 @@ class Figures:
     block_bytes: int = 16 << 20
     block_rows: int = 4096
     one_piece: int = 512
+    #: As in `functions.attempt.remembering`: bytes that a supervisor reads ahead. And bytes of a marker but for its
+    #: offsets, which take two each at most, packed [M].
+    remembered: int = 8 << 20
+    marker_bytes: int = 500
     #: As in `functions.supervision`: functions that may run at once for each supervisor that may wait; seconds between
     #: two looks at most; what a supervisor keeps of its time to hand over, and the share of a short time that this is.
     seat: int = 40

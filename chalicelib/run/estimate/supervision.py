@@ -40,7 +40,7 @@ def memory(tasks: int, partitions: int, figures: Figures) -> float:
     rows = min(figures.rows(partitions), tasks)
     sums = ceil(tasks / rows) * (partitions + 1) * 8 if rows else 0
     index = figures.block_copies * 4 * rows * (partitions + 1) + sums
-    return figures.process + tasks + max(index, tasks * figures.watched)
+    return figures.process + figures.remembered + 2 * tasks + max(index, tasks * figures.watched)
 
 
 def look(spec: JobSpec, tasks: int, figures: Figures) -> float:
@@ -52,9 +52,16 @@ def look(spec: JobSpec, tasks: int, figures: Figures) -> float:
 
 def index_rows(spec: JobSpec, tasks: int, partitions: int, figures: Figures) -> float:
     """Seconds for the shuffle's index over so many map tasks: their markers are read and added up."""
-    share = figures.share(spec.memory.supervisor)
-    read = max(figures.request / figures.reads(spec.memory.supervisor), figures.request_work / share)
-    return tasks * (read + (figures.marker_work + (partitions + 1) * figures.offset_work) / share)
+    added = (figures.marker_work + (partitions + 1) * figures.offset_work) / figures.share(
+        spec.memory.supervisor
+    )
+    return tasks * (read_marker(spec, figures) + added)
+
+
+def read_marker(spec: JobSpec, figures: Figures) -> float:
+    """Seconds for each of many markers that are read."""
+    memory = spec.memory.supervisor
+    return max(figures.request / figures.reads(memory), figures.request_work / figures.share(memory))
 
 
 def index_piece(spec: JobSpec, tasks: int, partitions: int, figures: Figures) -> float:

@@ -60,7 +60,8 @@ class Clock:
     def timeline(self) -> Timeline:
         if self._shape.small:
             return self._timeline_of_small()
-        coordinator, mapper, shuffle = self._coordinator(), self._mapper(self._work.pace), self._shuffle()
+        coordinator, mapper = self._coordinator(), self._mapper(self._work.pace)
+        shuffle = self._shuffle(mapper)
         phases = [
             *self._until_mapped(coordinator, mapper),
             self._noticed(mapper),
@@ -160,12 +161,23 @@ class Clock:
         each = levels.one_fetch(self._spec, made.tasks, self._figures)
         return made.fetches * each + levels.work(self._spec, made, self._figures)
 
-    def _shuffle(self) -> float:
-        """List the markers, read them, add up their offsets, write index and plan."""
+    def _shuffle(self, mapper: float) -> float:
+        """List the markers, read those that were not read before, add up their offsets, write index and plan."""
         shape, figures, spec = self._shape, self._figures, self._spec
         listing = supervision.look(spec, shape.tasks, figures)
         index = supervision.index_rows(spec, shape.tasks, shape.partitions, figures)
+        index -= self._read_ahead(mapper) * supervision.read_marker(spec, figures)
         return listing + index + self._requests("supervisor", 6 + 2 * shape.blocks)
+
+    def _read_ahead(self, mapper: float) -> float:
+        """Markers of all turns but the last, which a supervisor with a seat reads while that one is under way."""
+        shape, figures = self._shape, self._figures
+        turns = ceil(self._turns(shape.tasks, mapper))
+        if not self._seated or turns < 2:
+            return 0.0
+        remembered = figures.remembered / (figures.marker_bytes + 2 * shape.partitions)
+        in_time = mapper / supervision.read_marker(self._spec, figures)
+        return min(shape.tasks - shape.tasks / turns, remembered, in_time)
 
     def _end(self) -> float:
         """The last reducer counts, reads the reducers' markers, writes verdict, manifest and `_SUCCESS`."""

@@ -10,6 +10,7 @@ from chalicelib.core.keys import RunKeys
 from chalicelib.core.messages import encode
 from chalicelib.core.ports import Loc
 from chalicelib.core.tasks import Failure
+from chalicelib.functions.attempt import remembering
 from chalicelib.functions.supervision.phase_watch import PhaseWatch
 from chalicelib.run.lease import Watch
 from chalicelib.stores.memory import MemoryStore
@@ -186,3 +187,55 @@ def test_few_tasks_are_waited_for_when_it_can_be_told_who_is_slow(
     watch = PhaseWatch(runtime, KEYS, phase, tasks)
     watch.progress.done |= set(range(done))
     assert watch.is_worth_waiting() == worth
+
+
+def test_markers_are_read_once_and_not_before_half_of_the_phase_is_done() -> None:
+    world = World()
+    watch = world.watch(5)
+    read: list[int] = []
+
+    def gets() -> int:
+        return world.store.requests["get"]
+
+    world.finish(3)
+    world.finish(1)
+    watch.look()
+    watch.read_ahead(lambda: read.append(gets()))
+    assert read == [], "a supervisor that takes over would read them again"
+    world.finish(4)
+    watch.look()
+    before = gets()
+    watch.read_ahead(lambda: read.append(gets()))
+    assert gets() - before == len(read) == 3
+    world.finish(0)
+    watch.look()
+    before = gets()
+    watch.read_ahead(lambda: None)
+    assert gets() - before == 1
+    before = gets()
+    bodies = [watch.ahead.get(KEYS.done("map", task)) for task in (0, 1, 3, 4)]
+    assert gets() == before
+    assert bodies == [world.store.get(KEYS.done("map", task)) for task in (0, 1, 3, 4)]
+
+
+def test_what_was_read_stays_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    watch = world.watch(3)
+    for task in range(2):
+        world.finish(task)
+    watch.look()
+
+    def tick() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        watch.read_ahead(tick)
+    before = world.store.requests["get"]
+    watch.read_ahead(lambda: None)
+    assert world.store.requests["get"] - before == 1
+    monkeypatch.setattr(remembering, "_MOST", 0)
+    full = world.watch(3)
+    full.look()
+    before = world.store.requests["get"]
+    full.read_ahead(lambda: None)
+    assert world.store.requests["get"] == before, "what is not remembered would be read twice"
