@@ -78,14 +78,14 @@ class Turn:
 
 
 def turns(all_cases: Sequence[Case], seeds: int, large_seeds: int) -> list[Turn]:
-    """What is to be played: the first seed of all cases before the second of any."""
-    found = []
+    """What is to be played: the first seed of all cases before the second of any; what takes minutes comes last."""
+    found, large = [], {case.name for case in all_cases if case.large}
     for case in all_cases:
         for seed in range(large_seeds if case.large else seeds):
             found.append(Turn(seed, case.name, eager=False))
             if seed < (1 if case.large else EAGER):
                 found.append(Turn(seed, case.name, eager=True))
-    return sorted(found)
+    return sorted(found, key=lambda turn: (turn.case in large, turn))
 
 
 def take(turn: Turn) -> Outcome:

@@ -34,6 +34,8 @@ Side = Literal["before", "after"]
 #: Deliveries of an event.
 DELIVERIES = 3
 REDUCES = 16
+#: A run whose supervisors die for good at each of their moments may be given up: it must end, and say why.
+SUPERVISORS = "supervisors, at each"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,7 @@ MOMENTS = (
     Moment(title="a marker", function="mapper", kind="put", ending=".done", of=_is_leaf),
     Moment(title="the lease, at plan.done", function="supervisor", kind="put", ending="lease", of=_hears_of_plan),
     Moment(title="a look at map tasks", function="supervisor", kind="list", ending="/map/"),
+    Moment(title="a map task's marker is read", function="supervisor", kind="get", part="/map/", ending=".done"),
     Moment(title="a block of the index", function="supervisor", kind="put", part="reduce/index."),
     Moment(title="the exchange plan", function="supervisor", kind="put", ending="exchange/plan.json"),
     Moment(title="exchange/started", function="supervisor", kind="put", ending="exchange/started"),
@@ -152,6 +155,8 @@ class Played:
 
     @property
     def as_it_must(self) -> bool:
+        if self.title == SUPERVISORS:
+            return self.end in ("right", "failed")
         fails = self.side == "before" and any(one.fails and one.title == self.title for one in MOMENTS)
         return self.end == ("failed" if fails else "right") and self.deaths >= self.moments
 
@@ -179,7 +184,7 @@ def wanted(small: int, large: int) -> list[tuple[str, Sequence[Moment], Side, in
         outlived = [one for one in MOMENTS if one.function != "coordinator"]
         groups = {
             "mappers and reducers, at each": [one for one in outlived if one.function != "supervisor"],
-            "supervisors, at each": [one for one in outlived if one.function == "supervisor"],
+            SUPERVISORS: [one for one in outlived if one.function == "supervisor"],
         }
         groups |= {one.title: [one] for one in MOMENTS if one.function == "coordinator"}
         found += [(title, moments, side, large) for title, moments in groups.items() for side in sides]
