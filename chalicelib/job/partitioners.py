@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 from typing import Any
 from zlib import crc32
 
@@ -21,6 +21,8 @@ from ..core.errors import DataTypeError
 
 _encode = msgspec.msgpack.Encoder().encode
 _EXACT = frozenset({str, bytes, type(None)})
+#: Keys that are hashed together.
+_FEW = 2048
 #: What `_canonical` leaves alone.
 _ENCODED_AS_THEY_ARE = _EXACT | {int}
 
@@ -106,6 +108,10 @@ class Hash(Partitioner):
             return [code % partitions for code in self.codes(keys, partitions)]
 
     def codes(self, keys: Collection[Any], partitions: int) -> Iterable[int]:  # noqa: ARG002
+        return chain.from_iterable(map(self._codes, _some(keys)))
+
+    @staticmethod
+    def _codes(keys: list[Any]) -> Iterable[int]:
         kinds = set(map(type, keys))
         if kinds == {bytes}:
             return map(crc32, keys)
@@ -119,6 +125,13 @@ class Hash(Partitioner):
             except OverflowError:
                 pass  # an int over 64 bits has an encoding of its own
         return map(crc32, map(key_bytes, keys))
+
+
+def _some(keys: Iterable[Any]) -> Iterator[list[Any]]:
+    """Some keys after the other: few enough that what is looked at twice is in the cache still."""
+    rest = iter(keys)
+    while some := list(islice(rest, _FEW)):
+        yield some
 
 
 @contextmanager

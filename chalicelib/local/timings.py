@@ -96,7 +96,8 @@ class Timings:
         while frame is not None:
             code = frame.f_code
             if stage is None and (stage := self._stage_of(code)) == YOURS:
-                self.lines[Line(code.co_filename, frame.f_lineno)] += 1
+                # Some of what the compiler adds to a function belongs to no line: then it counts for its first.
+                self.lines[Line(code.co_filename, frame.f_lineno or code.co_firstlineno)] += 1
             if phase := _PHASES.get(code.co_qualname.partition(".")[0]):
                 self.stages[phase, stage or REST] += 1
                 return

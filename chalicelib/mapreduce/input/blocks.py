@@ -181,8 +181,9 @@ def _align(
                 tell(at, b"".join(pieces))
                 at, pieces, held, skipping = at + held, [], 0, True
             continue
-        pieces.append(chunk[begin:cut])
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        # One copy, or none: of a slice and of what was joined there would be two.
+        whole = not (pieces or begin) and cut == len(chunk)
+        data = chunk if whole else b"".join((*pieces, memoryview(chunk)[begin:cut]))
         yield from _short(TextBlock(at, data), limit, tell)
         at += len(data)
         if stop is not None and at >= stop:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..guard.isolate import RecordPlace
 from ..input.blocks import TextBlock
-from ..input.lines import LineReader, record_split
+from ..input.lines import LineReader, newlines, record_split
 from .open_split import OpenSplit, Step
 from .text_blocks import SplitText, end_of
 
@@ -25,7 +25,7 @@ def steps(opened: OpenSplit) -> Iterator[Step]:
     def count(data: bytes) -> int:
         if opened.spec.record_delimiter:
             return sum(1 for _ in record_split(opened.spec, data))
-        return data.count(b"\n") + (not data.endswith(b"\n"))
+        return newlines(data) + (not data.endswith(b"\n"))
 
     def lines(block: TextBlock) -> Iterator[tuple[Callable[[], Any], RecordPlace]]:
         at = block.offset

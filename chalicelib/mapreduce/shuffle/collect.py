@@ -20,7 +20,7 @@ from ...core.errors import DataTypeError
 from ...job.binding import BoundJob, GroupFunction
 from ...job.job import Each, Job
 from ...job.partitioners import Hash, Partitioner
-from .key_order import check_keys, gather, in_order, sort_keys, sort_order, way_out
+from .key_order import KeyKinds, check_keys, gather, in_order, sort_keys, sort_order, way_out
 from .memory_size import DICT_SLOT, DRAIN_SLOTS, LIST_SLOT, ORDER, PAIR, mean_size
 
 Pair = tuple[Any, Any]
@@ -34,9 +34,6 @@ _FEW = 2048
 _SAMPLE = 16
 #: Looks at a table's weight after which it is sampled again at the latest.
 _LOOKS = 32
-#: What keys are, and tuples among keys hold, that need no closer look.
-_PLAIN_KEYS: tuple[set[type], ...] = ({str}, {bytes}, {int})
-_PLAIN_PARTS = frozenset({str, bytes, int})
 _first = itemgetter(0)
 _second = itemgetter(1)
 
@@ -80,13 +77,13 @@ class StateCollector:
         self._merging, self._checked = merging, checked
         # How often each key occurs is counted in C.
         self._tallies = type(aggregator) in (Sum, Count) and not getattr(aggregator, "exact", False)
-        self._counts = type(aggregator) is Count
-        self._partitioner = partitioner
+        self._partitioner, self._counts = partitioner, type(aggregator) is Count
         self._table: dict[Any, Any] = {}
         #: Bytes of all that was looked at (numbers), or of the mean entry (all else).
         self._bytes, self._entry = 0.0, 0.0
         #: How many keys there were at the last sample, how often the weight was asked, and when to sample next.
         self._sampled, self._looks, self._next_look = 0, 0, 1
+        self._kinds, self._noted = KeyKinds(), 0  # what keys are, and of how many that was noted
 
     def absorb(self, pairs: Iterator[Pair]) -> bool:
         self._fold(islice(pairs, CHUNK))
@@ -130,6 +127,7 @@ class StateCollector:
             raise _refusal(error, error.key, error.value) from error
 
     def weight(self) -> int:
+        self._note_new()
         count = len(self._table)
         if self._tallies:
             # A number does not grow, so it is enough to look at what is new, which a dict has at its end.
@@ -148,6 +146,12 @@ class StateCollector:
             self._next_look = self._looks + min(self._looks, _LOOKS)
         return int(count * self._entry)
 
+    def _note_new(self) -> None:
+        """What the keys are that came since it was noted last: a dict has these at its end."""
+        if not self._checked:
+            self._kinds.note(list(islice(reversed(self._table), len(self._table) - self._noted)))
+            self._noted = len(self._table)
+
     @staticmethod
     def _mean(items: Iterable[Pair]) -> float:
         """Bytes of an entry. Keys that are tuples are put in order by their numbers."""
@@ -156,9 +160,11 @@ class StateCollector:
         return mean_size(some) - PAIR + DICT_SLOT + drain
 
     def drain(self, partitions: int, in_order: bool = True) -> Iterator[Piece]:
-        table, self._table = self._table, {}
+        self._note_new()
+        table, kinds = self._table, self._kinds
+        self._table, self._kinds, self._noted = {}, KeyKinds(), 0
         self._bytes, self._sampled, self._looks, self._next_look = 0.0, 0, 0, 1
-        if not self._checked:
+        if not (self._checked or kinds.are_plain):
             check_keys(table)
         if not (in_order or self._partitioner.ordered):
             for partition, (keys, values) in enumerate(self._partitioner.scatter_table(table, partitions)):
@@ -191,11 +197,8 @@ class PairCollector:
     """Pairs as they come, as columns; those of one key stay in their order."""
 
     def __init__(self, partitioner: Partitioner, *, checked: bool = False) -> None:
-        self._partitioner = partitioner
-        self._checked = checked
-        #: The types of keys and of what keys that are tuples hold, noted while these are in the cache.
-        self._kinds: set[type] = set()
-        self._inner: set[type] = set()
+        self._partitioner, self._checked = partitioner, checked
+        self._kinds = KeyKinds()
         self._keys: list[Any] = []
         #: The values; none as long as all of them are None, for keys alone are sorted faster.
         self._values: list[Any] | None = None
@@ -219,9 +222,7 @@ class PairCollector:
             self._values += values
         self._keys += keys
         if not self._checked:
-            self._kinds.update(map(type, keys))
-            if self._kinds == {tuple}:
-                self._inner.update(map(type, chain.from_iterable(keys)))
+            self._kinds.note(keys)
         step = max(1, len(keys) // _SAMPLE)
         each = mean_size(keys[::step]) + LIST_SLOT + DRAIN_SLOTS
         if not bare:
@@ -242,8 +243,7 @@ class PairCollector:
 
     @property
     def _are_plain(self) -> bool:
-        """Whether no key can be one that `check` refuses."""
-        return self._kinds in _PLAIN_KEYS or (self._kinds == {tuple} and self._inner <= _PLAIN_PARTS)
+        return self._kinds.are_plain
 
     def check(self, keys: list[Any]) -> None:
         """Raise DataTypeError for keys that cannot be sorted or stored."""

@@ -26,9 +26,29 @@ _second = itemgetter(1)
 _MANY, _LOOK, _IN_ORDER = 4096, 256, 0.9
 #: Parts that compare with each other and are one type at their place.
 _ONE_TYPE: tuple[set[type], ...] = ({str}, {bytes}, {int})
+#: What keys that are tuples may hold without a closer look.
+_PLAIN_PARTS = frozenset({str, bytes, int})
 #: What may have a zone; what has no order; what may hold either.
 _ZONED, _SETS, _LISTS = frozenset({datetime, time}), frozenset({set, frozenset}), frozenset({tuple, list})
 _LOOKED_INTO = _ZONED | _LISTS
+
+
+class KeyKinds:
+    """The types of keys and of what keys that are tuples hold, noted while these are in the cache."""
+
+    def __init__(self) -> None:
+        self._kinds: set[type] = set()
+        self._inner: set[type] = set()
+
+    def note(self, keys: Collection[Any]) -> None:
+        self._kinds.update(map(type, keys))
+        if self._kinds == {tuple}:
+            self._inner.update(map(type, chain.from_iterable(keys)))
+
+    @property
+    def are_plain(self) -> bool:
+        """Whether none of the keys can be one that `check_keys` refuses."""
+        return self._kinds in _ONE_TYPE or (self._kinds == {tuple} and self._inner <= _PLAIN_PARTS)
 
 
 def check_keys(keys: Collection[Any]) -> None:

@@ -139,3 +139,8 @@ def test_keys_that_are_encoded_together_are_encoded_as_each_alone(keys: list[Any
 @examples(100)
 def test_codes_are_those_of_the_encodings(keys: list[Any]) -> None:
     assert list(Hash().codes(keys, 7)) == [crc32(key_bytes(key)) for key in keys]
+
+
+def test_the_code_of_a_key_does_not_depend_on_what_is_hashed_beside_it() -> None:
+    keys: list[Any] = [*range(3000), *map(str, range(3000)), *((n, "a", 1.0 * n) for n in range(3000)), True]
+    assert list(Hash().codes(keys, 7)) == [crc32(key_bytes(key)) for key in keys]

@@ -8,7 +8,8 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -49,6 +50,12 @@ def spent(**samples: int) -> Timings:
 
 def of(format_: Any, **settings: Any) -> list[InputSpec]:
     return [InputSpec(url="in/", format=format_, **settings)]
+
+
+def test_what_is_of_no_line_of_a_function_counts_for_its_first() -> None:
+    found, code = Timings(), PerRecord.mapper.__code__
+    found._sample(0, cast("Any", SimpleNamespace(f_code=code, f_lineno=None, f_back=None)))
+    assert "def mapper" in "".join(report(found, ROOT))
 
 
 def test_what_would_be_faster_is_told_where_it_takes_the_time() -> None:

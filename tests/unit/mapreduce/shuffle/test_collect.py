@@ -123,6 +123,19 @@ def test_absorbing_is_bounded_so_that_memory_can_be_looked_at() -> None:
         assert not collector.absorb(iter([]))
 
 
+def test_keys_are_checked_whenever_they_come() -> None:
+    for looks in (False, True):
+        for late, refused in (("a", "of one type"), ({1}, "a set"), (("a", 1.5, float("nan")), "NaN")):
+            collector = sum_collector()
+            for key in (1, 2) if late == "a" else (("a", 1, "b"), ("b", 2, "c")):
+                collector.absorb(iter([(key, 1)]))
+                assert not looks or collector.weight() > 0
+            key = late if isinstance(late, str | tuple) else ("a", frozenset(late), "b")
+            collector.absorb(iter([(key, 1)]))
+            with pytest.raises(DataTypeError, match=refused):
+                list(collector.drain(2))
+
+
 @pytest.mark.parametrize("make", [pair_collector, group_collector])
 def test_weight_grows_with_what_is_held_and_goes_with_it(make: Any) -> None:
     collector = make()
