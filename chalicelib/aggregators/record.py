@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from itertools import chain
 from typing import Any
@@ -72,13 +73,13 @@ class Record(Aggregator):
     def absorb(self, table: Table, pairs: Pairs) -> None:
         """Field by field over the groups of all pairs, each by its own bulk form; holds the pairs meanwhile."""
         pairs = list(pairs)
-        firsts, several = _grouped(pairs)
         if self._keeps_few:
-            if are_plain_decimals([value for _, value in pairs]):
-                self._absorb_few(table, firsts, several)
+            if _are_plain(pairs):
+                self._absorb_few(table, pairs)
                 return
-            known = list(table.keys() & firsts.keys())
+            known = [key for key in _grouped(pairs)[0] if key in table]
             table.update(zip(known, self._lists(list(map(table.__getitem__, known))), strict=True))
+        firsts, several = _grouped(pairs)
         again = {key: firsts.pop(key) for key in table.keys() & firsts.keys()}
         more = {key: several.pop(key) for key in again.keys() & several.keys()}
         for key in more:
@@ -97,23 +98,25 @@ class Record(Aggregator):
             self._refuse({key: state for key, state in table.items() if state is not None}, pairs)
             raise PairRefused(*pairs[0], error) from error
 
-    def _absorb_few(self, table: Table, firsts: Table, several: dict[Any, list[Any]]) -> None:
+    def _absorb_few(self, table: Table, pairs: list[tuple[Any, Any]]) -> None:
         """The same for Decimals that no field can refuse: those of a key that has few of them stay as they are."""
-        groups: Table = dict(zip(firsts, zip(firsts.values()), strict=True))
-        for key, values in several.items():
-            groups[key] = tuple(values)
-        states: Table = {}
-        for key in table.keys() & firsts.keys():
-            state = table[key]
-            if type(state) is tuple:
-                groups[key] = state + groups[key]
+        get = table.get
+        more: defaultdict[Any, list[Any]] = defaultdict(list)
+        for key, value in pairs:
+            try:
+                state = get(key)
+            except TypeError as error:
+                raise PairRefused(key, value, error) from error
+            if state is None:
+                table[key] = (value,)
+            elif type(state) is tuple and len(state) < _FEW:
+                table[key] = (*state, value)
             else:
-                states[key] = state
-        many = [key for key, group in groups.items() if len(group) > _FEW and key not in states]
-        lifted = self.lift_groups(list(map(groups.__getitem__, many)))
-        folded = self.fold_groups(list(states.values()), list(map(groups.__getitem__, states)))
-        table.update(groups)  # in their order
-        table.update(zip(many, lifted, strict=True))
+                more[key].append(value)
+        many = {key: [*table[key], *values] for key, values in more.items() if type(table[key]) is tuple}
+        states = {key: table[key] for key in more.keys() - many.keys()}
+        folded = self.fold_groups(list(states.values()), list(map(more.__getitem__, states)))
+        table.update(zip(many, self.lift_groups(list(many.values())), strict=True))
         table.update(zip(states, folded, strict=True))
 
     def _lists(self, states: list[Any]) -> list[Any]:
@@ -170,17 +173,17 @@ class Record(Aggregator):
         left: Table = {}
         right: list[Any] = []
         pairs = iter(pairs)
+        get = table.get
         for key, state in pairs:
-            old = table.get(key)
+            old = get(key)
             if old is None:
                 table[key] = state
-            elif key in left:  # twice among these pairs: it is merged, and then the rest
+            elif left and key in left:  # twice among these pairs: it is merged, and then the rest
                 pairs = chain([(key, state)], pairs)
                 break
+            elif type(old) is tuple and type(state) is tuple and len(old) + len(state) <= _FEW:
+                table[key] = old + state
             else:
-                if type(old) is tuple and type(state) is tuple and len(old) + len(state) <= _FEW:
-                    table[key] = old + state
-                    continue
                 left[key] = old
                 right.append(state)
         else:
@@ -198,6 +201,14 @@ def _fold(table: Table, of: dict[Any, Any], form: Callable[[list[Any], list[Any]
     if of:
         states = form(list(map(table.__getitem__, of)), list(of.values()))
         table.update(zip(of, states, strict=True))
+
+
+def _are_plain(pairs: list[tuple[Any, Any]]) -> bool:
+    """Whether the values of these pairs, if they are pairs, `are_plain_decimals`."""
+    try:
+        return are_plain_decimals([value for _, value in pairs])
+    except (TypeError, ValueError):
+        return False
 
 
 def _grouped(pairs: list[tuple[Any, Any]]) -> tuple[dict[Any, Any], dict[Any, list[Any]]]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timezone
 from decimal import Decimal
-from itertools import chain, islice
+from itertools import accumulate, chain, islice, pairwise
 from operator import attrgetter
 from typing import Any
 
@@ -152,7 +152,7 @@ def _apart(items: Sequence[Any], kinds: set[type], depth: int) -> tuple[int, byt
         return _mixed(items, kinds, depth)
     (kind,) = kinds if len(kinds) == 1 else (None,)
     if kind is Decimal:
-        return DECIMALS, _encode(list(map(str, items)))
+        return DECIMALS, _encode(items)  # as text
     if kind in CALENDAR:
         return _CALENDAR_SHAPES[kind], _encode(_calendar_texts(kind, items))
     if kind is dict:
@@ -291,9 +291,14 @@ def _cut(shape: int, lengths: list[int], columns: list[list[Any]]) -> list[Any]:
     if shape == DICTS:
         pairs = zip(*columns, strict=True)
         return [dict(islice(pairs, length)) for length in lengths]
-    items = iter(columns[0])
-    kind = _KIND_OF[shape]
-    return [kind(islice(items, length)) for length in lengths]
+    kind, (items,) = _KIND_OF[shape], columns
+    if kind is tuple or kind is list:  # whose slices are cheaper
+        if min(lengths, default=0) < 0:
+            raise ValueError("a length below 0")
+        row = kind(items)
+        return [row[start:stop] for start, stop in pairwise(accumulate(lengths, initial=0))]
+    rest = iter(items)
+    return [kind(islice(rest, length)) for length in lengths]
 
 
 def _unmixed(codes: list[int], *columns: list[Any]) -> list[Any]:

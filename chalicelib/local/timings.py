@@ -1,7 +1,8 @@
 """Where a run's time goes, from samples of this process: by stage, and by line of the job's own code.
 
 For runs in one process. The operating system rings every few milliseconds of processor time; whatever line of the
-job's code is being worked for then, and else whatever room of ours, gets the time. A line in C rings when it ends.
+job's code is being worked for then, and else whatever room of ours, gets the time. A line in C rings when it ends, and
+what C does between two calls of the job's code rings when the next one begins.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _OURS = Path(__file__).resolve().parent.parent
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 #: Whose methods are at work in which phase.
 _PHASES = {"MapWork": "map", "ReduceWork": "reduce"}
+#: Bytes of code that a function has before anything of its own.
+_PROLOGUE = 8
 
 YOURS, CALLS, READS = "your code", "calls of your code", "reading records"
 FOLDS, SORTS, FILES = "aggregators", "collecting and sorting pairs", "run files: writing and reading"
@@ -93,13 +96,18 @@ class Timings:
 
     def _sample(self, _number: int, frame: FrameType | None) -> None:
         stage = None
+        # What it takes has been made until now, by C: a row's dict, say.
+        begins = frame is not None and frame.f_lasti <= _PROLOGUE
         while frame is not None:
             code = frame.f_code
             if stage is None and (stage := self._stage_of(code)) == YOURS:
-                # Some of what the compiler adds to a function belongs to no line: then it counts for its first.
-                self.lines[Line(code.co_filename, frame.f_lineno or code.co_firstlineno)] += 1
+                if begins:
+                    stage = READS
+                else:  # some of what the compiler adds to a function belongs to no line: it counts for its first
+                    self.lines[Line(code.co_filename, frame.f_lineno or code.co_firstlineno)] += 1
+            begins = False
             if phase := _PHASES.get(code.co_qualname.partition(".")[0]):
-                self.stages[phase, stage or REST] += 1
+                self.stages[phase, CALLS if stage == READS and phase == "reduce" else stage or REST] += 1
                 return
             frame = frame.f_back
         self.stages["", REST] += 1

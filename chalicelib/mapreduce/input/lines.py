@@ -68,6 +68,16 @@ def starts(block: TextBlock, comment: bytes, blank: Callable[[bytes], bytes] | N
 class OneLine:
     """Base of readers whose records end with their line, or have no lines."""
 
+    def records(self, block: TextBlock) -> list[Any]:
+        raise NotImplementedError
+
+    def raw(self, block: TextBlock) -> list[Any]:
+        """The records themselves: see RecordReader."""
+        return self.records(block)
+
+    def shaped(self, raw: Iterator[Any]) -> Iterator[Any]:
+        return raw
+
     def goes_on(self, line: bytes, inside: bool) -> bool:  # noqa: ARG002 - see RecordReader
         """Never: no record goes on behind a line."""
         return False

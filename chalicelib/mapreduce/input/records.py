@@ -34,6 +34,12 @@ class RecordReader(Protocol):
     def records(self, block: TextBlock) -> list[Any]:
         """The block's records, in order. Raises InputError that names object and byte."""
 
+    def raw(self, block: TextBlock) -> list[Any]:
+        """As many items as there are records, of which `shaped` makes these. Raises what `records` raises."""
+
+    def shaped(self, raw: Iterator[Any]) -> Iterator[Any]:
+        """The records, each made when it is asked for: then it is in the cache, and goes before the next one comes."""
+
     def start_of(self, block: TextBlock, number: int) -> int:
         """Byte in the block at which its record `number` (from 0) begins."""
 

@@ -58,7 +58,7 @@ class ReadableText:
         self._record: _OpenRecord | None = None
 
     def blocks(self) -> Iterator[tuple[TextBlock, list[Any] | None]]:
-        """Blocks of good lines, and their records where they are known already.
+        """Blocks of good lines, and what their records are made of where that is known already.
 
         Raises UserError where nobody can know which lines are rows.
         """
@@ -74,11 +74,11 @@ class ReadableText:
     def _readable(self, block: TextBlock) -> Iterator[tuple[TextBlock, list[Any] | None]]:
         if self._record is None:
             try:
-                records = self._reader.records(block)
+                raw = self._reader.raw(block)
             except InputError:
                 pass
             else:
-                yield block, records
+                yield block, raw
                 return
         for good in self._between_bad_records(block):
             yield good, None
@@ -104,7 +104,7 @@ class ReadableText:
 
     def _error_of(self, line: TextBlock) -> InputError | None:
         try:
-            self._reader.records(line)
+            self._reader.raw(line)
         except InputError as error:
             return error
         return None

@@ -20,8 +20,8 @@ def steps(opened: OpenSplit) -> Iterator[Step]:
     reader = record_reader(opened.spec, opened.record_type, opened.store, opened.split)
     if opened.isolation.active:
         readable = ReadableText(opened, reader)
-        for block, records in readable.blocks():
-            yield from _of_block(opened, readable.text, reader, block, records)
+        for block, raw in readable.blocks():
+            yield from _of_block(opened, readable.text, reader, block, raw)
         return
     text = SplitText(opened)
     for block in text.blocks():
@@ -36,10 +36,11 @@ def _of_block(
     known: list[Any] | None = None,
 ) -> Iterator[Step]:
     mapper = opened.job.job.mapper
-    found = reader.records(block) if known is None else known
-    count = len(found)
-    records = iter(found)
-    opened.where.records(reader, block, records, count)
+    raw = reader.raw(block) if known is None else known
+    count = len(raw)
+    source = iter(raw)
+    opened.where.records(reader, block, source, count)
+    records = reader.shaped(source)
 
     starts: list[int] = []  # found when the first bad record asks for them
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from ...aggregators import Aggregator
@@ -16,6 +16,9 @@ from ..shuffle.merge import groups
 from ..shuffle.run_file import BLOCK_BYTES, BLOCK_PAIRS, SOME_PAIRS, Block
 from ..shuffle.spill import fold_states
 from .bad_groups import BadGroups, Pair, no_pair
+
+#: States that are finished at a time: few enough to stay in the cache while one field after the other looks at them.
+_AT_ONCE = 512
 
 #: After which group one may stop, as a list of that one key; nothing: not here.
 Edge = list[Any] | None
@@ -54,7 +57,7 @@ class Groups:
         if self._bad.trail:
             return self._finished_singly(reducer, keys, states)
         with suppress(Exception, SystemExit):  # one by one they show whose it is
-            return keys, reducer.finish_column(states)
+            return keys, list(chain.from_iterable(map(reducer.finish_column, _few_by_few(states))))
         good: list[Any] = []
         results: list[Any] = []
         at = 0
@@ -144,3 +147,7 @@ class Groups:
             raise
         except (Exception, SystemExit) as error:
             raise self._bad.blame(error, key) from error
+
+
+def _few_by_few(states: list[Any]) -> Iterator[list[Any]]:
+    return (states[start : start + _AT_ONCE] for start in range(0, len(states), _AT_ONCE))

@@ -98,6 +98,36 @@ def test_a_line_of_the_job_gets_the_time_that_it_takes() -> None:
     assert found.share(REST) == pytest.approx(1.0) or found.share(YOURS) == pytest.approx(1.0)
 
 
+class MapWork:
+    """Its name is that of the map phase."""
+
+    def run(self, mapper: Any) -> Any:
+        return list(mapper(0))
+
+
+def test_what_c_made_for_a_call_is_not_the_calls_own() -> None:
+    """As if the clock rang when the mapper begins, and when it is at work."""
+    found = Timings()
+
+    def mapper(number: int) -> Any:
+        yield number
+
+    def trace(frame: Any, event: str, _: Any) -> Any:
+        if frame.f_code is mapper.__code__ and event in ("call", "line"):
+            found._sample(0, frame)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        MapWork().run(mapper)
+    finally:
+        sys.settrace(before)
+    assert found.stages["map", READS] >= 1
+    assert found.stages["map", YOURS] >= 1
+    assert {line.text for line in found.lines} == {"yield number"}
+
+
 def test_run_py_says_where_the_time_goes(tmp_path: Path) -> None:
     (tmp_path / "busy.py").write_text(
         "from chalicelib import Job\n\n\nclass Busy(Job):\n    def mapper(self, _, line):\n"
