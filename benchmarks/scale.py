@@ -193,7 +193,7 @@ def bare(maps: int, reduces: int, seconds: float, slots: int, levels: Levels = "
     pace = Pace(map=size / 1e6 / seconds, reduce=size * maps / reduces / 1e6 / seconds, shuffled=1e-5)
     spec = replace(DEFAULTS, split_size=size, partitions=reduces, reduce_size=1, reducers=reduces)
     spec = replace(spec, shuffle=ShuffleSpec(levels=levels))
-    figures = dataclass_replace(FIGURES, spread=0.0, throughput=1e12, piece=1 << 40)
+    figures = replace(FIGURES, spread=0.0, throughput=1e12, piece=1 << 40)
     return estimate(spec, Work(bytes=size * maps, own_pace=pace, concurrency=slots), figures)
 
 

@@ -19,10 +19,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -50,13 +48,12 @@ from chalicelib.local.workers import new_token
 from chalicelib.run import job_code
 from chalicelib.stores.disk import LocalDisk
 from scripts.console.bars import bars
-from scripts.console.terminal import Parser, count, human_bytes, run_main, say
+from scripts.console.terminal import Parser, count, human_bytes, leave, run_main, say
 from scripts.projects.where import root_for
 from scripts.stopping.world import local_user
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
+class _Asked(NamedTuple):
     """What is to be run, and where."""
 
     loaded: LoadedJob
@@ -115,7 +112,12 @@ def main() -> int:
 def _going(asked: _Asked) -> Iterator[Going]:
     """The run to do: a new one or, where the work is kept, one that was killed."""
     run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{new_token()}"
+    if (asked.kept is None or asked.options.timings) and isinstance(asked.output, Path):
+        yield Going(run, asked.output)
+        return
     if asked.kept is None or asked.options.timings:
+        from tempfile import TemporaryDirectory  # here and below: a run into a folder needs none
+
         with TemporaryDirectory(prefix="sluice-results-") as scratch:
             yield Going(run, Path(scratch))
         return
@@ -328,6 +330,8 @@ def _require_kept_work(asked: _Asked) -> None:
 
 
 def _made(work: Path) -> Path:
+    from tempfile import TemporaryFile
+
     try:
         work.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=work):
@@ -383,4 +387,4 @@ def _set_aside(manifest: Manifest, asked: _Asked) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(main))
+    leave(run_main(main))

@@ -215,7 +215,7 @@ ROOTS = {
     "functions.attempt.serve": {"saying_why", "tried"},
     "mapreduce.guard.apart": {"_child"},
     "functions.supervisor": {"_attend"},
-    "local.workers": {"_handle"},
+    "local.workers": {"_handle", "_live"},
     "job.load_class": {"_load_module"},
     # where a record of the user's is set aside, whatever its code raised
     "mapreduce.guard.isolate": {"chunk", "each", "whole"},

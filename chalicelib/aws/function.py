@@ -15,10 +15,11 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
+
+from msgspec import Struct
 
 from ..core.keys import parse_run_key
 from ..core.ports import FunctionName, Runtime
@@ -64,8 +65,7 @@ class TimeLeft:
         return self.context.get_remaining_time_in_millis() / 1000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Process:
+class Process(Struct, frozen=True, kw_only=True):
     """One function of one job, ready to handle invocations one after the other."""
 
     job: str
@@ -136,6 +136,7 @@ def compose(environ: Mapping[str, str], root: Path) -> Process:
         return _composed(environ, root)
     finally:
         if was_on:
+            gc.freeze()  # no collection of an invocation looks through it, either
             gc.enable()
 
 

@@ -5,14 +5,13 @@ A layer has the values that its source gives, and what is wrong with them.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct, field
 
 from ..core.errors import ConfigError
 from ..core.spec import TAG
@@ -29,8 +28,7 @@ _PARAM_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 Value = tuple[Any, str]
 
 
-@dataclass
-class Layer:
+class Layer(Struct):
     """What one source says: by dotted key the value and its origin, and what is wrong with it."""
 
     values: dict[str, Value] = field(default_factory=dict)
@@ -53,6 +51,8 @@ class Layer:
     def unknown(self, name: str, section: str, label: str) -> None:
         """Report an unknown key, with the likeliest correction."""
         names = schema.children(section if section in ("", *schema.SECTIONS) else schema.INPUT)
+        import difflib  # most files have no mistakes
+
         near = difflib.get_close_matches(name.lower(), names, n=1)
         full = [f"{section}.{near[0]}" if section else near[0]] if near else []
         full = full or [key for key in schema.LEAVES if key.rpartition(".")[2] == name.rpartition(".")[2]]
@@ -203,6 +203,8 @@ def environment_layer(environ: Mapping[str, str], more: Iterable[str]) -> Layer:
         if key:
             layer.put(key, yaml_text.scalar(environ[variable]), variable, variable)
             continue
+        import difflib  # most files have no mistakes
+
         near = difflib.get_close_matches(variable, [*known, *EXEMPT], n=1)
         hint = f"did you mean {near[0]}?" if near else "variables are named like SLUICE_MEMORY_MAPPER"
         layer.problems.append(f"{variable}: unknown variable; {hint}")

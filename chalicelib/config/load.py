@@ -11,15 +11,14 @@ whatever YAML 1.1 reads in a surprising way (`yes`, `0777`, `1:30`) is refused.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import NODEFAULT
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import replace
 
 from ..core.errors import ConfigError
 from ..core.spec import JobSpec
@@ -36,8 +35,7 @@ DEFAULT, PLACEHOLDER, CHOSEN = "default", "placeholder for the command line's", 
 _JOB_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class LoadedJob:
+class LoadedJob(Struct, frozen=True, kw_only=True):
     """A job as configured: `provenance` says for each dotted key where its value came from."""
 
     name: str
@@ -74,6 +72,8 @@ def _find(name_or_path: str | Path, root: Path) -> tuple[str, Path, str]:
             raise ConfigError(f"{asked}: no such job, and the stages of {base} are {', '.join(stages)}")
         return name, root / JOBS / f"{base}.yml", stage
     names = job_names(root)
+    import difflib  # most names are right
+
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.7)
     hint = f"did you mean {near[0]!r}?" if near and near[0] != name else ""
     if not well_named:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from typing import Literal
 
 _QUANTITY = re.compile(r"([0-9]{1,19}(?:_[0-9]{1,18}){0,6}(?:\.[0-9]{1,19})?) ?([A-Za-z]*)")
@@ -24,8 +23,13 @@ def parse(text: str, unit: Literal["bytes", "seconds"]) -> int | None:
     factor = found and _FACTORS[unit].get(found[2].lower())
     if not found or not factor:
         return None
-    number = Fraction(found[1].replace("_", ""))
-    return None if factor == 1 and number.denominator != 1 else int(number * factor)
+    number = found[1].replace("_", "")
+    if number.isdecimal():
+        return int(number) * int(factor)
+    from fractions import Fraction  # few numbers have a point
+
+    exact = Fraction(number)
+    return None if factor == 1 and exact.denominator != 1 else int(exact * factor)
 
 
 def format_size(size: int) -> str:

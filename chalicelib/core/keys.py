@@ -36,7 +36,6 @@ A local folder of results also has, where the work place is not kept:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote
 
@@ -92,8 +91,7 @@ def _numbered(phase: Phase, task: int) -> str:
     return chr(ord("a") + more - 1) + digits if more else digits
 
 
-@dataclass(frozen=True)
-class RunKeys:
+class RunKeys(Struct, frozen=True, eq=False):
     """The places of the objects of one step of a run. `work` is the work prefix, ending in `/` or empty."""
 
     work: Loc
@@ -102,7 +100,13 @@ class RunKeys:
     #: Steps count from 0; the first one's objects lie where those of a run of one step do.
     step: int = 0
     #: As in `Plan`; only names of markers depend on it.
-    small: bool = field(default=False, compare=False)
+    small: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunKeys) and self.root == other.root
+
+    def __hash__(self) -> int:
+        return self.root.__hash__()
 
     @property
     def run_root(self) -> Loc:
@@ -220,8 +224,7 @@ class RunKeys:
 
     def quarantine(self, phase: Phase, task: int, attempt: int, token: str) -> Loc:
         """The bad records that one attempt set aside."""
-        name = f"{phase}-{_numbered(phase, task)}.{attempt}.{token}.jsonl"
-        return self.quarantined.child(name)
+        return self.quarantined.child(f"{phase}-{_numbered(phase, task)}.{attempt}.{token}.jsonl")
 
     @property
     def quarantined(self) -> Loc:
@@ -306,9 +309,7 @@ def is_hidden(name: str) -> bool:
     """
     *folders, base = name.split("/")
     return base.startswith(("_", ".")) or any(
-        folder.startswith((".", "_"))
-        and folder not in (".", "..")
-        and not (folder[0] == "_" and "=" in folder)
+        folder[:1] in (".", "_") and folder not in (".", "..") and not (folder[0] == "_" and "=" in folder)
         for folder in folders
     )
 
@@ -365,8 +366,7 @@ def is_part(name: str) -> bool:
 
 def is_result(name: str) -> bool:
     """Whether a name in a local folder of results is one that we give: a part, bad records, a marker."""
-    given = name in (MANIFEST, SUCCESS, FAILURE, TOTALS) or is_part(name)
-    return given or bool(re.fullmatch(_SET_ASIDE, name))
+    return name in (MANIFEST, SUCCESS, FAILURE, TOTALS) or bool(re.fullmatch(f"{_PART}|{_SET_ASIDE}", name))
 
 
 class OutputKeys(Struct, frozen=True):

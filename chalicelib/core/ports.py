@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, Self, TypeVar
+
+from msgspec import Struct
 
 T = TypeVar("T")
 FunctionName = Literal["coordinator", "mapper", "supervisor", "reducer", "scheduler", "auditor"]
@@ -203,8 +204,7 @@ class Apart(Protocol):
     def run(self, work: Callable[[Any], object], deadly: Mapping[int, str], only: int = 0) -> Any: ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Runtime:
+class Runtime(Struct, frozen=True, kw_only=True):
     """Everything a handler needs of the world, composed once at a root."""
 
     store: Store

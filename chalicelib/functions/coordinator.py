@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from ..core.errors import JobCodeError, SluiceError, UserError
 from ..core.keys import OutputKeys, RunKeys, is_hidden, results_place

@@ -12,8 +12,9 @@ reduce), a supervisor is called and goes on as usual.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from ..core.errors import RunStopped, UserError
 from ..core.keys import RunKeys

@@ -12,7 +12,6 @@ the run's lease, and publishes what is not yet.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 from msgspec.structs import replace
 
@@ -155,6 +154,8 @@ def _take(store: Store, keys: RunKeys, phase: Phase, tasks: int) -> None:
 
     def take(task: int) -> None:
         store.put_if_absent(keys.done(phase, task), encode(_marker(phase, task)))
+
+    from concurrent.futures import ThreadPoolExecutor  # few runs are stopped
 
     with ThreadPoolExecutor(max(1, _ABREAST * store.parallel_reads), "stop") as pool:
         for _ in pool.map(take, missing):

@@ -18,8 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from ..core.errors import NotFound, RunStopped, UserError
 from ..core.keys import PLAN_DONE, RUN_DONE, RunKeys, TotalsKeys, parse_run_key

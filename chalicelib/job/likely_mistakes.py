@@ -5,9 +5,7 @@ Nothing is called: names are compared, and the code of methods is read. Jobs wri
 
 from __future__ import annotations
 
-import difflib
 import dis
-import inspect
 from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
@@ -34,6 +32,10 @@ _MAKERS = {
     "combiner": "combiner_final",
     "reducer": "reducer_final",
 }
+
+
+#: Bits of a generator, a coroutine or both, as in `inspect`, whose import takes longer than all of this.
+_GIVES = 0x20 | 0x80 | 0x200
 
 
 class LikelyMistake(UserWarning):
@@ -66,6 +68,8 @@ def likely_names(cls: type[Any]) -> dict[str, str]:
 def _likely(name: str, hooks: set[str]) -> str:
     if _ELSEWHERE.get(name) in hooks:
         return _ELSEWHERE[name]
+    import difflib  # most names are right
+
     return next(iter(difflib.get_close_matches(name, sorted(hooks), n=1, cutoff=_ALIKE)), "")
 
 
@@ -80,7 +84,7 @@ def _misnamed(cls: type[Any]) -> Iterator[str]:
 
 def _silent(cls: type[Any]) -> Iterator[str]:
     for name, last in _MAKERS.items():
-        method = inspect.getattr_static(cls, name, None)
+        method = next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
         if not isinstance(method, FunctionType) or _is_ours(method):
             continue
         if _returns_nothing(method) and getattr(cls, last) is getattr(Job, last):
@@ -92,7 +96,7 @@ def _silent(cls: type[Any]) -> Iterator[str]:
 
 def _returns_nothing(method: FunctionType) -> bool:
     """Whether a function comes to its end, and all its ends are None. One that only raises has none."""
-    if method.__code__.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+    if method.__code__.co_flags & _GIVES:
         return False
     returned: list[bool] = []
     before: dis.Instruction | None = None
@@ -132,7 +136,9 @@ def _codes(cls: type[Any]) -> Iterator[CodeType]:
         for value in vars(base).values():
             function = getattr(value, "__func__", getattr(value, "fget", value))
             if isinstance(function, FunctionType):
-                yield inspect.unwrap(function).__code__
+                while hasattr(function, "__wrapped__"):
+                    function = function.__wrapped__
+                yield function.__code__
 
 
 def _names_in(codes: Iterable[CodeType]) -> set[str]:

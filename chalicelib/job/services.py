@@ -7,17 +7,20 @@ invocation of an attempt that goes on in another.
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct, field
 
 from ..core.errors import ConfigError, DataTypeError, UserError
 from ..core.messages import sum_counters
 from ..core.plan import Plan, StepDone
 from ..core.ports import Disk
+
+if TYPE_CHECKING:
+    from random import Random
 
 #: The logger above those of all jobs' own code.
 JOBS_LOG = "sluice"
@@ -57,8 +60,7 @@ class Counters:
         return dict(sorted(self._kept.items()))
 
 
-@dataclass(frozen=True)
-class RunSoFar:
+class RunSoFar(Struct, frozen=True, dict=True):
     """What a run knows before one of its steps begins: `self.run`.
 
     It is the same in every task and attempt of the step, on every engine, and however the input is cut.
@@ -72,7 +74,11 @@ class RunSoFar:
     #: Which round of a loop the step is in, from 1; 0 outside of loops.
     round: int = 0
     #: Made when somebody asks for a result: what finds that of a class's step.
-    open_results: OpenResults | None = field(default=None, repr=False, compare=False)
+    open_results: OpenResults | None = None
+
+    def __repr__(self) -> str:  # the same wherever it is asked for
+        told = f"inputs={self.inputs}, bytes={self.bytes}, steps={self.steps}, round={self.round}"
+        return f"RunSoFar({told})"
 
     def result(self, step: type[Any]) -> Mapping[Any, Any]:
         """The pairs that an earlier step gave, by key: that of a class of `steps`, the last time it was done.
@@ -152,8 +158,7 @@ class Input(Protocol):
         """
 
 
-@dataclass
-class Services:
+class Services(Struct, dict=True):
     """The services of one task. Those of a job that no task runs work as well, for tests."""
 
     job: str = "job"
@@ -179,9 +184,11 @@ class Services:
     outputs: tuple[str, ...] = ()
 
     @cached_property
-    def random(self) -> random.Random:
+    def random(self) -> Random:
+        from random import Random  # few jobs ask for it
+
         seed = f"{self.job}/{self.step}/{self.phase}/{self.task}/{self.piece}"
-        return random.Random(seed)
+        return Random(seed)
 
     @cached_property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:

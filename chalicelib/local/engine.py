@@ -6,7 +6,6 @@ import gc
 import time
 from collections import defaultdict, deque
 from contextlib import suppress
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ from ..stores.folder import TEMPORARY
 from .local_run import LocalFiles, LocalRun
 from .remote.mixed_store import store_over
 from .resume import scratch_of, take_up
-from .workers import Call, Setup, Worker, new_token, timeouts_of
+from .workers import Call, Setup, Worker, first_of, new_token, timeouts_of
 
 #: Deliveries of an invocation that dies or raises: the first and two more, as on AWS.
 _DELIVERIES = 3
@@ -133,6 +132,8 @@ class _Engine:
             self._fork(run.workers if plan.tasks > 1 or (plan.sql and plan.partitions > 1) else 1)
             self._until_ended()
         finally:
+            for worker in self._all():
+                worker.kill()
             for worker in self._all():
                 worker.stop()
             if run.spec.accumulate:  # the supervisor was perhaps stopped before it could end the run's turn
@@ -280,10 +281,8 @@ class _Engine:
             self._supervisor.wake()
 
     def _receive(self) -> None:
-        by_pipe = {worker.pipe: worker for worker in self._all()}
         left = min(worker.until for worker in self._all() if worker.call) - time.monotonic()
-        for pipe in wait(list(by_pipe), min(max(left, 0.0), _LONGEST_WAIT)):
-            worker = by_pipe[pipe]  # type: ignore[index]
+        for worker in first_of(self._all(), min(max(left, 0.0), _LONGEST_WAIT)):
             try:
                 report = worker.read()
             except (EOFError, OSError):

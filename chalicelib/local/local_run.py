@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ..core.keys import Phase, RunKeys
 from ..core.ports import Clock, Loc, ObjectInfo
@@ -39,8 +38,7 @@ class LocalFiles(Struct, frozen=True):
         return Path("/", loc.key) if loc.bucket == "/" else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class LocalRun:
+class LocalRun(Struct, frozen=True, kw_only=True):
     """What to run and where; folders are absolute."""
 
     name: str
@@ -55,7 +53,7 @@ class LocalRun:
     load_job: Callable[[str], type[Any]]
     #: Of several inputs, which one an object is of.
     tags: Mapping[Loc, str] = field(default_factory=dict)
-    progress: Progress = field(default=lambda *_: None)
+    progress: Progress = lambda *_: None
     world: World = field(default_factory=World)
     #: The folder that the results' files lie in until somebody moves them to `output`; without it, `output`.
     staging: Path | None = None

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import signal
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from msgspec import Struct, msgpack
+from msgspec import Struct, field, msgpack
 
 from ..core.errors import StoreError, user_traceback
 from ..core.ports import Files, FunctionName, Loc, Runtime
@@ -89,8 +87,7 @@ _reports = msgpack.Decoder(Report)
 _calls = msgpack.Decoder(Call)
 
 
-@dataclass
-class Setup:
+class Setup(Struct):
     """What every worker is forked with."""
 
     roots: list[Path]
@@ -113,6 +110,61 @@ class Setup:
     log: Callable[[int], Path] | None = None
 
 
+class Pipe:
+    """One end of a two-way pipe between processes, for whole messages; `multiprocessing` takes 10 ms to import."""
+
+    _LENGTH = 4
+
+    def __init__(self, read: int, write: int) -> None:
+        self._read, self._write = read, write
+        self._ready = select.poll()
+        self._ready.register(read, select.POLLIN)
+
+    @staticmethod
+    def pair() -> tuple[Pipe, Pipe]:
+        (read, theirs), (their_read, write) = os.pipe(), os.pipe()
+        return Pipe(read, write), Pipe(their_read, theirs)
+
+    def fileno(self) -> int:
+        return self._read
+
+    def send(self, body: bytes) -> None:
+        """Raises BrokenPipeError if nobody is there to read it."""
+        left = memoryview(len(body).to_bytes(self._LENGTH, "big") + body)
+        while left:
+            left = left[os.write(self._write, left) :]
+
+    def receive(self) -> bytes:
+        """The next message. Raises EOFError if none will come."""
+        return self._take(int.from_bytes(self._take(self._LENGTH), "big"))
+
+    def poll(self, seconds: float) -> bool:
+        """Wait for a message: whether there is one."""
+        return bool(self._ready.poll(seconds * 1000))
+
+    def close(self) -> None:
+        os.close(self._read)
+        os.close(self._write)
+
+    def _take(self, size: int) -> bytes:
+        body = bytearray()
+        while len(body) < size:
+            some = os.read(self._read, size - len(body))
+            if not some:
+                raise EOFError
+            body += some
+        return bytes(body)
+
+
+def first_of(workers: Iterable[Worker], seconds: float) -> list[Worker]:
+    """The workers that have something to tell, or are gone, of which `Worker.read` tells; none after so long."""
+    by_number = {worker.pipe.fileno(): worker for worker in workers}
+    ready = select.poll()
+    for number in by_number:
+        ready.register(number, select.POLLIN)
+    return [by_number[number] for number, _ in ready.poll(seconds * 1000)]
+
+
 class Worker:
     """The parent's side of one process."""
 
@@ -125,23 +177,21 @@ class Worker:
         self._start()
 
     def _start(self) -> None:
-        context = get_context("fork")
-        self.pipe, theirs = context.Pipe()
+        self.pipe, theirs = Pipe.pair()
         gc.freeze()
         if self._setup.remote:
             self._setup.remote.hang_up()
-        self.process = context.Process(
-            target=_work, args=(theirs, self._setup, self.pipe, self._number), daemon=True
-        )
-        self.process.start()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        self._pid = os.fork()
+        if not self._pid:
+            _live(theirs, self._setup, self.pipe, self._number)
         theirs.close()
 
-    def restart(self) -> int | None:
+    def restart(self) -> int:
         """Replace a process that died; its exit code."""
         self.pipe.close()
-        self.process.join()
-        code = self.process.exitcode
-        self.process.close()
+        code = self._ended()
         self.call, self.overdue = None, False
         self._start()
         return code
@@ -150,27 +200,33 @@ class Worker:
         self.call = call
         self.until = time.monotonic() + self._setup.timeouts.get(call.function, _FOREVER) + _GRACE
         with suppress(BrokenPipeError):  # it died just now: reading from it will tell
-            self.pipe.send_bytes(msgpack.encode(call))
+            self.pipe.send(msgpack.encode(call))
 
     def end_overdue(self) -> None:
         """Kill the process if its call has lasted too long; reading from it will tell."""
         if self.call and not self.overdue and time.monotonic() >= self.until:
             self.overdue = True
-            self.process.kill()
+            self.kill()
 
     def wake(self) -> None:
         with suppress(BrokenPipeError):
-            self.pipe.send_bytes(WAKE)
+            self.pipe.send(WAKE)
 
     def read(self) -> Report:
         """The next report. Raises EOFError or OSError if the process is gone."""
-        return _reports.decode(self.pipe.recv_bytes())
+        return _reports.decode(self.pipe.receive())
+
+    def kill(self) -> None:
+        os.kill(self._pid, signal.SIGKILL)
 
     def stop(self) -> None:
-        self.process.kill()
-        self.process.join()
-        self.process.close()  # its file descriptors; the garbage collector would take its time
+        """Be rid of a process that was killed."""
+        self._ended()
         self.pipe.close()
+
+    def _ended(self) -> int:
+        """The exit code, when the process is over; that of a signal is below 0."""
+        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
 
 
 def new_token() -> str:
@@ -194,7 +250,7 @@ class _Timeout:
 class _Clock:
     """A worker's clock; its pauses end when the parent says that something has happened."""
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
 
     def now(self) -> float:
@@ -202,7 +258,7 @@ class _Clock:
 
     def pause(self, seconds: float) -> None:
         if self._pipe.poll(seconds):
-            self._pipe.recv_bytes()  # WAKE: a busy worker is sent nothing else
+            self._pipe.receive()  # WAKE: a busy worker is sent nothing else
 
 
 class _Invoker:
@@ -213,7 +269,25 @@ class _Invoker:
         self._send(Report("invoke", function, payload))
 
 
-def _work(pipe: Connection, setup: Setup, parents: Connection, number: int) -> NoReturn:
+def _live(pipe: Pipe, setup: Setup, parents: Pipe, number: int) -> NoReturn:
+    """All that the child does; whatever happens, it goes no way back into its parent's code."""
+    code: object = 1
+    try:
+        if sys.stdin is not None:  # it is the parent's
+            with open(os.devnull) as nothing:
+                os.dup2(nothing.fileno(), 0)
+            sys.stdin = open(0, closefd=False)  # noqa: SIM115 (for as long as the process lasts)
+        _work(pipe, setup, parents, number)
+    except SystemExit as left:
+        code = left.code or 0
+    except BaseException:  # noqa: BLE001 - the root of a process
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+    finally:
+        os._exit(code if isinstance(code, int) else 1)
+
+
+def _work(pipe: Pipe, setup: Setup, parents: Pipe, number: int) -> NoReturn:
     """A worker's whole life."""
     parents.close()
     for descriptor in setup.private:
@@ -225,7 +299,7 @@ def _work(pipe: Connection, setup: Setup, parents: Connection, number: int) -> N
 
     def send(report: Report) -> None:
         for heard in setup.world.reports(report):
-            pipe.send_bytes(msgpack.encode(heard))
+            pipe.send(msgpack.encode(heard))
 
     def created(loc: Loc) -> None:
         if setup.watched(loc):
@@ -248,7 +322,7 @@ def _work(pipe: Connection, setup: Setup, parents: Connection, number: int) -> N
     )
     try:
         while True:
-            body = pipe.recv_bytes()
+            body = pipe.receive()
             if body != WAKE:
                 call = _calls.decode(body)
                 timeout.begin(call.function)

@@ -7,7 +7,6 @@ The node for `[lo, hi)` starts the roots of its sub-ranges, then does task `lo` 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from msgspec.structs import replace
@@ -82,6 +81,8 @@ def start_all(runtime: Runtime, phase: Phase, calls: Sequence[TaskCall]) -> None
         for call in calls:
             start(runtime, phase, call)
         return
+    from concurrent.futures import ThreadPoolExecutor  # most calls start one function, or none
+
     with ThreadPoolExecutor(min(runtime.parallel_calls, len(calls)), "invoke") as pool:
         tried = [pool.submit(start, runtime, phase, call) for call in calls]
     for each in tried:

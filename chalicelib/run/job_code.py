@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from msgspec import Struct
@@ -149,6 +148,8 @@ def _sql_partitions(spec: JobSpec, input_bytes: int) -> int:
 def check(load_job: Callable[[str], type[Any]], name: str, spec: JobSpec) -> None:
     """Raise ConfigError for a class that is no job, or queries that DuckDB does not take."""
     if spec.is_sql:
+        import tempfile
+
         from ..mapreduce.sql import prepare  # only such jobs have DuckDB
 
         prepare.check(name, spec, Path(tempfile.gettempdir()))
@@ -201,7 +202,7 @@ def _check_output(cls: type[Any], name: str, output: OutputSpec, *, map_only: bo
         raise ConfigError(
             f"{name}: output.container: {cls.__name__}.writer writes rows of its own: leave one of them out"
         )
-    if not inspect.isfunction(own):
+    if not isinstance(own, FunctionType):
         raise ConfigError(f"{name}: writer = {own!r}: expected a method writer(self, key, value)")
     if output.format in ("parquet", "pairs") or output.header:
         what = "header" if output.header else f"format: {output.format}"

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from dataclasses import replace as dataclass_replace
 from functools import cached_property, partial
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ..core.codec import encode_column
@@ -50,8 +48,7 @@ def never(_tasks: int, _partitions: int) -> bool:
     return False
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewRun:
+class NewRun(Struct, frozen=True, kw_only=True, dict=True):
     """What a run is asked to do."""
 
     spec: JobSpec
@@ -97,7 +94,7 @@ def begin(runtime: Runtime, keys: RunKeys, run: NewRun) -> None:
     code = job_code.of_job(runtime, keys.job, run.spec, run.inputs, run.input_of)
     #: Where whoever waits takes nobody's place, nothing is gained by a run's being a small one.
     if runtime.seats is not None and job_code.is_few(code, run.spec, run.inputs):
-        run = dataclass_replace(run, few=True)
+        run = replace(run, few=True)
     pieces = _Cut(run, code, runtime.store)
     plan = _plan_of_run(runtime, keys, run, code)
     plan = replace(plan, bounds=_bounds(runtime, code.first.job, plan, pieces))

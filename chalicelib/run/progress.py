@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, MutableSet, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ..core.errors import CorruptData
 from ..core.keys import (
@@ -74,8 +75,7 @@ class TaskSet(MutableSet[int]):
         return f"TaskSet({len(self._flags)}, {list(self)})"
 
 
-@dataclass
-class Progress:
+class Progress(Struct, dict=True):
     """What is known of one phase of a run: distinct task numbers, never a count of objects."""
 
     phase: Phase
@@ -132,8 +132,7 @@ def scan(store: Store, keys: RunKeys, progress: Progress) -> None:
     progress.note(info.key for info in store.list(keys.phase(progress.phase), after))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Spent:
+class Spent(Struct, frozen=True, kw_only=True):
     """What a phase tells of its attempts: those whose markers count, and how long a lost one can have taken."""
 
     #: The attempt of each task that counts or, where none does, the last that is known to have been started. Tasks

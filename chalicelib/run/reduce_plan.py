@@ -9,10 +9,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import msgspec
+from msgspec import Struct, field
 
 from ..core.errors import CorruptData, DataTypeError, NotFound, RunStopped, UserError
 from ..core.keys import Phase, RunKeys
@@ -144,8 +144,7 @@ def _stored_sums(store: Store, keys: RunKeys, number: int) -> MapSums | None:
         return None
 
 
-@dataclass
-class _Adder:
+class _Adder(Struct, dict=True):
     """Adds up markers in task order, until a block of the index is full of their run files."""
 
     plan: Plan
@@ -264,15 +263,14 @@ def _wasted(
     return wasted(store, keys, "map", spent, tick) if plan.tasks else Wasted()
 
 
-@dataclass(frozen=True)
 class _But(Container[int]):
     """What is in the one and not in the other."""
 
-    all: Container[int]
-    but: Container[int]
+    def __init__(self, all: Container[int], but: Container[int]) -> None:
+        self._all, self._but = all, but
 
     def __contains__(self, task: object) -> bool:
-        return task in self.all and task not in self.but
+        return task in self._all and task not in self._but
 
 
 def _summary(

@@ -11,7 +11,9 @@ A task whose attempts are used up, or that met an error which would come again, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..core.keys import Phase
 from ..core.outcome import Verdict
@@ -34,8 +36,7 @@ _UNPROVEN = 100
 _AT_ONCE = 200
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """How long, in seconds, a task may be silent, and how often it is tried."""
 
     max_attempts: int
@@ -46,8 +47,7 @@ class Limits:
     most_slow: int | None = None
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What to do about tasks that are not done: (task, attempt) to start, and the tasks given up."""
 
     start: tuple[tuple[int, int], ...]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import io
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ..core.errors import DiskError
@@ -23,6 +23,8 @@ _ADVICE = "give the function more ephemeral storage or memory, or make split_siz
 
 def system_disk() -> LocalDisk:
     """The disk in the system's own folder for temporary files."""
+    from tempfile import gettempdir
+
     return LocalDisk(Path(gettempdir()))
 
 
@@ -38,12 +40,15 @@ class LocalDisk:
 
     @contextmanager
     def folder(self, prefix: str) -> Iterator[Path]:
+        folder = self._root / f"{prefix}{uuid.uuid4().hex}"
         try:
-            made = TemporaryDirectory(prefix=prefix, dir=self._root)
+            folder.mkdir(mode=0o700)
         except OSError as error:
             raise self.failure(self._root / prefix, None, error) from error
-        with made as name:
-            yield Path(name)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
 
     def open(self, path: Path, mode: FileMode, size: int | None = None) -> BinaryIO:
         try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import filecmp
 import itertools
 import os
 import stat
@@ -289,6 +288,8 @@ class FolderWriter(WriterBase):
                 if os.path.isdir(self._path):
                     raise
             with suppress(FileNotFoundError):  # deleted meanwhile: free again
+                import filecmp  # two writers rarely meet
+
                 self._same = filecmp.cmp(self._temporary, self._path, shallow=False)
                 return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -71,7 +71,7 @@ class Bench:
     def began(self, turn: Turn) -> None:
         """A step begins, which of the job's."""
         self.turn, self.read, self.counting = turn, 0, {}
-        self.so_far = replace(self.so_far, round=turn.round)
+        self.so_far = structs.replace(self.so_far, round=turn.round)
 
     def next_turn(self, steps: Steps) -> Turn | None:
         """What follows the step that has ended; None behind the last."""
@@ -89,7 +89,9 @@ class Bench:
         step = StepDone(
             records_in=self.read, records_out=len(pairs), counters=counters, job_step=self.turn.job_step
         )
-        self.so_far = replace(self.so_far, steps=(*self.so_far.steps, step), open_results=self.results)
+        self.so_far = structs.replace(
+            self.so_far, steps=(*self.so_far.steps, step), open_results=self.results
+        )
 
     def results(self) -> Results:
         """What `self.run.result` finds."""

@@ -4,7 +4,6 @@ shows it.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -91,5 +90,7 @@ def overview() -> Iterator[str]:
 
 def likely(name: str) -> str:
     """The command that somebody who wrote `name` is likely to have meant; empty if there is none."""
+    import difflib  # most names are right
+
     near = difflib.get_close_matches(name.replace("-", "_").removesuffix(".py"), COMMANDS, n=1)
     return near[0] if near else ""

@@ -16,9 +16,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
-from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+from msgspec.structs import replace as changed
 
 from chalicelib.core.errors import StoreError
 from chalicelib.core.ports import Clock, Loc, ObjectInfo, ObjectWriter, Runtime, Store

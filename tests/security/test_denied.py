@@ -377,7 +377,7 @@ def test_what_was_lost_is_found_and_started_under_the_auditor_s_own_role(
     clocked.admin.put(manifest, b"data/a.txt\n")
     clocked.admin.delete(WORK, [FOREIGN["a verdict"].key])  # which is none
     cloud = Cloud(clocked, tmp_path, Words)
-    runtime = replace_target(cloud._runtime("auditor"), clock=Later(clocked))
+    runtime = replace(cloud._runtime("auditor"), clock=Later(clocked))
     auditor.handle(runtime, {}, "words", CLOCKED)
     assert [function for function, _ in cloud.queue] == ["coordinator"]
     event = cloud.queue.pop()[1]

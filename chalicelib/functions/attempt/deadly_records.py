@@ -8,7 +8,7 @@ that ran out over many records, or a death between two, fails the attempt, as wi
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from ...core.errors import LostProcess, UserError
 from ...core.keys import Phase, RunKeys, parse_failed

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
+
+from msgspec.structs import replace
 
 from ...core.keys import LEASE, parse_run_key
 from ...core.ports import Loc, ObjectInfo, ObjectWriter, Runtime, Store

@@ -7,7 +7,6 @@ there is ever replaced. Whoever is killed in between is made up for by the same 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from msgspec import Struct
@@ -73,6 +72,8 @@ class ResultsOnS3(Struct, frozen=True):
         mark = f"{manifest.job}/{manifest.run}/1"
         names = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
         rest = [name for name in names if name not in (MANIFEST, SUCCESS, FAILURE)]
+        from concurrent.futures import ThreadPoolExecutor  # most results go to a folder
+
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for _ in pool.map(lambda name: self._upload(folder / name, name, mark), rest):
                 pass

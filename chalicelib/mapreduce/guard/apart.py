@@ -13,10 +13,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ...core.errors import ProcessKilled, SluiceError
 
@@ -37,8 +36,7 @@ class Death(Struct, frozen=True):
     how: str
 
 
-@dataclass
-class Trail:
+class Trail(Struct):
     """Says which record (of a map task) or group (of a reduce task) is in hand, and keeps those from being tried again
     that are known to kill.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import gzip
 import io
 import lzma
 import zlib
@@ -24,12 +23,19 @@ _DECOMPRESSED = 1 << 17
 _XZ_MEMORY = 128 * MIB
 
 _OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {
-    ".gz": lambda raw: gzip.GzipFile(fileobj=raw),
+    ".gz": lambda raw: _gunzipped(raw),
     ".bz2": lambda raw: Streams(raw, bz2.BZ2Decompressor),
     ".xz": lambda raw: Streams(raw, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY)),
     ".zst": ZstdFile,
 }
-_DAMAGED = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, ZstdError, OSError)
+#: `gzip.BadGzipFile` is an OSError.
+_DAMAGED = (EOFError, lzma.LZMAError, zlib.error, ZstdError, OSError)
+
+
+def _gunzipped(raw: IO[bytes]) -> Any:
+    import gzip  # few runs read such files
+
+    return gzip.GzipFile(fileobj=raw)
 
 
 def compression(key: str) -> str | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from itertools import chain
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ...core.plan import Split
 from ...core.ports import Loc, Store, Streams
 from ...core.spec import MIB
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 #: Objects under way or waiting to be read at once; and the largest that is read ahead. Memory: their product.
 AHEAD, SMALL = 8, 1 << 18
@@ -71,16 +74,22 @@ class ReadAhead(Streams):
         self._foreseen = bool(self._spans)
         self._begun: deque[_Begun] = deque()
         self._in_hand: _Begun | None = None
-        self._pool = ThreadPoolExecutor(min(AHEAD, max(store.parallel_reads, 1)), "read-ahead")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if "_pool" in vars(self):
+            self._pool.shutdown(wait=True, cancel_futures=True)
         for begun in (self._in_hand, *self._begun):
             if begun:
                 begun.close()
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        from concurrent.futures import ThreadPoolExecutor  # not where files are read in line
+
+        return ThreadPoolExecutor(min(AHEAD, max(self._store.parallel_reads, 1)), "read-ahead")
 
     def stream(
         self, loc: Loc, start: int = 0, stop: int | None = None, etag: str | None = None, block: int = 1 << 17

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice, repeat
-from typing import Any
+from typing import Any, ClassVar
 
 from ...core.plan import Split
 from ...core.tasks import Position
@@ -82,11 +81,10 @@ class _Kept:
         self.add(zip(keys, values, strict=True))
 
 
-@dataclass(kw_only=True)
 class MapOnlyTask(MapTask):
     """Feeds the splits of one task through the user's mapper into a `RowWriter`."""
 
-    _keyed = False
+    _keyed: ClassVar[bool] = False
 
     def run(self, splits: Sequence[Split], writer: Any) -> Position | None:
         """As `MapTask.run`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -47,8 +46,7 @@ class Tally(Struct):
     bytes: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class OpenSplit:
+class OpenSplit(Struct, frozen=True, kw_only=True):
     """A split, how it is to be read, and whom to tell; made anew for each split."""
 
     split: Split

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from msgspec.structs import replace as with_fields
+from msgspec.structs import replace
 
 from ...core.plan import Split
 from ...core.spec import BadRecordsSpec
@@ -37,7 +36,7 @@ def sample_bounds(task: MapTask, splits: Iterable[Split], samples: int) -> list[
     writer = RunWriter(body.extend, 1)
     sampling = replace(
         task,
-        job=with_fields(task.job, partitioner=Hash(), order=None),
+        job=replace(task.job, partitioner=Hash(), order=None),
         partitions=1,
         quarantine=_PassedOver(BadRecordsSpec(policy="quarantine"), "map"),
     )
@@ -89,7 +88,7 @@ def _windows(splits: Iterable[Split], total: int, samples: int) -> Iterator[Spli
         size = split.stop - split.start
         while following < at + size:
             start = split.start + following - at
-            yield with_fields(split, start=start, stop=min(start + _WINDOW, split.stop))
+            yield replace(split, start=start, stop=min(start + _WINDOW, split.stop))
             following += step
         at += size
 
@@ -101,5 +100,5 @@ def _first_blocks(splits: Iterable[Split], total: int, samples: int) -> Iterator
     for split in splits:
         at += split.stop - split.start
         if following < at:
-            yield with_fields(split, stop=split.start + 1)
+            yield replace(split, stop=split.start + 1)
             following = -(-at // step) * step

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ...aggregators import Aggregator
@@ -42,8 +42,7 @@ class Sink(Protocol):
     def add_block(self, keys: list[Any], values: list[Any]) -> None: ...
 
 
-@dataclass(kw_only=True)
-class MapTask:
+class MapTask(Struct, kw_only=True, dict=True):
     """Feeds the splits of one task through the user's mapper into a run file.
 
     After `run`, `records`, `bytes` and `spilled` say what was done, and the writer what was written.
@@ -62,9 +61,9 @@ class MapTask:
     #: In a process of its own: tells whoever outlives it which record is in hand.
     trail: Trail | None = None
     #: Records and bytes read, and bytes of spills.
-    records: int = field(default=0, init=False)
-    bytes: int = field(default=0, init=False)
-    spilled: int = field(default=0, init=False)
+    records: int = 0
+    bytes: int = 0
+    spilled: int = 0
 
     #: Whether pairs are put in tables by their keys.
     _keyed: ClassVar[bool] = True

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import Any
+
+from msgspec import Struct, field
 
 from ...core.codec import decode_column, encode_column
 from ...core.errors import DataTypeError, DiskError, JobCodeError, SluiceError, explain
@@ -33,8 +34,7 @@ from .groups import Groups
 _PACKED_SHARE = 8
 
 
-@dataclass(kw_only=True)
-class ReducePart:
+class ReducePart(Struct, kw_only=True, dict=True):
     """Merges the slices of one reduce task, reduces each group and writes the rows.
 
     Partitions are done one after the other, so memory is that of one partition at most (or of the
@@ -52,12 +52,12 @@ class ReducePart:
     #: Tells whoever outlives this process which group is in hand.
     trail: Trail | None = None
     #: After `run`: rows written, bytes and pairs read, bytes of spills.
-    records: int = field(default=0, init=False)
-    bytes_in: int = field(default=0, init=False)
-    pairs_in: int = field(default=0, init=False)
-    spilled: int = field(default=0, init=False)
+    records: int = 0
+    bytes_in: int = 0
+    pairs_in: int = 0
+    spilled: int = 0
     #: After StepTooLong: the group that the user's reducer was in.
-    current: Any = field(default=None, init=False)
+    current: Any = None
 
     def __post_init__(self) -> None:
         self._bad = BadGroups(self.job, self.pace, self.quarantine, self.trail)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeVar
 
 from ...core.ports import Loc, Store
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 T = TypeVar("T")
 #: Reads under way that one prefix of S3 serves: 5 500 a second, each of which takes about 30 ms.
@@ -71,6 +74,12 @@ def share_of_reads(readers: int) -> int:
     return max(_LEAST_READS, _ONE_PREFIX // max(readers, 1))
 
 
+def _pool(threads: int, name: str) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor  # not where files are read in line
+
+    return ThreadPoolExecutor(threads, name)
+
+
 def fetch_all(store: Store, ranges: Iterable[Range], most: int | None = None) -> Iterator[bytes]:
     """The bytes of each range, in order; as many ahead of the consumer as the store is worth, and `most` allows."""
     breadth = store.parallel_reads if most is None else min(store.parallel_reads, most)
@@ -78,7 +87,7 @@ def fetch_all(store: Store, ranges: Iterable[Range], most: int | None = None) ->
         for loc, start, stop in ranges:
             yield store.get(loc, start, stop)
         return
-    with ThreadPoolExecutor(breadth) as pool:
+    with _pool(breadth, "fetch-all") as pool:
         ahead: deque[Future[bytes]] = deque()
         try:
             for loc, start, stop in ranges:
@@ -101,7 +110,7 @@ def beside(store: Store, read: Callable[[], T]) -> Iterator[Callable[[], T]]:
     if not store.parallel_reads:
         yield read
         return
-    with ThreadPoolExecutor(1, "beside") as pool:
+    with _pool(1, "beside") as pool:
         yield pool.submit(read).result
 
 
@@ -123,14 +132,18 @@ class Fetch:
         #: Pieces under way or waiting to be read, and their bytes.
         self._ahead: deque[tuple[_Piece, Future[bytes]]] = deque()
         self._held = 0
-        self._pool = ThreadPoolExecutor(max(self._breadth, 1), "fetch")
         self._ask()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if "_pool" in vars(self):
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return _pool(max(self._breadth, 1), "fetch")
 
     def chunks(self, number: int) -> Iterator[bytes]:
         """The bytes of a range; of those before it nothing can be had any more."""

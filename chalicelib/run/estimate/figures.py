@@ -9,13 +9,12 @@ published figure. Nothing was measured on AWS.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ...core.spec import MIB
 
 
-@dataclass(frozen=True, kw_only=True)
-class Figures:
+class Figures(Struct, frozen=True, kw_only=True):
     """Times in seconds, sizes in bytes, rates per second."""
 
     # -- Lambda -------------------------------------------------------------------------------------------------
@@ -135,8 +134,7 @@ class Figures:
 FIGURES = Figures()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pace:
+class Pace(Struct, frozen=True, kw_only=True):
     """How fast one processor does a kind of work, in MB (10^6 bytes) of the run's input a second, map and reduce.
 
     `shuffled`: bytes of run files for each byte of input.

@@ -6,15 +6,15 @@ Memory and time grow with the tasks, whatever their records are, so that a run c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import ceil
+
+from msgspec import Struct
 
 from ...core.spec import MIB, JobSpec
 from .figures import Figures
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limit:
+class Limit(Struct, frozen=True, kw_only=True):
     """A limit by name, in one sentence what it means for the run, and what lifts it."""
 
     name: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
 import struct
 import sys
@@ -145,7 +144,7 @@ def read(reader: Any, body: bytes, edges: list[int]) -> list[Any]:
     for start, stop in pairwise(sorted({0, len(body), *edges})):
         opened = Opened(Plain, body)
         split = structs.replace(opened.split.split, start=start, stop=stop)
-        opened.split = dataclasses.replace(opened.split, split=split, reader=reader)
+        opened.split = structs.replace(opened.split, split=split, reader=reader)
         found += [record for record, _ in opened.read(own_records.steps)[0]]
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -56,7 +55,7 @@ def test_a_record_may_have_killed_an_attempt_that_died_but_none_that_never_ran(
 ) -> None:
     assert told(world, condition, waits=MOST_WAITS) == event_for(world.keys.failed("map", 0, 0))
     assert (stored(world).error, stored(world).stats, stored(world).fatal) == (error, Stats(), False)
-    runtime = dataclasses.replace(world.runtime(), apart=Fork())
+    runtime = replace(world.runtime(), apart=Fork())
     again = replace(calls.call_for(world.keys, 0, 1), attempt=1)
     assert deadly_records.are_likely(runtime, "map", world.keys, again) == deadly
 
@@ -89,7 +88,7 @@ def test_what_only_waited_for_a_slot_is_queued_anew_and_counts_as_no_attempt(
     report["requestContext"]["condition"] = TOO_OLD
     again: list[tuple[str, dict[str, Any]]] = []
     invoker: Any = SimpleNamespace(invoke=lambda *call: again.append(call))
-    runtime = dataclasses.replace(world.runtime(), invoker=invoker)
+    runtime = replace(world.runtime(), invoker=invoker)
     assert given_up.note(runtime, report, None) == {}
     assert again == [(function, {**event, "sluiceWaits": waits + 1})]
     assert not world.names(".failed")

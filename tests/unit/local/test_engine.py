@@ -6,11 +6,12 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from chalicelib import Job, Sum
 from chalicelib.core.errors import RunFailed
@@ -81,7 +82,7 @@ class Kills(World):
     def runtime(self, runtime: Runtime) -> Runtime:
         store = Deadly(self.marks, self.deadly, self.times)
         store._on_created = runtime.store._on_created  # type: ignore[attr-defined]
-        return replace(runtime, store=store)
+        return structs.replace(runtime, store=store)
 
 
 @dataclass

@@ -108,6 +108,36 @@ sys.exit(run_main(main))
 """
 
 
+LEAVES = """
+import atexit, sys, threading, time
+sys.path.insert(0, {root!r})
+from scripts.console.terminal import leave
+def late():
+    time.sleep(0.05)
+    print("and those who are at work come to their end")
+class Torn:
+    def __del__(self):
+        print("torn down")
+torn = Torn()
+atexit.register(print, "and what is due at the end is done")
+if {beside}:
+    threading.Thread(target=late).start()
+print("what was said is heard")
+leave(3)
+"""
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_process_that_leaves_owes_nothing(beside: bool) -> None:
+    """Output is written, exit functions run, threads end; only the taking down of modules is left out."""
+    program = [sys.executable, "-c", LEAVES.format(root=str(ROOT), beside=beside)]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60)
+    said = ["what was said is heard", "and what is due at the end is done"]
+    if beside:
+        said = [said[0], "and those who are at work come to their end", said[1], "torn down"]
+    assert (done.returncode, done.stdout.splitlines(), done.stderr) == (3, said, "")
+
+
 def ends(act: str, *, read: bool) -> tuple[int, str]:
     """Exit code and errors of a program whose `main` says a line and then does this."""
     with subprocess.Popen(
