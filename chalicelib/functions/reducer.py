@@ -93,7 +93,7 @@ class ReduceWork:
 
     def run(self, write: pieces.Write, *, piece: bool) -> ReducePosition | None:
         invocation = self._invocation
-        self._reduce = _reduce(invocation)
+        self._reduce = _reduce(invocation, len(self._reduce_plan.tasks))
         slices = read_slices(invocation.runtime.store, invocation.keys, self._reduce_plan, self._task)
         rows = self.part.piece_rows if piece else self.part.rows
         return self._reduce.run(self._task, slices, rows, write, invocation.before.position)
@@ -137,13 +137,14 @@ class ReduceWork:
         return ", ".join(self._invocation.before.pieces)
 
 
-def _reduce(invocation: Invocation[ReduceContinuation]) -> ReducePart | SqlReduce:
-    """What reduces the slices, in Python or in SQL."""
+def _reduce(invocation: Invocation[ReduceContinuation], tasks: int) -> ReducePart | SqlReduce:
+    """What reduces the slices, in Python or in SQL; it is one of so many tasks."""
     runtime, plan, bucket = invocation.runtime, invocation.plan, invocation.keys.work.bucket
     if plan.sql:
         from ..mapreduce.sql.reduce import SqlReduce  # only such jobs have DuckDB
 
-        return SqlReduce(runtime, plan, bucket, invocation.pace())
+        processors = max(1, runtime.files.processors // tasks) if runtime.files else 0
+        return SqlReduce(runtime, plan, bucket, invocation.pace(), processors)
     return ReducePart(
         job=_job(invocation),
         store=runtime.store,

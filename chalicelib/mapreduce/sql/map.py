@@ -103,7 +103,7 @@ class SqlMap:
                 stopped = self._map(database, store, folder, splits, self._into_table(tag, new=True))
                 self._append_all(database, folder, writer)
                 return stopped
-            stopped = self._map(database, store, folder, splits, _into_file(self._rows(tag), folder))
+            stopped = self._map(database, store, folder, splits, self._into_file(self._rows(tag), folder))
             self._append(folder, writer, 0, self._rows_out)
             return stopped
 
@@ -316,7 +316,15 @@ class SqlMap:
         self, database: Connection, query: str, folder: Path, writer: RunWriter, partition: int
     ) -> None:
         """Write the rows of a query as a partition, unless there are none."""
-        self._append(folder, writer, partition, count(database, _into_file(query, folder)))
+        self._append(folder, writer, partition, count(database, self._into_file(query, folder)))
+
+    def _into_file(self, query: str, folder: Path) -> str:
+        """The statement that has the rows of a query in the file of a stretch.
+
+        To pack them takes longer than to write them to a disk and to read them; not so where they go over a network.
+        """
+        packed = "uncompressed" if self._files else "snappy"
+        return f"COPY ({query}) TO {literal(str(folder / _STRETCH))} (FORMAT parquet, COMPRESSION {packed})"
 
     def _append(self, folder: Path, writer: RunWriter, partition: int, rows: int) -> None:
         """Write the rows that are in a file as a partition, unless there are none."""
@@ -337,11 +345,6 @@ class SqlMap:
         again = Lines(self._input(tag), self._tables.columns_of(tag), self._store)
         place = locate(again, splits, int(row[1] or row[2]))
         return InputError(f"job {self._plan.job}: {place}: {text}")
-
-
-def _into_file(query: str, folder: Path) -> str:
-    """The statement that has the rows of a query in the file of a stretch."""
-    return f"COPY ({query}) TO {literal(str(folder / _STRETCH))} (FORMAT parquet)"
 
 
 def _named(*parts: object) -> str:

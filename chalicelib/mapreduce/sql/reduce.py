@@ -47,7 +47,10 @@ class SqlReduce:
     #: For the message of an attempt that runs out of time.
     current: Any = None
 
-    def __init__(self, runtime: Runtime, plan: Plan, work_bucket: str, pace: Pace) -> None:
+    def __init__(
+        self, runtime: Runtime, plan: Plan, work_bucket: str, pace: Pace, processors: int = 0
+    ) -> None:
+        """`processors`: how many the task may use, by default those of a Lambda's memory."""
         if plan.sql is None:
             raise CorruptData(f"job {plan.job}, run {plan.run}: its plan has no tables")
         self._store = runtime.store
@@ -57,6 +60,7 @@ class SqlReduce:
         self._spec = plan.spec
         self._tables = plan.sql
         self._pace = pace
+        self._processors = processors
         self._where = f"job {plan.job}: sql.reduce"
         self.records = 0
         self.bytes_in = 0
@@ -81,7 +85,7 @@ class SqlReduce:
         with (
             located(self._where),
             self._disk.folder("sluice-sql-") as folder,
-            task_database(self._spec, folder, "reducer") as database,
+            task_database(self._spec, folder, "reducer", self._processors) as database,
         ):
             query = self._prepared(database, parquet)
             for number, paths in self._partitions(task, slices, first, folder):
@@ -157,12 +161,12 @@ class SqlReduce:
 
     def _staged(self, frames: Frames, number: int, folder: Path) -> Iterator[Path]:
         """The files of one partition in one run file."""
-        for which, payloads in enumerate(each_file(frames.chunks, frames.size, frames.loc.url)):
+        for which, pieces in enumerate(each_file(frames.chunks, frames.size, frames.loc.url)):
             # DuckDB remembers what it has read of a file: no name may come twice.
             path = folder / f"shuffled-{number}-{frames.number}-{which}.parquet"
             with self._disk.open(path, "wb", frames.size) as file:
-                for payload in payloads:
-                    file.write(payload)
+                for piece in pieces:
+                    file.write(piece)
             yield path
 
 

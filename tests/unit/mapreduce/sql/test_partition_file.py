@@ -57,6 +57,13 @@ def test_several_files_are_told_apart_however_they_arrive(size: int) -> None:
     assert [b"".join(file) for file in each_file(chunks, len(framed), "here")] == bodies
 
 
+@pytest.mark.parametrize("size", range(1, 12))
+def test_a_file_of_several_frames_is_one_wherever_a_chunk_ends(size: int) -> None:
+    framed = b"".join((*frames_of(BytesIO(b"ab")), *frames_of(BytesIO(b"cd")), END))
+    chunks = [framed[at : at + size] for at in range(0, len(framed), size)]
+    assert [b"".join(file) for file in each_file(chunks, len(framed), "here")] == [b"abcd"]
+
+
 def test_a_file_alone_needs_no_end() -> None:
     framed = b"".join(frames_of(BytesIO(BODY)))
     assert [b"".join(file) for file in each_file([framed], len(framed), "here")] == [BODY]
