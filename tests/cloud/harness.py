@@ -7,8 +7,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote_plus
@@ -83,6 +83,8 @@ class Cloud:
     functions: Any
     iam: Any
     logs: Any
+    #: The source of each run that was looked at, by job and run: it never changes, and a look may be one of hundreds.
+    _sources: dict[tuple[str, str], str] = field(default_factory=dict, repr=False, compare=False)
 
     # -------------------------------------------------------------- objects
 
@@ -119,12 +121,20 @@ class Cloud:
 
     def runs(self, job: str) -> dict[str, str]:
         """The source of each run that has a plan, by its id."""
-        plans = [
-            key
-            for key in self.listing(WORK, f"runs/{job}/")
-            if key.count("/") == 3 and key.endswith("plan.json")
-        ]
-        return {key.split("/")[2]: self.plan(job, key.split("/")[2])["source"] for key in plans}
+        pages = self.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=WORK, Prefix=f"runs/{job}/", Delimiter="/"
+        )
+        folders = [row["Prefix"] for page in pages for row in page.get("CommonPrefixes", [])]
+        found = {run: self._planned_source(job, run) for run in (folder.split("/")[2] for folder in folders)}
+        return {run: source for run, source in found.items() if source is not None}
+
+    def _planned_source(self, job: str, run: str) -> str | None:
+        if (job, run) not in self._sources:
+            document = self.find(WORK, f"runs/{job}/{run}/plan.json")
+            if document is None:
+                return None
+            self._sources[job, run] = json.loads(document)["plan"]["source"]
+        return self._sources[job, run]
 
     def plan(self, job: str, run: str) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(self.get(WORK, f"runs/{job}/{run}/plan.json"))
@@ -137,19 +147,25 @@ class Cloud:
         assert len(found) <= 1, f"{source} started {len(found)} runs: {found}"
         return found[0] if found else None
 
-    def ended(self, job: str) -> dict[str, Run]:
-        """The runs that have ended, by their source."""
-        by_run: dict[str, list[str]] = {}
-        for key in self.listing(OUT, f"{job}/"):
-            by_run.setdefault(key.split("/")[1], []).append(key)
+    def ended(self, job: str, wanted: Container[str] | None = None) -> dict[str, Run]:
+        """The runs that have ended, by their source; those of the `wanted` sources, or all."""
         runs = {}
-        for run, keys in by_run.items():
-            if not any(key.endswith(("/_SUCCESS", "/_FAILED")) for key in keys):
-                continue
-            files = {key.split("/", 2)[2]: self.get(OUT, key) for key in self.listing(OUT, f"{job}/{run}/")}
-            source = json.loads(files["_manifest.json"]).get("source") or self.plan(job, run)["source"]
-            runs[source] = Run(job, run, source, files)
+        for key in self._verdicts(job):
+            run = key.split("/")[1]
+            source = self._source(job, run)
+            if wanted is None or source in wanted:
+                files = {
+                    key.split("/", 2)[2]: self.get(OUT, key) for key in self.listing(OUT, f"{job}/{run}/")
+                }
+                runs[source] = Run(job, run, source, files)
         return runs
+
+    def _source(self, job: str, run: str) -> str:
+        """The source of a run that has ended."""
+        if (job, run) not in self._sources:
+            told = json.loads(self.get(OUT, f"{job}/{run}/_manifest.json")).get("source")
+            self._sources[job, run] = told or self.plan(job, run)["source"]
+        return self._sources[job, run]
 
     def wait(self, job: str, sources: Iterable[str]) -> dict[str, Run]:
         """The runs that these objects started, once all of them have ended."""
@@ -159,7 +175,7 @@ class Cloud:
             names = self._verdicts(job)
             if len(names) < len(wanted):
                 return None
-            ended = self.ended(job)
+            ended = self.ended(job, wanted)
             return {source: ended[source] for source in wanted} if wanted <= ended.keys() else None
 
         return self.until(look, job, f"the runs of {len(wanted)} object(s) of {job} to end")
@@ -171,12 +187,14 @@ class Cloud:
         """What `look` finds, asked until it is something; fails with all there is to know about the job."""
         deadline = time.monotonic() + PATIENCE
         while True:
+            began = time.monotonic()
             found = look()
             if found:
                 return found
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited {PATIENCE:.0f} s for {what}\n{self.report(job)}")
-            time.sleep(PAUSE)
+            # Who looks all the time takes the processor from what it looks for.
+            time.sleep(max(PAUSE, 3 * (time.monotonic() - began)))
 
     def count(self, job: str, bodies: Mapping[str, bytes]) -> dict[str, Run]:
         """Drop files by their name and wait; the run of each name."""
