@@ -325,3 +325,10 @@ def test_words_that_are_not_there_are_no_column() -> None:
 def test_invalid_text_among_words_is_told() -> None:
     with pytest.raises(Unsupported, match="lone surrogate"):
         encode_column(["a", "\ud800"] * 300)
+
+
+@pytest.mark.parametrize("shape", [SOME_TUPLES, SOME_LISTS, SETS])
+def test_lengths_below_zero_are_refused_though_their_sum_fits(shape: int) -> None:
+    parts = [(PLAIN, msgpack.encode(column)) for column in ([3, -1], [1, 2])]
+    with pytest.raises(CorruptData):
+        decode_column(shape, msgpack.encode(parts))
