@@ -197,3 +197,26 @@ def test_a_run_here_is_one_map_task_and_gives_the_bytes_of_several(tmp_path: Pat
         (tasks, one), (more, several) = run(which), run(which, "--set", "split_size=8KiB")
         assert (tasks, one) == (1, several)
         assert more > 1
+
+
+def test_a_lone_reduce_task_here_has_all_processors(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("a\n")
+    job, out = tmp_path / "job.yml", tmp_path / "out"
+    job.write_text(
+        "input: {format: text}\nsql:\n  map: SELECT line FROM input\n"
+        "  reduce: SELECT current_setting('threads') AS threads FROM shuffled\n"
+    )
+    command = [sys.executable, str(ROOT / "scripts/run.py"), str(job), str(tmp_path / "in.txt")]
+    subprocess.run([*command, "--output", str(out), "--workers", "3"], check=True, capture_output=True)
+    assert (out / "part-00000.tsv").read_text() == "3\n"
+
+
+@pytest.mark.parametrize(("files", "packed"), [(LocalFiles(2), "UNCOMPRESSED"), (None, "SNAPPY")])
+def test_what_goes_over_a_network_is_compressed(
+    files: LocalFiles | None, packed: str, tmp_path: Path
+) -> None:
+    mapped(tmp_path, [b"a\n"], files, endless(), format="text")
+    (found,) = duckdb.sql(
+        f"SELECT DISTINCT compression FROM parquet_metadata('{tmp_path}/rows.parquet')"
+    ).fetchall()
+    assert found == (packed,)
