@@ -184,7 +184,7 @@ def _run(asked: _Asked, going: Going, output: Path) -> Manifest:
                 workers=workers,
                 load_job=load,
                 progress=progress,
-                user=local_user(),
+                user=local_user,
                 remote=_remote() if any(bucket != "/" for bucket, _ in asked.inputs) else None,
                 resumed=going.resumed,
             )

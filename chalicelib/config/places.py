@@ -5,7 +5,6 @@ Pure: names and specs in, sentences out.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 
@@ -74,6 +73,8 @@ def _rule_texts(spec: JobSpec) -> Iterator[Problem]:
 def _long_patterns(spec: JobSpec, name: str) -> Iterator[Problem]:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html has the limit."""
     for pattern in bus_patterns(name, spec).values():
+        import json  # few jobs are started by way of the bus
+
         if (size := len(json.dumps(pattern))) > _LONGEST_PATTERN:
             text = (
                 f"the pattern of its events has {size} characters, and EventBridge takes {_LONGEST_PATTERN}"

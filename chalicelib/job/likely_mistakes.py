@@ -5,7 +5,6 @@ Nothing is called: names are compared, and the code of methods is read. Jobs wri
 
 from __future__ import annotations
 
-import dis
 from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
@@ -98,6 +97,8 @@ def _returns_nothing(method: FunctionType) -> bool:
     """Whether a function comes to its end, and all its ends are None. One that only raises has none."""
     if method.__code__.co_flags & _GIVES:
         return False
+    import dis  # most methods that make pairs are generators
+
     returned: list[bool] = []
     before: dis.Instruction | None = None
     for instruction in dis.get_instructions(method):

@@ -62,7 +62,7 @@ class LocalRun(Struct, frozen=True, kw_only=True):
     #: The run was begun by processes that were killed.
     resumed: bool = False
     #: Who is told to have stopped the run, if somebody interrupts it.
-    user: str = "somebody"
+    user: Callable[[], str] = lambda: "somebody"
     #: What is read that is no file of this machine.
     remote: Remote | None = None
     #: The parent's clock; workers have their own.

@@ -51,7 +51,7 @@ def _interrupted(run: LocalRun) -> bool:
     places = {run.output: run.staging} if run.staging else {}
     store = FolderStore([Path("/"), run.work, run.output], standing_in=places)
     with suppress(SluiceError):  # it has no plan yet, or the disk is full: then there is no more to be told
-        _, verdict = stop(store, run.keys, run.user, "interrupted", run.clock.now(), seals=False)
+        _, verdict = stop(store, run.keys, run.user(), "interrupted", run.clock.now(), seals=False)
         return verdict.outcome == "failed"
     return False
 

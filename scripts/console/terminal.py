@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import atexit
 import gc
-import json
 import os
 import select
 import sys
@@ -122,11 +121,18 @@ def plain(line: Line) -> str:
 
 def printable(text: str) -> str:
     """`text` with control characters (which keys and tracebacks may hold) shown, not obeyed."""
+    if text.isprintable():
+        return text
+
     return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
 
 
 def json_printable(text: str) -> str:
     """JSON with control characters as `\\u` escapes; JSON itself leaves some as they are."""
+    if text.isprintable():
+        return text
+    import json
+
     return "".join(c if c.isprintable() or c in " \n" else json.dumps(c)[1:-1] for c in text)
 
 

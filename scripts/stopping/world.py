@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
+import os
 from contextlib import suppress
 
 from chalicelib.core.ports import Loc
@@ -23,7 +22,9 @@ def who(work: Loc) -> str:
 def local_user() -> str:
     """`user@host`; the user's number where it has no name."""
     try:
+        import getpass
+
         user = getpass.getuser()
     except (KeyError, OSError):
         user = "somebody"
-    return f"{user}@{socket.gethostname()}"
+    return f"{user}@{os.uname().nodename}"

@@ -7,7 +7,6 @@ run can be found among all others. `scripts/logs.py` reads them.
 from __future__ import annotations
 
 import io
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -42,6 +41,8 @@ class JsonLines(logging.Formatter):
             line["request"] = request
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
+        import json  # most processes on this machine log nothing
+
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
