@@ -1,8 +1,9 @@
 """Starts the processes of functions by a fork of a process that has AWS's SDK in it, instead of from nothing.
 
 A process that starts from nothing takes half a second of a processor until it has read boto3, which Lambda's own
-runtime brings along, and all functions are alike in that. Hundreds start in the tests. What belongs to a function,
-its zip and all that it imports from there, is read by each process as ever. Nothing that is measured may start so.
+runtime brings along, and all functions are alike in that. Hundreds start in the tests. What belongs to a function is
+read from its own zip: the library once for all processes of that zip, `app.py` and the job by each as ever. Nothing
+that is measured may start so.
 
 It runs inside MiniStack, and imports nothing of Sluice. As a program it is the process that forks:
 
@@ -10,13 +11,14 @@ It runs inside MiniStack, and imports nothing of Sluice. As a program it is the 
 
 FD is a socket that gives for each process one message, `{"program": PATH, "arguments": [...], "folder": PATH,
 "environment": {...}}`, with four open files: standard input, output and error, and where to say the process's number
-and its exit status.
+and its exit status. One with `"code": FOLDER` is for a process of the zip that is unpacked there.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import json
 import os
 import runpy
@@ -27,6 +29,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from itertools import cycle
 from types import SimpleNamespace
 from typing import IO, Any
@@ -35,6 +38,22 @@ from typing import IO, Any
 FORKING = 2
 #: Bytes of a message; an environment has some KB.
 MESSAGE = 200_000
+#: What all functions of a zip import from it, in whatever job.
+LIBRARY = (
+    "chalicelib.aws.chalice_app",
+    "chalicelib.aws.invoker",
+    "chalicelib.functions.coordinator",
+    "chalicelib.functions.mapper",
+    "chalicelib.functions.reducer",
+    "chalicelib.functions.supervisor",
+    "chalicelib.job.load_class",
+    "chalicelib.mapreduce.guard.apart",
+    "chalicelib.mapreduce.guard.host",
+    "chalicelib.stores.disk",
+    "chalicelib.stores.s3",
+)
+#: Processes that have the library of a zip, each 10 MB of its own: of the zips that were used last.
+ZIPS = 6
 
 
 class Forked:
@@ -49,6 +68,7 @@ class Forked:
         folder: str,
         environment: Mapping[str, str],
         arguments: Sequence[str] = (),
+        code: str = "",
     ) -> None:
         theirs_in, ours_in = os.pipe()
         ours_out, theirs_out = os.pipe()
@@ -60,6 +80,7 @@ class Forked:
             "arguments": [*arguments],
             "folder": folder,
             "environment": dict(environment),
+            "code": code,
         }
         try:
             socket.send_fds(forking, [json.dumps(message).encode()], theirs)
@@ -124,7 +145,8 @@ def start_warm(runtime: Any) -> Callable[[], None]:
             return subprocess.Popen(command, **options)
         with lock:
             forking = next(turns)
-        return Forked(forking, command[-1], options["cwd"], options["env"])
+        folder, environment = options["cwd"], options["env"]
+        return Forked(forking, command[-1], folder, environment, code=_unpacked(folder, environment))
 
     def stop() -> None:
         for forking, process in started:
@@ -133,6 +155,12 @@ def start_warm(runtime: Any) -> Callable[[], None]:
 
     runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": popen})
     return stop
+
+
+def _unpacked(folder: str, environment: Mapping[str, str]) -> str:
+    """The folder whose library may be read beforehand; "" where a layer could come before it."""
+    ours = os.path.exists(os.path.join(folder, "chalicelib")) and "_LAMBDA_LAYERS_DIRS" not in environment
+    return os.path.realpath(folder) if ours else ""
 
 
 def start_forking(program: str, seed: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
@@ -184,28 +212,74 @@ def keep_models() -> None:
 
 
 def fork_until_closed(requests: socket.socket) -> None:
-    """Start a process for each message, until nobody is left who could send one."""
+    """Start a process for each message, until nobody is left who could send one, nor a process."""
     said_by: dict[int, int] = {}
+    libraries: dict[str, socket.socket] = {}
     awake, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    while True:
-        ready = select.select([requests.fileno(), awake], [], [])[0]
+    asked = [requests.fileno()]
+    gc.freeze()  # what was read stays, so no child need look through it, nor copy it for that
+    while asked or said_by:
+        ready = select.select([*asked, awake], [], [])[0]
         if awake in ready:
             os.read(awake, 4096)
             _say_who_ended(said_by)
         if requests.fileno() in ready:
             message, files, _, _ = socket.recv_fds(requests, MESSAGE, 4)
             if not message:
-                return
+                asked.clear()
+                libraries.clear()
+                continue
+            wanted = json.loads(message)
+            if code := wanted.pop("code", ""):
+                opened = [requests.fileno(), awake, wake, *files, *said_by.values()]
+                _pass_on(libraries, code, json.dumps(wanted).encode(), files, opened)
+                continue
             pid = os.fork()
             if not pid:
-                become(json.loads(message), files)
+                become(wanted, files)
             for descriptor in files[:3]:
                 os.close(descriptor)
             said_by[pid] = files[3]
             os.write(files[3], f"{pid}\n".encode())
+
+
+def _pass_on(
+    libraries: dict[str, socket.socket], code: str, message: bytes, files: list[int], opened: list[int]
+) -> None:
+    """Have the process be forked by one that has the library of the zip that is unpacked in `code`.
+
+    `opened` are the open files of this process that are not for that one.
+    """
+    forking = libraries.pop(code, None) or _with_library(libraries, code, opened)
+    libraries[code] = forking
+    if len(libraries) > ZIPS:
+        libraries.pop(next(iter(libraries))).close()  # it ends with the last of its processes
+    socket.send_fds(forking, [message], files)
+    for descriptor in files:
+        os.close(descriptor)
+
+
+def _with_library(libraries: dict[str, socket.socket], code: str, opened: list[int]) -> socket.socket:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork():
+        theirs.close()
+        return ours
+    try:
+        for other in (ours, *libraries.values()):
+            other.close()
+        for descriptor in opened:
+            os.close(descriptor)
+        sys.path.insert(0, code)
+        for module in LIBRARY:
+            with contextlib.suppress(BaseException):  # who needs it is told in its own process
+                import_module(module)
+        sys.path.remove(code)
+        fork_until_closed(theirs)
+    finally:
+        os._exit(0)
 
 
 def _say_who_ended(said_by: dict[int, int]) -> None:
@@ -213,6 +287,8 @@ def _say_who_ended(said_by: dict[int, int]) -> None:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
             return
+        if pid not in said_by:
+            continue  # one that had a library
         told = said_by.pop(pid)
         with contextlib.suppress(BrokenPipeError):
             os.write(told, f"{os.waitstatus_to_exitcode(status)}\n".encode())
