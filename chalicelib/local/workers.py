@@ -220,7 +220,8 @@ class Worker:
         os.kill(self._pid, signal.SIGKILL)
 
     def stop(self) -> None:
-        """Be rid of a process that was killed."""
+        """End the process, which may be over, and be rid of it."""
+        self.kill()
         self._ended()
         self.pipe.close()
 

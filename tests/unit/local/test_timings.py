@@ -54,7 +54,8 @@ def of(format_: Any, **settings: Any) -> list[InputSpec]:
 
 def test_what_is_of_no_line_of_a_function_counts_for_its_first() -> None:
     found, code = Timings(), PerRecord.mapper.__code__
-    found._sample(0, cast("Any", SimpleNamespace(f_code=code, f_lineno=None, f_back=None)))
+    frame = SimpleNamespace(f_code=code, f_lineno=None, f_lasti=len(code.co_code), f_back=None)
+    found._sample(0, cast("Any", frame))
     assert "def mapper" in "".join(report(found, ROOT))
 
 
