@@ -27,10 +27,7 @@
 <output>/<run>/part-00007.tsv                  results; in a local folder <output> alone
 <output>/<run>/country=DE/part-00007.tsv       the same with `output.by: country`
 <output>/<run>/_manifest.json, _SUCCESS | _FAILED
-
-A local folder of results also has, where the work place is not kept:
-
-<output>/_quarantine/<run>/map-000042.0.9f3c.jsonl         bad records; those of later steps below step-1/ ...
+<output>/_quarantine/<run>/[step-1/]map-000042.0.9f3c.jsonl  bad records in a local folder, without a work place
 """
 
 from __future__ import annotations
@@ -104,6 +101,9 @@ class RunKeys(Struct, frozen=True, eq=False):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RunKeys) and self.root == other.root
+
+    def __ne__(self, other: object) -> bool:  # Struct has one of its own, which looks for the same object
+        return not self == other
 
     def __hash__(self) -> int:
         return self.root.__hash__()

@@ -115,12 +115,12 @@ def test_a_run_that_its_supervisor_could_not_bring_to_an_end_fails_before_anythi
     [
         (300_000, {}, None),
         (
-            500_000,
+            1_000_000,
             {},
             None,
         ),  # by the arithmetic it could not; but seconds are refused by from twice as many on
-        (1_000_000, {}, "timeout.supervisor: one look at 1,000,000 map tasks takes "),
-        (2_000_000, {}, "memory.supervisor: watching 2,000,000 map tasks takes "),
+        (2_000_000, {}, "timeout.supervisor: one look at 2,000,000 map tasks takes "),
+        (3_000_000, {}, "memory.supervisor: watching 3,000,000 map tasks takes "),
         (2_000_000, {"memory": MemorySpec(supervisor=1769), "timeout": TimeoutSpec(supervisor=900)}, None),
     ],
 )

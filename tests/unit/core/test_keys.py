@@ -167,3 +167,15 @@ def test_what_is_no_key_of_a_run(key: str) -> None:
 )
 def test_what_is_no_key_of_a_task(key: str) -> None:
     assert [parser for parser in TASK_KEYS if getattr(keys, parser)(key) is not None] == []
+
+
+def test_keys_of_one_step_are_the_same_whatever_its_markers_are_called() -> None:
+    keys, small = (
+        RunKeys(Loc("work", "w/"), "job", "run"),
+        RunKeys(Loc("work", "w/"), "job", "run", small=True),
+    )
+    other = RunKeys(Loc("work", "w/"), "job", "run", step=1)
+    assert keys == small
+    assert not keys != small  # noqa: SIM202 - it is a method of its own
+    assert keys != other
+    assert {keys, small, other} == {keys, other}

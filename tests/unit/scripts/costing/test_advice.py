@@ -253,7 +253,7 @@ def test_arm64() -> None:
     run = told(spec(architecture="x86_64"), mapped(), reduced())
     one = only(advise(run, PRICES))
     assert (one.setting, one.value) == ("architecture", "arm64")
-    seconds = (3020 + 241.6) * 1769 / 1024 + (120 + 110 * 0.05) * 0.25 + 0.5
+    seconds = (3020 + 241.6) * 1769 / 1024 + (120 + 110 * 0.05) * 0.5 + 0.5
     assert one.saving == pytest.approx(seconds * (0.0000166667 - GB_SECOND), rel=1e-9)
     assert one.share == pytest.approx(one.saving / run.dollars.total)
 
