@@ -94,19 +94,14 @@ class Aggregator:
     def absorb(self, table: Table, pairs: Pairs) -> None:
         """Fold (key, value) pairs into a table of states. Bulk form of `lift` and `merge`."""
         lift, merge, get = self.lift, self.merge, table.get
-        # A value that is its own state costs no call; the loop stands here twice, since `unpacking` is about its frame.
-        as_it_is = getattr(lift, "__func__", None) is Aggregator.lift
+        as_it_is = (
+            getattr(lift, "__func__", None) is Aggregator.lift
+        )  # a value that is its own state costs no call
         with unpacking():
-            for key, value in pairs if as_it_is else ():
+            for key, value in pairs:
                 try:
-                    state = get(key, NOTHING)
-                    table[key] = value if state is NOTHING else merge(state, value)
-                except (TypeError, ValueError) as error:
-                    raise PairRefused(key, value, error) from error
-            for key, value in () if as_it_is else pairs:
-                try:
-                    state = get(key, NOTHING)
-                    table[key] = lift(value) if state is NOTHING else merge(state, lift(value))
+                    state, one = get(key, NOTHING), value if as_it_is else lift(value)
+                    table[key] = one if state is NOTHING else merge(state, one)
                 except (TypeError, ValueError) as error:
                     raise PairRefused(key, value, error) from error
 

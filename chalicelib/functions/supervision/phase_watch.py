@@ -6,6 +6,7 @@ What was seen goes with the lease from one supervisor to the next (`notes`), so 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 from ...core.keys import Phase, RunKeys
 from ...core.messages import decode
@@ -17,6 +18,9 @@ from ...run.lease import Watch
 from ...run.progress import Progress, TaskSet, scan
 from ..attempt.remembering import Remembering
 from . import pacing
+
+#: Markers that are read ahead between two looks, at most.
+_AHEAD = 4096
 
 
 class PhaseWatch:
@@ -93,9 +97,9 @@ class PhaseWatch:
         Not before half of the phase is done, since whoever takes over begins again, and as many as `ahead` remembers.
         `tick` is called between markers; it may raise.
         """
-        if self.phase == "reduce" or not stragglers.can_be_told(self.progress):
+        if self.phase == "reduce" or not (self.ahead.has_room and stragglers.can_be_told(self.progress)):
             return
-        tasks = [task for task in self.progress.done if task not in self._read]
+        tasks = list(islice((task for task in self.progress.done if task not in self._read), _AHEAD))
         locs = (self._keys.done(self.phase, task) for task in tasks if self.ahead.has_room)
         for task, _ in zip(tasks, fetch_all(self.ahead, ((loc, 0, None) for loc in locs)), strict=False):
             self._read.add(task)

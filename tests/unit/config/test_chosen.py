@@ -36,6 +36,8 @@ def test_no_run_of_the_size_that_is_expected_is_dearer_or_slower(size: int, kind
     assert after.times.median <= before.times.median * 1.001
     if size >= 100 * GB and kind == "few groups":
         assert after.times.median < 0.85 * before.times.median
+        smaller = replace(GOOD, memory=replace(GOOD.memory, supervisor=256))
+        assert after.times.median < 0.7 * estimate(smaller, work).times.median
     advice = advise(spec, work)
     assert not [one for one in (advice.changes if advice else ()) if one.setting.startswith("memory.")]
 
