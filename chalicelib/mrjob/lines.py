@@ -12,7 +12,7 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
 
-from .protocol import JSONProtocol, PairProtocol, ValueProtocol, _decode, _of_json, _to_json
+from .protocol import JSONProtocol, PairProtocol, ValueProtocol, _of_json, _to_json
 
 Pair = tuple[Any, Any]
 #: A line in two: what it is sorted and grouped by, and the rest.
@@ -157,26 +157,14 @@ def _words(protocol: PairProtocol) -> Callable[[bytes], Any]:
 
 def _scalars(protocol: PairProtocol) -> Callable[[Any], Any]:
     """`_loads` with a table of small numbers: values that may be shared, since nobody can change them."""
+    loads = _of_json if type(protocol) is JSONProtocol else protocol._loads
     known = {protocol._dumps(number): number for number in range(1000)}
-    if type(protocol) is not JSONProtocol:
-        loads = protocol._loads
 
-        def load(rest: bytes) -> Any:
-            found = known.get(rest)
-            return loads(rest) if found is None else found
-
-        return load
-
-    def load_json(rest: bytes) -> Any:
+    def load(rest: bytes) -> Any:
         found = known.get(rest)
-        if found is not None:
-            return found
-        try:
-            return _decode(rest)
-        except (ValueError, RecursionError):
-            return _of_json(rest)
+        return loads(rest) if found is None else found
 
-    return load_json
+    return load
 
 
 def _parts_of(method: Callable[..., Any], name: str) -> PairProtocol | None:

@@ -135,10 +135,7 @@ class StandardJSONValueProtocol(ValueProtocol):
     """The value as a JSON document."""
 
     def read(self, line: bytes) -> Pair:
-        try:
-            return None, _decode(line)
-        except (ValueError, RecursionError):
-            return None, _of_json(line)
+        return None, _of_json(line)
 
     def write(self, key: Any, value: Any) -> bytes:  # noqa: ARG002 - the interface
         return _to_json(value)

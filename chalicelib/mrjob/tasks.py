@@ -212,12 +212,12 @@ class _Maps(_HasMapper):
     """A step whose mapper reads lines, of the input or of the step before."""
 
     def mapper(self, key: Any, value: Any) -> Iterable[Cut | Row]:
-        if type(value) is bytes and not self.number:
-            return starmap(self._encode, self._map(*self._read(value.rstrip(b"\r\n"))) or ())
         return starmap(self._encode, self._map(*self._record(key, value)) or ())
 
     def _record(self, head: Any, rest: Any) -> Any:
         """(key, value) for the user's mapper, from a record of the input or a cut line of the step before."""
+        if type(rest) is bytes and not self.number:
+            return self._read(rest.rstrip(b"\r\n"))
         if type(rest) is str and self._plain and not self.number:
             return None, rest.rstrip("\r\n")
         return self._read(self.whole_line(head, rest).rstrip(b"\r\n"))
