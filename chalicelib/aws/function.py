@@ -182,6 +182,7 @@ def _runtime(
     from ..core.deployment_spec import split_names
     from ..job.load_class import job_loader
     from ..mapreduce.guard.apart import Fork
+    from ..run.calls import AT_ONCE
     from ..stores.disk import system_disk
     from ..stores.s3 import S3Store, make_client, parts_at_once, reads_at_once
     from .invoker import LambdaInvoker
@@ -204,7 +205,7 @@ def _runtime(
         load_job=job_loader(root / "jobs", split_names(environ.get("SLUICE_PACKAGES", ""))),
         disk=system_disk(),
         seats=_seats(environ),
-        parallel_calls=8,
+        parallel_calls=AT_ONCE,
         apart=Fork(hang_up),
         host=host,
     )

@@ -17,6 +17,8 @@ from ..core.ports import FunctionName, Loc, Runtime
 from ..core.tasks import TaskCall
 
 FAN_OUT = 32
+#: Calls that a node makes at once where they have to be waited for.
+AT_ONCE = 8
 #: No run needs a deeper tree: 32 ** 12 tasks. A deeper call is a loop.
 MAX_HOPS = 12
 FUNCTION: dict[Phase, FunctionName] = {"map": "mapper", "exchange": "reducer", "reduce": "reducer"}

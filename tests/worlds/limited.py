@@ -278,7 +278,7 @@ class _Function:
             "invoke",
             place,
             lambda: self._world._invoke(function, payload),
-            at_once=self._world.terms.parallel_calls if several else 1,
+            at_once=FIGURES.parallel_calls if several else 1,
         )
 
     def reads(self, loc: Loc) -> int:

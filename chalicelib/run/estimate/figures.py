@@ -98,7 +98,7 @@ class Figures(Struct, frozen=True, kw_only=True):
 
     # -- the protocol -------------------------------------------------------------------------------------------------
 
-    #: As in `run.calls` and `aws.function`: children of a node, and calls that it makes at once. As in
+    #: As in `run.calls`: children of a node, and calls that it makes at once. As in
     #: `mapreduce.shuffle.index`: bytes of a block of the index, its run files at most; and as in `run.reduce_plan`: map
     #: tasks up to which it is made in one piece.
     fan_out: int = 32

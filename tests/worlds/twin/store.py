@@ -100,8 +100,8 @@ class FunctionStore:
         if not check_range(start, stop):
             return b""
         self.requests["get"] += 1
-        read = lambda: self._memory.get(loc, start, stop, etag)  # noqa: E731 - as in the other methods
-        return self._request("get", loc, read, at_once=self._reads(loc))
+        at_once = self._reads(loc)
+        return self._request("get", loc, lambda: self._memory.get(loc, start, stop, etag), at_once=at_once)
 
     def stream(self, loc: Loc, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         return iter(self._one("get", loc, lambda: [*self._memory.stream(loc, *args, **kwargs)]))

@@ -87,8 +87,6 @@ class Terms:
     request_spread: float = 0.25
     slow_share: float = 0.001
     slow_times: float = 10.0
-    #: Calls that a node of the tree makes at once: `aws/function.py`.
-    parallel_calls: int = 8
     #: Rows of a LIST page [S].
     page_rows: int = 1000
     #: From PUT to the invocation: "half a second to one" [P], as median and spread of the logarithm.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.functions.attempt import remembering
 from chalicelib.functions.supervision import pacing
 from chalicelib.functions.supervision.seats import seats_for
 from chalicelib.mapreduce.shuffle.fetch import share_of_reads, stretches
@@ -45,6 +46,11 @@ def test_what_a_supervisor_keeps_to_hand_over(remaining: float) -> None:
 
 def test_children_of_a_node() -> None:
     assert len(list(calls.children(0, 10**6))) == FIGURES.fan_out
+    assert FIGURES.parallel_calls == calls.AT_ONCE
+
+
+def test_what_a_supervisor_reads_ahead() -> None:
+    assert FIGURES.remembered == remembering._MOST
 
 
 class Even:
